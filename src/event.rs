@@ -1,0 +1,181 @@
+//! One log event: its level, its id, its normalised fields.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use data_encoding::{Encoding, Specification};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use crate::fingerprint::Fingerprint;
+use crate::timestamp::Timestamp;
+
+/// Severity, least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Level {
+    /// Finest detail.
+    Trace = 0,
+    /// For developers.
+    Debug = 1,
+    /// Normal operation.
+    Info = 2,
+    /// Something to look at.
+    Warn = 3,
+    /// Something failed.
+    Error = 4,
+    /// The process can't go on.
+    Fatal = 5,
+}
+
+impl Level {
+    /// All levels, least severe first; a level's position is its number.
+    pub const ALL: [Self; 6] = [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Fatal];
+
+    /// The name used in JSON, SQL and pages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+            Self::Fatal => "fatal",
+        }
+    }
+}
+
+/// A batch's id: a `UUIDv7` made at receipt, so it carries the time of receipt in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BatchId(Uuid);
+
+impl BatchId {
+    /// A new id for a batch received at `at`; 74 random bits beside the time.
+    #[must_use]
+    pub fn new(at: Timestamp) -> Self {
+        Self(uuid_at(at))
+    }
+
+    /// From the stored 16 bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// The 16 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// When the batch was received.
+    #[must_use]
+    pub fn received_at(&self) -> Timestamp {
+        uuid_time(&self.0)
+    }
+}
+
+impl fmt::Display for BatchId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&base32().encode(self.0.as_bytes()))
+    }
+}
+
+/// A random `UUIDv7` at a time; used for batches and blocks.
+#[must_use]
+pub fn uuid_at(at: Timestamp) -> Uuid {
+    let mut random = [0_u8; 10];
+    getrandom::fill(&mut random).expect("the operating system gives random bytes");
+    let millis = u64::try_from(at.as_millis()).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+}
+
+/// The time inside a `UUIDv7`.
+#[must_use]
+pub fn uuid_time(id: &Uuid) -> Timestamp {
+    let bytes = id.as_bytes();
+    let millis = bytes[..6].iter().fold(0_i64, |sum, byte| sum << 8 | i64::from(*byte));
+    Timestamp::from_millis(millis)
+}
+
+/// Lower-case base32 with digits first (RFC 4648 "hex" alphabet, no padding): text order is byte order.
+#[must_use]
+pub fn base32() -> Encoding {
+    use std::sync::LazyLock;
+    static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
+        let mut spec = Specification::new();
+        spec.symbols.push_str("0123456789abcdefghijklmnopqrstuv");
+        spec.encoding().expect("the alphabet has 32 distinct symbols")
+    });
+    BASE32.clone()
+}
+
+/// An event's id: its batch and its index in the batch as sent, printed `<26 base32 characters>-<n>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId {
+    /// The batch it came with.
+    pub batch: BatchId,
+    /// Its position in the batch as sent, from 0.
+    pub index: u32,
+}
+
+impl EventId {
+    /// Reads the printed form; anything else is `None`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (batch, index) = text.split_once('-')?;
+        if index.len() > 9 || index.is_empty() || !index.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let index_number: u32 = index.parse().ok()?;
+        if index_number.to_string() != index || batch.len() != 26 {
+            return None;
+        }
+        let bytes: [u8; 16] = base32().decode(batch.as_bytes()).ok()?.try_into().ok()?;
+        Some(Self { batch: BatchId::from_bytes(bytes), index: index_number })
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.batch, self.index)
+    }
+}
+
+/// A normalised event: every field within its bound, nothing secret after [`crate::scrub`].
+///
+/// Text is borrowed from the request body where it could be taken as it was.
+#[derive(Clone, Debug)]
+pub struct Event<'a> {
+    /// Position in the batch as sent.
+    pub index: u32,
+    /// When it happened, by the client; a future is clamped to the time of receipt.
+    pub ts: Timestamp,
+    /// Severity.
+    pub level: Level,
+    /// What happened, at most 8 KiB.
+    pub message: Cow<'a, str>,
+    /// Which program or logger, at most 256 characters; the project's slug when absent.
+    pub source: Cow<'a, str>,
+    /// Environment, at most 256 characters; `production` when absent.
+    pub env: Cow<'a, str>,
+    /// Any JSON, at most 64 KiB and 32 deep, valid for every server's JSON functions.
+    pub ctx: Option<Cow<'a, RawValue>>,
+    /// Who, at most 256 characters.
+    pub user_id: Option<Cow<'a, str>>,
+    /// Which request, at most 256 characters.
+    pub request_id: Option<Cow<'a, str>>,
+    /// Labels, each at most 256 characters, at most 64 of them.
+    pub tags: Vec<Cow<'a, str>>,
+    /// Release or version, at most 256 characters.
+    pub release: Option<Cow<'a, str>>,
+    /// Stack trace as sent, at most 32 KiB.
+    pub stack: Option<Cow<'a, str>>,
+    /// The client's own grouping, at most 256 characters.
+    pub client_fingerprint: Option<Cow<'a, str>>,
+    /// The issue it belongs to; set by [`crate::fingerprint`].
+    pub fingerprint: Fingerprint,
+    /// Something was cut to fit.
+    pub truncated: bool,
+}

@@ -1,0 +1,84 @@
+//! A project: who may send, how much, and how long it is kept.
+
+use std::fmt;
+
+use crate::timestamp::Timestamp;
+
+/// Retention an admin may set, in days.
+pub const RETENTION_DAYS: std::ops::RangeInclusive<u16> = 1..=90;
+
+/// A project's name in URLs: 1 to 64 of `a-z`, `0-9` and `-`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProjectSlug(String);
+
+impl ProjectSlug {
+    /// Accepts `[a-z0-9-]{1,64}` that is not a number (numbers are project ids); anything else is `None`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain = text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+        let number = text.bytes().all(|byte| byte.is_ascii_digit());
+        (plain && !number && (1..=64).contains(&text.len())).then(|| Self(text.to_owned()))
+    }
+
+    /// The slug as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ProjectSlug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How a request names a project: by id or by slug.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProjectRef {
+    /// A positive number.
+    Id(i64),
+    /// A slug.
+    Slug(ProjectSlug),
+}
+
+impl ProjectRef {
+    /// Strict: `2` is an id, `web-shop` a slug; `2abc` reads as a slug (which no project need have),
+    /// `02`, `+2`, `2.0` and everything else is `None`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if !text.bytes().all(|byte| byte.is_ascii_digit()) || text.is_empty() {
+            return ProjectSlug::parse(text).map(Self::Slug);
+        }
+        let id: i64 = text.parse().ok()?;
+        (id > 0 && id.to_string() == text).then_some(Self::Id(id))
+    }
+}
+
+/// What [`crate::scrub`] does for a project.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScrubSettings {
+    /// True keeps everything as sent.
+    pub off: bool,
+    /// Further `ctx` keys whose values are secret, lower case, at most 64 of at most 64 characters.
+    pub extra_keys: Vec<String>,
+}
+
+/// A project as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    /// Positive, never used again after deletion.
+    pub id: i64,
+    /// Unique.
+    pub slug: ProjectSlug,
+    /// For people, at most 128 characters.
+    pub name: String,
+    /// Days events are kept after receipt.
+    pub retention_days: u16,
+    /// Events a minute; `None` takes the service's `RATE_LIMIT_PER_MINUTE`.
+    pub minute_cap: Option<u32>,
+    /// Scrubbing.
+    pub scrub: ScrubSettings,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
