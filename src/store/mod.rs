@@ -1,1 +1,191 @@
-//! To be written.
+//! Everything kept: one file per table family, the same SQL on every database.
+//!
+//! The store connects lazily and answers [`StoreError::Away`] at once until its schema is known to be right. All waits
+//! are bounded; a connection that did not answer in time is dropped, never used again.
+
+mod api_keys;
+mod batches;
+mod blocks;
+mod connection;
+mod dialect;
+mod error;
+mod issues;
+mod migrate;
+mod options;
+mod pool;
+mod projects;
+mod settings;
+mod stats;
+mod unfolded;
+mod value;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use crate::config::Config;
+
+pub use api_keys::{KeyKind, KeyRecord, NewKey};
+pub use batches::{BATCH_KEY_BYTES, BatchKey, StoredBatch};
+pub use blocks::{BlockQuery, CommitError, NewBatch};
+pub use connection::{Connection, PacketError, Target};
+pub use dialect::Dialect;
+pub use error::{MYSQL_ERRORS, Meaning, SQLITE_ERRORS, StoreError, mysql_meaning, sqlite_meaning};
+pub use issues::{FoldPiece, IssueRow, IssueSeed, LEVEL_SERIES, OTHER_SERIES};
+pub use pool::{Pool, Session};
+pub use projects::{NewProject, ProjectChange, ProjectError};
+pub use stats::StorageUsed;
+pub use unfolded::Unfolded;
+pub use value::{Row, Value};
+
+/// Longest a statement may take.
+pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections reserved for the writer slots on a server.
+pub const WRITER_CONNECTIONS: usize = 2;
+/// Connections for reads.
+const READ_CONNECTIONS: usize = 2;
+/// The connection for everything else: fold, keys, administration.
+const WORK_CONNECTIONS: usize = 1;
+
+/// Whether the database can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum DatabaseStatus {
+    /// Not yet reached since the start.
+    Connecting = 0,
+    /// Reached, and its schema is right.
+    Connected = 1,
+    /// Lost, or refused.
+    Disconnected = 2,
+}
+
+impl DatabaseStatus {
+    /// The name in `/healthz`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Connected => "connected",
+            Self::Disconnected => "disconnected",
+        }
+    }
+}
+
+/// The database, shared by everything.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    dialect: Dialect,
+    instance: String,
+    writers: Pool,
+    work: Pool,
+    reads: Pool,
+    status: AtomicU8,
+}
+
+impl Store {
+    /// A store on the configured database; nothing is opened yet.
+    ///
+    /// # Errors
+    /// A sentence when `DATA_DIR` can't be made.
+    pub fn new(config: &Config) -> Result<Self, String> {
+        let targets = options::targets(config)?;
+        let dialect = targets.work.dialect();
+        let inner = match dialect {
+            // One connection writes, so that writers queue in order instead of polling a lock.
+            Dialect::Sqlite => {
+                let writers = Pool::new(targets.writers, 1);
+                Inner {
+                    dialect,
+                    instance: new_instance(),
+                    work: writers.clone(),
+                    writers,
+                    reads: Pool::new(targets.work, READ_CONNECTIONS * 2),
+                    status: AtomicU8::new(DatabaseStatus::Connecting as u8),
+                }
+            }
+            Dialect::MySql => Inner {
+                dialect,
+                instance: new_instance(),
+                writers: Pool::new(targets.writers, WRITER_CONNECTIONS),
+                work: Pool::new(targets.work.clone(), WORK_CONNECTIONS),
+                reads: Pool::new(targets.work, READ_CONNECTIONS),
+                status: AtomicU8::new(DatabaseStatus::Connecting as u8),
+            },
+        };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Which SQL the database speaks.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.0.dialect
+    }
+
+    /// A name for this process, for leases.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        &self.0.instance
+    }
+
+    /// Whether the database can be used, as last seen.
+    #[must_use]
+    pub fn status(&self) -> DatabaseStatus {
+        match self.0.status.load(Ordering::Relaxed) {
+            0 => DatabaseStatus::Connecting,
+            1 => DatabaseStatus::Connected,
+            _ => DatabaseStatus::Disconnected,
+        }
+    }
+
+    /// Notes what was last seen of the database.
+    pub fn set_status(&self, status: DatabaseStatus) {
+        self.0.status.store(status as u8, Ordering::Relaxed);
+    }
+
+    /// A connection for a writer slot's transactions.
+    ///
+    /// # Errors
+    /// As [`Pool::acquire`].
+    pub async fn writer(&self) -> Result<Session, StoreError> {
+        self.0.writers.acquire().await
+    }
+
+    /// The connection for fold, keys and administration.
+    ///
+    /// # Errors
+    /// As [`Pool::acquire`].
+    pub async fn work(&self) -> Result<Session, StoreError> {
+        self.0.work.acquire().await
+    }
+
+    /// A connection for reads.
+    ///
+    /// # Errors
+    /// As [`Pool::acquire`].
+    pub async fn read(&self) -> Result<Session, StoreError> {
+        self.0.reads.acquire().await
+    }
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// What it said.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.work().await?.ping(Duration::from_secs(2)).await
+    }
+
+    /// Closes idle connections and refuses further use.
+    pub fn close(&self) {
+        self.0.reads.close();
+        self.0.work.close();
+        self.0.writers.close();
+    }
+}
+
+fn new_instance() -> String {
+    let mut random = [0_u8; 10];
+    getrandom::fill(&mut random).expect("the operating system gives random bytes");
+    data_encoding::HEXLOWER.encode(&random)
+}

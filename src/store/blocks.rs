@@ -1,0 +1,406 @@
+//! Blocks: the one transaction that stores them with their batch ids, and their headers and bodies read back.
+
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use uuid::Uuid;
+
+use super::STATEMENT_TIMEOUT;
+use super::batches::BatchKey;
+use super::connection::Connection;
+use super::error::StoreError;
+use super::value::{Row, Value};
+use crate::block::{self, Block, BlockHeader, Codec};
+use crate::event::BatchId;
+use crate::timestamp::Timestamp;
+
+/// Rows in the largest prepared multi-row insert.
+const MAX_ROWS: usize = 8;
+/// A statement grows no larger than this unless one block alone does (servers may take no more than 1 MiB).
+const MAX_STATEMENT_BYTES: usize = 900 * 1024;
+
+const HEADER: &str = "project_id, id, received_first, received_last, ts_first, ts_last, event_count, raw_bytes, \
+                      stored_bytes, codec, level_counts";
+const BLOCK_COLUMNS: usize = 14;
+
+/// What is remembered of a batch so that it is stored once.
+#[derive(Clone, Debug)]
+pub struct NewBatch {
+    /// One id, or two where the id's time is that of receipt (see `write::identity`).
+    pub keys: Vec<BatchKey>,
+    /// Its project.
+    pub project_id: i64,
+    /// Names its events.
+    pub batch: BatchId,
+    /// Hash of its body.
+    pub body_hash: [u8; 16],
+    /// Events it had.
+    pub received: u32,
+    /// Events stored.
+    pub accepted: u32,
+    /// From then on the ids are free again.
+    pub expires_at: Timestamp,
+}
+
+/// Which part of a commit failed.
+#[derive(Debug)]
+pub enum CommitError {
+    /// A block's id is taken: make a new one and try again.
+    BlockIdTaken,
+    /// A batch id is taken: look which, and leave those batches out.
+    BatchIdTaken,
+    /// Anything else.
+    Store(StoreError),
+}
+
+impl From<StoreError> for CommitError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// The least `UUIDv7` of a time: ids made before it are smaller.
+pub(super) fn least_id(at: Timestamp) -> Uuid {
+    let millis = u64::try_from(at.as_millis()).unwrap_or(0);
+    let mut bytes = [0; 16];
+    bytes[..6].copy_from_slice(&millis.to_be_bytes()[2..]);
+    Uuid::from_bytes(bytes)
+}
+
+/// `X'00ff'`, a literal that both dialects read as bytes.
+pub(super) fn hex_literal(bytes: &[u8]) -> String {
+    format!("X'{}'", data_encoding::HEXLOWER.encode(bytes))
+}
+
+impl Connection {
+    /// Stores blocks and batch ids and notes the blocks as unfolded, in one transaction and two round trips.
+    /// `expired` ids are removed first: rows found earlier whose time had run out.
+    ///
+    /// # Errors
+    /// [`CommitError`]; after anything but an ambiguous failure nothing was stored.
+    pub async fn commit_blocks(
+        &mut self,
+        blocks: &[Block],
+        batches: &[NewBatch],
+        expired: &[BatchKey],
+    ) -> Result<(), CommitError> {
+        self.begin_group(STATEMENT_TIMEOUT).await?;
+        for rows in statements(blocks) {
+            match self.execute(insert_sql(rows.len()), &block_values(rows), STATEMENT_TIMEOUT).await {
+                Err(StoreError::Duplicate(_)) => {
+                    self.rollback(STATEMENT_TIMEOUT).await?;
+                    return Err(CommitError::BlockIdTaken);
+                }
+                done => done?,
+            };
+        }
+        let (packet, batch_statement) = commit_packet(blocks, batches, expired);
+        match self.packet_commit(packet, STATEMENT_TIMEOUT).await {
+            Ok(()) => Ok(()),
+            Err(failed) => {
+                let taken = match failed.error {
+                    StoreError::Duplicate(_) if failed.done == batch_statement => CommitError::BatchIdTaken,
+                    StoreError::Duplicate(_) => CommitError::BlockIdTaken,
+                    other => return Err(CommitError::Store(other)),
+                };
+                self.rollback(STATEMENT_TIMEOUT).await?;
+                Err(taken)
+            }
+        }
+    }
+}
+
+/// The text packet that ends a group's transaction, and the position of the statement with the batch ids in it.
+fn commit_packet(blocks: &[Block], batches: &[NewBatch], expired: &[BatchKey]) -> (String, usize) {
+    let mut sql = String::with_capacity(256 * (batches.len() + 1));
+    let mut batch_statement = 0;
+    if !expired.is_empty() {
+        let list: Vec<String> = expired.iter().map(|key| hex_literal(key)).collect();
+        let _ = write!(sql, "DELETE FROM batches WHERE id IN ({});", list.join(","));
+        batch_statement = 1;
+    }
+    let mut rows = batches.iter().flat_map(|batch| batch.keys.iter().map(move |key| (key, batch))).peekable();
+    if rows.peek().is_some() {
+        sql.push_str(
+            "INSERT INTO batches (id,project_id,batch,body_hash,received,accepted,expires_at) VALUES ",
+        );
+        for (position, (key, batch)) in rows.enumerate() {
+            let comma = if position == 0 { "" } else { "," };
+            let (id, name, hash) =
+                (hex_literal(key), hex_literal(batch.batch.as_bytes()), hex_literal(&batch.body_hash));
+            let NewBatch { project_id, received, accepted, .. } = batch;
+            let expires = batch.expires_at.as_millis();
+            let _ = write!(sql, "{comma}({id},{project_id},{name},{hash},{received},{accepted},{expires})");
+        }
+        sql.push(';');
+    }
+    if !blocks.is_empty() {
+        sql.push_str("INSERT INTO unfolded (block_id,project_id) VALUES ");
+        for (position, block) in blocks.iter().enumerate() {
+            let comma = if position == 0 { "" } else { "," };
+            let _ = write!(
+                sql,
+                "{comma}({},{})",
+                hex_literal(block.header.id.as_bytes()),
+                block.header.project_id
+            );
+        }
+        sql.push(';');
+    }
+    sql.push_str("COMMIT");
+    (sql, batch_statement)
+}
+
+/// Splits blocks into statements of at most [`MAX_ROWS`] rows and [`MAX_STATEMENT_BYTES`].
+fn statements(blocks: &[Block]) -> impl Iterator<Item = &[Block]> {
+    let mut rest = blocks;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = rest.iter().take(MAX_ROWS).take_while(|block| {
+            bytes += block.body.len() + block.header.id_filter.len() + block.header.text_filter.len() + 256;
+            bytes <= MAX_STATEMENT_BYTES
+        });
+        let count = fits.count().max(1).min(rest.len());
+        let (now, later) = rest.split_at(count);
+        rest = later;
+        (!now.is_empty()).then_some(now)
+    })
+}
+
+fn insert_sql(rows: usize) -> &'static str {
+    static SHAPES: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let row = format!("({})", vec!["?"; BLOCK_COLUMNS].join(","));
+        let columns = format!("{HEADER}, id_filter, text_filter, body");
+        (0..=MAX_ROWS)
+            .map(|rows| {
+                format!("INSERT INTO blocks ({columns}) VALUES {}", vec![row.as_str(); rows].join(","))
+            })
+            .collect()
+    });
+    &SHAPES[rows]
+}
+
+fn block_values(blocks: &[Block]) -> Vec<Value<'_>> {
+    let mut values = Vec::with_capacity(blocks.len() * BLOCK_COLUMNS);
+    for Block { header, body } in blocks {
+        values.extend([
+            Value::Int(header.project_id),
+            Value::Bytes(header.id.as_bytes().as_slice().into()),
+            Value::Int(header.received_first.as_millis()),
+            Value::Int(header.received_last.as_millis()),
+            Value::Int(header.ts_first.as_millis()),
+            Value::Int(header.ts_last.as_millis()),
+            Value::Int(i64::from(header.event_count)),
+            Value::Int(i64::from(header.raw_bytes)),
+            Value::Int(i64::from(header.stored_bytes)),
+            Value::Int(i64::from(header.codec as i16)),
+            Value::Bytes(block::encode_counts(&header.counts).into()),
+            Value::Bytes(header.id_filter.as_slice().into()),
+            Value::Bytes(header.text_filter.as_slice().into()),
+            Value::Bytes(body.as_slice().into()),
+        ]);
+    }
+    values
+}
+
+fn read_header(row: &Row, filters: bool) -> Result<BlockHeader, StoreError> {
+    let codec = match row.int(9)? {
+        1 => Codec::Zlib,
+        other => return Err(StoreError::Corrupt(format!("blocks.codec {other}"))),
+    };
+    let counts = row.bytes(10)?;
+    let time = |index| row.int(index).map(Timestamp::from_millis);
+    Ok(BlockHeader {
+        project_id: row.int(0)?,
+        id: Uuid::from_bytes(row.array(1)?),
+        received_first: time(2)?,
+        received_last: time(3)?,
+        ts_first: time(4)?,
+        ts_last: time(5)?,
+        event_count: row.narrow(6)?,
+        raw_bytes: row.narrow(7)?,
+        stored_bytes: row.narrow(8)?,
+        codec,
+        counts: block::decode_counts(&counts)
+            .map_err(|error| StoreError::Corrupt(format!("blocks.level_counts: {error}")))?,
+        id_filter: if filters { row.bytes(11)? } else { Vec::new() },
+        text_filter: if filters { row.bytes(12)? } else { Vec::new() },
+    })
+}
+
+/// Which headers to read, newest (or oldest) first by `ts`.
+#[derive(Clone, Debug)]
+pub struct BlockQuery {
+    /// The project.
+    pub project_id: i64,
+    /// Blocks with an event at or after this.
+    pub from: Timestamp,
+    /// Blocks with an event before this.
+    pub to: Timestamp,
+    /// Blocks with an event received at or after this: what is older has expired.
+    pub received_after: Timestamp,
+    /// True for the token filters too.
+    pub filters: bool,
+    /// True for oldest first.
+    pub ascending: bool,
+    /// The last header of the page before.
+    pub after: Option<(Timestamp, Uuid)>,
+    /// Headers at most.
+    pub limit: usize,
+}
+
+impl Connection {
+    /// A page of headers; newest first by the block's greatest `ts`, or oldest first by its least.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn block_headers(&mut self, query: &BlockQuery) -> Result<Vec<BlockHeader>, StoreError> {
+        let filters = if query.filters { ", id_filter, text_filter" } else { "" };
+        let (column, compare, order) =
+            if query.ascending { ("ts_first", ">", "ASC") } else { ("ts_last", "<", "DESC") };
+        let mut sql = format!(
+            "SELECT {HEADER}{filters} FROM blocks WHERE project_id = ? AND ts_last >= ? AND ts_first < ? \
+             AND received_last >= ?"
+        );
+        let mut values: Vec<Value<'_>> = vec![
+            query.project_id.into(),
+            query.from.as_millis().into(),
+            query.to.as_millis().into(),
+            query.received_after.as_millis().into(),
+        ];
+        if let Some((ts, id)) = &query.after {
+            let _ = write!(sql, " AND ({column} {compare} ? OR ({column} = ? AND id {compare} ?))");
+            values.extend([ts.as_millis().into(), ts.as_millis().into(), id.as_bytes().into()]);
+        }
+        let _ = write!(sql, " ORDER BY {column} {order}, id {order} LIMIT {}", query.limit);
+        let rows = self.query(&sql, &values, STATEMENT_TIMEOUT).await?;
+        rows.iter().map(|row| read_header(row, query.filters)).collect()
+    }
+
+    /// Headers, with filters, of blocks that may hold a batch received at `at`.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn headers_received_at(
+        &mut self,
+        project_id: i64,
+        at: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<BlockHeader>, StoreError> {
+        let sql = format!(
+            "SELECT {HEADER}, id_filter, text_filter FROM blocks WHERE project_id = ? AND id >= ? AND id < ? \
+             AND received_first <= ? AND received_last >= ? ORDER BY id LIMIT {limit}"
+        );
+        let (first, last) = (least_id(at.plus_millis(-OLDER_ID_MS)), least_id(at.plus_millis(LATER_ID_MS)));
+        let values: [Value<'_>; 5] = [
+            project_id.into(),
+            first.as_bytes().into(),
+            last.as_bytes().into(),
+            at.as_millis().into(),
+            at.as_millis().into(),
+        ];
+        let rows = self.query(&sql, &values, STATEMENT_TIMEOUT).await?;
+        rows.iter().map(|row| read_header(row, true)).collect()
+    }
+
+    /// Bodies of some of a project's blocks, by id, in any order; a block that has gone is left out.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn block_bodies(
+        &mut self,
+        project_id: i64,
+        ids: &[Uuid],
+    ) -> Result<Vec<(Uuid, Vec<u8>)>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let list: Vec<String> = ids.iter().map(|id| hex_literal(id.as_bytes())).collect();
+        let sql = format!(
+            "SELECT id, body FROM blocks WHERE project_id = {project_id} AND id IN ({})",
+            list.join(",")
+        );
+        let rows = self.select(sql, STATEMENT_TIMEOUT).await?;
+        rows.iter().map(|row| Ok((Uuid::from_bytes(row.array(0)?), row.bytes(1)?))).collect()
+    }
+
+    /// One block, or `None` when it has gone.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn block(&mut self, project_id: i64, id: Uuid) -> Result<Option<Block>, StoreError> {
+        let sql = format!(
+            "SELECT {HEADER}, id_filter, text_filter, body FROM blocks WHERE project_id = ? AND id = ?"
+        );
+        let rows = self.query(&sql, &[project_id.into(), id.as_bytes().into()], STATEMENT_TIMEOUT).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        Ok(Some(Block { header: read_header(row, true)?, body: row.bytes(13)? }))
+    }
+}
+
+/// A merged block keeps its oldest part's id: at most an hour older than a batch in it.
+const OLDER_ID_MS: i64 = 3_660_000;
+/// A block's id is made when it is encoded: at most this long after a batch in it was received.
+const LATER_ID_MS: i64 = 900_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(body: usize) -> Block {
+        let at = Timestamp::from_millis(1_000);
+        let header = BlockHeader {
+            project_id: 7,
+            id: Uuid::from_bytes([1; 16]),
+            received_first: at,
+            received_last: at,
+            ts_first: at,
+            ts_last: at,
+            event_count: 1,
+            raw_bytes: 1,
+            stored_bytes: 1,
+            codec: Codec::Zlib,
+            counts: Vec::new(),
+            id_filter: Vec::new(),
+            text_filter: Vec::new(),
+        };
+        Block { header, body: vec![0; body] }
+    }
+
+    #[test]
+    fn a_statement_has_few_rows_and_few_bytes_and_no_block_is_left_out() {
+        let sizes = |blocks: &[Block]| -> Vec<usize> { statements(blocks).map(<[Block]>::len).collect() };
+        assert_eq!(sizes(&vec![block(10); 19]), [8, 8, 3]);
+        assert_eq!(sizes(&vec![block(400_000); 5]), [2, 2, 1]);
+        assert_eq!(sizes(&vec![block(2_000_000); 2]), [1, 1], "one alone may be larger");
+        assert_eq!(sizes(&[]), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn the_packet_ends_with_the_commit_and_says_where_the_batch_ids_are() {
+        let at = Timestamp::from_millis(5);
+        let batch = NewBatch {
+            keys: vec![[1; 20], [2; 20]],
+            project_id: 7,
+            batch: BatchId::from_bytes([3; 16]),
+            body_hash: [4; 16],
+            received: 2,
+            accepted: 1,
+            expires_at: at,
+        };
+        let (sql, position) = commit_packet(&[block(1)], std::slice::from_ref(&batch), &[]);
+        assert_eq!(position, 0);
+        assert_eq!(sql.matches(";").count(), 2);
+        assert!(sql.starts_with("INSERT INTO batches") && sql.ends_with(";COMMIT"), "{sql}");
+        assert!(sql.contains("04040404',2,1,5),(X'0202"), "{sql}");
+        let (sql, position) = commit_packet(&[block(1)], &[batch], &[[9; 20]]);
+        assert_eq!(position, 1);
+        assert!(sql.starts_with("DELETE FROM batches WHERE id IN (X'0909"), "{sql}");
+    }
+
+    #[test]
+    fn dialects_share_the_insert() {
+        assert_eq!(insert_sql(2).matches('?').count(), 2 * BLOCK_COLUMNS);
+
+    }
+}

@@ -1,0 +1,301 @@
+//! One connection to either kind of database, with the few operations the store is written in.
+//!
+//! A connection whose last operation did not end well is never used again: see [`Connection::is_clean`].
+
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Either};
+
+use super::dialect::Dialect;
+use super::error::StoreError;
+use super::value::{Row, Value, mysql_arguments, sqlite_arguments};
+
+/// How to reach the database.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// A server.
+    MySql {
+        /// Address, user, TLS.
+        options: Box<MySqlConnectOptions>,
+        /// False for the writers: their transactions start by themselves and end in a text packet.
+        autocommit: bool,
+    },
+    /// A file.
+    Sqlite(Box<SqliteConnectOptions>),
+}
+
+impl Target {
+    /// Which SQL it speaks.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        match self {
+            Self::MySql { .. } => Dialect::MySql,
+            Self::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+}
+
+enum Wire {
+    MySql(MySqlConnection),
+    Sqlite(SqliteConnection),
+}
+
+/// An open connection.
+pub struct Connection {
+    wire: Wire,
+    clean: bool,
+}
+
+/// A text packet of several statements: how many ran before the one that failed, and why it failed.
+#[derive(Debug)]
+pub struct PacketError {
+    /// Statements that succeeded before.
+    pub done: usize,
+    /// The failure.
+    pub error: StoreError,
+}
+
+impl Connection {
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// [`StoreError::TimedOut`] after `timeout`, else what the server said.
+    pub async fn open(target: &Target, timeout: Duration) -> Result<Self, StoreError> {
+        let open = async {
+            match target {
+                Target::MySql { options, autocommit } => {
+                    let mut wire = options.connect().await?;
+                    if !autocommit {
+                        sqlx::raw_sql("SET autocommit=0").execute(&mut wire).await?;
+                    }
+                    Ok(Wire::MySql(wire))
+                }
+                Target::Sqlite(options) => options.connect().await.map(Wire::Sqlite),
+            }
+        };
+        let wire = within(timeout, open).await?;
+        Ok(Self { wire, clean: true })
+    }
+
+    /// Which SQL it speaks.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        match self.wire {
+            Wire::MySql(_) => Dialect::MySql,
+            Wire::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+
+    /// False after an operation that failed, timed out or was dropped half-way, and inside a transaction.
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        self.clean
+    }
+
+    /// Runs a prepared statement; returns the rows it changed (on a server: matched).
+    ///
+    /// # Errors
+    /// What the database said, or [`StoreError::TimedOut`].
+    pub async fn execute(
+        &mut self,
+        sql: &str,
+        values: &[Value<'_>],
+        timeout: Duration,
+    ) -> Result<u64, StoreError> {
+        let was_clean = std::mem::replace(&mut self.clean, false);
+        let sql = AssertSqlSafe(sql.to_owned());
+        let changed = match &mut self.wire {
+            Wire::MySql(wire) => {
+                let query = sqlx::query_with(sql, mysql_arguments(values)?).execute(wire);
+                within(timeout, query).await?.rows_affected()
+            }
+            Wire::Sqlite(wire) => {
+                let query = sqlx::query_with(sql, sqlite_arguments(values)?).execute(wire);
+                within(timeout, query).await?.rows_affected()
+            }
+        };
+        self.clean = was_clean;
+        Ok(changed)
+    }
+
+    /// Runs a prepared query and returns all its rows; the caller bounds them by `LIMIT`.
+    ///
+    /// # Errors
+    /// As [`Connection::execute`].
+    pub async fn query(
+        &mut self,
+        sql: &str,
+        values: &[Value<'_>],
+        timeout: Duration,
+    ) -> Result<Vec<Row>, StoreError> {
+        let was_clean = std::mem::replace(&mut self.clean, false);
+        let sql = AssertSqlSafe(sql.to_owned());
+        let rows = match &mut self.wire {
+            Wire::MySql(wire) => {
+                let query = sqlx::query_with(sql, mysql_arguments(values)?).fetch_all(wire);
+                within(timeout, query).await?.into_iter().map(Row::MySql).collect()
+            }
+            Wire::Sqlite(wire) => {
+                let query = sqlx::query_with(sql, sqlite_arguments(values)?).fetch_all(wire);
+                within(timeout, query).await?.into_iter().map(Row::Sqlite).collect()
+            }
+        };
+        self.clean = was_clean;
+        Ok(rows)
+    }
+
+    /// Runs one query as text, for lists whose length varies. The caller quotes what it puts in.
+    ///
+    /// # Errors
+    /// As [`Connection::execute`].
+    pub async fn select(&mut self, sql: String, timeout: Duration) -> Result<Vec<Row>, StoreError> {
+        let was_clean = std::mem::replace(&mut self.clean, false);
+        let query = sqlx::raw_sql(AssertSqlSafe(sql));
+        let rows = match &mut self.wire {
+            Wire::MySql(wire) => {
+                within(timeout, query.fetch_all(wire)).await?.into_iter().map(Row::MySql).collect()
+            }
+            Wire::Sqlite(wire) => {
+                within(timeout, query.fetch_all(wire)).await?.into_iter().map(Row::Sqlite).collect()
+            }
+        };
+        self.clean = was_clean;
+        Ok(rows)
+    }
+
+    /// Sends several statements, separated by `;`, in one packet of text. The caller quotes what it puts in.
+    ///
+    /// # Errors
+    /// The first failure, with the number of statements that went well before it.
+    pub async fn packet(&mut self, sql: String, timeout: Duration) -> Result<(), PacketError> {
+        let was_clean = std::mem::replace(&mut self.clean, false);
+        let mut done = 0;
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql));
+        let sent = async {
+            match &mut self.wire {
+                Wire::MySql(wire) => {
+                    let mut results = sql.fetch_many(wire);
+                    while let Some(step) = results.try_next().await? {
+                        done += usize::from(matches!(step, Either::Left(_)));
+                    }
+                }
+                Wire::Sqlite(wire) => {
+                    let mut results = sql.fetch_many(wire);
+                    while let Some(step) = results.try_next().await? {
+                        done += usize::from(matches!(step, Either::Left(_)));
+                    }
+                }
+            }
+            Ok(())
+        };
+        let sent = within(timeout, sent).await;
+        sent.map_err(|error| PacketError { done, error })?;
+        self.clean = was_clean;
+        Ok(())
+    }
+
+    /// Starts a transaction that will write; the connection is not clean until it ends.
+    ///
+    /// # Errors
+    /// As [`Connection::execute`].
+    pub async fn begin(&mut self, timeout: Duration) -> Result<(), StoreError> {
+        let begin = self.dialect().begin_write();
+        self.packet(begin.to_owned(), timeout).await.map_err(|failed| failed.error)?;
+        self.clean = false;
+        Ok(())
+    }
+
+    /// Starts a writer slot's transaction: on a server it starts by itself with the next statement.
+    ///
+    /// # Errors
+    /// As [`Connection::execute`].
+    pub async fn begin_group(&mut self, timeout: Duration) -> Result<(), StoreError> {
+        if self.dialect() == Dialect::Sqlite {
+            return self.begin(timeout).await;
+        }
+        self.clean = false;
+        Ok(())
+    }
+
+    /// Sends a text packet whose last statement is `COMMIT`.
+    ///
+    /// # Errors
+    /// As [`Connection::packet`]; the transaction is then still open unless the failure is ambiguous.
+    pub async fn packet_commit(&mut self, sql: String, timeout: Duration) -> Result<(), PacketError> {
+        self.packet(sql, timeout).await?;
+        self.clean = true;
+        Ok(())
+    }
+
+    /// Ends a transaction for good.
+    ///
+    /// # Errors
+    /// As [`Connection::execute`]; [`StoreError::is_ambiguous`] says whether it may have happened all the same.
+    pub async fn commit(&mut self, timeout: Duration) -> Result<(), StoreError> {
+        self.packet("COMMIT".to_owned(), timeout).await.map_err(|failed| failed.error)?;
+        self.clean = true;
+        Ok(())
+    }
+
+    /// Undoes a transaction and makes the connection clean again, also after a refused statement.
+    ///
+    /// # Errors
+    /// As [`Connection::execute`].
+    pub async fn rollback(&mut self, timeout: Duration) -> Result<(), StoreError> {
+        self.packet("ROLLBACK".to_owned(), timeout).await.map_err(|failed| failed.error)?;
+        self.clean = true;
+        Ok(())
+    }
+
+    /// Brings the schema up to `migrator`'s; the caller holds the lease.
+    ///
+    /// # Errors
+    /// [`StoreError::SchemaTooNew`], else what the database said.
+    pub async fn migrate(&mut self, migrator: &Migrator, timeout: Duration) -> Result<(), StoreError> {
+        self.clean = false;
+        let run = async {
+            match &mut self.wire {
+                Wire::MySql(wire) => migrator.run(wire).await,
+                Wire::Sqlite(wire) => migrator.run(wire).await,
+            }
+        };
+        let ran = tokio::time::timeout(timeout, run).await.map_err(|_| StoreError::TimedOut(timeout))?;
+        ran.map_err(|error| match error {
+            MigrateError::VersionMissing(version) => StoreError::SchemaTooNew(format!("migration {version}")),
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+                StoreError::from(error)
+            }
+            other => StoreError::Refused(other.to_string()),
+        })?;
+        self.clean = true;
+        Ok(())
+    }
+
+    /// Asks for a sign of life.
+    ///
+    /// # Errors
+    /// As [`Connection::execute`].
+    pub async fn ping(&mut self, timeout: Duration) -> Result<(), StoreError> {
+        let was_clean = std::mem::replace(&mut self.clean, false);
+        match &mut self.wire {
+            Wire::MySql(wire) => within(timeout, wire.ping()).await?,
+            Wire::Sqlite(wire) => within(timeout, wire.ping()).await?,
+        }
+        self.clean = was_clean;
+        Ok(())
+    }
+}
+
+pub(super) async fn within<T>(
+    timeout: Duration,
+    operation: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(timeout, operation).await {
+        Ok(result) => result.map_err(StoreError::from),
+        Err(_) => Err(StoreError::TimedOut(timeout)),
+    }
+}

@@ -1,0 +1,288 @@
+//! The fold: counts and issues from committed blocks, exactly once.
+//!
+//! One transaction locks the blocks' `unfolded` rows, adds up, and deletes those rows; whoever finds a row gone has
+//! nothing left to do for it. A guard bounds how many issues a project can have.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use uuid::Uuid;
+
+use super::STATEMENT_TIMEOUT;
+use super::connection::Connection;
+use super::error::StoreError;
+use super::unfolded::Unfolded;
+use super::value::{Row, Value};
+use crate::event::{EventId, Level};
+use crate::fingerprint::Fingerprint;
+use crate::timestamp::Timestamp;
+
+/// Series in `counts` below this are levels, by number.
+pub const LEVEL_SERIES: i64 = 6;
+/// The series of events whose issue was one too many.
+pub const OTHER_SERIES: i64 = 15;
+/// Most issues a project has at a time.
+pub const MAX_ISSUES: i64 = 10_000;
+/// Most new issues a project gets in a minute.
+pub const MAX_NEW_ISSUES_A_MINUTE: i64 = 200;
+/// Milliseconds of a bucket in `counts`.
+pub const BUCKET_MS: i64 = 10_000;
+
+/// What one block's events say about one issue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssueSeed {
+    /// Names the issue.
+    pub fingerprint: Fingerprint,
+    /// The message's template, at most 200 characters.
+    pub title: String,
+    /// Source of the first event.
+    pub source: String,
+    /// Highest level.
+    pub level: Level,
+    /// Least `ts`.
+    pub first_seen: Timestamp,
+    /// Greatest `ts`.
+    pub last_seen: Timestamp,
+    /// How many events.
+    pub count: u32,
+    /// One of them.
+    pub sample: EventId,
+    /// Bucket of receipt, as in `counts`.
+    pub bucket: i64,
+}
+
+/// Everything one block adds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoldPiece {
+    /// The block.
+    pub block: Unfolded,
+    /// Events per (level, bucket of receipt in seconds since the epoch).
+    pub levels: Vec<(Level, i64, u32)>,
+    /// Issues its events belong to.
+    pub issues: Vec<IssueSeed>,
+}
+
+/// The bucket of a time, in seconds since the epoch, a multiple of ten.
+#[must_use]
+pub fn bucket(at: Timestamp) -> i64 {
+    at.as_millis().div_euclid(BUCKET_MS) * (BUCKET_MS / 1_000)
+}
+
+/// An issue as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssueRow {
+    /// The project.
+    pub project_id: i64,
+    /// Names it.
+    pub fingerprint: Fingerprint,
+    /// The message's template.
+    pub title: String,
+    /// Source of its first event.
+    pub source: String,
+    /// Highest level seen, as a number.
+    pub level: i64,
+    /// Least `ts`.
+    pub first_seen: Timestamp,
+    /// Greatest `ts`.
+    pub last_seen: Timestamp,
+    /// Events counted.
+    pub event_count: i64,
+    /// Printed id of one of its events.
+    pub sample: String,
+}
+
+pub(super) const ISSUE_COLUMNS: &str =
+    "project_id, fingerprint, title, source, level, first_seen, last_seen, event_count, sample";
+
+pub(super) fn read_issue(row: &Row) -> Result<IssueRow, StoreError> {
+    Ok(IssueRow {
+        project_id: row.int(0)?,
+        fingerprint: Fingerprint(row.int(1)?.cast_unsigned()),
+        title: row.text(2)?,
+        source: row.text(3)?,
+        level: row.int(4)?,
+        first_seen: Timestamp::from_millis(row.int(5)?),
+        last_seen: Timestamp::from_millis(row.int(6)?),
+        event_count: row.int(7)?,
+        sample: row.text(8)?,
+    })
+}
+
+type SeriesKey = (i64, i64, i64);
+type IssueKey = (i64, i64);
+
+impl Connection {
+    /// Counts these blocks, each at most once ever; returns how many of them were still waiting.
+    ///
+    /// # Errors
+    /// What the database said; the pieces may be folded again, also after an ambiguous commit.
+    pub async fn fold(&mut self, pieces: &[FoldPiece], now: Timestamp) -> Result<usize, StoreError> {
+        self.begin(STATEMENT_TIMEOUT).await?;
+        let mut ids: Vec<Uuid> = pieces.iter().map(|piece| piece.block.block_id).collect();
+        ids.sort_unstable();
+        let waiting = self.lock_unfolded(&ids).await?;
+        if waiting.is_empty() {
+            self.rollback(STATEMENT_TIMEOUT).await?;
+            return Ok(0);
+        }
+        let held: BTreeSet<Uuid> = waiting.iter().copied().collect();
+        let mut sums = Sums::default();
+        for piece in pieces.iter().filter(|piece| held.contains(&piece.block.block_id)) {
+            sums.add(piece);
+        }
+        self.guard_cardinality(&mut sums, now).await?;
+        self.upsert_counts(&sums.series).await?;
+        self.upsert_issues(&sums.issues).await?;
+        self.delete_unfolded(&waiting).await?;
+        self.commit(STATEMENT_TIMEOUT).await?;
+        Ok(waiting.len())
+    }
+
+    /// Moves what would be one issue too many to [`OTHER_SERIES`].
+    async fn guard_cardinality(&mut self, sums: &mut Sums, now: Timestamp) -> Result<(), StoreError> {
+        let projects: BTreeSet<i64> = sums.issues.keys().map(|key| key.0).collect();
+        for project in projects {
+            let wanted: Vec<i64> =
+                sums.issues.range((project, i64::MIN)..=(project, i64::MAX)).map(|(key, _)| key.1).collect();
+            let known = self.known_issues(project, &wanted).await?;
+            let new: Vec<i64> = wanted.into_iter().filter(|one| !known.contains(one)).collect();
+            if new.is_empty() {
+                continue;
+            }
+            let room = self.room_for_issues(project, now).await?;
+            for fingerprint in new.into_iter().skip(room) {
+                sums.move_to_other(project, fingerprint);
+            }
+        }
+        Ok(())
+    }
+
+    async fn known_issues(&mut self, project: i64, wanted: &[i64]) -> Result<BTreeSet<i64>, StoreError> {
+        let mut known = BTreeSet::new();
+        for wanted in wanted.chunks(1_000) {
+            let list: Vec<String> = wanted.iter().map(i64::to_string).collect();
+            let sql = format!(
+                "SELECT fingerprint FROM issues WHERE project_id = {project} AND fingerprint IN ({})",
+                list.join(",")
+            );
+            for row in self.select(sql, STATEMENT_TIMEOUT).await? {
+                known.insert(row.int(0)?);
+            }
+        }
+        Ok(known)
+    }
+
+    async fn room_for_issues(&mut self, project: i64, now: Timestamp) -> Result<usize, StoreError> {
+        let minute = now.plus_millis(-60_000).as_millis();
+        let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN created_at >= ? THEN 1 ELSE 0 END), 0) AS SIGNED) \
+                   FROM issues WHERE project_id = ?";
+        let rows = self.query(sql, &[minute.into(), project.into()], STATEMENT_TIMEOUT).await?;
+        let Some(row) = rows.first() else { return Ok(0) };
+        let room = (MAX_ISSUES - row.int(0)?).min(MAX_NEW_ISSUES_A_MINUTE - row.int(1)?).max(0);
+        Ok(usize::try_from(room).unwrap_or(0))
+    }
+
+    async fn upsert_counts(&mut self, series: &BTreeMap<SeriesKey, i64>) -> Result<(), StoreError> {
+        let tail = self.dialect().on_duplicate(
+            "project_id, series, bucket",
+            "event_count = counts.event_count + new(event_count)",
+        );
+        let rows: Vec<[Value<'_>; 4]> = series
+            .iter()
+            .map(|(key, count)| [key.0.into(), key.1.into(), key.2.into(), (*count).into()])
+            .collect();
+        self.insert_rows("INSERT INTO counts (project_id, series, bucket, event_count)", &rows, &tail).await
+    }
+
+    async fn upsert_issues(
+        &mut self,
+        issues: &BTreeMap<IssueKey, (IssueSeed, i64)>,
+    ) -> Result<(), StoreError> {
+        let set = "event_count = issues.event_count + new(event_count), \
+             level = CASE WHEN issues.level < new(level) THEN new(level) ELSE issues.level END, \
+             first_seen = CASE WHEN issues.first_seen > new(first_seen) THEN new(first_seen) \
+             ELSE issues.first_seen END, \
+             sample = CASE WHEN issues.last_seen <= new(last_seen) THEN new(sample) ELSE issues.sample END, \
+             last_seen = CASE WHEN issues.last_seen < new(last_seen) THEN new(last_seen) \
+             ELSE issues.last_seen END";
+        let tail = self.dialect().on_duplicate("project_id, fingerprint", set);
+        let rows: Vec<[Value<'_>; 11]> = issues
+            .iter()
+            .map(|(key, (seed, count))| {
+                [
+                    key.0.into(),
+                    key.1.into(),
+                    seed.title.as_str().into(),
+                    seed.source.as_str().into(),
+                    i64::from(seed.level as u8).into(),
+                    0_i64.into(),
+                    seed.first_seen.as_millis().into(),
+                    seed.last_seen.as_millis().into(),
+                    (*count).into(),
+                    seed.sample.to_string().into(),
+                    (seed.bucket * 1_000).into(),
+                ]
+            })
+            .collect();
+        let head = "INSERT INTO issues (project_id, fingerprint, title, source, level, state, first_seen, \
+                    last_seen, event_count, sample, created_at)";
+        self.insert_rows(head, &rows, &tail).await
+    }
+
+    /// Inserts rows by prepared statements of a few fixed shapes.
+    async fn insert_rows<const N: usize>(
+        &mut self,
+        head: &str,
+        rows: &[[Value<'_>; N]],
+        tail: &str,
+    ) -> Result<(), StoreError> {
+        let row = format!("({})", vec!["?"; N].join(","));
+        let mut rest = rows;
+        while !rest.is_empty() {
+            let shape = [64, 8, 1].into_iter().find(|shape| *shape <= rest.len()).unwrap_or(1);
+            let (now, later) = rest.split_at(shape);
+            let sql = format!("{head} VALUES {} {tail}", vec![row.as_str(); shape].join(","));
+            let values: Vec<Value<'_>> = now.iter().flat_map(|row| row.iter().cloned()).collect();
+            self.execute(&sql, &values, STATEMENT_TIMEOUT).await?;
+            rest = later;
+        }
+        Ok(())
+    }
+}
+
+/// Pieces added up, in key order.
+#[derive(Default)]
+struct Sums {
+    series: BTreeMap<SeriesKey, i64>,
+    issues: BTreeMap<IssueKey, (IssueSeed, i64)>,
+    buckets: HashMap<IssueKey, BTreeSet<i64>>,
+}
+
+impl Sums {
+    fn add(&mut self, piece: &FoldPiece) {
+        let project = piece.block.project_id;
+        for (level, bucket, count) in &piece.levels {
+            *self.series.entry((project, i64::from(*level as u8), *bucket)).or_default() += i64::from(*count);
+        }
+        for seed in &piece.issues {
+            let series = seed.fingerprint.0.cast_signed();
+            *self.series.entry((project, series, seed.bucket)).or_default() += i64::from(seed.count);
+            self.buckets.entry((project, series)).or_default().insert(seed.bucket);
+            let (sum, count) = self.issues.entry((project, series)).or_insert_with(|| (seed.clone(), 0));
+            *count += i64::from(seed.count);
+            sum.level = sum.level.max(seed.level);
+            sum.first_seen = sum.first_seen.min(seed.first_seen);
+            if seed.last_seen >= sum.last_seen {
+                sum.last_seen = seed.last_seen;
+                sum.sample = seed.sample;
+            }
+        }
+    }
+
+    fn move_to_other(&mut self, project: i64, fingerprint: i64) {
+        self.issues.remove(&(project, fingerprint));
+        for bucket in self.buckets.remove(&(project, fingerprint)).unwrap_or_default() {
+            let count = self.series.remove(&(project, fingerprint, bucket)).unwrap_or(0);
+            *self.series.entry((project, OTHER_SERIES, bucket)).or_default() += count;
+        }
+    }
+}

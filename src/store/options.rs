@@ -1,0 +1,75 @@
+//! From settings to connection options, for either kind of database.
+
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+
+use super::connection::Target;
+use crate::config::{Config, DatabaseConfig, DatabaseTls};
+
+/// The embedded database's file in `DATA_DIR`.
+const SQLITE_FILE: &str = "tekno-logger.db";
+/// Prepared statements a connection keeps; the store has fewer shapes than this.
+const STATEMENT_CACHE: usize = 48;
+
+/// Where the writers and where everything else connects.
+pub(super) struct Targets {
+    pub writers: Target,
+    pub work: Target,
+}
+
+pub(super) fn targets(config: &Config) -> Result<Targets, String> {
+    match &config.database {
+        DatabaseConfig::Embedded => {
+            let options = sqlite_options(config)?;
+            Ok(Targets { writers: options.clone(), work: options })
+        }
+        server @ DatabaseConfig::Server { .. } => {
+            let options = mysql_options(config, server);
+            let target = |autocommit| Target::MySql { options: Box::new(options.clone()), autocommit };
+            Ok(Targets { writers: target(false), work: target(true) })
+        }
+    }
+}
+
+fn sqlite_options(config: &Config) -> Result<Target, String> {
+    std::fs::create_dir_all(&config.data_dir)
+        .map_err(|error| format!("DATA_DIR {} can't be made: {error}", config.data_dir.display()))?;
+    let options = SqliteConnectOptions::new()
+        .filename(config.data_dir.join(SQLITE_FILE))
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(4))
+        .statement_cache_capacity(STATEMENT_CACHE)
+        // Freed pages are reused, and the log does not keep its greatest size for ever.
+        .pragma("journal_size_limit", "16777216")
+        .disable_statement_logging();
+    Ok(Target::Sqlite(Box::new(options)))
+}
+
+fn mysql_options(config: &Config, server: &DatabaseConfig) -> MySqlConnectOptions {
+    let mut options = MySqlConnectOptions::new()
+        .statement_cache_capacity(STATEMENT_CACHE)
+        // Vitess refuses these two; nothing here uses `||` or names an engine.
+        .pipes_as_concat(false)
+        .no_engine_substitution(false)
+        .timezone(None)
+        .disable_statement_logging();
+    let DatabaseConfig::Server { host, port, socket, name, user, password, tls } = server else {
+        return options;
+    };
+    options = options.host(host).port(*port).username(user).password(password.expose()).database(name);
+    if let Some(socket) = socket {
+        options = options.socket(socket);
+    }
+    let mode = match tls {
+        DatabaseTls::Verify => MySqlSslMode::VerifyIdentity,
+        DatabaseTls::Encrypt => MySqlSslMode::Required,
+        DatabaseTls::Disabled => MySqlSslMode::Disabled,
+    };
+    let _ = config;
+    options.ssl_mode(mode)
+}

@@ -1,0 +1,74 @@
+//! Single facts about a database (`settings`) and who may do what alone (`leases`), by the database's own clock.
+
+use std::time::Duration;
+
+use super::connection::Connection;
+use super::error::StoreError;
+use super::value::Value;
+use super::{STATEMENT_TIMEOUT, Store};
+
+/// Name of the setting that holds the fingerprint of `HMAC_SECRET`.
+const HMAC_FINGERPRINT: &str = "hmac_fingerprint";
+
+impl Store {
+    /// The fingerprint of the `HMAC_SECRET` this database was first used with; `ours` becomes it when there is none.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn hmac_fingerprint(&self, ours: &str) -> Result<String, StoreError> {
+        let mut session = self.work().await?;
+        let keep = session.dialect().insert_or_keep();
+        let insert = format!("{keep} settings (name, number, content) VALUES (?, 0, ?)");
+        session.execute(&insert, &[HMAC_FINGERPRINT.into(), ours.into()], STATEMENT_TIMEOUT).await?;
+        let find = "SELECT content FROM settings WHERE name = ?";
+        let rows = session.query(find, &[HMAC_FINGERPRINT.into()], STATEMENT_TIMEOUT).await?;
+        rows.first().map_or_else(|| Ok(ours.to_owned()), |row| row.text(0))
+    }
+}
+
+/// The next number of a counter, from 1; within the caller's transaction.
+pub(super) async fn next_number(connection: &mut Connection, name: &str) -> Result<i64, StoreError> {
+    let keep = connection.dialect().insert_or_keep();
+    let insert = format!("{keep} settings (name, number, content) VALUES (?, 0, '')");
+    connection.execute(&insert, &[name.into()], STATEMENT_TIMEOUT).await?;
+    let step = "UPDATE settings SET number = number + 1 WHERE name = ?";
+    connection.execute(step, &[name.into()], STATEMENT_TIMEOUT).await?;
+    let find = "SELECT number FROM settings WHERE name = ?";
+    let rows = connection.query(find, &[name.into()], STATEMENT_TIMEOUT).await?;
+    rows.first().ok_or_else(|| StoreError::Corrupt(format!("counter {name} is gone")))?.int(0)
+}
+
+/// Takes or renews a lease; false when another owner has it.
+///
+/// # Errors
+/// What the database said.
+pub(super) async fn take_lease(
+    connection: &mut Connection,
+    name: &str,
+    owner: &str,
+    length: Duration,
+) -> Result<bool, StoreError> {
+    let dialect = connection.dialect();
+    let insert = format!("{} leases (name, owner, until_ms) VALUES (?, '', 0)", dialect.insert_or_keep());
+    connection.execute(&insert, &[name.into()], STATEMENT_TIMEOUT).await?;
+    let now = dialect.now_ms();
+    let take = format!(
+        "UPDATE leases SET owner = ?, until_ms = {now} + ? WHERE name = ? AND (until_ms < {now} OR owner = ?)"
+    );
+    let length = i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
+    let values: [Value<'_>; 4] = [owner.into(), length.into(), name.into(), owner.into()];
+    Ok(connection.execute(&take, &values, STATEMENT_TIMEOUT).await? == 1)
+}
+
+/// Gives a lease back, if it is still ours.
+///
+/// # Errors
+/// What the database said; the lease then runs out by itself.
+pub(super) async fn release_lease(
+    connection: &mut Connection,
+    name: &str,
+    owner: &str,
+) -> Result<(), StoreError> {
+    let release = "UPDATE leases SET until_ms = 0 WHERE name = ? AND owner = ?";
+    connection.execute(release, &[name.into(), owner.into()], STATEMENT_TIMEOUT).await.map(drop)
+}
