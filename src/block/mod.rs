@@ -97,11 +97,3 @@ pub struct Block {
     /// The compressed JSON array.
     pub body: Vec<u8>,
 }
-/// stand-in
-pub fn encode_counts(_: &[MinuteCount]) -> Vec<u8> {
-    Vec::new()
-}
-/// stand-in
-pub fn decode_counts(_: &[u8]) -> Result<Vec<MinuteCount>, String> {
-    Ok(Vec::new())
-}
