@@ -1,5 +1,19 @@
 //! A block: 1 to 2,000 events of one project as compressed JSON lines, with a header that lets a search skip it.
 
+pub mod case;
+pub mod counts;
+pub mod decode;
+pub mod encode;
+pub mod filter;
+pub mod json;
+pub mod summary;
+pub mod trigram;
+
+#[cfg(test)]
+pub mod arbitrary;
+
+use std::fmt;
+
 use uuid::Uuid;
 
 use crate::event::{BatchId, Level};
@@ -97,3 +111,35 @@ pub struct Block {
     /// The compressed JSON array.
     pub body: Vec<u8>,
 }
+
+/// Why stored bytes can't be read as a block. Never caused by a client: a row was damaged or is of a later version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockError {
+    /// The body is shorter than its framing.
+    Short,
+    /// The body declares more than [`decode::MAX_INFLATED_BYTES`].
+    TooLarge,
+    /// The body's declared length and the header's `raw_bytes` differ.
+    LengthDiffers,
+    /// The zlib stream is damaged, or inflates to another length than declared.
+    Deflate,
+    /// The counts are not what [`counts::encode_counts`] writes.
+    Counts,
+    /// A line is not an event.
+    Line,
+}
+
+impl fmt::Display for BlockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Short => "the body is shorter than its framing",
+            Self::TooLarge => "the body declares more bytes than a block may have",
+            Self::LengthDiffers => "the body's declared length differs from the header's",
+            Self::Deflate => "the compressed stream is damaged",
+            Self::Counts => "the counts per minute and level are damaged",
+            Self::Line => "a line is not an event",
+        })
+    }
+}
+
+impl std::error::Error for BlockError {}
