@@ -3,52 +3,11 @@
 use super::error::StoreError;
 use super::value::{Row, Value};
 use super::{STATEMENT_TIMEOUT, Store};
+use crate::key::{KeyKind, KeyRecord};
 use crate::timestamp::Timestamp;
 
 /// Most keys a project may have, revoked ones included.
 pub const MAX_KEYS: i64 = 1_000;
-
-/// What a key may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum KeyKind {
-    /// Sends signed batches.
-    Server = 1,
-    /// Reads its project's logs.
-    Read = 2,
-}
-
-impl KeyKind {
-    /// The name in JSON.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Server => "server",
-            Self::Read => "read",
-        }
-    }
-}
-
-/// A key as stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyRecord {
-    /// The project it belongs to.
-    pub project_id: i64,
-    /// Its id within the project, from 1.
-    pub number: u32,
-    /// What it may do.
-    pub kind: KeyKind,
-    /// SHA-256 of its text.
-    pub sha256: [u8; 32],
-    /// Its first characters, for people.
-    pub hint: String,
-    /// An admin's note, at most 200 characters.
-    pub note: String,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it was revoked.
-    pub revoked_at: Option<Timestamp>,
-}
 
 /// What is stored of a key just minted.
 #[derive(Clone, Debug)]
@@ -61,6 +20,13 @@ pub struct NewKey {
 
 const COLUMNS: &str = "project_id, number, kind, sha256, hint, note, created_at, revoked_at";
 
+const fn kind_number(kind: KeyKind) -> i64 {
+    match kind {
+        KeyKind::Server => 1,
+        KeyKind::Read => 2,
+    }
+}
+
 fn read_key(row: &Row) -> Result<KeyRecord, StoreError> {
     let kind = match row.int(2)? {
         1 => KeyKind::Server,
@@ -68,6 +34,7 @@ fn read_key(row: &Row) -> Result<KeyRecord, StoreError> {
         other => return Err(StoreError::Corrupt(format!("api_keys.kind {other}"))),
     };
     Ok(KeyRecord {
+        id: row.int(1)?,
         project_id: row.int(0)?,
         number: row.narrow(1)?,
         kind,
@@ -131,7 +98,7 @@ impl Store {
         let values: [Value<'_>; 7] = [
             project_id.into(),
             number.into(),
-            i64::from(kind as u8).into(),
+            kind_number(kind).into(),
             (&key.sha256).into(),
             key.hint.as_str().into(),
             note.into(),
@@ -150,7 +117,7 @@ impl Store {
     ///
     /// # Errors
     /// What the database said.
-    pub async fn revoke_key(&self, project_id: i64, number: u32, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn revoke_key(&self, project_id: i64, number: i64, now: Timestamp) -> Result<bool, StoreError> {
         let mut session = self.work().await?;
         let revoke =
             "UPDATE api_keys SET revoked_at = ? WHERE project_id = ? AND number = ? AND revoked_at IS NULL";

@@ -10,7 +10,8 @@ use super::batches::BatchKey;
 use super::connection::Connection;
 use super::error::StoreError;
 use super::value::{Row, Value};
-use crate::block::{self, Block, BlockHeader, Codec};
+use crate::block::counts::{decode_counts, encode_counts};
+use crate::block::{Block, BlockHeader, Codec};
 use crate::event::BatchId;
 use crate::timestamp::Timestamp;
 
@@ -194,7 +195,7 @@ fn block_values(blocks: &[Block]) -> Vec<Value<'_>> {
             Value::Int(i64::from(header.raw_bytes)),
             Value::Int(i64::from(header.stored_bytes)),
             Value::Int(i64::from(header.codec as i16)),
-            Value::Bytes(block::encode_counts(&header.counts).into()),
+            Value::Bytes(encode_counts(&header.counts).into()),
             Value::Bytes(header.id_filter.as_slice().into()),
             Value::Bytes(header.text_filter.as_slice().into()),
             Value::Bytes(body.as_slice().into()),
@@ -221,7 +222,7 @@ fn read_header(row: &Row, filters: bool) -> Result<BlockHeader, StoreError> {
         raw_bytes: row.narrow(7)?,
         stored_bytes: row.narrow(8)?,
         codec,
-        counts: block::decode_counts(&counts)
+        counts: decode_counts(&counts)
             .map_err(|error| StoreError::Corrupt(format!("blocks.level_counts: {error}")))?,
         id_filter: if filters { row.bytes(11)? } else { Vec::new() },
         text_filter: if filters { row.bytes(12)? } else { Vec::new() },
@@ -401,6 +402,5 @@ mod tests {
     #[test]
     fn dialects_share_the_insert() {
         assert_eq!(insert_sql(2).matches('?').count(), 2 * BLOCK_COLUMNS);
-
     }
 }

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 
-pub use api_keys::{KeyKind, KeyRecord, NewKey};
+pub use api_keys::NewKey;
 pub use batches::{BATCH_KEY_BYTES, BatchKey, StoredBatch};
 pub use blocks::{BlockQuery, CommitError, NewBatch};
 pub use connection::{Connection, PacketError, Target};
