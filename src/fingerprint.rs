@@ -20,3 +20,7 @@ impl fmt::Display for Fingerprint {
         write!(f, "{:016x}", self.0)
     }
 }
+/// stand-in
+pub fn message_title(m: &str) -> String {
+    m.to_owned()
+}

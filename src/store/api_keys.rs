@@ -108,8 +108,17 @@ impl Store {
         session.commit(STATEMENT_TIMEOUT).await?;
         let NewKey { sha256, hint } = key;
         let note = note.to_owned();
-        let record =
-            KeyRecord { project_id, number, kind, sha256, hint, note, created_at: now, revoked_at: None };
+        let record = KeyRecord {
+            id: i64::from(number),
+            project_id,
+            number,
+            kind,
+            sha256,
+            hint,
+            note,
+            created_at: now,
+            revoked_at: None,
+        };
         Ok(Some((record, minted)))
     }
 

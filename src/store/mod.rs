@@ -31,7 +31,7 @@ pub use blocks::{BlockQuery, CommitError, NewBatch};
 pub use connection::{Connection, PacketError, Target};
 pub use dialect::Dialect;
 pub use error::{MYSQL_ERRORS, Meaning, SQLITE_ERRORS, StoreError, mysql_meaning, sqlite_meaning};
-pub use issues::{FoldPiece, IssueRow, IssueSeed, LEVEL_SERIES, OTHER_SERIES};
+pub use issues::{FoldPiece, IssueRow, IssueSeed, LEVEL_SERIES, OTHER_SERIES, bucket};
 pub use pool::{Pool, Session};
 pub use projects::{NewProject, ProjectChange, ProjectError};
 pub use stats::StorageUsed;

@@ -1,0 +1,103 @@
+//! The write path: queued batches become blocks, committed in groups by two owned slots.
+//!
+//! A client is answered only after the commit of its batch. A batch is stored once however often it is sent; one
+//! duplicate never refuses its group. The queue is bounded by bytes, every attempt and wait by a deadline.
+
+pub mod identity;
+mod pack;
+
+mod queue;
+mod slot;
+
+#[cfg(test)]
+mod tests;
+
+use tokio::sync::oneshot;
+
+use crate::block::EncodedBatch;
+use crate::event::{BatchId, Level};
+use crate::fingerprint::Fingerprint;
+use crate::memory::Reservation;
+
+pub use identity::BatchKeys;
+pub(crate) use pack::PieceBuilder;
+pub use queue::WriteQueue;
+pub use slot::WriterSlot;
+
+/// A batch on its way to the database.
+#[derive(Debug)]
+pub struct Submission {
+    /// Whose it is.
+    pub project_id: i64,
+    /// What makes it the same batch when it comes again.
+    pub keys: BatchKeys,
+    /// Hash of the inflated body.
+    pub body_hash: [u8; 16],
+    /// Names its events.
+    pub batch: BatchId,
+    /// Events it had.
+    pub received: u32,
+    /// Its accepted events; those far from the time of receipt stand in a part of their own.
+    pub parts: Vec<EncodedBatch>,
+    /// Titles of the issues its events belong to, one for each fingerprint among error and fatal events.
+    pub titles: Vec<IssueTitle>,
+    /// Room in the queue's budget, given back with the reply.
+    pub room: Reservation,
+    /// Who waits for the outcome; gone when the client has gone, which changes nothing.
+    pub reply: oneshot::Sender<WriteOutcome>,
+}
+
+/// How an issue is called, from one of its events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssueTitle {
+    /// The issue.
+    pub fingerprint: Fingerprint,
+    /// The message's template.
+    pub title: String,
+    /// The event's source.
+    pub source: String,
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteOutcome {
+    /// Committed now.
+    Stored,
+    /// Stored before, with these counts.
+    Duplicate {
+        /// Events the first one had.
+        received: u32,
+        /// Events stored then.
+        accepted: u32,
+    },
+    /// Its id is that of a batch with another body.
+    Conflict,
+    /// The database can't take it now; it may be sent again under the same id.
+    Unavailable,
+    /// The database refuses this batch for itself.
+    Refused,
+}
+
+/// Whether events of a level make issues.
+#[must_use]
+pub fn makes_issues(level: Level) -> bool {
+    level >= Level::Error
+}
+
+impl Submission {
+    /// Its accepted events.
+    #[must_use]
+    pub fn accepted(&self) -> u32 {
+        let events: usize = self.parts.iter().map(|part| part.heads.len()).sum();
+        u32::try_from(events).unwrap_or(u32::MAX)
+    }
+
+    fn raw_bytes(&self) -> usize {
+        self.parts.iter().map(|part| part.lines.len()).sum()
+    }
+
+    fn answer(self, outcome: WriteOutcome) {
+        // The client may have gone; its batch is stored all the same.
+        let _ = self.reply.send(outcome);
+    }
+}

@@ -1,0 +1,137 @@
+//! From a group of batches to its blocks and to what each block adds to counts and issues.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+use super::{IssueTitle, Submission, makes_issues};
+use crate::block::encode::{BlockEncoder, CompressionLevel, Part};
+use crate::block::{Block, EncodedBatch, EventHead, MAX_EVENTS, MAX_RAW_BYTES};
+use crate::event::{EventId, uuid_at};
+use crate::fingerprint::Fingerprint;
+use crate::store::{FoldPiece, IssueSeed, Unfolded, bucket};
+use crate::timestamp::Timestamp;
+
+/// An encoded group.
+#[derive(Debug, Default)]
+pub(super) struct Packed {
+    pub blocks: Vec<Block>,
+    pub pieces: Vec<FoldPiece>,
+}
+
+/// Encodes a group: blocks of one project each, late parts apart from timely ones.
+pub(super) fn pack(encoder: &mut BlockEncoder, group: &[Submission], now: Timestamp) -> Packed {
+    let mut lanes: BTreeMap<(i64, usize), Vec<(&EncodedBatch, &[IssueTitle])>> = BTreeMap::new();
+    for submission in group {
+        for (lane, part) in submission.parts.iter().enumerate() {
+            if !part.heads.is_empty() {
+                lanes.entry((submission.project_id, lane)).or_default().push((part, &submission.titles));
+            }
+        }
+    }
+    let mut packed = Packed::default();
+    for ((project_id, _), batches) in lanes {
+        let titles = titles_of(&batches);
+        for parts in split(&batches) {
+            let id = uuid_at(now);
+            let block = encoder.encode_block(id, project_id, &parts, CompressionLevel::Ingest);
+            let block_of = Unfolded { project_id, block_id: id };
+            packed.pieces.push(fold_piece(block_of, &parts, &titles));
+            packed.blocks.push(block);
+        }
+    }
+    packed
+}
+
+fn titles_of<'a>(batches: &[(&EncodedBatch, &'a [IssueTitle])]) -> HashMap<Fingerprint, &'a IssueTitle> {
+    let all = batches.iter().flat_map(|(_, titles)| titles.iter());
+    all.map(|title| (title.fingerprint, title)).collect()
+}
+
+/// Splits the batches of a lane into blocks, in order.
+fn split<'a>(batches: &[(&'a EncodedBatch, &[IssueTitle])]) -> Vec<Vec<Part<'a>>> {
+    let mut blocks = vec![Vec::new()];
+    let (mut events, mut bytes) = (0, 0);
+    for (batch, _) in batches {
+        let mut start = 0;
+        for (position, head) in batch.heads.iter().enumerate() {
+            let line = head.line_bytes as usize + 2;
+            if events > 0 && (events == MAX_EVENTS || bytes + line > MAX_RAW_BYTES) {
+                push_part(&mut blocks, batch, start..position);
+                blocks.push(Vec::new());
+                (start, events, bytes) = (position, 0, 0);
+            }
+            events += 1;
+            bytes += line;
+        }
+        push_part(&mut blocks, batch, start..batch.heads.len());
+    }
+    blocks.retain(|parts| !parts.is_empty());
+    blocks
+}
+
+fn push_part<'a>(blocks: &mut [Vec<Part<'a>>], batch: &'a EncodedBatch, events: Range<usize>) {
+    if !events.is_empty()
+        && let Some(parts) = blocks.last_mut()
+    {
+        parts.push(Part { batch, events });
+    }
+}
+
+fn fold_piece(block: Unfolded, parts: &[Part<'_>], titles: &HashMap<Fingerprint, &IssueTitle>) -> FoldPiece {
+    let mut sum = PieceBuilder::default();
+    for part in parts {
+        let heads = part.batch.heads.get(part.events.clone()).unwrap_or_default();
+        for head in heads {
+            let id = EventId { batch: part.batch.batch, index: head.index };
+            let title = titles.get(&head.fingerprint);
+            sum.add(id, head, || {
+                title.map_or_else(Default::default, |title| (title.title.clone(), title.source.clone()))
+            });
+        }
+    }
+    sum.finish(block)
+}
+
+/// Adds a block's events up, from heads at ingest or from lines read back.
+#[derive(Default)]
+pub(crate) struct PieceBuilder {
+    levels: BTreeMap<(crate::event::Level, i64), u32>,
+    issues: BTreeMap<(Fingerprint, i64), IssueSeed>,
+}
+
+impl PieceBuilder {
+    /// Counts one event; `title` gives its issue's title and source when they are needed.
+    pub(crate) fn add(&mut self, id: EventId, head: &EventHead, title: impl FnOnce() -> (String, String)) {
+        let bucket = bucket(id.batch.received_at());
+        *self.levels.entry((head.level, bucket)).or_default() += 1;
+        if !makes_issues(head.level) {
+            return;
+        }
+        let seed = self.issues.entry((head.fingerprint, bucket)).or_insert_with(|| {
+            let (title, source) = title();
+            IssueSeed {
+                fingerprint: head.fingerprint,
+                title,
+                source,
+                level: head.level,
+                first_seen: head.ts,
+                last_seen: head.ts,
+                count: 0,
+                sample: id,
+                bucket,
+            }
+        });
+        seed.count += 1;
+        seed.level = seed.level.max(head.level);
+        seed.first_seen = seed.first_seen.min(head.ts);
+        if head.ts >= seed.last_seen {
+            seed.last_seen = head.ts;
+            seed.sample = id;
+        }
+    }
+
+    pub(crate) fn finish(self, block: Unfolded) -> FoldPiece {
+        let levels = self.levels.into_iter().map(|((level, bucket), count)| (level, bucket, count)).collect();
+        FoldPiece { block, levels, issues: self.issues.into_values().collect() }
+    }
+}

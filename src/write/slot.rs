@@ -1,0 +1,258 @@
+//! A writer slot: takes groups from the queue, commits them, answers everyone who waits.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::pack::{Packed, pack};
+use super::{Submission, WriteOutcome, WriteQueue};
+use crate::block::encode::BlockEncoder;
+use crate::clock::Clock;
+use crate::fold::FoldMailbox;
+use crate::store::{
+    BatchKey, CommitError, DatabaseStatus, NewBatch, STATEMENT_TIMEOUT, Session, Store, StoreError,
+    StoredBatch,
+};
+
+/// From taking a group to answering it, retries included; with the wait in the queue a reply comes within 5 s.
+const GROUP_DEADLINE: Duration = Duration::from_millis(4_000);
+/// Attempts at one group, whatever goes wrong.
+const MAX_ATTEMPTS: u32 = 12;
+/// First pause before trying again; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+/// Longest pause.
+const MAX_PAUSE: Duration = Duration::from_millis(200);
+/// Groups with fewer bytes are encoded in place: handing them to another thread would cost more.
+const INLINE_BYTES: usize = 32 * 1024;
+
+/// One of the owned writers.
+pub struct WriterSlot {
+    queue: Arc<WriteQueue>,
+    store: Store,
+    clock: Clock,
+    mailbox: Arc<FoldMailbox>,
+    encoder: BlockEncoder,
+}
+
+/// A group in the middle of its attempts.
+struct Attempt {
+    packed: Packed,
+    expired: Vec<BatchKey>,
+    /// An earlier attempt with these very blocks may have been committed.
+    ambiguous: bool,
+}
+
+enum Step {
+    Done,
+    /// Encode what is left anew and try again.
+    Repack,
+    /// Try the same again after a pause.
+    Again {
+        /// The database could not be reached, rather than another transaction won.
+        away: bool,
+    },
+    /// The database refuses something in this group for itself.
+    Refused(String),
+}
+
+impl WriterSlot {
+    /// A slot on a queue.
+    #[must_use]
+    pub fn new(queue: Arc<WriteQueue>, store: Store, clock: Clock, mailbox: Arc<FoldMailbox>) -> Self {
+        Self { queue, store, clock, mailbox, encoder: BlockEncoder::default() }
+    }
+
+    /// Works until the queue is closed and empty.
+    pub async fn run(mut self) {
+        while let Some(group) = self.queue.gather().await {
+            let (since, batches) = (Instant::now(), group.len());
+            self.store_group(group, since).await;
+            self.queue.group_done(since, batches);
+        }
+    }
+
+    /// Commits a group; where the database refuses it for itself, halves of it, so that only what is bad fails.
+    async fn store_group(&mut self, group: Vec<Submission>, since: Instant) {
+        let mut groups = vec![group];
+        while let Some(group) = groups.pop() {
+            let (group, twins) = set_twins_apart(group);
+            let Some((mut rest, why)) = self.attempt_group(group, since).await else {
+                if !twins.is_empty() {
+                    groups.push(twins);
+                }
+                continue;
+            };
+            groups.extend((!twins.is_empty()).then_some(twins));
+            if rest.len() > 1 {
+                let half = rest.split_off(rest.len() / 2);
+                groups.extend([half, rest]);
+            } else {
+                tracing::error!(why, "the database refuses a batch");
+                rest.into_iter().for_each(|one| one.answer(WriteOutcome::Refused));
+            }
+        }
+    }
+
+    /// Answers everyone in the group, unless the database refuses it: then what was refused comes back.
+    async fn attempt_group(
+        &mut self,
+        mut group: Vec<Submission>,
+        since: Instant,
+    ) -> Option<(Vec<Submission>, String)> {
+        if self.store.status() != DatabaseStatus::Connected {
+            group.into_iter().for_each(|one| one.answer(WriteOutcome::Unavailable));
+            return None;
+        }
+        let mut attempt = Attempt { packed: Packed::default(), expired: Vec::new(), ambiguous: false };
+        (group, attempt.packed) = self.encode(group).await;
+        let (mut pause, mut away) = (FIRST_PAUSE, false);
+        for _ in 0..MAX_ATTEMPTS {
+            let Some(left) = GROUP_DEADLINE.checked_sub(since.elapsed()) else { break };
+            let tried = tokio::time::timeout(left, self.try_once(&mut group, &mut attempt)).await;
+            match tried.unwrap_or_else(|_| lost(&StoreError::TimedOut(left))) {
+                Step::Done => return None,
+                Step::Repack => {
+                    (group, attempt.packed) = self.encode(group).await;
+                    attempt.ambiguous = false;
+                }
+                Step::Again { away: lost } => {
+                    away = lost;
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(MAX_PAUSE);
+                }
+                Step::Refused(why) => return Some((group, why)),
+            }
+        }
+        if away {
+            self.store.set_status(DatabaseStatus::Disconnected);
+        }
+        group.into_iter().for_each(|one| one.answer(WriteOutcome::Unavailable));
+        None
+    }
+
+    async fn encode(&mut self, group: Vec<Submission>) -> (Vec<Submission>, Packed) {
+        let now = self.clock.now();
+        let bytes: usize = group.iter().map(Submission::raw_bytes).sum();
+        if bytes < INLINE_BYTES {
+            let packed = pack(&mut self.encoder, &group, now);
+            return (group, packed);
+        }
+        let mut encoder = std::mem::take(&mut self.encoder);
+        let encoded = tokio::task::spawn_blocking(move || {
+            let packed = pack(&mut encoder, &group, now);
+            (encoder, group, packed)
+        });
+        let (encoder, group, packed) = encoded.await.expect("encoding ends, and has no reason to panic");
+        self.encoder = encoder;
+        (group, packed)
+    }
+
+    async fn try_once(&self, group: &mut Vec<Submission>, attempt: &mut Attempt) -> Step {
+        let mut session = match self.store.writer().await {
+            Ok(session) => session,
+            Err(error) => return lost(&error),
+        };
+        let batches: Vec<NewBatch> = group.iter().map(new_batch).collect();
+        let was_ambiguous = std::mem::replace(&mut attempt.ambiguous, true);
+        let committed = session.commit_blocks(&attempt.packed.blocks, &batches, &attempt.expired).await;
+        attempt.ambiguous = was_ambiguous;
+        match committed {
+            Ok(()) => {
+                self.finish(group, attempt, WriteOutcome::Stored);
+                Step::Done
+            }
+            Err(CommitError::BlockIdTaken) if !was_ambiguous => Step::Repack,
+            Err(CommitError::BlockIdTaken | CommitError::BatchIdTaken) => {
+                self.resolve(session, group, attempt).await
+            }
+            Err(CommitError::Store(error)) => {
+                attempt.ambiguous |= error.is_ambiguous();
+                match error {
+                    StoreError::Conflict(_) => {
+                        if session.rollback(crate::store::STATEMENT_TIMEOUT).await.is_ok() {}
+                        Step::Again { away: false }
+                    }
+                    error if error.is_away() => lost(&error),
+                    error => Step::Refused(error.to_string()),
+                }
+            }
+        }
+    }
+
+    /// Some ids are stored: answers those batches and leaves the others in the group.
+    async fn resolve(
+        &self,
+        mut session: Session,
+        group: &mut Vec<Submission>,
+        attempt: &mut Attempt,
+    ) -> Step {
+        let keys: Vec<BatchKey> = group.iter().flat_map(|one| one.keys.keys.iter().copied()).collect();
+        let found = match self.store.find_batches(&mut session, &keys).await {
+            Ok(found) => found,
+            Err(error) if error.is_away() => return lost(&error),
+            Err(error) => return Step::Refused(error.to_string()),
+        };
+        let _ = session.rollback(STATEMENT_TIMEOUT).await;
+        let now = self.clock.now();
+        let (live, expired): (Vec<StoredBatch>, Vec<StoredBatch>) =
+            found.into_iter().partition(|row| row.expires_at > now);
+        let ours: HashSet<_> = group.iter().map(|one| one.batch).collect();
+        if live.iter().any(|row| ours.contains(&row.batch)) {
+            // A commit is all or nothing: the attempt whose answer was lost stored the whole group.
+            self.finish(group, attempt, WriteOutcome::Stored);
+            return Step::Done;
+        }
+        attempt.expired = expired.into_iter().map(|row| row.key).collect();
+        let mut rest = Vec::with_capacity(group.len());
+        for one in group.drain(..) {
+            match live.iter().find(|row| one.keys.keys.contains(&row.key)) {
+                None => rest.push(one),
+                Some(row) if row.body_hash == one.body_hash => {
+                    let StoredBatch { received, accepted, .. } = *row;
+                    one.answer(WriteOutcome::Duplicate { received, accepted });
+                }
+                Some(_) => one.answer(WriteOutcome::Conflict),
+            }
+        }
+        *group = rest;
+        if group.is_empty() { Step::Done } else { Step::Repack }
+    }
+
+    fn finish(&self, group: &mut Vec<Submission>, attempt: &mut Attempt, outcome: WriteOutcome) {
+        self.mailbox.deliver(std::mem::take(&mut attempt.packed.pieces));
+        group.drain(..).for_each(|one| one.answer(outcome));
+    }
+}
+
+/// The connection is gone (dropped with its session); the same blocks may be tried on another one.
+fn lost(error: &StoreError) -> Step {
+    tracing::warn!(%error, "a commit was not answered");
+    Step::Again { away: true }
+}
+
+fn new_batch(one: &Submission) -> NewBatch {
+    NewBatch {
+        keys: one.keys.keys.clone(),
+        project_id: one.project_id,
+        batch: one.batch,
+        body_hash: one.body_hash,
+        received: one.received,
+        accepted: one.accepted(),
+        expires_at: one.keys.expires_at,
+    }
+}
+
+/// Two sendings of one batch may meet in a group: the second waits until the first is answered.
+fn set_twins_apart(group: Vec<Submission>) -> (Vec<Submission>, Vec<Submission>) {
+    let mut seen: HashSet<BatchKey> = HashSet::with_capacity(group.len());
+    let (mut first, mut twins) = (Vec::with_capacity(group.len()), Vec::new());
+    for one in group {
+        if one.keys.keys.iter().any(|key| seen.contains(key)) {
+            twins.push(one);
+        } else {
+            seen.extend(one.keys.keys.iter().copied());
+            first.push(one);
+        }
+    }
+    (first, twins)
+}
