@@ -1,30 +1,34 @@
 //! Every setting of the service, read once from the environment.
+//!
+//! [`Config::from_env`] is the only place that looks at the process environment; it hands a map to
+//! [`Config::parse`], which reads every setting and lists all problems at once, each with a remedy.
+//! [`setting::SETTINGS`] describes each variable, its default and its range. Secrets don't print.
 
-use std::path::PathBuf;
+mod banner;
+mod database;
+mod database_url;
+mod effective;
+mod network;
+mod problem;
+mod reader;
+mod secret;
+mod secret_file;
+pub mod setting;
+#[cfg(test)]
+mod tests;
+mod warning;
 
-/// A secret that doesn't print.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-impl Secret {
-    /// Wraps a secret's characters.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
+pub use banner::banner;
+pub use effective::effective;
+pub use problem::{ConfigError, Problem};
+pub use secret::{MIN_SECRET_CHARS, Secret, SecretOrigin};
+pub use secret_file::{FILE_NAME as SECRET_FILE_NAME, KeptSecrets, peek, read_or_make};
 
-    /// The characters, for the one place that needs them.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[secret]")
-    }
-}
+use reader::Reader;
+use setting::SETTINGS;
 
 /// How our own logs are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +71,8 @@ pub enum DatabaseConfig {
         password: Secret,
         /// Protection of the connection.
         tls: DatabaseTls,
+        /// PEM file of the authority to trust instead of the public ones; only with [`DatabaseTls::Verify`].
+        tls_ca: Option<PathBuf>,
     },
 }
 
@@ -127,4 +133,118 @@ pub struct Config {
     pub default_retention_days: u16,
     /// Bounds on what clients may send.
     pub limits: Limits,
+    /// `LOG_LEVEL`: directives that [`crate::telemetry::parse_filter`] accepts.
+    pub log_level: String,
+    /// Where `hmac_secret` came from.
+    pub hmac_secret_origin: SecretOrigin,
+    /// Where `admin_token` came from.
+    pub admin_token_origin: SecretOrigin,
+    /// What was found or done while reading that the operator should know; part of [`Config::warnings`].
+    pub notes: Vec<String>,
+}
+
+impl Config {
+    /// Reads the process environment. On the embedded default the first call makes `DATA_DIR/secrets`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the settings.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::parse(&environment(), &read_or_make)
+    }
+
+    /// Reads the process environment and changes nothing on disk: for `check-config`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the settings.
+    pub fn check_env() -> Result<Self, ConfigError> {
+        Self::parse(&environment(), &peek)
+    }
+
+    /// Reads the settings from a map of variables. `kept` gives the secrets of the embedded default for a data
+    /// directory; it is asked only when `HMAC_SECRET` or `ADMIN_TOKEN` is unset and no server database is named.
+    /// An empty value counts as unset; names that aren't settings are passed over.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the settings.
+    pub fn parse(
+        variables: &BTreeMap<String, String>,
+        kept: &dyn Fn(&Path) -> Result<KeptSecrets, Problem>,
+    ) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(variables);
+        let app_env = reader.word(&setting::APP_ENV);
+        let port = reader.number(&setting::PORT);
+        let public_url = network::public_url(&mut reader);
+        let log_level = log_level(&mut reader);
+        let data_dir = reader.text(&setting::DATA_DIR).map_or(setting::DATA_DIR.default, |found| found.text);
+        let data_dir = PathBuf::from(data_dir);
+        // With a problem in it, it was meant to be a server database.
+        let database = database::read(&mut reader);
+        let embedded = database == Some(DatabaseConfig::Embedded);
+        let secrets = secret::read(&mut reader, embedded, &data_dir, kept);
+        let client_address = network::client_address(&mut reader);
+        let default_retention_days = reader.number(&setting::DEFAULT_RETENTION_DAYS);
+        let limits = limits(&mut reader);
+        let app_env = match app_env {
+            Some("production") => AppEnv::Production,
+            Some(_) => AppEnv::Development,
+            None if embedded => AppEnv::Development,
+            None => AppEnv::Production,
+        };
+        let notes = reader.take_notes();
+        reader.finish(Self {
+            app_env,
+            port,
+            database: database.unwrap_or(DatabaseConfig::Embedded),
+            data_dir,
+            hmac_secret: secrets.hmac_secret,
+            hmac_secret_previous: secrets.hmac_secret_previous,
+            admin_token: secrets.admin_token,
+            metrics_token: secrets.metrics_token,
+            public_url,
+            client_address,
+            default_retention_days,
+            limits,
+            log_level,
+            hmac_secret_origin: secrets.hmac_secret_origin,
+            admin_token_origin: secrets.admin_token_origin,
+            notes,
+        })
+    }
+
+    /// What the operator should know at start though the service runs: one sentence each, without secrets.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        warning::warnings(self)
+    }
+}
+
+/// The variables that are settings, with broken UTF-8 marked so that the reader refuses it.
+fn environment() -> BTreeMap<String, String> {
+    let names = SETTINGS.iter().flat_map(|setting| [Some(setting.name), setting.alias]).flatten();
+    names
+        .filter_map(|name| {
+            let value = std::env::var_os(name)?;
+            Some((name.to_owned(), value.to_string_lossy().into_owned()))
+        })
+        .collect()
+}
+
+fn log_level(reader: &mut Reader<'_>) -> String {
+    let Some(found) = reader.text(&setting::LOG_LEVEL) else { return setting::LOG_LEVEL.default.to_owned() };
+    if crate::telemetry::parse_filter(found.text).is_none() {
+        reader.refuse(&setting::LOG_LEVEL, found);
+    }
+    found.text.to_owned()
+}
+
+fn limits(reader: &mut Reader<'_>) -> Limits {
+    Limits {
+        max_payload_bytes: reader.number(&setting::MAX_PAYLOAD_BYTES),
+        max_inflated_bytes: reader.number(&setting::MAX_INFLATED_BYTES),
+        max_events_per_post: reader.number(&setting::MAX_EVENTS_PER_POST),
+        rate_limit_per_minute: reader.number(&setting::RATE_LIMIT_PER_MINUTE),
+        rate_limit_per_ip: reader.number(&setting::RATE_LIMIT_PER_IP),
+        read_rate_limit_per_ip: reader.number(&setting::READ_RATE_LIMIT_PER_IP),
+        max_connections: reader.number(&setting::MAX_CONNECTIONS),
+    }
 }

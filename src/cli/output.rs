@@ -1,0 +1,64 @@
+//! What the project commands print: lines for a person, or one JSON document for a machine.
+
+use serde_json::{Value, json};
+
+use crate::project::Project;
+
+/// A key as it is shown, once, to who made it.
+#[derive(Clone, Copy)]
+pub struct NewKey<'a> {
+    /// `tkl_…`.
+    pub api_key: &'a str,
+    /// The key of the MAC.
+    pub signing_secret: &'a str,
+}
+
+/// Output of `project create` and `project rotate-key`, ended by a newline.
+#[must_use]
+pub fn project_with_key(project: &Project, key: NewKey<'_>, as_json: bool) -> String {
+    let NewKey { api_key, signing_secret } = key;
+    if as_json {
+        let key = json!({ "api_key": api_key, "signing_secret": signing_secret });
+        return document(&json!({ "project": project_json(project), "key": key }));
+    }
+    format!(
+        "Project {} ({}), id {}\nAPI key:        {api_key}\nSigning secret: {signing_secret}\n\
+         Both are shown this once.\n",
+        project.slug, project.name, project.id
+    )
+}
+
+/// Output of `project list`, ended by a newline.
+#[must_use]
+pub fn projects(projects: &[Project], as_json: bool) -> String {
+    if as_json {
+        let projects: Vec<Value> = projects.iter().map(project_json).collect();
+        return document(&json!({ "projects": projects }));
+    }
+    if projects.is_empty() {
+        return "No projects. Make one: tekno-logger project create --slug NAME\n".to_owned();
+    }
+    let lines = projects.iter().map(|project| {
+        let cap = project.minute_cap.map_or_else(|| "default".to_owned(), |cap| cap.to_string());
+        format!(
+            "{}\t{}\t{}\t{}\t{cap}\t{}\n",
+            project.id, project.slug, project.name, project.retention_days, project.created_at
+        )
+    });
+    "ID\tSLUG\tNAME\tDAYS\tMINUTE_CAP\tCREATED\n".to_owned() + &lines.collect::<String>()
+}
+
+fn document(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+fn project_json(project: &Project) -> Value {
+    json!({
+        "id": project.id,
+        "slug": project.slug.as_str(),
+        "name": project.name,
+        "retention_days": project.retention_days,
+        "minute_cap": project.minute_cap,
+        "created_at": project.created_at.to_string(),
+    })
+}
