@@ -34,7 +34,7 @@ pub fn json() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         any::<u64>().prop_map(Value::from),
-        (-1e9..1e9_f64).prop_map(Value::from),
+        any::<i32>().prop_map(|number| Value::from(f64::from(number) / 4.0)),
         text().prop_map(Value::from),
         "[a-f0-9]{6,12}".prop_map(Value::from),
     ];

@@ -74,7 +74,7 @@ mod tests {
         fn both_forms_agree_and_alignment_is_told_truly(text in any::<String>()) {
             let mut out = Vec::new();
             let aligned = push_lowercase(text.as_bytes(), &mut out);
-            prop_assert_eq!(lowercase(&text).as_bytes(), &out[..]);
+            prop_assert_eq!(lowercase(&text).into_bytes(), out);
             let same = text.chars().all(|ch| ch.to_lowercase().map(char::len_utf8).sum::<usize>() == ch.len_utf8());
             prop_assert_eq!(aligned, same);
         }

@@ -11,6 +11,10 @@ pub mod trigram;
 
 #[cfg(test)]
 pub mod arbitrary;
+#[cfg(test)]
+mod golden_tests;
+#[cfg(test)]
+pub mod yardstick;
 
 use std::fmt;
 
