@@ -27,7 +27,7 @@ pub(super) fn targets(config: &Config) -> Result<Targets, String> {
             Ok(Targets { writers: options.clone(), work: options })
         }
         server @ DatabaseConfig::Server { .. } => {
-            let options = mysql_options(config, server);
+            let options = mysql_options(server);
             let target = |autocommit| Target::MySql { options: Box::new(options.clone()), autocommit };
             Ok(Targets { writers: target(false), work: target(true) })
         }
@@ -50,7 +50,7 @@ fn sqlite_options(config: &Config) -> Result<Target, String> {
     Ok(Target::Sqlite(Box::new(options)))
 }
 
-fn mysql_options(config: &Config, server: &DatabaseConfig) -> MySqlConnectOptions {
+fn mysql_options(server: &DatabaseConfig) -> MySqlConnectOptions {
     let mut options = MySqlConnectOptions::new()
         .statement_cache_capacity(STATEMENT_CACHE)
         // Vitess refuses these two; nothing here uses `||` or names an engine.
@@ -58,18 +58,20 @@ fn mysql_options(config: &Config, server: &DatabaseConfig) -> MySqlConnectOption
         .no_engine_substitution(false)
         .timezone(None)
         .disable_statement_logging();
-    let DatabaseConfig::Server { host, port, socket, name, user, password, tls } = server else {
+    let DatabaseConfig::Server { host, port, socket, name, user, password, tls, tls_ca } = server else {
         return options;
     };
     options = options.host(host).port(*port).username(user).password(password.expose()).database(name);
     if let Some(socket) = socket {
         options = options.socket(socket);
     }
+    if let Some(tls_ca) = tls_ca {
+        options = options.ssl_ca(tls_ca);
+    }
     let mode = match tls {
         DatabaseTls::Verify => MySqlSslMode::VerifyIdentity,
         DatabaseTls::Encrypt => MySqlSslMode::Required,
         DatabaseTls::Disabled => MySqlSslMode::Disabled,
     };
-    let _ = config;
     options.ssl_mode(mode)
 }
