@@ -61,7 +61,11 @@ fn mysql_options(server: &DatabaseConfig) -> MySqlConnectOptions {
     let DatabaseConfig::Server { host, port, socket, name, user, password, tls, tls_ca } = server else {
         return options;
     };
-    options = options.host(host).port(*port).username(user).password(password.expose()).database(name);
+    options = options.host(host).port(*port).username(user).database(name);
+    // An empty password would be sent as one, and refused.
+    if !password.expose().is_empty() {
+        options = options.password(password.expose());
+    }
     if let Some(socket) = socket {
         options = options.socket(socket);
     }

@@ -1,0 +1,337 @@
+//! The store's story, told on every database at hand.
+
+mod support;
+
+use std::sync::Arc;
+
+use support::TestDatabase;
+use tekno_logger::block::encode::BatchEncoder;
+use tekno_logger::block::{EncodedBatch, decode};
+use tekno_logger::clock::Clock;
+use tekno_logger::event::{BatchId, Event, Level};
+use tekno_logger::fingerprint::Fingerprint;
+use tekno_logger::fold::{Fold, FoldMailbox};
+use tekno_logger::memory::Budget;
+use tekno_logger::project::{Project, ProjectRef, ProjectSlug, ScrubSettings};
+use tekno_logger::store::{BlockQuery, NewProject, ProjectChange, ProjectError, Store, bucket};
+use tekno_logger::timestamp::Timestamp;
+use tekno_logger::write::{BatchKeys, IssueTitle, Submission, WriteOutcome, WriteQueue, WriterSlot};
+use tokio::sync::oneshot;
+
+const NOW: i64 = 1_800_000_000_000;
+
+fn now() -> Timestamp {
+    Timestamp::from_millis(NOW)
+}
+
+fn new_project(slug: &str) -> NewProject {
+    NewProject {
+        slug: ProjectSlug::parse(slug).unwrap(),
+        name: format!("The {slug}"),
+        retention_days: 3,
+        minute_cap: Some(100),
+        scrub: ScrubSettings { off: false, extra_keys: vec!["pin".to_owned()] },
+    }
+}
+
+async fn project(store: &Store, slug: &str) -> Project {
+    store.create_project(new_project(slug), now()).await.unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+fn encoded(batch: BatchId, levels: &[Level]) -> EncodedBatch {
+    let mut encoder = BatchEncoder::new(batch);
+    for (index, level) in levels.iter().enumerate() {
+        encoder.push(&Event {
+            index: u32::try_from(index).unwrap(),
+            ts: now().plus_millis(-1_000 + i64::try_from(index).unwrap()),
+            level: *level,
+            message: format!("event {index}").into(),
+            source: "shop".into(),
+            env: "production".into(),
+            ctx: None,
+            user_id: None,
+            request_id: None,
+            tags: Vec::new(),
+            release: None,
+            stack: None,
+            client_fingerprint: None,
+            fingerprint: Fingerprint(1_000 + *level as u64),
+            truncated: false,
+        });
+    }
+    encoder.finish()
+}
+
+/// A writer with both slots running.
+struct Writer {
+    queue: Arc<WriteQueue>,
+    mailbox: Arc<FoldMailbox>,
+    budget: Budget,
+    slots: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Writer {
+    fn start(store: &Store, clock: &Clock) -> Self {
+        let queue = Arc::new(WriteQueue::default());
+        let mailbox = Arc::new(FoldMailbox::default());
+        let slot = || WriterSlot::new(queue.clone(), store.clone(), clock.clone(), mailbox.clone());
+        let slots = (0..2).map(|_| tokio::spawn(slot().run())).collect();
+        Self { queue, mailbox, budget: Budget::new(32 << 20), slots }
+    }
+
+    async fn send(&self, project_id: i64, id: u8, body: u8, levels: &[Level]) -> WriteOutcome {
+        let (reply, outcome) = oneshot::channel();
+        let batch = BatchId::new(now());
+        let parts = vec![encoded(batch, levels)];
+        let room = self.budget.reserve(1_000, std::time::Duration::from_secs(1)).await.unwrap();
+        let titles = levels
+            .iter()
+            .map(|level| IssueTitle {
+                fingerprint: Fingerprint(1_000 + *level as u64),
+                title: "event <n>".to_owned(),
+                source: "shop".to_owned(),
+            })
+            .collect();
+        let keys = BatchKeys { keys: vec![[id; 20]], expires_at: now().plus_millis(60_000) };
+        let received = u32::try_from(levels.len()).unwrap();
+        let body_hash = [body; 16];
+        self.queue
+            .push(Submission { project_id, keys, body_hash, batch, received, parts, titles, room, reply })
+            .unwrap();
+        outcome.await.unwrap()
+    }
+
+    async fn stop(self) -> Arc<FoldMailbox> {
+        self.queue.close();
+        for slot in self.slots {
+            slot.await.unwrap();
+        }
+        self.mailbox
+    }
+}
+
+fn everything(project_id: i64) -> BlockQuery {
+    BlockQuery {
+        project_id,
+        from: Timestamp::from_millis(0),
+        to: now().plus_millis(60_000),
+        received_after: Timestamp::from_millis(0),
+        filters: true,
+        ascending: false,
+        after: None,
+        limit: 1_000,
+    }
+}
+
+async fn stored_events(store: &Store, project_id: i64) -> Vec<String> {
+    let mut session = store.read().await.unwrap();
+    let headers = session.block_headers(&everything(project_id)).await.unwrap();
+    let ids: Vec<_> = headers.iter().map(|header| header.id).collect();
+    let bodies = session.block_bodies(project_id, &ids).await.unwrap();
+    let mut events = Vec::new();
+    for header in &headers {
+        let body = &bodies.iter().find(|body| body.0 == header.id).unwrap().1;
+        let raw = decode::inflate_body(header.codec, header.raw_bytes, body).unwrap();
+        assert_eq!(header.stored_bytes as usize, body.len());
+        events.extend(decode::lines(&raw).map(|line| String::from_utf8(line.to_vec()).unwrap()));
+    }
+    events
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn projects_and_keys_are_kept_changed_and_removed() {
+    for database in TestDatabase::all().await {
+        let store = database.store().await;
+        store.migrate().await.expect("migrating again changes nothing");
+        let shop = project(&store, "shop").await;
+        let blog = project(&store, "blog").await;
+        assert!(blog.id > shop.id);
+        let taken = store.create_project(new_project("shop"), now()).await;
+        assert!(matches!(taken, Err(ProjectError::SlugTaken)), "{}: {taken:?}", database.name);
+        assert_eq!(store.list_projects().await.unwrap(), [shop.clone(), blog.clone()]);
+        let found = store.project(&ProjectRef::Slug(shop.slug.clone())).await.unwrap();
+        assert_eq!(found, Some(shop.clone()));
+
+        let change = ProjectChange { retention_days: Some(9), minute_cap: Some(None), ..ProjectChange::default() };
+        let changed = store.update_project(shop.id, change).await.unwrap().unwrap();
+        assert_eq!((changed.retention_days, changed.minute_cap), (9, None));
+        assert_eq!(store.project(&ProjectRef::Id(shop.id)).await.unwrap(), Some(changed));
+        let clash = ProjectChange { slug: Some(blog.slug.clone()), ..ProjectChange::default() };
+        assert!(matches!(store.update_project(shop.id, clash).await, Err(ProjectError::SlugTaken)));
+        assert!(store.update_project(99, ProjectChange::default()).await.unwrap().is_none());
+
+        let mint = |number: u32| {
+            let sha256 = [u8::try_from(number).unwrap(); 32];
+            (tekno_logger::store::NewKey { sha256, hint: "tkl_abcd".to_owned() }, ())
+        };
+        let kind = tekno_logger::key::KeyKind::Server;
+        let (first, ()) = store.add_key(shop.id, kind, "ci", now(), mint).await.unwrap().unwrap();
+        let (second, ()) = store.add_key(shop.id, kind, "", now(), mint).await.unwrap().unwrap();
+        assert_eq!((first.number, second.number), (1, 2));
+        assert!(store.add_key(99, kind, "", now(), mint).await.unwrap().is_none());
+        assert!(store.revoke_key(shop.id, 1, now()).await.unwrap());
+        assert!(!store.revoke_key(shop.id, 7, now()).await.unwrap());
+        let keys = store.list_keys(shop.id).await.unwrap();
+        assert_eq!(keys[0].revoked_at, Some(now()));
+        assert_eq!(keys[1], second);
+        database.remove().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_stored_once_and_counted_once() {
+    for database in TestDatabase::all().await {
+        let name = database.name;
+        let store = database.store().await;
+        let (clock, _hand) = Clock::manual(now());
+        let shop = project(&store, "shop").await.id;
+        let blog = project(&store, "blog").await.id;
+        let writer = Writer::start(&store, &clock);
+        let levels = [Level::Info, Level::Error, Level::Error, Level::Fatal];
+        assert_eq!(writer.send(shop, 1, 1, &levels).await, WriteOutcome::Stored, "{name}");
+        assert_eq!(writer.send(blog, 2, 2, &[Level::Warn]).await, WriteOutcome::Stored, "{name}");
+        let again = writer.send(shop, 1, 1, &levels).await;
+        assert_eq!(again, WriteOutcome::Duplicate { received: 4, accepted: 4 }, "{name}");
+        assert_eq!(writer.send(shop, 1, 9, &levels).await, WriteOutcome::Conflict, "{name}");
+        let racing: Vec<WriteOutcome> =
+            futures_util::future::join_all((0..40).map(|n| writer.send(shop, 50 + n % 8, 1, &[Level::Info]))).await;
+        assert_eq!(racing.iter().filter(|one| **one == WriteOutcome::Stored).count(), 8, "{name}");
+        let mailbox = writer.stop().await;
+        assert_eq!(stored_events(&store, shop).await.len(), 12, "{name}");
+        assert_eq!(stored_events(&store, blog).await.len(), 1, "{name}");
+
+        let fold = Fold::new(store.clone(), clock.clone(), mailbox);
+        fold.tick(true).await.unwrap();
+        fold.tick(true).await.unwrap();
+        let at = bucket(now());
+        let mut session = store.read().await.unwrap();
+        let trend = session.level_trend(shop, at - 10, at + 10, 10).await.unwrap();
+        assert_eq!(trend, [(2, at, 9), (4, at, 2), (5, at, 1)], "{name}");
+        let top = session.top_issues(shop, at, at + 10, 5).await.unwrap();
+        let top: Vec<(u64, i64, i64)> =
+            top.iter().map(|(issue, count)| (issue.fingerprint.0, *count, issue.event_count)).collect();
+        assert_eq!(top, [(1_004, 2, 2), (1_005, 1, 1)], "{name}");
+        assert_eq!(session.storage_used(blog).await.unwrap().events, 1, "{name}");
+        drop(session);
+        database.remove().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_dead_instance_left_unfolded_is_counted_by_another_once() {
+    for database in TestDatabase::all().await {
+        let name = database.name;
+        let store = database.store().await;
+        let (clock, hand) = Clock::manual(now());
+        let shop = project(&store, "shop").await.id;
+        let writer = Writer::start(&store, &clock);
+        for id in 0..20 {
+            let outcome = writer.send(shop, id, id, &[Level::Error, Level::Info]).await;
+            assert_eq!(outcome, WriteOutcome::Stored, "{name}");
+        }
+        // The first instance's mailbox is lost with it.
+        drop(writer.stop().await);
+        let fold = || Fold::new(store.clone(), clock.clone(), Arc::default());
+        fold().tick(true).await.unwrap();
+        let at = bucket(now());
+        let mut session = store.read().await.unwrap();
+        assert_eq!(session.level_trend(shop, at, at + 10, 10).await.unwrap(), [], "{name}: too young to be orphans");
+        drop(session);
+        hand.advance(6_000);
+        let (one, other) = (fold(), fold());
+        let (a, b) = tokio::join!(one.tick(true), other.tick(true));
+        // One of two racing folds may lose to the other; what it left, the next tick finds.
+        let _ = (a, b);
+        fold().tick(true).await.unwrap();
+        let mut session = store.read().await.unwrap();
+        assert_eq!(session.level_trend(shop, at, at + 10, 10).await.unwrap(), [(2, at, 20), (4, at, 20)], "{name}");
+        drop(session);
+        database.remove().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_is_free_again_when_its_time_is_up() {
+    for database in TestDatabase::all().await {
+        let name = database.name;
+        let store = database.store().await;
+        let (clock, hand) = Clock::manual(now());
+        let shop = project(&store, "shop").await.id;
+        let writer = Writer::start(&store, &clock);
+        assert_eq!(writer.send(shop, 1, 1, &[Level::Info]).await, WriteOutcome::Stored, "{name}");
+        hand.advance(61_000);
+        assert_eq!(writer.send(shop, 1, 1, &[Level::Info]).await, WriteOutcome::Stored, "{name}");
+        writer.stop().await;
+        assert_eq!(stored_events(&store, shop).await.len(), 2, "{name}");
+        database.remove().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn removing_a_project_leaves_nothing_of_it() {
+    for database in TestDatabase::all().await {
+        let name = database.name;
+        let store = database.store().await;
+        let (clock, hand) = Clock::manual(now());
+        let shop = project(&store, "shop").await;
+        let blog = project(&store, "blog").await.id;
+        let writer = Writer::start(&store, &clock);
+        for id in 0..30 {
+            writer.send(if id % 2 == 0 { shop.id } else { blog }, id, id, &[Level::Error]).await;
+        }
+        let fold = Fold::new(store.clone(), clock.clone(), writer.stop().await);
+        fold.tick(true).await.unwrap();
+        assert!(store.hide_project(shop.id, clock.now()).await.unwrap(), "{name}");
+        assert!(!store.hide_project(shop.id, clock.now()).await.unwrap(), "{name}");
+        assert_eq!(store.project(&ProjectRef::Id(shop.id)).await.unwrap(), None, "{name}");
+        let again = project(&store, "shop").await;
+        assert!(again.id > blog, "{name}: an id is never used again");
+        assert_eq!(store.hidden_projects().await.unwrap(), [shop.id], "{name}");
+        while store.delete_project_step(shop.id).await.unwrap() {}
+        assert_eq!(stored_events(&store, shop.id).await.len(), 0, "{name}");
+        assert_eq!(stored_events(&store, blog).await.len(), 15, "{name}");
+        hand.advance(61_000);
+        store.forget_project(shop.id, clock.now()).await.unwrap();
+        assert!(store.hidden_projects().await.unwrap().is_empty(), "{name}");
+        let mut session = store.read().await.unwrap();
+        for table in ["blocks", "batches", "unfolded", "counts", "issues", "api_keys", "projects"] {
+            let column = if table == "projects" { "id" } else { "project_id" };
+            let sql = format!("SELECT COUNT(*) FROM {table} WHERE {column} = {}", shop.id);
+            let rows = session.select(sql, tekno_logger::store::STATEMENT_TIMEOUT).await.unwrap();
+            assert_eq!(rows[0].int(0).unwrap(), 0, "{name}: {table}");
+        }
+        drop(session);
+        database.remove().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn eight_instances_may_start_at_once_on_an_empty_database() {
+    for database in TestDatabase::all().await {
+        let config = database.config(&[]);
+        let stores: Vec<Store> = (0..8).map(|_| Store::new(&config).unwrap()).collect();
+        let migrated = futures_util::future::join_all(stores.iter().map(Store::migrate)).await;
+        for one in migrated {
+            one.unwrap_or_else(|error| panic!("{}: {error}", database.name));
+        }
+        assert_eq!(stores[0].list_projects().await.unwrap(), []);
+        stores.iter().for_each(Store::close);
+        database.remove().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_newer_than_the_binary_is_refused() {
+    for database in TestDatabase::all().await {
+        let store = database.store().await;
+        let mut session = store.work().await.unwrap();
+        let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+                     VALUES (9999, 'later', 1, X'00', 1)";
+        session.packet(newer.to_owned(), tekno_logger::store::STATEMENT_TIMEOUT).await.unwrap();
+        drop(session);
+        let refused = store.migrate().await.unwrap_err();
+        let text = refused.to_string();
+        assert!(text.contains("newer") && text.contains("9999"), "{}: {text}", database.name);
+        database.remove().await;
+    }
+}
