@@ -95,10 +95,10 @@ pub struct NewProject {
     /// Name in addresses: a-z, 0-9 and -, at most 64, not a number [default: made from the name]
     #[arg(long, value_parser = project_slug)]
     pub slug: Option<ProjectSlug>,
-    /// Days its events are kept, 1 to 90 [default: `DEFAULT_RETENTION_DAYS`]
+    /// Days its events are kept, 1 to 90 [default: the service's]
     #[arg(long, value_parser = value_parser!(u16).range(i64::from(*RETENTION_DAYS.start())..=i64::from(*RETENTION_DAYS.end())))]
     pub retention_days: Option<u16>,
-    /// Events it may send a minute [default: `RATE_LIMIT_PER_MINUTE`]
+    /// Events it may send a minute [default: the service's limit]
     #[arg(long, value_parser = value_parser!(u32).range(1..))]
     pub minute_cap: Option<u32>,
 }
@@ -127,8 +127,8 @@ pub fn check_config(config: &Result<Config, ConfigError>) -> (String, u8) {
     match config {
         Ok(config) => {
             let warnings = config.warnings();
-            let warnings: String = warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
-            (effective(config) + &warnings, 0)
+            let lines = warnings.iter().map(|warning| ["warning: ", warning, "\n"].concat());
+            (effective(config) + &lines.collect::<String>(), 0)
         }
         Err(error) => (format!("{error}\n"), EXIT_CONFIG),
     }

@@ -171,7 +171,7 @@ impl Config {
         kept: &dyn Fn(&Path) -> Result<KeptSecrets, Problem>,
     ) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(variables);
-        let app_env = reader.word(&setting::APP_ENV);
+        let app_env = app_env(&mut reader);
         let port = reader.number(&setting::PORT);
         let public_url = network::public_url(&mut reader);
         let log_level = log_level(&mut reader);
@@ -184,12 +184,7 @@ impl Config {
         let client_address = network::client_address(&mut reader);
         let default_retention_days = reader.number(&setting::DEFAULT_RETENTION_DAYS);
         let limits = limits(&mut reader);
-        let app_env = match app_env {
-            Some("production") => AppEnv::Production,
-            Some(_) => AppEnv::Development,
-            None if embedded => AppEnv::Development,
-            None => AppEnv::Production,
-        };
+        let app_env = app_env.unwrap_or(if embedded { AppEnv::Development } else { AppEnv::Production });
         let notes = reader.take_notes();
         reader.finish(Self {
             app_env,
@@ -227,6 +222,19 @@ fn environment() -> BTreeMap<String, String> {
             Some((name.to_owned(), value.to_string_lossy().into_owned()))
         })
         .collect()
+}
+
+/// `APP_ENV`, or `NODE_ENV` if it is a word we know. Other tools give that one values of their own (`test`), which
+/// must not keep us from starting.
+fn app_env(reader: &mut Reader<'_>) -> Option<AppEnv> {
+    let found = reader.text(&setting::APP_ENV)?;
+    match found.text.to_ascii_lowercase().as_str() {
+        "production" => return Some(AppEnv::Production),
+        "development" => return Some(AppEnv::Development),
+        _ if found.name == setting::APP_ENV.name => reader.refuse(&setting::APP_ENV, found),
+        _ => reader.note("NODE_ENV is neither production nor development and is passed over: set APP_ENV"),
+    }
+    None
 }
 
 fn log_level(reader: &mut Reader<'_>) -> String {

@@ -107,3 +107,45 @@ fn the_pasted_banner_sends_an_event_whose_signature_verifies() {
     let expected = data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes());
     assert_eq!(header("X-Signature"), format!("sha256={expected}"));
 }
+
+/// Runs one of the ignored tests below in a process of its own and gives back what it wrote to stderr.
+fn stderr_of(test: &str) -> String {
+    let binary = std::env::current_exe().expect("this test runs from a file");
+    let arguments = ["--ignored", "--exact", "--nocapture", test];
+    let output = Command::new(binary).args(arguments).output().expect("it starts again");
+    assert!(!output.status.success(), "{test} must panic");
+    String::from_utf8(output.stderr).expect("text")
+}
+
+fn start_logging_and_panic(app_env: &str) {
+    let variables = [("APP_ENV".to_owned(), app_env.to_owned())].into();
+    tekno_logger::telemetry::init(&Config::parse(&variables, &peek).expect("good settings"));
+    panic!("this text quotes a secret");
+}
+
+#[test]
+#[ignore = "panics on purpose; run by the test of the panic's log line"]
+fn panic_in_production() {
+    start_logging_and_panic("production");
+}
+
+#[test]
+#[ignore = "panics on purpose; run by the test of the panic's log line"]
+fn panic_in_development() {
+    start_logging_and_panic("development");
+}
+
+#[test]
+fn a_panic_is_logged_once_with_its_place_and_its_text_only_in_development() {
+    let production = stderr_of("panic_in_production");
+    let lines: Vec<&str> = production.lines().filter(|line| line.starts_with('{')).collect();
+    assert_eq!(lines.len(), 1, "{production}");
+    let line: serde_json::Value = serde_json::from_str(lines[0]).expect("a line of JSON");
+    assert_eq!(line["message"], "panicked");
+    assert!(line["place"].as_str().is_some_and(|place| place.starts_with("tests/config.rs:")), "{line}");
+    assert!(!production.contains("secret"), "{production}");
+
+    let development = stderr_of("panic_in_development");
+    assert_eq!(development.matches("this text quotes a secret").count(), 1, "{development}");
+    assert!(development.contains("tests/config.rs:"), "{development}");
+}

@@ -11,7 +11,8 @@ const UNSET: &str = "(unset)";
 /// parts, however it was named.
 #[must_use]
 pub fn effective(config: &Config) -> String {
-    SETTINGS.iter().map(|setting| format!("{}={}\n", setting.name, value(config, setting))).collect()
+    let lines = SETTINGS.iter().map(|setting| [setting.name, "=", &value(config, setting), "\n"].concat());
+    lines.collect()
 }
 
 fn value(config: &Config, setting: &Setting) -> String {
@@ -52,7 +53,7 @@ fn database_value(database: &DatabaseConfig, name: &str) -> Option<String> {
         return None;
     };
     match name {
-        "DATABASE_URL" => Some("(shown in its parts below)".to_owned()),
+        "DATABASE_URL" => Some("(see its parts below)".to_owned()),
         "DB_HOST" => Some(socket.as_ref().map_or_else(|| host.clone(), |path| path.display().to_string())),
         "DB_PORT" => Some(port.to_string()),
         "DB_NAME" => Some(schema.clone()),

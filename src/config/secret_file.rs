@@ -59,8 +59,8 @@ impl KeptSecrets {
     }
 
     /// Two fresh random secrets, kept nowhere yet.
-    fn random() -> io::Result<Self> {
-        Ok(Self { hmac_secret: random_secret()?, admin_token: random_secret()?, ..Self::none() })
+    fn random() -> Self {
+        Self { hmac_secret: random_secret(), admin_token: random_secret(), ..Self::none() }
     }
 }
 
@@ -82,10 +82,7 @@ pub fn read_or_make(data_dir: &Path) -> Result<KeptSecrets, Problem> {
 /// # Errors
 /// A problem of `DATA_DIR` when the file is damaged or can't be read.
 pub fn peek(data_dir: &Path) -> Result<KeptSecrets, Problem> {
-    match read(data_dir)? {
-        Some(kept) => Ok(kept),
-        None => KeptSecrets::random().map_err(|error| io_problem(data_dir, "got no randomness", &error)),
-    }
+    Ok(read(data_dir)?.unwrap_or_else(KeptSecrets::random))
 }
 
 fn read(data_dir: &Path) -> Result<Option<KeptSecrets>, Problem> {
@@ -139,7 +136,7 @@ fn make(data_dir: &Path) -> io::Result<()> {
     if path.try_exists()? {
         return Ok(());
     }
-    let fresh = KeptSecrets::random()?;
+    let fresh = KeptSecrets::random();
     let text = format!(
         "{HEADER}HMAC_SECRET={}\nADMIN_TOKEN={}\n",
         fresh.hmac_secret.expose(),
@@ -164,10 +161,10 @@ fn owner_only() -> OpenOptions {
     options
 }
 
-fn random_secret() -> io::Result<Secret> {
+fn random_secret() -> Secret {
     let mut bytes = [0; SECRET_BYTES];
-    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
-    Ok(Secret::new(HEXLOWER.encode(&bytes)))
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    Secret::new(HEXLOWER.encode(&bytes))
 }
 
 /// Takes the file away from group and others; what was done, or could not be done, becomes a note.

@@ -1,7 +1,7 @@
 //! The list of every setting: name, default, what it accepts and what it is for.
 //!
-//! The parser takes defaults and ranges from here, `check-config` prints in this order, and a test holds
-//! `.env.template` to it, so a setting is described once.
+//! The parser takes defaults and ranges from here, `check-config` prints in this order, and a test holds the names,
+//! defaults and bounds of `.env.template` to it.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use std::fmt;
 pub struct Setting {
     /// Name of the variable.
     pub name: &'static str,
-    /// A second name, read when the first is unset: what a host or an older deployment sets.
+    /// A second name, read when the first is unset: what a host or a neighbour sets.
     pub alias: Option<&'static str>,
     /// Default as it would be written; empty when there is none or when it depends (then `about` says on what).
     pub default: &'static str,
@@ -79,7 +79,7 @@ pub const APP_ENV: Setting = Setting {
     default: "",
     accepts: Accepts::OneOf(&["production", "development"]),
     about: "How our own logs are written: production is JSON, development is readable. \
-            Default: production with a server database, else development.",
+            Default: production with a server database, else development. NODE_ENV counts when it is one of both.",
 };
 
 /// `PORT`.

@@ -8,23 +8,23 @@ use super::*;
 
 /// A secret nobody would call weak, different for each `seed`.
 fn strong(seed: u8) -> String {
-    (0_u8..32)
-        .map(|position| format!("{:02x}", seed.wrapping_mul(31).wrapping_add(position.wrapping_mul(37))))
-        .collect()
+    let byte = |position: u8| seed.wrapping_mul(31).wrapping_add(position.wrapping_mul(37));
+    data_encoding::HEXLOWER
+        .encode(&std::array::from_fn::<u8, 32, _>(|position| byte(u8::try_from(position).expect("below 32"))))
 }
 
-fn kept_for_tests(_: &Path) -> Result<KeptSecrets, Problem> {
-    Ok(KeptSecrets {
+fn kept_for_tests() -> KeptSecrets {
+    KeptSecrets {
         hmac_secret: Secret::new(strong(1)),
         admin_token: Secret::new(strong(2)),
         origin: SecretOrigin::DataDir,
         notes: Vec::new(),
-    })
+    }
 }
 
 fn parse(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let variables = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Config::parse(&variables, &kept_for_tests)
+    Config::parse(&variables, &|_| Ok(kept_for_tests()))
 }
 
 /// The settings with a server database and good secrets, and `pairs` over them.
@@ -162,7 +162,14 @@ fn app_env_is_production_with_a_server_database_unless_set() {
     assert_eq!(parse(&[("NODE_ENV", "production")]).unwrap().app_env, AppEnv::Production);
     let both = [("APP_ENV", "development"), ("NODE_ENV", "production")];
     assert_eq!(parse(&both).unwrap().app_env, AppEnv::Development);
-    assert_eq!(problem(parse(&[("NODE_ENV", "staging")])).variable, "NODE_ENV");
+    assert_eq!(problem(parse(&[("APP_ENV", "test")])).variable, "APP_ENV");
+}
+
+#[test]
+fn a_node_env_of_other_tools_is_passed_over_with_a_warning() {
+    let config = parse(&[("NODE_ENV", "test")]).unwrap();
+    assert_eq!(config.app_env, AppEnv::Development);
+    assert!(config.warnings()[0].starts_with("NODE_ENV"), "{:?}", config.warnings());
 }
 
 #[test]

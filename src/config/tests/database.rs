@@ -252,7 +252,7 @@ fn tls_settings_without_a_server_database_are_warned_about() {
 proptest! {
     #[test]
     fn any_password_survives_a_percent_encoded_url(password in "[^\\p{C}]{0,40}") {
-        let encoded: String = password.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let encoded = password.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
         let url = format!("mysql://app:{encoded}@db.example.org/logs");
         match server(&[("DATABASE_URL", &url)]) {
             DatabaseConfig::Server { password: read, .. } => prop_assert_eq!(read.expose(), password),
