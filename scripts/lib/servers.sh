@@ -3,10 +3,16 @@
 # Every server gets its own data directory, a free port on 127.0.0.1 and a mark in its environment. Cleaning up
 # ends whatever carries the mark, in whichever process group it is, and removes the directories; a database that
 # runs on the machine already is neither used nor touched.
+#
+# A server comes up in three steps: prepare_… makes its data directory, launch_… starts it (called from the script
+# itself and not from a subshell, so that its exit is collected here), await_… waits and writes its URL to a file.
 
 # Seconds a server may take to answer its first query, and to end after it was asked to.
 SERVER_START_SECONDS=60
 SERVER_STOP_SECONDS=15
+
+# The servers launched in this run.
+SERVER_PIDS=()
 
 # Makes the directory that everything of this run lives in, and the mark its processes carry.
 # Readable by all at the top, because mariadbd gives up root and still has to reach its data.
@@ -52,7 +58,11 @@ end_marked_processes() {
 # Ends the run's processes and removes its directories. Safe to call twice.
 close_run_dir() {
     [ -n "${RUN_DIR:-}" ] && [ -d "$RUN_DIR" ] || return 0
-    end_marked_processes || echo "some processes of this run could not be ended: $(marked_processes)" >&2
+    if end_marked_processes; then
+        [ "${#SERVER_PIDS[@]}" -eq 0 ] || wait "${SERVER_PIDS[@]}" 2>/dev/null || true
+    else
+        echo "some processes of this run could not be ended: $(marked_processes)" >&2
+    fi
     if [ -f "$RUN_DIR/mysql.datadir" ]; then
         rm -rf --one-file-system -- "$(cat "$RUN_DIR/mysql.datadir")"
     fi
@@ -84,30 +94,49 @@ wait_for_server() {
     done
 }
 
-# Starts MariaDB and writes the URL of an empty database on it to $RUN_DIR/mariadb.url.
-# `root` has no password: the server listens on loopback only and lives for one run.
-start_mariadb() {
-    local dir="$RUN_DIR/mariadb" port as_user=()
-    local client=(mariadb --no-defaults --user=root --socket="$RUN_DIR/mariadb/socket")
-    port=$(free_port)
-    mkdir -p "$dir/data"
+# as_database_user: prints the option that makes a server started by root give root up.
+as_database_user() {
     if [ "$(id -u)" -eq 0 ]; then
-        as_user=(--user=mysql)
-        chown -R mysql "$dir"
+        echo --user=mysql
     fi
-    TMPDIR=$dir mariadb-install-db --no-defaults "${as_user[@]}" --datadir="$dir/data" \
+}
+
+# Runs a statement on this run's MariaDB.
+mariadb_query() {
+    mariadb --no-defaults --user=root --socket="$RUN_DIR/mariadb/socket" --skip-column-names -e "$1"
+}
+
+prepare_mariadb() {
+    local dir="$RUN_DIR/mariadb"
+    mkdir -p "$dir/data"
+    [ "$(id -u)" -ne 0 ] || chown -R mysql "$dir"
+    # shellcheck disable=SC2046 # one word or none
+    TMPDIR=$dir mariadb-install-db --no-defaults $(as_database_user) --datadir="$dir/data" \
         --auth-root-authentication-method=normal --skip-test-db >"$dir/install.log" 2>&1 || {
         tail -n 30 "$dir/install.log" >&2
         return 1
     }
-    TMPDIR=$dir setsid "$(command -v mariadbd || echo /usr/sbin/mariadbd)" --no-defaults "${as_user[@]}" \
+}
+
+launch_mariadb() {
+    local dir="$RUN_DIR/mariadb"
+    MARIADB_PORT=$(free_port)
+    # shellcheck disable=SC2046 # one word or none
+    TMPDIR=$dir PATH="$PATH:/usr/sbin" setsid mariadbd --no-defaults $(as_database_user) \
         --datadir="$dir/data" --socket="$dir/socket" --pid-file="$dir/pid" --tmpdir="$dir" \
-        --bind-address=127.0.0.1 --port="$port" --skip-name-resolve --skip-log-bin \
+        --bind-address=127.0.0.1 --port="$MARIADB_PORT" --skip-name-resolve --skip-log-bin \
         --innodb-flush-log-at-trx-commit=1 </dev/null >"$dir/log" 2>&1 &
-    wait_for_server MariaDB "$!" "$dir/log" "${client[@]}" -e 'SELECT 1'
-    "${client[@]}" -e 'CREATE DATABASE tekno CHARACTER SET utf8mb4 COLLATE utf8mb4_bin'
-    echo "mysql://root@127.0.0.1:$port/tekno" >"$RUN_DIR/mariadb.url"
-    "${client[@]}" -N -e 'SELECT CONCAT("MariaDB ", VERSION())'
+    MARIADB_PID=$!
+    SERVER_PIDS+=("$MARIADB_PID")
+}
+
+# Waits for MariaDB and writes the URL of an empty database on it to $RUN_DIR/mariadb.url.
+# `root` has no password: the server listens on loopback only and lives for one run.
+await_mariadb() {
+    wait_for_server MariaDB "$MARIADB_PID" "$RUN_DIR/mariadb/log" mariadb_query 'SELECT 1'
+    mariadb_query 'CREATE DATABASE tekno CHARACTER SET utf8mb4 COLLATE utf8mb4_bin'
+    echo "mysql://root@127.0.0.1:$MARIADB_PORT/tekno" >"$RUN_DIR/mariadb.url"
+    mariadb_query 'SELECT CONCAT("MariaDB ", VERSION())'
 }
 
 # Prints where the Debian tree with MySQL is kept between runs.
@@ -161,33 +190,56 @@ mysql_obstacle() {
     fi
 }
 
-# Starts MySQL from the tree and writes the URL of an empty database on it to $RUN_DIR/mysql.url. Its user logs in
-# by caching_sha2_password, MySQL's default. The data directory is inside the tree, because mysqld sees nothing else.
-start_mysql() {
-    local tree inside port password log="$RUN_DIR/mysql.log" client
-    tree=$(mysql_tree)
-    inside="/var/tmp/$(basename "$RUN_DIR")"
-    port=$(free_port)
+# The run's folder as MySQL sees it. Its data is inside the tree, because mysqld sees nothing else.
+mysql_folder() {
+    printf '/var/tmp/%s\n' "$(basename "$RUN_DIR")"
+}
+
+# in_mysql_tree COMMAND…: runs a command in the tree.
+in_mysql_tree() {
+    TMPDIR=$(mysql_folder) chroot "$(mysql_tree)" "$@"
+}
+
+# Runs a statement on this run's MySQL.
+mysql_query() {
+    in_mysql_tree mysql --no-defaults --user=root --socket="$(mysql_folder)/socket" --skip-column-names -e "$1"
+}
+
+# Makes MySQL's data directory and a user that logs in by caching_sha2_password, MySQL's default.
+prepare_mysql() {
+    local folder log="$RUN_DIR/mysql.log" password
+    folder=$(mysql_folder)
     password=$(random_hex 16)
-    echo "$tree$inside" >"$RUN_DIR/mysql.datadir"
-    mkdir -p "$tree$inside/data"
-    cat >"$tree$inside/init.sql" <<SQL
+    echo "$(mysql_tree)$folder" >"$RUN_DIR/mysql.datadir"
+    echo "$password" >"$RUN_DIR/tmp/mysql.password"
+    mkdir -p "$(mysql_tree)$folder/data"
+    cat >"$(mysql_tree)$folder/init.sql" <<SQL
 CREATE DATABASE tekno CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 CREATE USER 'tekno'@'%' IDENTIFIED WITH caching_sha2_password BY '$password';
 GRANT ALL ON *.* TO 'tekno'@'%' WITH GRANT OPTION;
 SQL
-    TMPDIR=$inside chroot "$tree" chown -R mysql "$inside"
-    TMPDIR=$inside chroot "$tree" mysqld --no-defaults --user=mysql --datadir="$inside/data" --initialize-insecure \
-        >"$log" 2>&1 || {
+    in_mysql_tree chown -R mysql "$folder"
+    in_mysql_tree mysqld --no-defaults --user=mysql --datadir="$folder/data" --initialize-insecure >"$log" 2>&1 || {
         tail -n 30 "$log" >&2
         return 1
     }
-    TMPDIR=$inside setsid chroot "$tree" mysqld --no-defaults --user=mysql --datadir="$inside/data" \
-        --socket="$inside/socket" --pid-file="$inside/pid" --init-file="$inside/init.sql" --mysqlx=OFF \
-        --bind-address=127.0.0.1 --port="$port" --skip-log-bin --innodb-flush-log-at-trx-commit=1 \
-        </dev/null >>"$log" 2>&1 &
-    client=(env TMPDIR="$inside" chroot "$tree" mysql --no-defaults --user=root --socket="$inside/socket")
-    wait_for_server MySQL "$!" "$log" "${client[@]}" -e 'SELECT 1'
-    echo "mysql://tekno:$password@127.0.0.1:$port/tekno" >"$RUN_DIR/mysql.url"
-    "${client[@]}" -N -e 'SELECT CONCAT("MySQL ", VERSION())'
+}
+
+launch_mysql() {
+    local folder
+    folder=$(mysql_folder)
+    MYSQL_PORT=$(free_port)
+    TMPDIR=$folder setsid chroot "$(mysql_tree)" mysqld --no-defaults --user=mysql --datadir="$folder/data" \
+        --socket="$folder/socket" --pid-file="$folder/pid" --init-file="$folder/init.sql" --mysqlx=OFF \
+        --bind-address=127.0.0.1 --port="$MYSQL_PORT" --skip-log-bin --innodb-flush-log-at-trx-commit=1 \
+        </dev/null >>"$RUN_DIR/mysql.log" 2>&1 &
+    MYSQL_PID=$!
+    SERVER_PIDS+=("$MYSQL_PID")
+}
+
+# Waits for MySQL and writes the URL of an empty database on it to $RUN_DIR/mysql.url.
+await_mysql() {
+    wait_for_server MySQL "$MYSQL_PID" "$RUN_DIR/mysql.log" mysql_query 'SELECT 1'
+    echo "mysql://tekno:$(cat "$RUN_DIR/tmp/mysql.password")@127.0.0.1:$MYSQL_PORT/tekno" >"$RUN_DIR/mysql.url"
+    mysql_query 'SELECT CONCAT("MySQL ", VERSION())'
 }
