@@ -17,42 +17,49 @@ lacks() {
     ! PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1
 }
 
-# missing_packages [servers] [browser]: prints the Debian packages to install for these parts.
+# missing_packages [mariadb] [mysql] [browser]: prints the Debian packages to install for these parts.
 missing_packages() {
     lacks cc && echo gcc libc6-dev
     lacks curl && echo curl ca-certificates
     lacks openssl && echo openssl
-    case " $* " in *' servers '*)
-        lacks mariadbd && echo mariadb-server
-        if [ "$(id -u)" -eq 0 ] && [ -z "${TEST_MYSQL_URL:-}" ]; then
+    local part
+    for part in "$@"; do
+        case $part in
+        mariadb) lacks mariadbd && echo mariadb-server ;;
+        mysql)
             lacks debootstrap && echo debootstrap
             lacks gpgv && echo gpgv
             [ -f /usr/share/keyrings/debian-archive-keyring.gpg ] || echo debian-archive-keyring
-        fi
-        ;;
-    esac
-    case " $* " in *' browser '*) lacks chromium && echo chromium fonts-liberation ;; esac
+            ;;
+        browser) lacks chromium && echo chromium fonts-liberation ;;
+        esac
+    done
     return 0
 }
 
 # install_packages NAME…: installs Debian packages without starting a service of theirs.
 install_packages() {
-    local policy=/usr/sbin/policy-rc.d made=false result=0
+    local policy=/usr/sbin/policy-rc.d made=false result=0 log="$RUN_DIR/tmp/apt.log"
+    echo "installing $*"
     if [ ! -e "$policy" ]; then
         printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
         as_root chmod 755 "$policy"
         made=true
     fi
-    as_root apt-get -q update &&
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "$@" ||
+    {
+        as_root apt-get -q update &&
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "$@"
+    } >"$log" 2>&1 || {
         result=1
+        tail -n 30 "$log" >&2
+    }
     if [ "$made" = true ]; then
         as_root rm -f "$policy"
     fi
     return "$result"
 }
 
-# require_tools [servers] [browser]: fails with one sentence when Rust or Node is missing, installs the rest.
+# require_tools [mariadb] [mysql] [browser]: fails with one sentence when Rust or Node is missing, installs the rest.
 require_tools() {
     local packages tool
     for tool in cargo node npm; do
