@@ -4,6 +4,7 @@ COPY . .
 RUN scripts/build-release
 
 FROM debian:bookworm-slim
+# The authorities a database certificate is checked against, beside those in the binary.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 # The embedded store writes to /data; with a server database it stays empty.
 COPY --from=build --chown=65532:65532 /source/dist/image/ /
