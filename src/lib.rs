@@ -7,8 +7,8 @@
 //! 3. [`verify`] checks the project key and the MAC over the raw bytes, before anything is inflated or parsed.
 //! 4. [`protocol`] inflates and parses the body into raw events, each accepted or refused for itself.
 //! 5. [`event`] normalises them, [`scrub`] takes secrets out, [`fingerprint`] names the issue each belongs to.
-//! 6. [`ingest`] is that pipeline, one line a step; it ends by queueing the batch for [`write`].
-//! 7. [`write`] gathers queued batches into compressed blocks ([`block`]) and commits blocks, batch ids and
+//! 6. [`ingest`] is that pipeline, one line a step; it ends by queueing the batch for [`mod@write`].
+//! 7. [`mod@write`] gathers queued batches into compressed blocks ([`block`]) and commits blocks, batch ids and
 //!    unfolded rows in one transaction through [`store`]; only then is the client answered.
 //! 8. [`fold`] turns committed blocks into counts and issues once a second, exactly once.
 //! 9. [`search`] skips blocks by their headers, inflates the rest and tests them line by line.
