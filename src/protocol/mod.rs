@@ -1,1 +1,3 @@
-//! To be written.
+//! From a body's bytes to raw events. (To be completed.)
+
+pub mod inflate;
