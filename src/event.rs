@@ -51,6 +51,9 @@ impl fmt::Display for BatchId {
 }
 
 /// A random `UUIDv7` at a time; used for batches and blocks.
+///
+/// # Panics
+/// When the operating system has no random bytes, without which no secret would be safe either.
 #[must_use]
 pub fn uuid_at(at: Timestamp) -> Uuid {
     let mut random = [0_u8; 10];

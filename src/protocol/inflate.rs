@@ -167,12 +167,12 @@ fn undo_brotli(body: &[u8], room: &mut Room) -> Result<(), ApiError> {
     let (mut left, mut read, mut total) = (body.len(), 0, 0);
     loop {
         let spare = room.spare()?;
-        let (mut space, mut written) = (spare.len(), 0);
+        let (mut unwritten, mut written) = (spare.len(), 0);
         let result = BrotliDecompressStream(
             &mut left,
             &mut read,
             body,
-            &mut space,
+            &mut unwritten,
             &mut written,
             spare,
             &mut total,

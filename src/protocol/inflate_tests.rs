@@ -169,14 +169,14 @@ fn a_gigabyte_packed_small_is_stopped_at_the_cap() {
 
 #[test]
 fn a_brotli_body_of_many_blocks_is_stopped_at_the_cap() {
-    let block = brotli_stored(&[b'x'; 1 << 16]);
+    let block = brotli_stored(&vec![b'x'; 1 << 16]);
     // Every block but the last without its end marker; only the first has the window's bits.
     let mut body = block[..block.len() - 1].to_vec();
     let header: u32 = (0xFFFF << 3) | (1 << 19);
     for _ in 0..20 {
         // A stored block ends on a byte, so the next header starts on one.
         body.extend_from_slice(&header.to_le_bytes()[..3]);
-        body.extend_from_slice(&[b'x'; 1 << 16]);
+        body.extend_from_slice(&vec![b'x'; 1 << 16]);
     }
     body.push(0b11);
     assert!(matches!(undo("br", &body), Err(ApiError::PayloadTooLarge(_))));
