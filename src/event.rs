@@ -1,5 +1,7 @@
 //! One log event: its level, its id, its normalised fields.
 
+mod level;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -10,41 +12,7 @@ use uuid::Uuid;
 use crate::fingerprint::Fingerprint;
 use crate::timestamp::Timestamp;
 
-/// Severity, least first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Level {
-    /// Finest detail.
-    Trace = 0,
-    /// For developers.
-    Debug = 1,
-    /// Normal operation.
-    Info = 2,
-    /// Something to look at.
-    Warn = 3,
-    /// Something failed.
-    Error = 4,
-    /// The process can't go on.
-    Fatal = 5,
-}
-
-impl Level {
-    /// All levels, least severe first; a level's position is its number.
-    pub const ALL: [Self; 6] = [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Fatal];
-
-    /// The name used in JSON, SQL and pages.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Trace => "trace",
-            Self::Debug => "debug",
-            Self::Info => "info",
-            Self::Warn => "warn",
-            Self::Error => "error",
-            Self::Fatal => "fatal",
-        }
-    }
-}
+pub use level::Level;
 
 /// A batch's id: a `UUIDv7` made at receipt, so it carries the time of receipt in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,6 +51,9 @@ impl fmt::Display for BatchId {
 }
 
 /// A random `UUIDv7` at a time; used for batches and blocks.
+///
+/// # Panics
+/// When the operating system has no random bytes, without which no secret would be safe either.
 #[must_use]
 pub fn uuid_at(at: Timestamp) -> Uuid {
     let mut random = [0_u8; 10];
