@@ -75,3 +75,118 @@ pub struct RateLimit {
     /// Whole seconds until the same request can pass, rounded up, at least 1.
     pub retry_after: u32,
 }
+
+impl ApiError {
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::InvalidJson(_) | Self::InvalidParameter(_) | Self::InvalidEncoding(_) => 400,
+            Self::Unauthorized => 401,
+            Self::Forbidden(_) => 403,
+            Self::NotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::RequestTimeout => 408,
+            Self::SlugTaken | Self::IdempotencyConflict => 409,
+            Self::PayloadTooLarge(_) | Self::TooManyEvents(_) | Self::BatchExceedsCap(_) => 413,
+            Self::UnsupportedEncoding(_) => 415,
+            Self::AllRejected { .. } | Self::InvalidField(_) => 422,
+            Self::RateLimitedProject(_) | Self::RateLimitedClient(_) => 429,
+            Self::Internal => 500,
+            Self::Overloaded(_) | Self::StorageUnavailable(_) => 503,
+        }
+    }
+
+    /// The stable code clients may rely on.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidJson(_) => "invalid_json",
+            Self::InvalidParameter(_) => "invalid_parameter",
+            Self::InvalidEncoding(_) => "invalid_encoding",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden(_) => "forbidden",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
+            Self::SlugTaken => "slug_taken",
+            Self::IdempotencyConflict => "idempotency_conflict",
+            Self::PayloadTooLarge(_) => "payload_too_large",
+            Self::TooManyEvents(_) => "too_many_events",
+            Self::BatchExceedsCap(_) => "batch_exceeds_cap",
+            Self::UnsupportedEncoding(_) => "unsupported_encoding",
+            Self::AllRejected { .. } => "all_events_rejected",
+            Self::InvalidField(_) => "invalid_field",
+            Self::RateLimitedProject(_) => "rate_limited_project",
+            Self::RateLimitedClient(_) => "rate_limited_client",
+            Self::Overloaded(_) => "overloaded",
+            Self::StorageUnavailable(_) => "storage_unavailable",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// A short name of the kind of error, the same for every occurrence.
+    #[must_use]
+    pub const fn title(&self) -> &'static str {
+        match self {
+            Self::InvalidJson(_) => "The body is not readable JSON",
+            Self::InvalidParameter(_) => "A parameter is wrong",
+            Self::InvalidEncoding(_) => "The body does not inflate",
+            Self::Unauthorized => "Not authorized",
+            Self::Forbidden(_) => "Not allowed from here",
+            Self::NotFound => "Not found",
+            Self::MethodNotAllowed => "Method not allowed",
+            Self::RequestTimeout => "The body came too slowly",
+            Self::SlugTaken => "The slug is taken",
+            Self::IdempotencyConflict => "The same batch id with another body",
+            Self::PayloadTooLarge(_) => "The body is too large",
+            Self::TooManyEvents(_) => "Too many events in one request",
+            Self::BatchExceedsCap(_) => "The batch exceeds the project's cap",
+            Self::UnsupportedEncoding(_) => "Unknown content encoding",
+            Self::AllRejected { .. } => "Every event was refused",
+            Self::InvalidField(_) => "A field is wrong",
+            Self::RateLimitedProject(_) => "The project sends too much",
+            Self::RateLimitedClient(_) => "Too many requests",
+            Self::Overloaded(_) => "Too busy",
+            Self::StorageUnavailable(_) => "The storage is not available",
+            Self::Internal => "Internal error",
+        }
+    }
+
+    /// One sentence about this occurrence, fit for any client.
+    #[must_use]
+    pub fn detail(&self) -> Cow<'_, str> {
+        match self {
+            Self::InvalidJson(detail)
+            | Self::InvalidParameter(detail)
+            | Self::InvalidEncoding(detail)
+            | Self::Forbidden(detail)
+            | Self::PayloadTooLarge(detail)
+            | Self::TooManyEvents(detail)
+            | Self::BatchExceedsCap(detail)
+            | Self::UnsupportedEncoding(detail)
+            | Self::InvalidField(detail) => Cow::Borrowed(detail),
+            Self::Unauthorized => Cow::Borrowed("The credentials are missing or wrong."),
+            Self::NotFound => Cow::Borrowed("There is nothing at this address."),
+            Self::MethodNotAllowed => Cow::Borrowed("This address takes the methods named in Allow."),
+            Self::RequestTimeout => Cow::Borrowed("The body did not arrive in time."),
+            Self::SlugTaken => Cow::Borrowed("Another project has this slug."),
+            Self::IdempotencyConflict => {
+                Cow::Borrowed("A batch with this id was stored before, with another body.")
+            }
+            Self::AllRejected { received, .. } => {
+                Cow::Owned(format!("None of the {received} events could be stored; each has its reason."))
+            }
+            Self::RateLimitedProject(limit) => Cow::Owned(format!(
+                "The project may send {} events a minute; nothing was stored.",
+                limit.per_minute
+            )),
+            Self::RateLimitedClient(limit) => {
+                Cow::Owned(format!("At most {} of these a minute from one address.", limit.per_minute))
+            }
+            Self::Overloaded(_) => Cow::Borrowed("The service has no room for this now; try again."),
+            Self::StorageUnavailable(_) => Cow::Borrowed("The storage can't answer now; try again."),
+            Self::Internal => Cow::Borrowed("The service failed; the request id finds the cause in its log."),
+        }
+    }
+}

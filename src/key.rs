@@ -108,16 +108,40 @@ impl SigningSecret {
         &self.0
     }
 
-    /// HMAC-SHA256 over the parts one after another, ready to be compared or read.
+    /// HMAC-SHA256 over the parts one after another.
     #[must_use]
-    pub fn mac(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
-        parts.iter().fold(keyed(self.0.as_bytes()), |mac, part| mac.chain_update(part))
+    pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        MacKey::new(self.0.as_bytes()).mac(parts)
     }
 }
 
 impl fmt::Debug for SigningSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[signing secret]")
+    }
+}
+
+/// A key for HMAC-SHA256.
+#[derive(Clone)]
+pub struct MacKey(Hmac<Sha256>);
+
+impl MacKey {
+    /// From a secret of any length.
+    #[must_use]
+    pub fn new(secret: &[u8]) -> Self {
+        Self(keyed(secret))
+    }
+
+    /// HMAC-SHA256 over the parts one after another.
+    #[must_use]
+    pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        parts.iter().fold(self.0.clone(), Mac::chain_update).finalize().into_bytes().into()
+    }
+}
+
+impl fmt::Debug for MacKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[mac key]")
     }
 }
 
@@ -168,8 +192,8 @@ pub struct KeyRecord {
 /// `HMAC_SECRET` and, during a change of it, `HMAC_SECRET_PREVIOUS`.
 #[derive(Clone)]
 pub struct KeyRing {
-    current: Hmac<Sha256>,
-    previous: Option<Hmac<Sha256>>,
+    current: MacKey,
+    previous: Option<MacKey>,
 }
 
 impl fmt::Debug for KeyRing {
@@ -182,14 +206,14 @@ impl KeyRing {
     /// From the two settings.
     #[must_use]
     pub fn new(current: &Secret, previous: Option<&Secret>) -> Self {
-        let of = |secret: &Secret| keyed(secret.expose().as_bytes());
+        let of = |secret: &Secret| MacKey::new(secret.expose().as_bytes());
         Self { current: of(current), previous: previous.map(of) }
     }
 
     /// A key made for one purpose, named by `label`; another label gives an unrelated key.
     #[must_use]
     pub fn derive(&self, label: &str, data: &[u8]) -> [u8; 32] {
-        derived(&self.current, &[label.as_bytes(), data])
+        self.current.mac(&[label.as_bytes(), data])
     }
 
     /// Tells whether a database was filled under the same `HMAC_SECRET`, without giving it away.
@@ -208,7 +232,7 @@ impl KeyRing {
     #[must_use]
     pub fn mint(&self, kind: KeyKind, project_id: i64, key_number: u32) -> ApiKey {
         let mut raw = [0_u8; RAW_BYTES];
-        getrandom::fill(&mut raw[..RANDOM_BYTES]).expect("the operating system gives random bytes");
+        raw[..RANDOM_BYTES].copy_from_slice(&random::<RANDOM_BYTES>());
         raw[RANDOM_BYTES..RANDOM_BYTES + 8].copy_from_slice(&project_id.to_be_bytes());
         raw[RANDOM_BYTES + 8..BODY_BYTES].copy_from_slice(&key_number.to_be_bytes());
         let tag = tag_of(&self.current, kind, &raw[..BODY_BYTES]);
@@ -250,27 +274,29 @@ impl KeyRing {
             (Slot::Previous, Some(previous)) => previous,
             _ => &self.current,
         };
-        let bytes = derived(secret, &[b"tekno-signing-v1", &key.sha256]);
+        let bytes = secret.mac(&[b"tekno-signing-v1", &key.sha256]);
         SigningSecret(data_encoding::HEXLOWER.encode(&bytes))
     }
+}
+
+/// Bytes nobody can guess.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
 }
 
 fn keyed(secret: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(secret).expect("HMAC takes a key of any length")
 }
 
-fn derived(secret: &Hmac<Sha256>, parts: &[&[u8]]) -> [u8; 32] {
-    let mac = parts.iter().fold(secret.clone(), |mac, part| mac.chain_update(part));
-    mac.finalize().into_bytes().into()
-}
-
-fn fingerprint_of(secret: &Hmac<Sha256>) -> [u8; 16] {
-    array(&derived(secret, &[b"tekno-fingerprint-v1"])[..16])
+fn fingerprint_of(secret: &MacKey) -> [u8; 16] {
+    array(&secret.mac(&[b"tekno-fingerprint-v1"])[..16])
 }
 
 /// The kind is under the tag, so that a read key can't be turned into a server key by its prefix.
-fn tag_of(secret: &Hmac<Sha256>, kind: KeyKind, body: &[u8]) -> [u8; TAG_BYTES] {
-    array(&derived(secret, &[b"tekno-key-v1", kind.prefix().as_bytes(), body])[..TAG_BYTES])
+fn tag_of(secret: &MacKey, kind: KeyKind, body: &[u8]) -> [u8; TAG_BYTES] {
+    array(&secret.mac(&[b"tekno-key-v1", kind.prefix().as_bytes(), body])[..TAG_BYTES])
 }
 
 fn read_text(text: &str) -> Option<(KeyKind, [u8; RAW_BYTES])> {

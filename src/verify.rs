@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use hmac::Mac;
+use subtle::ConstantTimeEq;
 
 use crate::error::ApiError;
 use crate::key::{KeyDirectory, KeyKind, KeyRing, KeyStatus, VerifiedKey};
@@ -112,7 +112,7 @@ pub fn verify_request(
         RequestTime::Given { text, .. } => secret.mac(&[text, b".", raw_body]),
         RequestTime::Absent | RequestTime::Wrong => secret.mac(&[raw_body]),
     };
-    let mac_is_right = mac.verify_slice(&claimed_mac.unwrap_or_default()).is_ok();
+    let mac_is_right = bool::from(mac.ct_eq(&claimed_mac.unwrap_or_default()));
     let status = directory.lookup(&key);
 
     let sender_is_right = genuine

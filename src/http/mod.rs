@@ -1,1 +1,94 @@
-//! To be written.
+//! The HTTP side of the service: all routes and all layers.
+//!
+//! [`routes`] is the whole table: what is not in it is a 404, and what is in it says what it asks of its caller. A
+//! handler is reached only through the guard for that access ([`route::PathEndpoint`]). [`layers::Edge`] is what every
+//! request and reply passes, from the outside in: request id, redirect to HTTPS, routes; then problem documents for
+//! what no route answered, security headers, one line in our log for a failure.
+
+pub mod admin;
+pub mod body;
+pub mod cors;
+pub mod guard;
+pub mod guess;
+pub mod health;
+pub mod ingest;
+pub mod layers;
+pub mod origin;
+pub mod problem;
+pub mod project_input;
+pub mod request_id;
+pub mod route;
+pub mod search;
+pub mod session;
+pub mod state;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use poem::Route;
+use poem::http::Method;
+
+use layers::Edge;
+use route::Access::{Admin, Ingest, Metrics, Public, Read};
+use route::{PathEndpoint, RouteSpec};
+use state::AppState;
+
+/// Every route of the service.
+#[must_use]
+pub fn routes() -> Vec<RouteSpec> {
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    const PUT: Method = Method::PUT;
+    const DELETE: Method = Method::DELETE;
+    vec![
+        // Ingest
+        RouteSpec::new(POST, "/log", Ingest, ingest::post_log),
+        RouteSpec::new(POST, "/api/log", Ingest, ingest::post_log),
+        // Reading
+        RouteSpec::new(GET, "/logs", Read, search::search),
+        RouteSpec::new(GET, "/api/log", Read, search::search),
+        RouteSpec::new(GET, "/admin/logs/search", Read, search::search),
+        RouteSpec::new(GET, "/logs/:id", Read, search::show_event),
+        RouteSpec::new(GET, "/stats", Read, search::stats),
+        // Projects and keys
+        RouteSpec::new(GET, "/admin/projects", Admin, admin::list_projects),
+        RouteSpec::new(POST, "/admin/projects", Admin, admin::create_project),
+        RouteSpec::new(GET, "/admin/projects/:id", Admin, admin::show_project),
+        RouteSpec::new(PUT, "/admin/projects/:id", Admin, admin::update_project),
+        RouteSpec::new(DELETE, "/admin/projects/:id", Admin, admin::delete_project),
+        RouteSpec::new(GET, "/admin/projects/:id/keys", Admin, admin::list_keys),
+        RouteSpec::new(POST, "/admin/projects/:id/keys", Admin, admin::create_key),
+        RouteSpec::new(DELETE, "/admin/projects/:id/keys/:key_id", Admin, admin::revoke_key),
+        RouteSpec::new(POST, "/admin/projects/:id/test-event", Admin, admin::send_test_event),
+        // Sessions: each handler checks what it is given
+        RouteSpec::new(GET, "/session", Public, session::status),
+        RouteSpec::new(POST, "/session", Public, session::sign_in),
+        RouteSpec::new(DELETE, "/session", Public, session::sign_out),
+        // Operation
+        RouteSpec::new(GET, "/healthz", Public, health::healthz),
+        RouteSpec::new(GET, "/readyz", Public, health::readyz),
+        RouteSpec::new(GET, "/config", Public, health::client_config).cross_origin(),
+        RouteSpec::new(GET, "/metrics", Metrics, health::metrics),
+        RouteSpec::new(GET, "/", Public, health::root),
+    ]
+}
+
+/// The service as one endpoint; it answers every request and never fails.
+#[must_use]
+pub fn endpoint(state: &Arc<AppState>) -> Edge {
+    build(state, routes())
+}
+
+fn build(state: &Arc<AppState>, table: Vec<RouteSpec>) -> Edge {
+    let mut by_path: BTreeMap<&'static str, Vec<RouteSpec>> = BTreeMap::new();
+    for route in table {
+        by_path.entry(route.path).or_default().push(route);
+    }
+    let routes = by_path
+        .into_iter()
+        .fold(Route::new(), |routes, (path, specs)| routes.at(path, PathEndpoint::new(state.clone(), specs)));
+    Edge::new(state.clone(), routes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,236 @@
+//! Projects and their keys, for an admin.
+//!
+//! Secrets are in the reply that creates them and in no other. A change is in this instance's directory before its
+//! reply is sent; other instances follow within seconds. Input is strict (see [`crate::http::body`]).
+
+use poem::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::error::ApiError;
+use crate::http::body::{self, Fields};
+use crate::http::ingest;
+use crate::http::project_input;
+use crate::http::route::{Call, Reply};
+use crate::http::state::{AppState, NewProject};
+use crate::key::{ApiKey, KeyKind, KeyRecord};
+use crate::project::{Project, ScrubSettings};
+
+/// Most projects of a service; all of them are held in memory.
+pub const MAX_PROJECTS: usize = 1_000;
+/// Most keys of a project, revoked ones too; all of them are held in memory.
+pub const MAX_KEYS_PER_PROJECT: usize = 200;
+/// Longest note of a key, in characters.
+pub const MAX_NOTE_CHARS: usize = 200;
+
+/// `GET /admin/projects`.
+///
+/// # Errors
+/// 503 while the storage is away.
+pub async fn list_projects(call: Call) -> Reply {
+    let projects = call.state.store.list_projects().await?;
+    let projects: Vec<Value> = projects.iter().map(project_json).collect();
+    Ok(body::json(StatusCode::OK, &json!({ "projects": projects })))
+}
+
+/// `POST /admin/projects`: a project and its first server key.
+///
+/// # Errors
+/// 422 naming the field, 409 for a slug in use, 503 while the storage is away.
+pub async fn create_project(mut call: Call) -> Reply {
+    let fields = Fields::parse(&body::read(&mut call.request).await?)?;
+    let state = &call.state;
+    let new = project_input::new_project(fields, state.config.default_retention_days)?;
+    if state.store.list_projects().await?.len() >= MAX_PROJECTS {
+        return Err(ApiError::InvalidField(format!("This service holds at most {MAX_PROJECTS} projects.")));
+    }
+    let (project, record, key) = create_with_key(state, new).await?;
+    reload(state).await;
+    let created =
+        json!({ "project": project_json(&project), "key": created_key_json(state, &record, &key)? });
+    Ok(body::json(StatusCode::CREATED, &created))
+}
+
+/// `GET /admin/projects/{id}`.
+///
+/// # Errors
+/// 404 and 503.
+pub async fn show_project(call: Call) -> Reply {
+    let project = named_project(&call).await?;
+    Ok(body::json(StatusCode::OK, &json!({ "project": project_json(&project) })))
+}
+
+/// `PUT /admin/projects/{id}`: changes the fields given.
+///
+/// # Errors
+/// 404, 409 for a slug in use, 422 naming the field, 503.
+pub async fn update_project(mut call: Call) -> Reply {
+    let bytes = body::read(&mut call.request).await?;
+    let project = named_project(&call).await?;
+    let change = project_input::project_change(Fields::parse(&bytes)?)?;
+    let project = call.state.store.update_project(project.id, change).await?.ok_or(ApiError::NotFound)?;
+    reload(&call.state).await;
+    Ok(body::json(StatusCode::OK, &json!({ "project": project_json(&project) })))
+}
+
+/// `DELETE /admin/projects/{id}`: the project, its keys and its events.
+///
+/// # Errors
+/// 404 and 503.
+pub async fn delete_project(call: Call) -> Reply {
+    let project = named_project(&call).await?;
+    let found = call.state.store.delete_project(project.id).await?;
+    reload(&call.state).await;
+    if found { Ok(body::no_content()) } else { Err(ApiError::NotFound) }
+}
+
+/// `GET /admin/projects/{id}/keys`.
+///
+/// # Errors
+/// 404 and 503.
+pub async fn list_keys(call: Call) -> Reply {
+    let project = named_project(&call).await?;
+    let keys = call.state.store.list_keys(project.id).await?;
+    let keys: Vec<Value> = keys.iter().map(key_json).collect();
+    Ok(body::json(StatusCode::OK, &json!({ "keys": keys })))
+}
+
+/// `POST /admin/projects/{id}/keys`: one more key.
+///
+/// # Errors
+/// 404, 422 naming the field, 503.
+pub async fn create_key(mut call: Call) -> Reply {
+    let bytes = body::read(&mut call.request).await?;
+    let project = named_project(&call).await?;
+    let (kind, note) = key_input(Fields::parse(&bytes)?)?;
+    let state = &call.state;
+    if state.store.list_keys(project.id).await?.len() >= MAX_KEYS_PER_PROJECT {
+        return Err(ApiError::InvalidField(format!("A project holds at most {MAX_KEYS_PER_PROJECT} keys.")));
+    }
+    let (record, key) = add_key(state, project.id, kind, note).await?.ok_or(ApiError::NotFound)?;
+    reload(state).await;
+    Ok(body::json(StatusCode::CREATED, &json!({ "key": created_key_json(state, &record, &key)? })))
+}
+
+/// `DELETE /admin/projects/{id}/keys/{key_id}`: revokes the key; it stays in the list.
+///
+/// # Errors
+/// 404 and 503.
+pub async fn revoke_key(call: Call) -> Reply {
+    let key_id = strict_id(call.param("key_id")).ok_or(ApiError::NotFound)?;
+    let project = named_project(&call).await?;
+    let found = call.state.store.revoke_key(project.id, key_id, call.state.clock.now()).await?;
+    reload(&call.state).await;
+    if found { Ok(body::no_content()) } else { Err(ApiError::NotFound) }
+}
+
+/// `POST /admin/projects/{id}/test-event`: one event through the whole pipeline, as if a client had signed it.
+///
+/// # Errors
+/// 404, and whatever the pipeline answers.
+pub async fn send_test_event(call: Call) -> Reply {
+    let project = named_project(&call).await?;
+    ingest::send_test_event(&call, &project).await
+}
+
+async fn named_project(call: &Call) -> Result<Project, ApiError> {
+    call.state.store.project(call.project_ref()?).await?.ok_or(ApiError::NotFound)
+}
+
+async fn create_with_key(
+    state: &AppState,
+    new: NewProject,
+) -> Result<(Project, KeyRecord, ApiKey), ApiError> {
+    let project = state.store.create_project(new, state.clock.now()).await?;
+    match add_key(state, project.id, KeyKind::Server, String::new()).await {
+        Ok(Some((record, key))) => Ok((project, record, key)),
+        failed => {
+            // A project without a key would hold the slug against the admin's next try; if this fails too, the list
+            // shows it.
+            if state.store.delete_project(project.id).await.is_err() {
+                tracing::warn!(project_id = project.id, "a project was left without a key");
+            }
+            Err(failed.err().unwrap_or(ApiError::Internal))
+        }
+    }
+}
+
+async fn add_key(
+    state: &AppState,
+    project_id: i64,
+    kind: KeyKind,
+    note: String,
+) -> Result<Option<(KeyRecord, ApiKey)>, ApiError> {
+    let key_ring = state.key_ring.clone();
+    let mint = Box::new(move |number| key_ring.mint(kind, project_id, number));
+    Ok(state.store.add_key(project_id, kind, note, state.clock.now(), mint).await?)
+}
+
+/// The change is stored already; if it can't be read back now, the regular reload follows within seconds.
+async fn reload(state: &AppState) {
+    if let Err(error) = state.reload_directory().await {
+        tracing::warn!(?error, "the key directory could not be reloaded after a change");
+    }
+}
+
+fn key_input(mut fields: Fields) -> Result<(KeyKind, String), ApiError> {
+    let kind = match fields.text("kind", 1..=16)?.as_deref() {
+        None => KeyKind::Server,
+        Some("public") => return Err(fields.wrong("kind", "public keys are not available yet")),
+        Some(name) => {
+            KeyKind::from_name(name).ok_or_else(|| fields.wrong("kind", "must be \"server\" or \"read\""))?
+        }
+    };
+    let note = fields.text("note", 0..=MAX_NOTE_CHARS)?.unwrap_or_default();
+    if fields.array("allowed_origins")?.is_some_and(|origins| !origins.is_empty()) {
+        return Err(fields.wrong("allowed_origins", "is for public keys, which are not available yet"));
+    }
+    fields.finish()?;
+    Ok((kind, note))
+}
+
+/// A positive number in its one spelling.
+fn strict_id(text: &str) -> Option<i64> {
+    let id: i64 = text.parse().ok()?;
+    (id > 0 && id.to_string() == text).then_some(id)
+}
+
+/// A project as this API shows it.
+#[must_use]
+pub fn project_json(project: &Project) -> Value {
+    let ScrubSettings { off, extra_keys } = &project.scrub;
+    json!({
+        "id": project.id,
+        "slug": project.slug.as_str(),
+        "name": project.name,
+        "retention_days": project.retention_days,
+        "minute_cap": project.minute_cap,
+        "scrub": { "off": off, "extra_keys": extra_keys },
+        "created_at": project.created_at.to_string(),
+    })
+}
+
+fn key_json(key: &KeyRecord) -> Value {
+    json!({
+        "id": key.id,
+        "kind": key.kind.name(),
+        "note": key.note,
+        "hint": key.hint,
+        "created_at": key.created_at.to_string(),
+        "revoked_at": key.revoked_at.map(|at| at.to_string()),
+    })
+}
+
+/// The one place that shows secrets. A read key signs nothing, so it has no signing secret.
+fn created_key_json(state: &AppState, record: &KeyRecord, key: &ApiKey) -> Result<Value, ApiError> {
+    let verified = state.key_ring.check(key.expose()).ok_or(ApiError::Internal)?;
+    let signs = record.kind == KeyKind::Server;
+    let signing_secret = signs.then(|| state.key_ring.signing_secret(&verified).expose().to_owned());
+    Ok(json!({
+        "id": record.id,
+        "api_key": key.expose(),
+        "signing_secret": signing_secret,
+        "kind": record.kind.name(),
+        "note": record.note,
+        "created_at": record.created_at.to_string(),
+    }))
+}

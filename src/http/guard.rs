@@ -1,0 +1,193 @@
+//! Who may call what: every handler runs behind [`admit`] with the access its route declares.
+//!
+//! Credentials are looked at in one order: `X-Admin-Token`, then `Authorization: Bearer`, then the session cookie; one
+//! that is sent and wrong is refused, whatever else was sent. Server keys never read. A right admin token is never
+//! refused for the wrong ones sent before it.
+
+use std::net::IpAddr;
+
+use poem::Request;
+use poem::http::header;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::config::Secret;
+use crate::error::ApiError;
+use crate::http::guess::WrongTokens;
+use crate::http::origin;
+use crate::http::route::{Access, client_of};
+use crate::http::state::{AppState, STORAGE_RETRY_SECONDS};
+use crate::key::{KeyKind, KeyStatus, VerifiedKey};
+use crate::timestamp::Timestamp;
+
+/// What a caller may read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// Every project.
+    All,
+    /// One project.
+    Project(i64),
+}
+
+impl Reader {
+    /// Whether it may read this project.
+    #[must_use]
+    pub fn may_read(self, project_id: i64) -> bool {
+        match self {
+            Self::All => true,
+            Self::Project(own) => own == project_id,
+        }
+    }
+}
+
+/// Who calls, as far as the route asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// Nobody in particular; an ingest handler checks the signature itself.
+    Anyone,
+    /// May read.
+    Reader(Reader),
+    /// May do everything.
+    Admin,
+    /// May read the metrics.
+    Scraper,
+}
+
+/// The tokens of the settings, as digests.
+pub struct Guard {
+    admin: Option<[u8; 32]>,
+    metrics: Option<[u8; 32]>,
+    wrong_tokens: WrongTokens,
+}
+
+impl Guard {
+    /// From the settings. An empty token lets nobody in.
+    #[must_use]
+    pub fn new(admin: &Secret, metrics: Option<&Secret>) -> Self {
+        let digest = |secret: &Secret| (!secret.expose().is_empty()).then(|| digest_of(secret.expose()));
+        Self { admin: digest(admin), metrics: metrics.and_then(digest), wrong_tokens: WrongTokens::default() }
+    }
+
+    /// Takes the admin token and nothing else.
+    ///
+    /// # Errors
+    /// `Unauthorized`, and after too many wrong tokens of this client within a minute `RateLimitedClient`.
+    pub fn require_admin_token(&self, token: &str, client: IpAddr, now: Timestamp) -> Result<(), ApiError> {
+        if matches(self.admin, token) { Ok(()) } else { Err(self.count_wrong(client, now)) }
+    }
+
+    fn count_wrong(&self, client: IpAddr, now: Timestamp) -> ApiError {
+        match self.wrong_tokens.count(client, now) {
+            Ok(()) => ApiError::Unauthorized,
+            Err(limit) => ApiError::RateLimitedClient(limit),
+        }
+    }
+}
+
+/// Digests are compared, so that the time says nothing about how much of a token was right or how long it is.
+fn matches(expected: Option<[u8; 32]>, token: &str) -> bool {
+    let given = digest_of(token);
+    expected.is_some_and(|expected| bool::from(expected.ct_eq(&given)))
+}
+
+fn digest_of(token: &str) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
+
+/// Who a request's credentials say it is.
+enum Holder {
+    /// No credentials.
+    Nobody,
+    /// `ADMIN_TOKEN`.
+    AdminToken,
+    /// `METRICS_TOKEN`.
+    MetricsToken,
+    /// A good session cookie.
+    Session,
+    /// A key this service made.
+    Key(VerifiedKey),
+}
+
+/// Lets a request through to the handler, or not.
+///
+/// # Errors
+/// `Unauthorized`, `RateLimitedClient` for guessing, `Forbidden` for a cookie used from another site, and
+/// `StorageUnavailable` for a read key while nothing is known of any key.
+pub async fn admit(state: &AppState, access: Access, request: &Request) -> Result<Caller, ApiError> {
+    if matches!(access, Access::Public | Access::Ingest) {
+        return Ok(Caller::Anyone);
+    }
+    let holder = identify(state, request)?;
+    if matches!(holder, Holder::Session) && !origin::is_safe(request.method()) {
+        origin::require_same_origin(request, &state.config)?;
+    }
+    match (access, holder) {
+        (Access::Read, Holder::AdminToken | Holder::Session) => Ok(Caller::Reader(Reader::All)),
+        (Access::Read, Holder::Key(key)) => reader_of(state, &key).await,
+        (Access::Admin, Holder::AdminToken | Holder::Session) => Ok(Caller::Admin),
+        (Access::Metrics, Holder::AdminToken | Holder::Session | Holder::MetricsToken) => Ok(Caller::Scraper),
+        _ => Err(ApiError::Unauthorized),
+    }
+}
+
+/// Whether an admin asks a public route; what isn't right is the public. Guessing here is counted as everywhere.
+#[must_use]
+pub fn is_admin(state: &AppState, request: &Request) -> bool {
+    matches!(identify(state, request), Ok(Holder::AdminToken | Holder::Session))
+}
+
+fn identify(state: &AppState, request: &Request) -> Result<Holder, ApiError> {
+    let now = state.clock.now();
+    let Some(token) = token_of(request)? else {
+        let secure = origin::is_secure(request, &state.config);
+        let session = state.sessions.of_request(request, secure, now);
+        return Ok(if session.is_some() { Holder::Session } else { Holder::Nobody });
+    };
+    if matches(state.guard.admin, token) {
+        return Ok(Holder::AdminToken);
+    }
+    if matches(state.guard.metrics, token) {
+        return Ok(Holder::MetricsToken);
+    }
+    // A key this service made is no guess, even where it opens nothing.
+    match state.key_ring.check(token) {
+        Some(key) => Ok(Holder::Key(key)),
+        None => Err(state.guard.count_wrong(client_of(state, request), now)),
+    }
+}
+
+async fn reader_of(state: &AppState, key: &VerifiedKey) -> Result<Caller, ApiError> {
+    if key.kind != KeyKind::Read {
+        return Err(ApiError::Unauthorized);
+    }
+    match state.key_status(key).await {
+        KeyStatus::Active(project) => Ok(Caller::Reader(Reader::Project(project.id))),
+        // Nothing was ever read from the database: whether the key is revoked can't be told, so it doesn't read.
+        KeyStatus::Unknown if !state.directory.is_loaded() => {
+            Err(ApiError::StorageUnavailable(STORAGE_RETRY_SECONDS))
+        }
+        KeyStatus::Unknown | KeyStatus::Revoked => Err(ApiError::Unauthorized),
+    }
+}
+
+/// The token of a request's headers, if it has one.
+fn token_of(request: &Request) -> Result<Option<&str>, ApiError> {
+    if request.headers().contains_key("x-admin-token") {
+        return single(request, "x-admin-token").map(Some);
+    }
+    if !request.headers().contains_key(header::AUTHORIZATION) {
+        return Ok(None);
+    }
+    let value = single(request, "authorization")?;
+    // Another scheme (a proxy's Basic, say) is not for us.
+    let bearer = value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    Ok(bearer.map(|(_, token)| token.trim_start_matches(' ')))
+}
+
+fn single<'a>(request: &'a Request, name: &str) -> Result<&'a str, ApiError> {
+    let mut values = request.headers().get_all(name).iter();
+    match (values.next().and_then(|value| value.to_str().ok()), values.next()) {
+        (Some(value), None) => Ok(value),
+        _ => Err(ApiError::Unauthorized),
+    }
+}

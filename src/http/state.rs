@@ -1,0 +1,194 @@
+//! What every handler can reach, and the storage of projects and keys as this layer needs it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use futures_util::future::BoxFuture;
+use prometheus_client::registry::Registry;
+use tokio::sync::Mutex;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::ApiError;
+use crate::http::guard::Guard;
+use crate::http::health::Health;
+use crate::http::session::Sessions;
+use crate::key::{ApiKey, KeyDirectory, KeyKind, KeyRecord, KeyRing, KeyStatus, VerifiedKey};
+use crate::project::{Project, ProjectRef, ProjectSlug, ScrubSettings};
+use crate::timestamp::Timestamp;
+
+/// How often requests with unknown keys may make the directory reload, in milliseconds.
+pub const DIRECTORY_REFRESH_MIN_MILLIS: i64 = 1_000;
+/// What a client is told to wait while the database is away, in seconds.
+pub const STORAGE_RETRY_SECONDS: u32 = 5;
+
+/// A project to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewProject {
+    /// Unique.
+    pub slug: ProjectSlug,
+    /// For people, 1 to 128 characters.
+    pub name: String,
+    /// Within [`crate::project::RETENTION_DAYS`].
+    pub retention_days: u16,
+    /// Events a minute; `None` takes the service's default.
+    pub minute_cap: Option<u32>,
+    /// Scrubbing.
+    pub scrub: ScrubSettings,
+}
+
+/// What an admin changes; `None` leaves it as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProjectChange {
+    /// A new slug.
+    pub slug: Option<ProjectSlug>,
+    /// A new name.
+    pub name: Option<String>,
+    /// A new retention.
+    pub retention_days: Option<u16>,
+    /// A new cap; `Some(None)` goes back to the service's default.
+    pub minute_cap: Option<Option<u32>>,
+    /// New scrubbing.
+    pub scrub: Option<ScrubSettings>,
+}
+
+/// Why the storage didn't do it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// Another project has the slug.
+    SlugTaken,
+    /// The database is away or too slow.
+    Unavailable,
+    /// A fault of ours, logged where it happened.
+    Fault,
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::SlugTaken => Self::SlugTaken,
+            StoreError::Unavailable => Self::StorageUnavailable(STORAGE_RETRY_SECONDS),
+            StoreError::Fault => Self::Internal,
+        }
+    }
+}
+
+/// A storage answer to come.
+pub type Stored<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// Makes the key of a number; called by the storage once it has taken the number.
+pub type MintKey = Box<dyn Fn(u32) -> ApiKey + Send + Sync>;
+
+/// Projects and keys as stored. A change is finished even when the caller stops waiting for it.
+pub trait ProjectStore: Send + Sync {
+    /// All projects, by id.
+    fn list_projects(&self) -> Stored<'_, Vec<Project>>;
+    /// One project.
+    fn project(&self, reference: ProjectRef) -> Stored<'_, Option<Project>>;
+    /// Makes a project.
+    fn create_project(&self, new: NewProject, now: Timestamp) -> Stored<'_, Project>;
+    /// Changes a project; `None` when there is none.
+    fn update_project(&self, id: i64, change: ProjectChange) -> Stored<'_, Option<Project>>;
+    /// Deletes a project with its keys and events, in bounded steps; false when there is none.
+    fn delete_project(&self, id: i64) -> Stored<'_, bool>;
+    /// A project's keys by number, revoked ones too.
+    fn list_keys(&self, project_id: i64) -> Stored<'_, Vec<KeyRecord>>;
+    /// Takes the project's next number, mints its key and stores it; `None` when there is no such project.
+    fn add_key(
+        &self,
+        project_id: i64,
+        kind: KeyKind,
+        note: String,
+        now: Timestamp,
+        mint: MintKey,
+    ) -> Stored<'_, Option<(KeyRecord, ApiKey)>>;
+    /// Revokes a key; false when the project has no such key. Revoking twice is true and keeps the first time.
+    fn revoke_key(&self, project_id: i64, key_id: i64, now: Timestamp) -> Stored<'_, bool>;
+    /// All projects and all keys of one moment, for the directory.
+    fn load_directory(&self) -> Stored<'_, (Vec<Project>, Vec<KeyRecord>)>;
+}
+
+/// Everything a handler can reach.
+pub struct AppState {
+    /// The settings.
+    pub config: Arc<Config>,
+    /// The time.
+    pub clock: Clock,
+    /// What keys and sessions are derived from.
+    pub key_ring: Arc<KeyRing>,
+    /// Projects and keys in memory.
+    pub directory: Arc<KeyDirectory>,
+    /// Projects and keys as stored.
+    pub store: Arc<dyn ProjectStore>,
+    /// What `/healthz` and `/readyz` say.
+    pub health: Arc<Health>,
+    /// What `/metrics` says.
+    pub metrics: Arc<Registry>,
+    /// Admin sessions.
+    pub sessions: Sessions,
+    /// Admin and metrics tokens.
+    pub guard: Guard,
+    reloading: Mutex<()>,
+    last_asked_reload: AtomicI64,
+}
+
+impl AppState {
+    /// Puts the state together; what is derived from secrets is derived here.
+    #[must_use]
+    pub fn new(
+        config: Arc<Config>,
+        clock: Clock,
+        store: Arc<dyn ProjectStore>,
+        directory: Arc<KeyDirectory>,
+        health: Arc<Health>,
+        metrics: Arc<Registry>,
+    ) -> Self {
+        let key_ring = Arc::new(KeyRing::new(&config.hmac_secret, config.hmac_secret_previous.as_ref()));
+        let sessions = Sessions::new(&key_ring, &config.admin_token);
+        let guard = Guard::new(&config.admin_token, config.metrics_token.as_ref());
+        Self {
+            config,
+            clock,
+            key_ring,
+            directory,
+            store,
+            health,
+            metrics,
+            sessions,
+            guard,
+            reloading: Mutex::new(()),
+            last_asked_reload: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    /// Replaces the directory by what is stored now. One at a time, so that an older snapshot never follows a newer.
+    ///
+    /// # Errors
+    /// When the storage can't be read; the directory stays as it was.
+    pub async fn reload_directory(&self) -> Result<(), StoreError> {
+        let _turn = self.reloading.lock().await;
+        let (projects, keys) = self.store.load_directory().await?;
+        self.directory.replace(projects, &keys);
+        Ok(())
+    }
+
+    /// What is known of a key; one newer than the directory makes it reload, at most once in
+    /// [`DIRECTORY_REFRESH_MIN_MILLIS`] over all requests.
+    pub async fn key_status(&self, key: &VerifiedKey) -> KeyStatus {
+        let status = self.directory.lookup(key);
+        if status != KeyStatus::Unknown || !self.take_reload_turn() {
+            return status;
+        }
+        match self.reload_directory().await {
+            Ok(()) => self.directory.lookup(key),
+            Err(_) => KeyStatus::Unknown,
+        }
+    }
+
+    fn take_reload_turn(&self) -> bool {
+        let now = self.clock.now().as_millis();
+        let last = self.last_asked_reload.load(Ordering::Acquire);
+        let due = now.saturating_sub(last) >= DIRECTORY_REFRESH_MIN_MILLIS || now < last;
+        due && self.last_asked_reload.compare_exchange(last, now, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}

@@ -1,0 +1,7 @@
+//! The routes as a client meets them, over a storage in memory.
+
+mod access;
+mod admin;
+mod harness;
+mod layers;
+mod sessions;
