@@ -6,7 +6,7 @@
 //! what no route answered, security headers, one line in our log for a failure.
 
 pub mod admin;
-pub mod body;
+pub mod json_body;
 pub mod cors;
 pub mod guard;
 pub mod guess;
