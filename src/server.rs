@@ -246,13 +246,12 @@ async fn accept_all<H: Handler>(socket: &TcpListener, shared: &Arc<Shared<H>>, c
         let place = wait_for_place(&places, &shared.pressure).await;
         let (stream, remote) = accept_one(socket, &shared.gauges).await;
         shared.gauges.accepted.fetch_add(1, Ordering::Relaxed);
-        match shares.take(remote.ip()) {
-            Some(share) => start(shared, connections, stream, remote, (place, share)),
-            None => {
-                shared.gauges.refused.fetch_add(1, Ordering::Relaxed);
-                connection::refuse(&stream);
-            }
-        }
+        let Some(share) = shares.take(remote.ip()) else {
+            shared.gauges.refused.fetch_add(1, Ordering::Relaxed);
+            connection::refuse(&stream);
+            continue;
+        };
+        start(shared, connections, stream, remote, (place, share));
     }
 }
 

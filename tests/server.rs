@@ -104,6 +104,30 @@ async fn a_head_beyond_64_kib_is_refused_and_the_client_sees_why() {
 }
 
 #[tokio::test]
+async fn a_head_that_is_not_http_is_refused_and_the_client_sees_why() {
+    let rig = serve(generous());
+    for head in [
+        "GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        "\x16\x03\x01\x02\0\x01\0\x01\x7c\x03\x03",
+        "HELO there\r\n\r\n",
+    ] {
+        let mut client = rig.connect().await;
+        client.send(head).await;
+        assert_eq!(client.answer().await.status, 400, "{head}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_does_not_wait_for_the_rest_of_the_next_request() {
+    let rig = serve(generous());
+    let mut client = rig.connect().await;
+    client.send("GET /hello HTTP/1.1\r\nHost: test\r\n\r\nGET /hel").await;
+    assert_eq!(client.answer().await.body, "hello");
+    client.send("lo HTTP/1.1\r\nHost: test\r\n\r\n").await;
+    assert_eq!(client.answer().await.body, "hello");
+}
+
+#[tokio::test]
 async fn more_connections_than_the_cap_wait_and_are_all_served() {
     let rig = serve(ServerLimits { max_connections: 3, ..generous() });
     let mut clients = Vec::new();

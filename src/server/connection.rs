@@ -76,8 +76,9 @@ fn http(limits: &ServerLimits) -> http1::Builder {
         .max_buf_size(MAX_HEADER_BYTES)
         // A client that closed its sending side still gets its answer.
         .half_close(true)
-        .keep_alive(true)
-        .pipeline_flush(true);
+        // Not `pipeline_flush`: with unread bytes in its buffer hyper then keeps an answer back, and the answer to
+        // a malformed head is lost.
+        .keep_alive(true);
     builder
 }
 

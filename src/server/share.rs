@@ -6,15 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::limit::ClientKey;
 
+type Counts = Arc<Mutex<HashMap<ClientKey, usize>>>;
+
 /// Counts per address; it has at most as many entries as there are connections.
 pub(super) struct AddressShares {
     most: Option<usize>,
-    open: Arc<Mutex<HashMap<ClientKey, usize>>>,
+    open: Counts,
 }
 
 /// One connection of an address, until it is dropped.
 pub(super) struct ShareGuard {
-    counted: Option<(ClientKey, Arc<Mutex<HashMap<ClientKey, usize>>>)>,
+    counted: Option<(ClientKey, Counts)>,
 }
 
 impl AddressShares {

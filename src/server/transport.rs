@@ -58,6 +58,7 @@ pub(super) struct Transport<S> {
     header_timeout: Duration,
     write_timeout: Duration,
     head: Deadline,
+    received_any: bool,
     blocked: Deadline,
     /// Bytes the peer took since `blocked` was started.
     progress: usize,
@@ -76,12 +77,19 @@ impl<S> Transport<S> {
             header_timeout: limits.header_timeout,
             write_timeout: limits.write_timeout,
             head,
+            received_any: false,
             blocked: Deadline::default(),
             progress: 0,
             linger: Deadline::default(),
             lingered: 0,
             finished: false,
         }
+    }
+
+    /// True when the client is likely to be sending still: its head was refused half-way, or its body.
+    fn expects_rest(&self) -> bool {
+        let in_a_head = self.phase.get() == Phase::Head && self.received_any;
+        in_a_head || self.phase.expects_rest()
     }
 
     /// Judges what a write came to.
@@ -117,9 +125,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Transport<S> {
         let this = self.get_mut();
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(context, buffer)?;
+        let got_some = buffer.filled().len() > before;
+        this.received_any |= got_some;
         match this.phase.get() {
             Phase::Busy => this.head.running = false,
-            Phase::Idle if buffer.filled().len() > before => {
+            Phase::Idle if got_some => {
                 this.phase.set(Phase::Head);
                 this.head.start(this.header_timeout);
             }
@@ -170,7 +180,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Transport<S> {
             let read = Pin::new(&mut this.stream).poll_read(context, &mut buffer);
             let bytes = buffer.filled().len();
             this.lingered += bytes;
-            if !this.linger.running && (bytes > 0 || this.phase.expects_rest()) {
+            if !this.linger.running && (bytes > 0 || this.expects_rest()) {
                 this.linger.start(LINGER_TIME);
             }
             match read {
