@@ -241,12 +241,12 @@ pub async fn serve(
 
 async fn accept_all<H: Handler>(socket: &TcpListener, shared: &Arc<Shared<H>>, connections: &TaskTracker) {
     let places = Arc::new(Semaphore::new(shared.limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
-    let shares = AddressShares::new(shared.limits.max_per_address);
+    let by_address = AddressShares::new(shared.limits.max_per_address);
     loop {
         let place = wait_for_place(&places, &shared.pressure).await;
         let (stream, remote) = accept_one(socket, &shared.gauges).await;
         shared.gauges.accepted.fetch_add(1, Ordering::Relaxed);
-        let Some(share) = shares.take(remote.ip()) else {
+        let Some(share) = by_address.take(remote.ip()) else {
             shared.gauges.refused.fetch_add(1, Ordering::Relaxed);
             connection::refuse(&stream);
             continue;

@@ -8,7 +8,6 @@ use std::time::Duration;
 use poem::endpoint::make;
 use poem::http::{StatusCode, header};
 use poem::{Endpoint, Request, Response};
-use tekno_logger::config::ClientAddressSource;
 use tekno_logger::error::ApiError;
 use tekno_logger::http::adapter;
 use tekno_logger::http::body::{BodyTimes, read_body};
@@ -39,7 +38,6 @@ pub fn generous() -> ServerLimits {
         idle_timeout: PATIENCE * 2,
         write_timeout: PATIENCE * 2,
         stop_grace: PATIENCE * 2,
-        ..ServerLimits::new(1_000, &ClientAddressSource::Peer)
     }
 }
 
