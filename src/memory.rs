@@ -140,6 +140,7 @@ impl Reservation {
 
     /// Takes `bytes` (at most what is held) out into a reservation of their own.
     #[must_use = "dropping the part gives its bytes back"]
+    #[allow(clippy::missing_panics_doc, reason = "a part is cut to what is held")]
     pub fn split(&mut self, bytes: usize) -> Self {
         let part = bytes.min(self.bytes());
         let permit = self.permit.split(part).expect("a part is never more than what is held");

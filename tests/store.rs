@@ -152,7 +152,8 @@ async fn projects_and_keys_are_kept_changed_and_removed() {
         let found = store.project(&ProjectRef::Slug(shop.slug.clone())).await.unwrap();
         assert_eq!(found, Some(shop.clone()));
 
-        let change = ProjectChange { retention_days: Some(9), minute_cap: Some(None), ..ProjectChange::default() };
+        let change =
+            ProjectChange { retention_days: Some(9), minute_cap: Some(None), ..ProjectChange::default() };
         let changed = store.update_project(shop.id, change).await.unwrap().unwrap();
         assert_eq!((changed.retention_days, changed.minute_cap), (9, None));
         assert_eq!(store.project(&ProjectRef::Id(shop.id)).await.unwrap(), Some(changed));
@@ -194,7 +195,8 @@ async fn a_batch_is_stored_once_and_counted_once() {
         assert_eq!(again, WriteOutcome::Duplicate { received: 4, accepted: 4 }, "{name}");
         assert_eq!(writer.send(shop, 1, 9, &levels).await, WriteOutcome::Conflict, "{name}");
         let racing: Vec<WriteOutcome> =
-            futures_util::future::join_all((0..40).map(|n| writer.send(shop, 50 + n % 8, 1, &[Level::Info]))).await;
+            futures_util::future::join_all((0..40).map(|n| writer.send(shop, 50 + n % 8, 1, &[Level::Info])))
+                .await;
         assert_eq!(racing.iter().filter(|one| **one == WriteOutcome::Stored).count(), 8, "{name}");
         let mailbox = writer.stop().await;
         assert_eq!(stored_events(&store, shop).await.len(), 12, "{name}");
@@ -235,7 +237,11 @@ async fn what_a_dead_instance_left_unfolded_is_counted_by_another_once() {
         fold().tick(true).await.unwrap();
         let at = bucket(now());
         let mut session = store.read().await.unwrap();
-        assert_eq!(session.level_trend(shop, at, at + 10, 10).await.unwrap(), [], "{name}: too young to be orphans");
+        assert_eq!(
+            session.level_trend(shop, at, at + 10, 10).await.unwrap(),
+            [],
+            "{name}: too young to be orphans"
+        );
         drop(session);
         hand.advance(6_000);
         let (one, other) = (fold(), fold());
@@ -244,7 +250,11 @@ async fn what_a_dead_instance_left_unfolded_is_counted_by_another_once() {
         let _ = (a, b);
         fold().tick(true).await.unwrap();
         let mut session = store.read().await.unwrap();
-        assert_eq!(session.level_trend(shop, at, at + 10, 10).await.unwrap(), [(2, at, 20), (4, at, 20)], "{name}");
+        assert_eq!(
+            session.level_trend(shop, at, at + 10, 10).await.unwrap(),
+            [(2, at, 20), (4, at, 20)],
+            "{name}"
+        );
         drop(session);
         database.remove().await;
     }

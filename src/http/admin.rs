@@ -7,8 +7,8 @@ use poem::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::error::ApiError;
-use crate::http::json_body::{self, Fields};
 use crate::http::ingest;
+use crate::http::json_body::{self, Fields};
 use crate::http::project_input;
 use crate::http::route::{Call, Reply};
 use crate::http::state::{AppState, NewProject};

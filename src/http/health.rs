@@ -14,8 +14,8 @@ use serde_json::{Map, Value, json};
 
 use crate::error::ApiError;
 use crate::event::Level;
-use crate::http::json_body;
 use crate::http::guard;
+use crate::http::json_body;
 use crate::http::route::{Call, Reply};
 use crate::timestamp::Timestamp;
 

@@ -116,8 +116,8 @@ async fn a_dropped_task_releases_what_it_holds() {
     lifecycle.spawn(Stage::Background, "holder", {
         let held = held.clone();
         async move {
-            let _held = held;
             std::future::pending::<()>().await;
+            drop(held);
         }
     });
     lifecycle.trigger().stop();
@@ -132,4 +132,17 @@ async fn nothing_to_stop_is_a_clean_exit() {
     lifecycle.trigger().stop();
     let outcome = lifecycle.run().await;
     assert_eq!((outcome.code(), outcome), (0, ExitOutcome::Clean));
+}
+
+#[tokio::test]
+async fn a_sigterm_asks_for_an_orderly_stop() {
+    let lifecycle = Lifecycle::new(StopBounds::default());
+    let log = Log::default();
+    obedient(&lifecycle, Stage::Write, "writer", &log);
+    lifecycle.listen_for_signals().expect("handlers install");
+    let pid = std::process::id().to_string();
+    let kill = std::process::Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(kill.expect("kill runs").success());
+    assert_eq!(lifecycle.run().await, ExitOutcome::Clean);
+    assert_eq!(*log.lock().expect("no panic under the lock"), ["writer"]);
 }

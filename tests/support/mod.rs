@@ -37,7 +37,11 @@ impl TestDatabase {
         let mut random = [0; 8];
         getrandom::fill(&mut random).unwrap();
         let database = format!("tekno_test_{}", data_encoding::HEXLOWER.encode(&random));
-        let test = Self { name, server_url: Some((server, database.clone())), directory: tempfile::tempdir().unwrap() };
+        let test = Self {
+            name,
+            server_url: Some((server, database.clone())),
+            directory: tempfile::tempdir().unwrap(),
+        };
         test.run_sql(&format!("CREATE DATABASE {database}")).await;
         Some(test)
     }
