@@ -1,1 +1,267 @@
-//! To be written.
+//! The pipeline of one batch, one line a step: limit, inflate, parse, limit, scrub, name, encode, queue, wait.
+//!
+//! It starts with a verified sender and ends with an answer that is true: accepted means committed. The database's work
+//! belongs to the writer slots, so a client that goes away changes nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use crate::block::EncodedBatch;
+use crate::block::encode::BatchEncoder;
+use crate::clock::Clock;
+use crate::config::Limits;
+use crate::error::{ApiError, Rejection};
+use crate::event::{BatchId, Event};
+use crate::fingerprint::{Fingerprint, Fingerprinter};
+use crate::limit::Limiter;
+use crate::memory::{BUDGET_WAIT, Budget, QUEUE_BUDGET_BYTES, Reservation};
+use crate::outcome::Outcomes;
+use crate::project::Project;
+use crate::protocol::inflate::inflate;
+use crate::protocol::{ParseRules, native};
+use crate::scrub::Scrubber;
+use crate::timestamp::Timestamp;
+use crate::write::{BatchKeys, IssueTitle, Submission, WriteOutcome, WriteQueue, makes_issues};
+
+/// Longest a client waits for its commit; the batch may still be stored after it, under the same id.
+const REPLY_TIMEOUT: Duration = Duration::from_millis(4_800);
+/// Seconds a client is told to wait when there is no room.
+const OVERLOADED_RETRY: u32 = 1;
+/// Seconds a client is told to wait while the database is away.
+const STORAGE_RETRY: u32 = 5;
+/// Bodies larger than this are worked on off the async threads.
+const INLINE_BYTES: usize = 256 * 1024;
+/// Events further than this from their receipt stand in blocks of their own.
+const LATE_MS: i64 = 3_600_000;
+/// Bytes an event takes in the queue beside its line.
+const EVENT_OVERHEAD_BYTES: usize = 128;
+
+/// A body with the room it takes.
+#[derive(Debug)]
+pub struct IncomingBody {
+    /// As sent.
+    pub bytes: Bytes,
+    /// `Content-Encoding`.
+    pub encoding: Option<String>,
+    /// Room in the body budget.
+    pub room: Reservation,
+}
+
+/// What a sender is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Events in the batch.
+    pub received: u32,
+    /// Events stored, now or before.
+    pub accepted: u32,
+    /// Events refused for themselves.
+    pub rejected: Vec<Rejection>,
+    /// The batch was stored before.
+    pub duplicate: bool,
+}
+
+/// The pipeline.
+pub struct Ingest {
+    limits: Limits,
+    clock: Clock,
+    limiter: Arc<Limiter>,
+    queue: Arc<WriteQueue>,
+    queue_budget: Budget,
+    outcomes: Outcomes,
+}
+
+/// A batch ready for the queue.
+struct Prepared {
+    received: u32,
+    rejected: Vec<Rejection>,
+    body_hash: [u8; 16],
+    parts: Vec<EncodedBatch>,
+    titles: Vec<IssueTitle>,
+}
+
+impl Ingest {
+    /// A pipeline that ends in `queue`.
+    #[must_use]
+    pub fn new(
+        limits: Limits,
+        clock: Clock,
+        limiter: Arc<Limiter>,
+        queue: Arc<WriteQueue>,
+        outcomes: Outcomes,
+    ) -> Self {
+        Self { limits, clock, limiter, queue, queue_budget: Budget::new(QUEUE_BUDGET_BYTES), outcomes }
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn outcomes(&self) -> &Outcomes {
+        &self.outcomes
+    }
+
+    /// Stores a batch of a verified sender.
+    ///
+    /// # Errors
+    /// Everything in API.md's table after 401; nothing was stored then, except that after a 503 the batch may be
+    /// stored all the same and is to be sent again under the same id.
+    pub async fn accept(
+        &self,
+        project: &Arc<Project>,
+        keys: BatchKeys,
+        body: IncomingBody,
+    ) -> Result<Receipt, ApiError> {
+        let gates = async {
+            self.check_request(project)?;
+            self.inflate(body).await
+        };
+        let (bytes, room) = gates.await.inspect_err(|error| self.outcomes.request_refused(error))?;
+        let now = self.clock.now();
+        let batch = BatchId::new(now);
+        let prepared = self.prepare(project, batch, now, bytes).await;
+        drop(room);
+        let prepared = prepared.inspect_err(|error| self.outcomes.request_refused(error))?;
+        self.outcomes.batch_read(prepared.received, prepared.rejected.iter().map(|one| &one.code));
+        let Prepared { received, rejected, body_hash, parts, titles } = prepared;
+        let acceptable = count(&parts);
+        if acceptable == 0 {
+            return Err(ApiError::AllRejected { received, rejected });
+        }
+        let stored = async {
+            self.charge_events(project, acceptable)?;
+            let room = self.reserve_queue(&parts).await?;
+            let (reply, outcome) = oneshot::channel();
+            let project_id = project.id;
+            let submission =
+                Submission { project_id, keys, body_hash, batch, received, parts, titles, room, reply };
+            self.queue.push(submission).map_err(|_| ApiError::StorageUnavailable(STORAGE_RETRY))?;
+            wait_for(outcome).await
+        };
+        match stored.await {
+            Ok(WriteOutcome::Duplicate { received, accepted }) => {
+                self.outcomes.duplicate(acceptable);
+                Ok(Receipt { received, accepted, rejected, duplicate: true })
+            }
+            Ok(_) => {
+                self.outcomes.accepted(acceptable);
+                Ok(Receipt { received, accepted: acceptable, rejected, duplicate: false })
+            }
+            Err(error) => {
+                self.outcomes.not_stored(acceptable, &error);
+                Err(error)
+            }
+        }
+    }
+
+    fn cap(&self, project: &Project) -> u32 {
+        project.minute_cap.unwrap_or(self.limits.rate_limit_per_minute)
+    }
+
+    /// A request has at least one event, so a project may make no more requests than events.
+    fn check_request(&self, project: &Project) -> Result<(), ApiError> {
+        let checked = self.limiter.check_project_request(project.id, self.cap(project));
+        checked.map_err(ApiError::RateLimitedProject)
+    }
+
+    fn charge_events(&self, project: &Project, events: u32) -> Result<(), ApiError> {
+        self.limiter.charge_project_events(project.id, self.cap(project), events)
+    }
+
+    /// Undoes the Content-Encoding; room for the largest result is held meanwhile.
+    async fn inflate(&self, body: IncomingBody) -> Result<(Bytes, Reservation), ApiError> {
+        let IncomingBody { bytes, encoding, mut room } = body;
+        let identity = encoding.as_deref().is_none_or(|name| name.trim().eq_ignore_ascii_case("identity"));
+        if identity {
+            return Ok((bytes, room));
+        }
+        let max = self.limits.max_inflated_bytes;
+        room.grow(max, BUDGET_WAIT).await.map_err(|_| ApiError::Overloaded(OVERLOADED_RETRY))?;
+        let inflated = off_thread(true, move || inflate(encoding.as_deref(), bytes, max)).await??;
+        room.shrink_to(inflated.len());
+        Ok((inflated, room))
+    }
+
+    async fn prepare(
+        &self,
+        project: &Arc<Project>,
+        batch: BatchId,
+        now: Timestamp,
+        bytes: Bytes,
+    ) -> Result<Prepared, ApiError> {
+        let project = project.clone();
+        let max_events = self.limits.max_events_per_post;
+        let large = bytes.len() > INLINE_BYTES;
+        off_thread(large, move || prepare(&project, batch, now, max_events, &bytes)).await?
+    }
+
+    async fn reserve_queue(&self, parts: &[EncodedBatch]) -> Result<Reservation, ApiError> {
+        let bytes: usize =
+            parts.iter().map(|part| part.lines.len() + part.heads.len() * EVENT_OVERHEAD_BYTES).sum();
+        let reserved = self.queue_budget.reserve(bytes, BUDGET_WAIT).await;
+        reserved.map_err(|_| ApiError::Overloaded(OVERLOADED_RETRY))
+    }
+}
+
+fn count(parts: &[EncodedBatch]) -> u32 {
+    let events: usize = parts.iter().map(|part| part.heads.len()).sum();
+    u32::try_from(events).unwrap_or(u32::MAX)
+}
+
+async fn wait_for(outcome: oneshot::Receiver<WriteOutcome>) -> Result<WriteOutcome, ApiError> {
+    match tokio::time::timeout(REPLY_TIMEOUT, outcome).await {
+        Ok(Ok(WriteOutcome::Conflict)) => Err(ApiError::IdempotencyConflict),
+        Ok(Ok(WriteOutcome::Refused)) => Err(ApiError::Internal),
+        Ok(Ok(WriteOutcome::Unavailable) | Err(_)) | Err(_) => Err(ApiError::StorageUnavailable(STORAGE_RETRY)),
+        Ok(Ok(outcome)) => Ok(outcome),
+    }
+}
+
+/// Runs work in place, or on a thread for blocking work when it is `large`.
+async fn off_thread<T: Send + 'static>(
+    large: bool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    if !large {
+        return Ok(work());
+    }
+    tokio::task::spawn_blocking(work).await.map_err(|_| ApiError::Internal)
+}
+
+/// Parse, scrub, name, encode: everything between the bytes and the queue.
+fn prepare(
+    project: &Project,
+    batch: BatchId,
+    now: Timestamp,
+    max_events: usize,
+    bytes: &[u8],
+) -> Result<Prepared, ApiError> {
+    let text = native::decode(bytes);
+    let rules = ParseRules { received_at: now, project_slug: project.slug.as_str(), max_events };
+    let mut parsed = native::parse(&text, &rules)?;
+    let scrubber = Scrubber::new(&project.scrub);
+    let mut fingerprinter = Fingerprinter::default();
+    let mut titles = Vec::new();
+    let (mut timely, mut late) = (BatchEncoder::new(batch), BatchEncoder::new(batch));
+    for event in &mut parsed.events {
+        scrubber.scrub(event);
+        event.fingerprint = fingerprinter.fingerprint(event);
+        if makes_issues(event.level) {
+            note_title(&mut titles, event, &mut fingerprinter);
+        }
+        let is_late = now.as_millis() - event.ts.as_millis() > LATE_MS;
+        if is_late { late.push(event) } else { timely.push(event) }
+    }
+    let body_hash = xxhash_rust::xxh3::xxh3_128(bytes).to_be_bytes();
+    let parts = vec![timely.finish(), late.finish()];
+    Ok(Prepared { received: parsed.received, rejected: parsed.rejected, body_hash, parts, titles })
+}
+
+/// Titles of one batch are few; a batch of many different errors is bounded by its events.
+fn note_title(titles: &mut Vec<IssueTitle>, event: &Event<'_>, fingerprinter: &mut Fingerprinter) {
+    let fingerprint: Fingerprint = event.fingerprint;
+    if titles.iter().rev().take(64).all(|title| title.fingerprint != fingerprint) {
+        let title = fingerprinter.title(event);
+        titles.push(IssueTitle { fingerprint, title, source: event.source.to_string() });
+    }
+}
