@@ -110,3 +110,26 @@ pub fn batch_of(id: BatchId, events: &[Event<'static>]) -> EncodedBatch {
     }
     encoder.finish()
 }
+
+/// Every text of an event that a search for text looks into, found without the code under test.
+pub fn searched_texts(event: &Event<'_>) -> Vec<String> {
+    let mut texts = vec![event.message.to_string(), event.source.to_string()];
+    let optional = [&event.user_id, &event.request_id, &event.release, &event.stack];
+    texts.extend(optional.into_iter().flatten().map(ToString::to_string));
+    texts.extend(event.tags.iter().map(ToString::to_string));
+    if let Some(ctx) = &event.ctx {
+        push_scalars(&serde_json::from_str(ctx.get()).expect("ctx is JSON"), &mut texts);
+    }
+    texts
+}
+
+/// The texts of a value's scalars, in order, without `null`.
+pub fn push_scalars(value: &Value, out: &mut Vec<String>) {
+    match value {
+        Value::Null => {}
+        Value::String(text) => out.push(text.clone()),
+        Value::Bool(_) | Value::Number(_) => out.push(value.to_string()),
+        Value::Array(items) => items.iter().for_each(|item| push_scalars(item, out)),
+        Value::Object(fields) => fields.values().for_each(|item| push_scalars(item, out)),
+    }
+}

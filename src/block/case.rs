@@ -4,6 +4,8 @@
 //! lower cases of its parts. Filters and substring tests depend on that; rules that look at a word's end (the Greek
 //! final sigma) would break it.
 
+use memchr::memmem;
+
 /// Appends the lower case of `bytes` to `out`. Bytes that are not UTF-8 are copied.
 ///
 /// Answers whether every char kept its length, so that offsets in `out` are offsets in `bytes`.
@@ -25,6 +27,18 @@ pub fn push_ascii_lowercase(bytes: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(bytes);
     out[start..].make_ascii_lowercase();
+}
+
+/// Appends the lower case of `bytes` as far as a needle of ASCII alone can tell, which is fast for any text.
+///
+/// Answers as [`push_lowercase`] does. Two chars beyond ASCII have ASCII in their lower case: U+0130 and U+212A.
+pub fn push_lowercase_for_ascii(bytes: &[u8], out: &mut Vec<u8>) -> bool {
+    let has = |ch: &str| memmem::find(bytes, ch.as_bytes()).is_some();
+    if !bytes.is_ascii() && (has("\u{130}") || has("\u{212A}")) {
+        return push_lowercase(bytes, out);
+    }
+    push_ascii_lowercase(bytes, out);
+    true
 }
 
 /// The lower case of `text`.
@@ -67,6 +81,13 @@ mod tests {
         let mut out = Vec::new();
         assert!(push_lowercase(b"A\xFFB\xC3\x84", &mut out));
         assert_eq!(out, b"a\xFFb\xC3\xA4");
+    }
+
+    #[test]
+    fn two_chars_beyond_ascii_have_ascii_in_their_lower_case() {
+        let found: String =
+            ('\u{80}'..=char::MAX).filter(|ch| ch.to_lowercase().any(|ch| ch.is_ascii())).collect();
+        assert_eq!(found, "\u{130}\u{212A}");
     }
 
     proptest! {

@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn one_minute_of_one_level_takes_eight_bytes() {
         let counts = [MinuteCount { minute: 29_600_000, level: Level::Error, count: 250 }];
-        assert_eq!(encode_counts(&counts), [1, 0x80, 0xA4, 0x9D, 0x1C, 1 << 4, 250 | 0x80, 1]);
+        assert_eq!(encode_counts(&counts), [1, 0x80, 0xA4, 0x9D, 0x1C, 1 << 4, 0xFA, 1]);
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn a_body_is_refused_for_what_is_wrong_with_it() {
     );
     let (raw, body) = (block.header.raw_bytes, block.body);
     let inflate = |raw, body: &[u8]| inflate_body(Codec::Zlib, raw, body);
-    assert_eq!(inflate(raw, &body).unwrap(), b"[\n\n]");
+    assert_eq!(inflate(raw, &body).unwrap(), b"[\n]");
     assert_eq!(inflate(raw, &body[..3]), Err(BlockError::Short));
     assert_eq!(inflate(raw + 1, &body), Err(BlockError::LengthDiffers));
     assert_eq!(inflate(raw, &body[..body.len() - 1]), Err(BlockError::Deflate));

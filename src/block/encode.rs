@@ -231,12 +231,10 @@ impl BlockEncoder {
         self.raw.clear();
         self.raw.extend_from_slice(b"[\n");
         for (position, line) in parts.iter().flat_map(Part::lines).enumerate() {
-            if position > 0 {
-                self.raw.extend_from_slice(b",\n");
-            }
+            self.raw.extend_from_slice(if position > 0 { b",\n" } else { b"" });
             self.raw.extend_from_slice(line);
         }
-        self.raw.extend_from_slice(b"\n]");
+        self.raw.extend_from_slice(if self.raw.ends_with(b"}") { b"\n]" } else { b"]" });
     }
 
     fn compress(&mut self, level: CompressionLevel) {

@@ -2,7 +2,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::block::arbitrary::{NOON, batch_id, batch_of, event};
+use crate::block::arbitrary::{NOON, batch_id, batch_of, event, searched_texts};
 use crate::block::case::lowercase;
 use crate::block::decode::{inflate_body, lines};
 use crate::block::filter::{id_token, may_contain, may_contain_ctx};
@@ -95,7 +95,7 @@ fn filters_take_at_most_eight_percent_and_admit_at_most_one_in_a_hundred_strange
             (0..5000).filter(|_| tokens().iter().all(|&token| may_contain(filter, token))).count()
         };
         let id_hits =
-            admitted(&mut || vec![id_token("request_id", &random.next().to_string())], &header.id_filter);
+            admitted(&mut || vec![id_token("request_id", &random.draw().to_string())], &header.id_filter);
         let mut random = Random(9);
         let mut word = || {
             let letter = |random: &mut Random| char::from(b'a' + u8::try_from(random.below(26)).unwrap());
@@ -123,25 +123,12 @@ fn parts_of(text: &str) -> [String; 3] {
         .map(|part| part.iter().collect())
 }
 
-fn searched_texts(event: &Event<'_>) -> Vec<String> {
-    let mut texts: Vec<String> = [&event.message, &event.source].map(ToString::to_string).into();
-    let optional = [&event.user_id, &event.request_id, &event.release, &event.stack];
-    texts.extend(optional.into_iter().flatten().map(ToString::to_string));
-    texts.extend(event.tags.iter().map(ToString::to_string));
-    for_each_value(event.ctx.as_ref().map_or("", |ctx| ctx.get()), |_, text| {
-        texts.push(text.to_owned());
-        std::ops::ControlFlow::Continue(())
-    });
-    texts
-}
-
 proptest! {
     #[test]
     fn the_lines_have_the_trigrams_of_every_part_of_every_text(events in vec(event(), 1..5)) {
         let batch = batch_of(batch_id(NOON, 1), &events);
-        let mut encoder = BlockEncoder::default();
-        encoder.raw = vec![b' '; TEXT_FILTER_MIN_RAW];
-        encoder.packed = vec![0; 1 << 20];
+        let (raw, packed) = (vec![b' '; TEXT_FILTER_MIN_RAW], vec![0; 1 << 20]);
+        let mut encoder = BlockEncoder { raw, packed, ..BlockEncoder::default() };
         let filter = encoder.text_filter(&[Part::whole(&batch)], 0);
         prop_assert!(!filter.is_empty());
         for text in events.iter().flat_map(searched_texts) {

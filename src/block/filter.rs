@@ -66,8 +66,7 @@ pub fn may_contain(filter: &[u8], token: u64) -> bool {
 /// The six numbers `(h1 + j * h2) mod 2^32` of a token, before they are cut to a filter's bits.
 #[must_use]
 pub fn probes(token: u64) -> [u32; PROBES] {
-    let [low, high] = [token & u64::from(u32::MAX), token >> 32]
-        .map(|half| u32::try_from(half).expect("a half of 64 bits has 32"));
+    let [low, high] = [token, token >> 32].map(|half| (half & 0xFFFF_FFFF) as u32);
     let mut next = low;
     std::array::from_fn(|_| {
         let probe = next;

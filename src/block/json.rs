@@ -41,8 +41,8 @@ pub fn push_escaped(text: &[u8], out: &mut Vec<u8>) {
 
 /// Appends valid JSON without the whitespace between its tokens and with its strings in the stored spelling.
 ///
-/// The result is never longer than `json` and has no raw newline. A string that doesn't decode (a lone surrogate) is
-/// copied as it is.
+/// The result is never longer than `json` and has no raw newline. A lone surrogate's escape becomes U+FFFD, as one
+/// would make a server refuse the whole body.
 pub fn push_compact(json: &str, out: &mut Vec<u8>) {
     let bytes = json.as_bytes();
     let mut at = 0;
@@ -67,10 +67,50 @@ pub fn push_compact(json: &str, out: &mut Vec<u8>) {
 }
 
 fn push_respelled(quoted: &str, out: &mut Vec<u8>) {
-    match serde_json::from_str::<String>(quoted) {
-        Ok(text) => push_string(&text, out),
-        Err(_) => out.extend_from_slice(quoted.as_bytes()),
+    match decoded(quoted) {
+        Some(text) => push_string(&text, out),
+        None => out.extend_from_slice(quoted.as_bytes()),
     }
+}
+
+/// The text of a JSON string with its quotes, lone surrogates replaced; `None` if it is no JSON string.
+fn decoded(quoted: &str) -> Option<String> {
+    serde_json::from_str(quoted).or_else(|_| serde_json::from_str(&without_lone_surrogates(quoted))).ok()
+}
+
+fn without_lone_surrogates(quoted: &str) -> String {
+    let mut out = String::with_capacity(quoted.len());
+    let mut rest = quoted;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        out.push_str(before);
+        let length = match escaped_unit(escape) {
+            Some(0xD800..0xDC00)
+                if matches!(escape.get(6..).and_then(escaped_unit), Some(0xDC00..0xE000)) =>
+            {
+                12
+            }
+            Some(0xD800..0xE000) => {
+                out.push('\u{FFFD}');
+                rest = &escape[6..];
+                continue;
+            }
+            Some(_) => 6,
+            None => 1 + escape[1..].chars().next().map_or(0, char::len_utf8),
+        };
+        out.push_str(&escape[..length]);
+        rest = &escape[length..];
+    }
+    out + rest
+}
+
+/// The number of a `\uXXXX` at the start of `text`.
+fn escaped_unit(text: &str) -> Option<u16> {
+    let digits = text
+        .strip_prefix("\\u")?
+        .get(..4)
+        .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    u16::from_str_radix(digits, 16).ok()
 }
 
 /// Where the string that starts at `start` (a quote) ends, past its closing quote, and whether it has escapes.
@@ -136,7 +176,7 @@ fn string_text(quoted: &str) -> Cow<'_, str> {
     if !inner.contains('\\') {
         return Cow::Borrowed(inner);
     }
-    serde_json::from_str::<String>(quoted).map_or(Cow::Borrowed(inner), Cow::Owned)
+    decoded(quoted).map_or(Cow::Borrowed(inner), Cow::Owned)
 }
 
 /// Where a walk stands: the path of the current value and how to return from each open container.

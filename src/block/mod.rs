@@ -10,11 +10,11 @@ pub mod summary;
 pub mod trigram;
 
 #[cfg(test)]
-pub mod arbitrary;
+pub(crate) mod arbitrary;
 #[cfg(test)]
 mod golden_tests;
 #[cfg(test)]
-pub mod yardstick;
+pub(crate) mod yardstick;
 
 use std::fmt;
 

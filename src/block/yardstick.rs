@@ -63,7 +63,7 @@ pub struct Random(pub u64);
 
 impl Random {
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ mixed >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -73,7 +73,7 @@ impl Random {
 
     /// A number below `bound`.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
+        self.draw() % bound
     }
 
     fn pick<T: Copy>(&mut self, from: &[T]) -> T {
@@ -89,7 +89,7 @@ fn message(template: &str, random: &mut Random) -> String {
                 let width = random.pick(&[10, 100, 1_000, 100_000]);
                 write!(text, "{}", random.below(width)).expect("writing to memory can't fail");
             }
-            '%' => write!(text, "{:012x}", random.next() >> 16).expect("writing to memory can't fail"),
+            '%' => write!(text, "{:012x}", random.draw() >> 16).expect("writing to memory can't fail"),
             '@' => text.push_str(random.pick(&WORDS)),
             other => text.push(other),
         }
@@ -105,8 +105,8 @@ fn ctx(random: &mut Random) -> String {
         random.below(12),
         random.below(4),
         random.below(30),
-        random.next(),
-        random.next()
+        random.draw(),
+        random.draw()
     )
 }
 
@@ -115,7 +115,7 @@ pub fn event(random: &mut Random, ts: i64) -> Event<'static> {
     let count = TEMPLATES.len() as u64;
     let template = usize::try_from(random.below(count).min(random.below(count))).expect("a small number");
     let (text, level, source) = TEMPLATES[template];
-    let request = random.next();
+    let request = random.draw();
     Event {
         index: 0,
         ts: Timestamp::from_millis(ts),
@@ -130,7 +130,7 @@ pub fn event(random: &mut Random, ts: i64) -> Event<'static> {
             request >> 32,
             request & 0xFFFF,
             request >> 52,
-            random.next()
+            random.draw()
         ))),
         tags: Vec::new(),
         release: None,

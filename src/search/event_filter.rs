@@ -1,0 +1,275 @@
+//! Which events are asked for, tested ever more closely: block headers, starts of lines, raw lines, parsed events.
+//!
+//! Each test but the last may let through what doesn't match and never refuses what does; the last one, on the parsed
+//! event, decides. Values of fields are equal in any case (see [`crate::block::case`]).
+
+use memchr::memmem::Finder;
+
+use super::query::{Term, TextQuery};
+use crate::block::case::{lowercase, push_lowercase, push_lowercase_for_ascii};
+use crate::block::decode::{LineHead, StoredEvent};
+use crate::block::filter::{id_token, may_contain};
+use crate::block::json::push_string;
+use crate::block::summary::minute_of;
+use crate::block::trigram::query_trigrams;
+use crate::block::{BlockHeader, MinuteCount};
+use crate::event::{BatchId, Level};
+use crate::fingerprint::Fingerprint;
+use crate::timestamp::Timestamp;
+
+/// A set of levels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LevelSet(u8);
+
+impl LevelSet {
+    /// Whether a level is in the set.
+    #[must_use]
+    pub const fn contains(self, level: Level) -> bool {
+        self.0 & (1 << level as u8) != 0
+    }
+}
+
+impl FromIterator<Level> for LevelSet {
+    fn from_iter<I: IntoIterator<Item = Level>>(levels: I) -> Self {
+        Self(levels.into_iter().fold(0, |set, level| set | 1 << level as u8))
+    }
+}
+
+/// What is asked for; all of it must hold.
+#[derive(Clone, Debug)]
+pub struct Criteria {
+    /// One of these levels; `None` is any.
+    pub levels: Option<LevelSet>,
+    /// `ts` at or after this.
+    pub from: Timestamp,
+    /// `ts` before this.
+    pub to: Timestamp,
+    /// One of these sources; empty is any.
+    pub sources: Vec<String>,
+    /// One of these environments; empty is any.
+    pub envs: Vec<String>,
+    /// This `user_id`.
+    pub user_id: Option<String>,
+    /// This `request_id`.
+    pub request_id: Option<String>,
+    /// This issue.
+    pub fingerprint: Option<Fingerprint>,
+    /// This text.
+    pub text: TextQuery,
+    /// Retention: events whose batch was received before this are not seen.
+    pub received_after: Timestamp,
+}
+
+impl Criteria {
+    /// Everything in `[from, to)`, however long ago it was received.
+    #[must_use]
+    pub fn between(from: Timestamp, to: Timestamp) -> Self {
+        Self {
+            levels: None,
+            from,
+            to,
+            sources: Vec::new(),
+            envs: Vec::new(),
+            user_id: None,
+            request_id: None,
+            fingerprint: None,
+            text: TextQuery::default(),
+            received_after: Timestamp::from_millis(0),
+        }
+    }
+}
+
+/// [`Criteria`] made ready for testing many blocks and lines.
+#[derive(Clone, Debug)]
+pub struct EventFilter {
+    criteria: Criteria,
+    /// The least id text a batch received in time has.
+    least_batch: String,
+    /// Tokens the id filter must admit.
+    id_tokens: Vec<u64>,
+    /// Tokens the text filter must admit.
+    trigrams: Vec<u64>,
+    /// What the lower case of a matching line contains, longest first.
+    needles: Vec<Finder<'static>>,
+    /// All needles are ASCII.
+    ascii: bool,
+}
+
+impl EventFilter {
+    /// Prepares the tests.
+    #[must_use]
+    pub fn new(mut criteria: Criteria) -> Self {
+        let lists = [&mut criteria.sources, &mut criteria.envs];
+        let values = lists.into_iter().flatten();
+        for value in values.chain(&mut criteria.user_id).chain(&mut criteria.request_id) {
+            *value = lowercase(value);
+        }
+        let mut filter = Self {
+            least_batch: least_batch(criteria.received_after),
+            id_tokens: Vec::new(),
+            trigrams: criteria.text.trigrams(),
+            needles: Vec::new(),
+            ascii: true,
+            criteria,
+        };
+        filter.prepare_fields();
+        filter.prepare_needles();
+        filter
+    }
+
+    /// What it was made of, its values in lower case.
+    #[must_use]
+    pub const fn criteria(&self) -> &Criteria {
+        &self.criteria
+    }
+
+    fn prepare_fields(&mut self) {
+        let Criteria { sources, envs, user_id, request_id, fingerprint, .. } = &self.criteria;
+        let fingerprint = fingerprint.map(|fingerprint| fingerprint.to_string());
+        let ids = [("user_id", user_id), ("request_id", request_id), ("fingerprint", &fingerprint)];
+        for (field, value) in ids.into_iter().filter_map(|(field, value)| Some((field, value.as_ref()?))) {
+            self.id_tokens.push(id_token(field, value));
+        }
+        for value in
+            [single(sources), single(envs), user_id.as_ref(), request_id.as_ref()].into_iter().flatten()
+        {
+            self.trigrams.extend(query_trigrams(value));
+        }
+        self.trigrams.sort_unstable();
+        self.trigrams.dedup();
+    }
+
+    fn prepare_needles(&mut self) {
+        let Criteria { sources, envs, user_id, request_id, fingerprint, text, .. } = &self.criteria;
+        let fingerprint = fingerprint.map(|fingerprint| fingerprint.to_string());
+        let fields = [
+            ("source", single(sources)),
+            ("env", single(envs)),
+            ("user_id", user_id.as_ref()),
+            ("request_id", request_id.as_ref()),
+            ("fingerprint", fingerprint.as_ref()),
+        ];
+        let mut needles: Vec<Vec<u8>> = Vec::new();
+        for (field, value) in fields.into_iter().filter_map(|(field, value)| Some((field, value?))) {
+            let mut needle = format!("\"{field}\":").into_bytes();
+            push_string(value, &mut needle);
+            needles.push(needle);
+        }
+        needles.extend(text.terms().iter().filter(|term| !term.is_negated()).map(Term::stored_form));
+        needles.sort_by(|left, right| right.len().cmp(&left.len()).then_with(|| left.cmp(right)));
+        needles.dedup();
+        self.ascii = needles.iter().all(|needle| needle.is_ascii());
+        self.needles = needles.iter().map(|needle| Finder::new(needle).into_owned()).collect();
+    }
+
+    /// False only if no event of the block matches.
+    #[must_use]
+    pub fn admits(&self, header: &BlockHeader) -> bool {
+        let Criteria { from, to, received_after, .. } = &self.criteria;
+        header.received_last >= *received_after
+            && header.ts_first < *to
+            && header.ts_last >= *from
+            && self.admits_counts(&header.counts)
+            && self.id_tokens.iter().all(|&token| may_contain(&header.id_filter, token))
+            && self.trigrams.iter().all(|&token| may_contain(&header.text_filter, token))
+    }
+
+    /// Whether a level asked for occurs in a minute asked for. Without counts nothing is ruled out.
+    fn admits_counts(&self, counts: &[MinuteCount]) -> bool {
+        let Criteria { from, to, levels, .. } = &self.criteria;
+        let (first, last) = (minute_of(*from), minute_of(to.plus_millis(-1)));
+        let mut counts = counts.iter();
+        counts.len() == 0
+            || counts.any(|count| {
+                (first..=last).contains(&count.minute)
+                    && levels.is_none_or(|levels| levels.contains(count.level))
+            })
+    }
+
+    /// Whether the fixed start of a line matches: level, time and receipt.
+    #[must_use]
+    pub fn admits_head(&self, head: &LineHead<'_>) -> bool {
+        let Criteria { from, to, levels, .. } = &self.criteria;
+        *from <= head.ts
+            && head.ts < *to
+            && levels.is_none_or(|levels| levels.contains(head.level))
+            && head.batch >= self.least_batch.as_bytes()
+    }
+
+    /// What the lower case of every matching line contains, longest first.
+    #[must_use]
+    pub fn needles(&self) -> &[Finder<'static>] {
+        &self.needles
+    }
+
+    /// Appends the lower case of `bytes` as [`Self::needles`] need it; answers whether offsets stay the same.
+    pub fn push_lowered(&self, bytes: &[u8], out: &mut Vec<u8>) -> bool {
+        if self.ascii { push_lowercase_for_ascii(bytes, out) } else { push_lowercase(bytes, out) }
+    }
+
+    /// The event on a line (as [`crate::block::decode::lines`] gives it) if it matches.
+    #[must_use]
+    pub fn matches<'a>(&self, line: &'a [u8]) -> Option<StoredEvent<'a>> {
+        LineHead::parse(line).filter(|head| self.admits_head(head))?;
+        if !self.needles.is_empty() {
+            let mut lowered = Vec::with_capacity(line.len());
+            self.push_lowered(line, &mut lowered);
+            self.needles.iter().all(|needle| needle.find(&lowered).is_some()).then_some(())?;
+        }
+        StoredEvent::parse(line).ok().filter(|event| self.matches_event(event))
+    }
+
+    /// Whether an event matches: the test that decides.
+    #[must_use]
+    pub fn matches_event(&self, event: &StoredEvent<'_>) -> bool {
+        let Criteria {
+            from,
+            to,
+            levels,
+            sources,
+            envs,
+            user_id,
+            request_id,
+            fingerprint,
+            text,
+            received_after,
+        } = &self.criteria;
+        let equal = |value: &Option<String>, stored: Option<&str>| {
+            value.as_ref().is_none_or(|value| stored.is_some_and(|stored| equals(value, stored)))
+        };
+        let among = |values: &[String], stored: &str| {
+            values.is_empty() || values.iter().any(|value| equals(value, stored))
+        };
+        *from <= event.ts
+            && event.ts < *to
+            && event.id.batch.received_at() >= *received_after
+            && levels.is_none_or(|levels| levels.contains(event.level))
+            && fingerprint.is_none_or(|fingerprint| fingerprint == event.fingerprint)
+            && among(sources, &event.source)
+            && among(envs, &event.env)
+            && equal(user_id, event.user_id.as_deref())
+            && equal(request_id, event.request_id.as_deref())
+            && text.matches(event)
+    }
+}
+
+fn single(values: &[String]) -> Option<&String> {
+    let [value] = values else { return None };
+    Some(value)
+}
+
+/// Whether `stored` in lower case is `lowered`.
+fn equals(lowered: &str, stored: &str) -> bool {
+    stored.chars().flat_map(char::to_lowercase).eq(lowered.chars())
+}
+
+fn least_batch(received_after: Timestamp) -> String {
+    const LAST: i64 = (1 << 48) - 1;
+    let mut bytes = [0; 16];
+    bytes[..6].copy_from_slice(&received_after.as_millis().clamp(0, LAST).to_be_bytes()[2..]);
+    BatchId::from_bytes(bytes).to_string()
+}
+
+#[cfg(test)]
+#[path = "event_filter_tests.rs"]
+mod tests;

@@ -1,0 +1,160 @@
+//! Scanning one inflated body: raw lines are tested by substring, what remains is parsed, best first.
+//!
+//! A search for text looks for its longest needle in the lower case of 64 KiB at a time, whatever lines there are, so
+//! a body without a match costs little more than reading it. Events are parsed only while they could still be taken.
+
+use memchr::{memchr, memchr_iter, memrchr};
+
+use super::cursor::{Order, Position};
+use super::event_filter::EventFilter;
+use super::top::TopEvents;
+use crate::block::decode::{LineHead, StoredEvent, lines};
+
+/// Bytes put in lower case at a time; a longer line is one piece.
+const WINDOW_BYTES: usize = 64 << 10;
+
+/// What a scan read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scanned {
+    /// Events in the body.
+    pub events: u64,
+    /// Bytes of the body, inflated.
+    pub bytes: u64,
+    /// Lines met that are not events; each is a fault of ours and worth a log line.
+    pub unreadable: u64,
+}
+
+impl std::ops::AddAssign for Scanned {
+    fn add_assign(&mut self, other: Self) {
+        self.events += other.events;
+        self.bytes += other.bytes;
+        self.unreadable += other.unreadable;
+    }
+}
+
+/// Offers the events of an inflated body that match to `out`, which knows the order, the page's start and its limit.
+pub fn scan_block(raw: &[u8], filter: &EventFilter, out: &mut TopEvents) -> Scanned {
+    let newlines = memchr_iter(b'\n', raw).count() as u64;
+    let mut scanned = Scanned { events: newlines.saturating_sub(1), bytes: raw.len() as u64, unreadable: 0 };
+    let mut found = Candidates { filter, out, list: Vec::new(), unreadable: 0 };
+    if filter.needles().is_empty() {
+        lines(raw).for_each(|line| found.consider(line));
+    } else {
+        found.search(raw);
+    }
+    let Candidates { list: mut candidates, unreadable, .. } = found;
+    scanned.unreadable += unreadable;
+    candidates.sort_unstable_by(|left, right| match out.order() {
+        Order::Descending => right.key().cmp(&left.key()),
+        Order::Ascending => left.key().cmp(&right.key()),
+    });
+    for candidate in candidates {
+        let Some(id) = candidate.head.id() else {
+            scanned.unreadable += 1;
+            continue;
+        };
+        let position = Position { ts: candidate.head.ts, id };
+        if !out.is_after(&position) {
+            continue;
+        }
+        if !out.has_room_for(&position) {
+            break;
+        }
+        match StoredEvent::parse(candidate.line) {
+            Ok(event) if filter.matches_event(&event) => out.offer(position, candidate.line),
+            Ok(_) => {}
+            Err(_) => scanned.unreadable += 1,
+        }
+    }
+    scanned
+}
+
+/// A line that may match.
+struct Candidate<'a> {
+    head: LineHead<'a>,
+    line: &'a [u8],
+}
+
+impl Candidate<'_> {
+    /// Orders as [`Position`] does: the id's text is in the order of its bytes.
+    const fn key(&self) -> (i64, &[u8], u32) {
+        (self.head.ts.as_millis(), self.head.batch, self.head.index)
+    }
+}
+
+/// Gathers the lines of one body that may match.
+struct Candidates<'a, 'b> {
+    filter: &'b EventFilter,
+    out: &'b TopEvents,
+    list: Vec<Candidate<'a>>,
+    unreadable: u64,
+}
+
+impl<'a> Candidates<'a, '_> {
+    /// Takes a line by its start alone.
+    fn consider(&mut self, line: &'a [u8]) {
+        match LineHead::parse(line) {
+            None => self.unreadable += 1,
+            Some(head) if self.filter.admits_head(&head) && self.out.may_take(head.ts, head.ts) => {
+                self.list.push(Candidate { head, line });
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Takes the lines that have all needles.
+    fn search(&mut self, raw: &'a [u8]) {
+        let mut lowered = Vec::with_capacity(WINDOW_BYTES.min(raw.len()));
+        for window in windows(raw) {
+            lowered.clear();
+            if self.filter.push_lowered(window, &mut lowered) {
+                self.search_aligned(window, &lowered);
+            } else {
+                self.search_lines(window, &lowered);
+            }
+        }
+    }
+
+    /// Finds the first needle anywhere, then tests its line. Offsets in `lowered` are offsets in `window`.
+    fn search_aligned(&mut self, window: &'a [u8], lowered: &[u8]) {
+        let Some((first, others)) = self.filter.needles().split_first() else { return };
+        let mut at = 0;
+        while let Some(found) = first.find(&lowered[at..]) {
+            let hit = at + found;
+            let start = memrchr(b'\n', &lowered[..hit]).map_or(0, |newline| newline + 1);
+            let end = memchr(b'\n', &lowered[hit..]).map_or(lowered.len(), |length| hit + length);
+            if others.iter().all(|needle| needle.find(&lowered[start..end]).is_some()) {
+                lines(&window[start..end]).for_each(|line| self.consider(line));
+            }
+            at = end;
+        }
+    }
+
+    /// Tests line by line, where a char's lower case has another length than the char.
+    fn search_lines(&mut self, window: &'a [u8], lowered: &[u8]) {
+        for (line, lowered) in lines(window).zip(lines(lowered)) {
+            if self.filter.needles().iter().all(|needle| needle.find(lowered).is_some()) {
+                self.consider(line);
+            }
+        }
+    }
+}
+
+/// Pieces of about [`WINDOW_BYTES`] that end after a newline.
+fn windows(raw: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = raw;
+    std::iter::from_fn(move || {
+        let near = rest.get(..WINDOW_BYTES).and_then(|start| memrchr(b'\n', start));
+        let newline = near.or_else(|| {
+            let far = rest.get(WINDOW_BYTES..)?;
+            memchr(b'\n', far).map(|length| WINDOW_BYTES + length)
+        });
+        let (window, after) = rest.split_at(newline.map_or(rest.len(), |newline| newline + 1));
+        rest = after;
+        (!window.is_empty()).then_some(window)
+    })
+}
+
+#[cfg(test)]
+#[path = "scan_tests.rs"]
+mod tests;

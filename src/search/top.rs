@@ -1,0 +1,163 @@
+//! The best events of a search so far, within bounds of number and bytes.
+
+use std::collections::BTreeMap;
+
+use super::cursor::{Order, Position};
+use crate::timestamp::Timestamp;
+
+/// Most bytes of lines kept; a page of larger events is shorter than its limit.
+pub const MAX_BYTES: usize = 16 << 20;
+
+/// The first events in an order, after a position.
+///
+/// What it holds is always the first of all it was offered: an event once pushed out, for number or for bytes, is
+/// followed by nothing that comes after it.
+#[derive(Clone, Debug)]
+pub struct TopEvents {
+    order: Order,
+    after: Option<Position>,
+    limit: usize,
+    max_bytes: usize,
+    hits: BTreeMap<Position, Vec<u8>>,
+    bytes: usize,
+    /// The first event that was pushed out; nothing from there on is taken.
+    end: Option<Position>,
+}
+
+impl TopEvents {
+    /// At most `limit` events that come after `after`.
+    #[must_use]
+    pub const fn new(order: Order, after: Option<Position>, limit: usize) -> Self {
+        Self { order, after, limit, max_bytes: MAX_BYTES, hits: BTreeMap::new(), bytes: 0, end: None }
+    }
+
+    /// The order.
+    #[must_use]
+    pub const fn order(&self) -> Order {
+        self.order
+    }
+
+    /// What a further event must precede to be taken: the last event held when full, else the first pushed out.
+    /// `None` while everything is taken.
+    #[must_use]
+    pub fn bound(&self) -> Option<Position> {
+        if self.hits.len() < self.limit { self.end } else { self.last() }
+    }
+
+    fn last(&self) -> Option<Position> {
+        let last = match self.order {
+            Order::Descending => self.hits.first_key_value(),
+            Order::Ascending => self.hits.last_key_value(),
+        };
+        last.map(|(position, _)| *position)
+    }
+
+    /// Whether an event at `position` comes after the start of the page.
+    #[must_use]
+    pub fn is_after(&self, position: &Position) -> bool {
+        self.after.is_none_or(|after| after.precedes(position, self.order))
+    }
+
+    /// Whether an event at `position` would be among the first.
+    #[must_use]
+    pub fn has_room_for(&self, position: &Position) -> bool {
+        self.limit > 0 && self.bound().is_none_or(|bound| position.precedes(&bound, self.order))
+    }
+
+    /// Whether an event within these times (both included) could be taken; false ends a search that goes in order.
+    #[must_use]
+    pub fn may_take(&self, ts_first: Timestamp, ts_last: Timestamp) -> bool {
+        let bound = self.bound();
+        self.limit > 0
+            && match self.order {
+                Order::Descending => {
+                    self.after.is_none_or(|after| ts_first <= after.ts)
+                        && bound.is_none_or(|bound| ts_last >= bound.ts)
+                }
+                Order::Ascending => {
+                    self.after.is_none_or(|after| ts_last >= after.ts)
+                        && bound.is_none_or(|bound| ts_first <= bound.ts)
+                }
+            }
+    }
+
+    /// Offers an event. An event offered twice is held once.
+    pub fn offer(&mut self, position: Position, line: &[u8]) {
+        if !self.takes(&position) {
+            return;
+        }
+        self.hold(position, line.to_vec());
+    }
+
+    fn takes(&self, position: &Position) -> bool {
+        self.is_after(position) && self.has_room_for(position) && !self.hits.contains_key(position)
+    }
+
+    fn hold(&mut self, position: Position, line: Vec<u8>) {
+        self.bytes += line.len();
+        self.hits.insert(position, line);
+        while self.hits.len() > self.limit || (self.bytes > self.max_bytes && self.hits.len() > 1) {
+            self.push_out();
+        }
+    }
+
+    fn push_out(&mut self) {
+        let last = match self.order {
+            Order::Descending => self.hits.pop_first(),
+            Order::Ascending => self.hits.pop_last(),
+        };
+        if let Some((position, line)) = last {
+            self.bytes -= line.len();
+            self.end = Some(position);
+        }
+    }
+
+    /// Takes what another search in the same order, page and limit found.
+    pub fn merge(&mut self, other: Self) {
+        if let Some(end) = other.end {
+            self.end = self.end.filter(|own| own.precedes(&end, self.order)).or(Some(end));
+        }
+        while let (Some(last), Some(end)) = (self.last(), self.end)
+            && !last.precedes(&end, self.order)
+        {
+            self.bytes -= self.hits.remove(&last).map_or(0, |line| line.len());
+        }
+        for (position, line) in other.hits {
+            if self.takes(&position) {
+                self.hold(position, line);
+            }
+        }
+    }
+
+    /// How many are held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.hits.len()
+    }
+
+    /// Whether none is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.hits.is_empty()
+    }
+
+    /// Whether something was pushed out, so that there is certainly more; false says nothing.
+    #[must_use]
+    pub const fn has_more(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// The events in order, each with its line.
+    #[must_use]
+    pub fn into_hits(self) -> Vec<(Position, Vec<u8>)> {
+        let mut hits: Vec<_> = self.hits.into_iter().collect();
+        if self.order == Order::Descending {
+            hits.reverse();
+        }
+        hits
+    }
+}
+
+#[cfg(test)]
+#[path = "top_tests.rs"]
+mod tests;
