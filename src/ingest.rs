@@ -212,7 +212,9 @@ async fn wait_for(outcome: oneshot::Receiver<WriteOutcome>) -> Result<WriteOutco
     match tokio::time::timeout(REPLY_TIMEOUT, outcome).await {
         Ok(Ok(WriteOutcome::Conflict)) => Err(ApiError::IdempotencyConflict),
         Ok(Ok(WriteOutcome::Refused)) => Err(ApiError::Internal),
-        Ok(Ok(WriteOutcome::Unavailable) | Err(_)) | Err(_) => Err(ApiError::StorageUnavailable(STORAGE_RETRY)),
+        Ok(Ok(WriteOutcome::Unavailable) | Err(_)) | Err(_) => {
+            Err(ApiError::StorageUnavailable(STORAGE_RETRY))
+        }
         Ok(Ok(outcome)) => Ok(outcome),
     }
 }

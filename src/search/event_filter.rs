@@ -162,6 +162,12 @@ impl EventFilter {
         self.needles = needles.iter().map(|needle| Finder::new(needle).into_owned()).collect();
     }
 
+    /// Whether [`EventFilter::admits`] looks at the token filters, so that headers must have them.
+    #[must_use]
+    pub fn uses_tokens(&self) -> bool {
+        !self.id_tokens.is_empty() || !self.trigrams.is_empty()
+    }
+
     /// False only if no event of the block matches.
     #[must_use]
     pub fn admits(&self, header: &BlockHeader) -> bool {

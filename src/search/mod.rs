@@ -1,11 +1,13 @@
 //! Searching blocks: what is asked, which blocks may hold it, which of their lines do.
 //!
-//! Everything here is pure; reading headers and bodies is the orchestration's affair. What a header or a raw line
+//! [`run`] reads headers and bodies; everything else here is pure. What a header or a raw line
 //! rules out is never wrong: a full match is decided on the parsed event alone.
 
 pub mod cursor;
 pub mod event_filter;
+mod headers;
 pub mod query;
+pub mod run;
 pub mod scan;
 pub mod top;
 

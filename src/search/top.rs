@@ -129,6 +129,11 @@ impl TopEvents {
         }
     }
 
+    /// The places of the events held, in no particular order.
+    pub fn positions(&self) -> impl Iterator<Item = &Position> {
+        self.hits.keys()
+    }
+
     /// How many are held.
     #[must_use]
     pub fn len(&self) -> usize {
