@@ -4,9 +4,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use raw_http::{Answer, BODY_CAP, LARGE, PATIENCE, RawClient, Rig, generous, start, until};
-use tekno_logger::http::body::BodyTimes;
+use tekno_logger::http::body::{BodyTimes, DRAIN_BYTES};
 use tekno_logger::server::ServerLimits;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -38,7 +38,7 @@ async fn a_request_is_answered_over_ipv4_and_ipv6() {
         };
         stream.write_all(b"GET /hello HTTP/1.0\r\n\r\n").await.expect("it listens");
         let mut answer = String::new();
-        tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await.expect("an answer");
+        stream.read_to_string(&mut answer).await.expect("an answer");
         assert!(answer.starts_with("HTTP/1.0 200") && answer.ends_with("hello"), "{answer}");
     }
 }
@@ -72,7 +72,7 @@ async fn a_head_that_dribbles_in_gets_no_more_time() {
     };
     let mut answer = Vec::new();
     tokio::select! {
-        end = tokio::io::AsyncReadExt::read_to_end(&mut reader, &mut answer) => { let _ = end; }
+        end = reader.read_to_end(&mut answer) => { let _ = end; }
         end = dribble => { let _: std::io::Result<()> = end; }
         () = tokio::time::sleep(PATIENCE) => panic!("it was given all the time it wanted"),
     }
@@ -264,6 +264,19 @@ async fn a_client_that_sends_too_much_sees_the_answer_after_it_has_sent_all() {
         let (answer, _) = answer_to_too_large(&rig, &post(size), &vec![b'x'; size]).await;
         assert_eq!(answer.status, 413, "{size}");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_goes_on_sending_after_its_refusal_is_not_reset() {
+    let rig = serve(generous());
+    let (drained, rest) = (DRAIN_BYTES + 1, 1 << 20);
+    let (answer, mut client) = answer_to_too_large(&rig, &post(drained + rest), &vec![b'x'; drained]).await;
+    assert_eq!(answer.status, 413);
+    for _ in 0..16 {
+        client.send(vec![b'x'; rest / 16]).await;
+    }
+    let end = client.stream.read(&mut [0; 16]).await;
+    assert_eq!(end.expect("an orderly end"), 0);
 }
 
 #[tokio::test]

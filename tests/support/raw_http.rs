@@ -145,9 +145,10 @@ pub struct Answer {
 }
 
 impl RawClient {
-    /// Sends bytes; what the server does about it is seen by reading.
+    /// Sends bytes. A client that can't send all of it gives up before it looks for an answer, so that is a
+    /// failure.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        let _ = self.stream.write_all(bytes.as_ref()).await;
+        self.stream.write_all(bytes.as_ref()).await.expect("the server reads or keeps quiet");
     }
 
     /// Asks for a path.
