@@ -15,6 +15,8 @@ use super::{CTX_BYTES, CTX_ENTRY_BYTES, FIELD_CHARS};
 
 /// Numbers tried to keep a field beside an entry of `ctx` with its name: `url`, `url_2`, …, `url_9`.
 const MOST_NAMESAKES: u32 = 9;
+/// Names that are compared one by one.
+const FEW_NAMES: usize = 24;
 /// Bytes kept free for the closing bracket.
 const CLOSING_BYTES: usize = 1;
 
@@ -82,7 +84,7 @@ fn extra_bytes(extra: &Extra<'_>) -> usize {
 fn write<'a>(ctx: Option<&Value<'a>>, extras: &[Extra<'a>], tight: bool) -> Result<String, String> {
     let array = ctx.is_some_and(|ctx| ctx.kind == Kind::Array) && extras.is_empty();
     let mut writer =
-        Writer { text: String::new(), names: (!extras.is_empty()).then(HashSet::new), tight, full: false };
+        Writer { text: String::new(), names: (!extras.is_empty()).then(Names::default), tight, full: false };
     match ctx {
         Some(ctx) if array => {
             writer.text.push('[');
@@ -107,10 +109,31 @@ fn write<'a>(ctx: Option<&Value<'a>>, extras: &[Extra<'a>], tight: bool) -> Resu
     if writer.full { Err(writer.text) } else { Ok(writer.text) }
 }
 
+/// The names in an object: compared one by one while they are few, which is the faster way, else hashed.
+#[derive(Default)]
+struct Names<'a> {
+    few: Vec<Cow<'a, str>>,
+    many: HashSet<Cow<'a, str>>,
+}
+
+impl<'a> Names<'a> {
+    fn contain(&self, name: &str) -> bool {
+        self.few.iter().any(|taken| taken == name) || self.many.contains(name)
+    }
+
+    fn insert(&mut self, name: Cow<'a, str>) {
+        if self.few.len() < FEW_NAMES {
+            self.few.push(name);
+        } else {
+            self.many.insert(name);
+        }
+    }
+}
+
 struct Writer<'a> {
     text: String,
     /// Names taken so far, bounded with the text; kept only when there are extras.
-    names: Option<HashSet<Cow<'a, str>>>,
+    names: Option<Names<'a>>,
     /// Large entries are cut.
     tight: bool,
     /// Something didn't fit; nothing is added any more.
@@ -144,7 +167,7 @@ impl<'a> Writer<'a> {
     }
 
     fn free_name(&self, name: Cow<'a, str>) -> Option<Cow<'a, str>> {
-        let taken = |name: &Cow<'a, str>| self.names.as_ref().is_some_and(|names| names.contains(name));
+        let taken = |name: &Cow<'a, str>| self.names.as_ref().is_some_and(|names| names.contain(name));
         if !taken(&name) {
             return Some(name);
         }

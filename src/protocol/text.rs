@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::scan::{Kind, Scanner, Value};
+use super::scan::{Kind, Scanner, Value, next_special};
 
 /// Text and whether something was cut off its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ fn decoded(inner: &str, room: Room) -> Cut<'_> {
     let mut text = String::with_capacity(inner.len().min(most));
     let mut rest = inner;
     while text.len() <= most {
-        let plain = rest.bytes().take_while(|byte| !matches!(byte, b'\\' | 0)).count();
+        let plain = next_special(rest.as_bytes(), 0);
         if plain > most {
             // Four bytes more hold at least one character more than there is room for.
             let enough = rest.floor_char_boundary(plain.min(most.saturating_add(4)));
@@ -108,8 +108,8 @@ fn decoded(inner: &str, room: Room) -> Cut<'_> {
                 text.push(character);
                 rest = &rest[length..];
             }
-            _ => {
-                text.push(char::REPLACEMENT_CHARACTER);
+            [control, ..] => {
+                text.push(if *control == 0 { char::REPLACEMENT_CHARACTER } else { char::from(*control) });
                 rest = &rest[1..];
             }
         }
@@ -154,44 +154,89 @@ pub fn write_string(text: &str, out: &mut String) {
     out.push('"');
     let mut rest = text;
     loop {
-        let plain = rest.bytes().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count();
+        let plain = next_special(rest.as_bytes(), 0);
         out.push_str(&rest[..plain]);
         let Some(special) = rest.as_bytes().get(plain) else { break };
-        match special {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            0 => out.push(char::REPLACEMENT_CHARACTER),
-            other => {
-                out.push_str("\\u00");
-                out.push(char::from(b'0' + (other >> 4)));
-                out.push(char::from_digit(u32::from(other & 15), 16).unwrap_or('0'));
-            }
-        }
+        push_escaped(char::from(*special), out);
         rest = &rest[plain + 1..];
     }
     out.push('"');
 }
 
-/// Appends a scanned value's JSON text as it may be stored: no space between tokens, strings repaired and with the
-/// fewest escapes, numbers no double can hold (`1e999`, `NaN`) as strings.
+/// Appends a scanned value's JSON text as it may be stored: no line breaks between tokens, strings repaired and with
+/// the fewest escapes, numbers no double can hold (`1e999`, `NaN`) as strings.
 pub fn write_tidy(raw: &str, out: &mut String) {
-    let mut scanner = Scanner::new(raw);
-    while let Some(byte) = scanner.peek() {
-        let start = scanner.at();
-        let scalar = matches!(byte, b'"' | b'-' | b'0'..=b'9' | b'N' | b'I' | b't' | b'f' | b'n');
-        let Some(value) = scalar.then(|| scanner.value().ok()).flatten() else {
-            out.push(char::from(byte));
-            scanner = Scanner::starting_at(raw, start + 1);
-            continue;
-        };
-        match value.kind {
-            Kind::String if value.traits.untidy => write_string(&decode(&value), out),
-            Kind::Number if value.traits.untidy => write_string(value.raw, out),
-            _ => out.push_str(value.raw),
+    let bytes = raw.as_bytes();
+    // What is before `done` has been written; what is between it and `at` can be copied as it is.
+    let (mut done, mut at) = (0, 0);
+    while let Some(byte) = bytes.get(at) {
+        let scalar = matches!(byte, b'"' | b'-' | b'0'..=b'9' | b'N' | b'I');
+        let value = if scalar { Scanner::starting_at(raw, at).value().ok() } else { None };
+        let length = value.map_or(1, |value| value.raw.len());
+        let untidy = value.map_or(*byte < b' ', |value| value.traits.untidy);
+        if untidy {
+            out.push_str(&raw[done..at]);
+            match value {
+                Some(value) if value.kind == Kind::String => write_repaired(value.inner(), out),
+                Some(value) => write_string(value.raw, out),
+                None => {}
+            }
+            done = at + length;
         }
-        scanner = Scanner::starting_at(raw, scanner.at());
+        at += length;
+    }
+    out.push_str(&raw[done..]);
+}
+
+/// Appends the inside of a scanned JSON string as a JSON string with the fewest escapes.
+fn write_repaired(inner: &str, out: &mut String) {
+    out.push('"');
+    let (mut done, mut at) = (0, 0);
+    loop {
+        at = next_special(inner.as_bytes(), at);
+        let length = match inner.as_bytes().get(at..) {
+            None | Some([]) => break,
+            Some([b'\\', b'u' | b'/', ..]) => {
+                let (character, length) = unescaped(&inner[at..]);
+                out.push_str(&inner[done..at]);
+                push_escaped(character, out);
+                length
+            }
+            Some([b'\\', ..]) => {
+                at += 2;
+                continue;
+            }
+            Some([control, ..]) => {
+                out.push_str(&inner[done..at]);
+                push_escaped(char::from(*control), out);
+                1
+            }
+        };
+        at += length;
+        done = at;
+    }
+    out.push_str(&inner[done..]);
+    out.push('"');
+}
+
+/// Appends a character of a JSON string, escaped if it must be.
+fn push_escaped(character: char, out: &mut String) {
+    match character {
+        '"' => out.push_str("\\\""),
+        '\\' => out.push_str("\\\\"),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        '\0' => out.push(char::REPLACEMENT_CHARACTER),
+        '\u{1}'..'\u{20}' => {
+            out.push_str("\\u00");
+            out.push(if character < '\u{10}' { '0' } else { '1' });
+            out.push(char::from_digit(u32::from(character) & 15, 16).unwrap_or('0'));
+        }
+        other => out.push(other),
     }
 }
+
+#[cfg(test)]
+#[path = "text_tests.rs"]
+mod tests;

@@ -99,9 +99,9 @@ pub(super) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Takes the object the scanner is at in place of what was here before.
     pub(super) fn read(&mut self, scanner: &mut Scanner<'a>) -> Result<(), ScanError> {
-        let mut extras = std::mem::take(&mut self.extras);
-        extras.clear();
-        *self = Self { extras, ..Self::default() };
+        self.own = [None; FIELDS];
+        self.extras.clear();
+        (self.extra_bytes, self.deepest, self.truncated) = (0, 0, false);
         let mut more = scanner.enter(b'{', b'}')?;
         while more {
             let key = scanner.key()?;
