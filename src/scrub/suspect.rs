@@ -1,8 +1,9 @@
 //! One pass over bytes that finds the few places where a secret could begin.
 //!
-//! Every rule has a tell-tale of four bytes (letters in any case); a bit table over hashed four-byte windows
-//! tells in about one cycle a byte that none is near. Long digit runs are found by eight bytes in a row that
-//! are all digits or punctuation. What is found is only suspected: the rules decide.
+//! Every rule has a tell-tale of four bytes (letters in any case). Every other window of three bytes is looked up
+//! in a small perfect hash table of the halves of all tell-tales, and only near a hit is the text read closely.
+//! Long digit runs are found by eight bytes that are all digits or punctuation. What is found is only
+//! suspected: the rules decide.
 
 /// Which rule should look at the place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,13 @@ pub(super) struct Suspect {
     pub at: usize,
     /// What it looks like.
     pub kind: Kind,
+}
+
+impl Suspect {
+    /// Where to go on: the windows that begin in the first bytes of a long number have been read.
+    pub(super) const fn after(self) -> usize {
+        self.at + if matches!(self.kind, Kind::Digits) { STEP - 1 } else { 1 }
+    }
 }
 
 /// Set in every byte to fold the case of letters. Other bytes fold together too, which only adds suspects.
@@ -87,42 +95,57 @@ const TELL_TALES: [(&[u8; 4], Kind); 42] = [
     (b":\\/\\", Kind::Escape),
 ];
 
-/// A bit for each 16-bit hash of a tell-tale; about one window in 500 of clean text meets one.
-static TABLE: [u64; 1024] = table();
+/// The first and last three bytes of each tell-tale, as [`scatter`] gives them, at the place of that; else zero.
+static TABLE: [u32; 2048] = table();
 
-const fn hash(window: u32) -> usize {
-    (window.wrapping_mul(0x9e37_79b1) >> 16) as usize
+/// One to one for the low three bytes of a window; the fourth is multiplied away. The multiplier was searched for:
+/// no two table entries meet, which `put` makes sure of.
+const fn scatter(window: u32) -> u32 {
+    window.wrapping_mul(0x93bd_0500)
+}
+
+const fn place(scattered: u32) -> usize {
+    (scattered >> 21) as usize
 }
 
 const fn folded(bytes: [u8; 4]) -> u32 {
     u32::from_le_bytes(bytes) | 0x2020_2020
 }
 
-const fn table() -> [u64; 1024] {
-    let mut bits = [0_u64; 1024];
+const fn put(table: &mut [u32; 2048], tell_tale: [u8; 4]) {
+    let window = folded(tell_tale);
+    let halves = [scatter(window), scatter(window >> 8)];
     let mut index = 0;
-    while index < TELL_TALES.len() {
-        let place = hash(folded(*TELL_TALES[index].0));
-        bits[place >> 6] |= 1 << (place & 63);
+    while index < 2 {
+        let here = &mut table[place(halves[index])];
+        assert!(*here == 0 || *here == halves[index], "two tell-tales meet: search for another multiplier");
+        *here = halves[index];
         index += 1;
     }
-    let mut byte = 0_u8;
-    while byte < 128 {
-        if byte.is_ascii_alphanumeric() {
+}
+
+const fn table() -> [u32; 2048] {
+    let mut table = [0_u32; 2048];
+    let mut index = 0;
+    while index < TELL_TALES.len() {
+        put(&mut table, *TELL_TALES[index].0);
+        index += 1;
+    }
+    let mut byte = b'0';
+    while byte <= b'z' {
+        if byte.is_ascii_digit() || byte.is_ascii_lowercase() {
             // A JWT's header begins `{"` and a letter, which is `eyJ` and a letter or digit in base64.
-            let jwt = hash(folded([b'e', b'y', b'j', byte]));
-            bits[jwt >> 6] |= 1 << (jwt & 63);
-            let url = hash(folded([byte, b':', b'/', b'/']));
-            bits[url >> 6] |= 1 << (url & 63);
+            put(&mut table, [b'e', b'y', b'j', byte]);
+            put(&mut table, [byte, b':', b'/', b'/']);
         }
         byte += 1;
     }
-    bits
+    table
 }
 
-fn maybe(window: u32) -> u64 {
-    let place = hash(window);
-    TABLE[place >> 6] >> (place & 63)
+fn is_half(window: u32) -> bool {
+    let scattered = scatter(window);
+    TABLE[place(scattered)] == scattered
 }
 
 fn kind_of(window: u32) -> Option<Kind> {
@@ -136,39 +159,67 @@ fn kind_of(window: u32) -> Option<Kind> {
     TELL_TALES.iter().find(|(tell_tale, _)| folded(**tell_tale) == window).map(|(_, kind)| *kind)
 }
 
+/// Eight bytes from `at`, or zero when there are fewer.
 fn load(bytes: &[u8], at: usize) -> u64 {
-    let rest = &bytes[at..];
-    if let Some(word) = rest.first_chunk::<8>() {
-        return u64::from_le_bytes(*word);
-    }
-    let mut word = [0_u8; 8];
-    word[..rest.len()].copy_from_slice(rest);
-    u64::from_le_bytes(word)
+    bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()).map_or(0, |eight| u64::from_le_bytes(*eight))
 }
 
+/// True when most of eight bytes are digits and the rest punctuation, as anywhere in a card number.
+const fn is_number(word: u64) -> bool {
+    let low = word & 0x1f1f_1f1f_1f1f_1f1f;
+    let over_nine = low + 0x0606_0606_0606_0606;
+    let digits = (low >> 4) & !(over_nine >> 5) & 0x0101_0101_0101_0101;
+    word & UPPER_BITS == FOLD && digits.count_ones() >= 6
+}
+
+/// True when one of the windows at 0, 2 and 4 may be half of a tell-tale.
 #[expect(clippy::cast_possible_truncation, reason = "a window is the low four bytes")]
-const fn window(word: u64, index: u32) -> u32 {
-    (word >> (8 * index)) as u32
+fn has_half(word: u64) -> bool {
+    let low = word | FOLD;
+    is_half(low as u32) || is_half((low >> 16) as u32) || is_half((low >> 32) as u32)
 }
 
-/// The first suspect at `from` or later. After a [`Kind::Digits`] go on four bytes later, after others one.
+/// Bytes the scan goes on by: a load of eight has three whole windows of three at even places.
+const STEP: usize = 6;
+
+/// The first suspect at `from` or later. After it, go on at [`Suspect::after`].
 pub(super) fn next(bytes: &[u8], from: usize) -> Option<Suspect> {
-    let mut at = from;
-    while at < bytes.len() {
-        let word = load(bytes, at);
-        let low = word | FOLD;
-        let met =
-            maybe(window(low, 0)) | maybe(window(low, 1)) | maybe(window(low, 2)) | maybe(window(low, 3));
-        if met & 1 == 1 {
-            let found = (0..4_u32).find_map(|index| Some((index, kind_of(window(low, index))?)));
-            if let Some((index, kind)) = found {
-                return Some(Suspect { at: at + index as usize, kind });
-            }
+    let mut rest = bytes.get(from..)?;
+    while let Some(eight) = rest.first_chunk::<8>() {
+        let word = u64::from_le_bytes(*eight);
+        let at = bytes.len() - rest.len();
+        if has_half(word)
+            && let Some(found) = tell_tale(bytes, from, at)
+        {
+            return Some(found);
         }
-        if word & UPPER_BITS == FOLD {
+        if word & UPPER_BITS == FOLD && is_long_number(bytes, at) {
             return Some(Suspect { at, kind: Kind::Digits });
         }
-        at += 4;
+        rest = &rest[STEP..];
+    }
+    // Fewer than eight bytes are left: the last eight have them all, with those before they may be half of.
+    if bytes.last_chunk::<8>().is_some_and(|eight| !has_half(u64::from_le_bytes(*eight))) {
+        return None;
+    }
+    let last = bytes.len() - rest.len();
+    tell_tale(bytes, from, last).or_else(|| tell_tale(bytes, from, last + STEP))
+}
+
+/// What begins in the [`STEP`] bytes from the one before `at`, but not before `from`.
+#[inline(never)]
+fn tell_tale(bytes: &[u8], from: usize, at: usize) -> Option<Suspect> {
+    for start in from.max(at.saturating_sub(1))..at + STEP - 1 {
+        let window = folded(*bytes.get(start..)?.first_chunk::<4>()?);
+        if let Some(kind) = kind_of(window) {
+            return Some(Suspect { at: start, kind });
+        }
     }
     None
+}
+
+/// Wherever thirteen digits begin, a load of the scan and a neighbour of it lie among them.
+#[inline(never)]
+fn is_long_number(bytes: &[u8], at: usize) -> bool {
+    is_number(load(bytes, at)) && (is_number(load(bytes, at + 1)) || is_number(load(bytes, at.max(1) - 1)))
 }

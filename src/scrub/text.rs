@@ -39,7 +39,7 @@ fn pass(text: &str) -> Option<String> {
         if let Some(first) = look(text, suspect, &mut read, 0) {
             return Some(replace_from(text, first, &mut read));
         }
-        from = after(suspect);
+        from = suspect.after();
     }
     None
 }
@@ -61,14 +61,9 @@ pub(super) fn is_suspect_json(raw: &str) -> bool {
         if met {
             return true;
         }
-        from = after(suspect);
+        from = suspect.after();
     }
     false
-}
-
-const fn after(suspect: Suspect) -> usize {
-    // The four windows that begin in the first four bytes of a long number have been tested.
-    suspect.at + if matches!(suspect.kind, Kind::Digits) { 4 } else { 1 }
 }
 
 fn replace_from(text: &str, first: Range<usize>, read: &mut Read) -> String {
@@ -85,7 +80,7 @@ fn replace_from(text: &str, first: Range<usize>, read: &mut Read) -> String {
         }
         let Some(suspect) = suspect::next(text.as_bytes(), from) else { break };
         found = look(text, suspect, read, copied);
-        from = after(suspect);
+        from = suspect.after();
     }
     out.push_str(&text[copied..]);
     out
