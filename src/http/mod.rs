@@ -6,12 +6,12 @@
 //! what no route answered, security headers, one line in our log for a failure.
 
 pub mod admin;
-pub mod body;
 pub mod cors;
 pub mod guard;
 pub mod guess;
 pub mod health;
 pub mod ingest;
+pub mod json;
 pub mod layers;
 pub mod origin;
 pub mod problem;

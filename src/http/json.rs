@@ -41,7 +41,7 @@ pub async fn read(request: &mut Request) -> Result<Bytes, ApiError> {
 
 /// A reply with a JSON body.
 #[must_use]
-pub fn json(status: StatusCode, value: &Value) -> Response {
+pub fn reply(status: StatusCode, value: &Value) -> Response {
     Response::builder()
         .status(status)
         .content_type("application/json")
