@@ -37,7 +37,7 @@ pub async fn list_projects(call: Call) -> Reply {
 /// # Errors
 /// 422 naming the field, 409 for a slug in use, 503 while the storage is away.
 pub async fn create_project(mut call: Call) -> Reply {
-    let fields = Fields::parse(&json::read(&mut call.request).await?)?;
+    let fields = Fields::parse(&json::read(&mut call).await?)?;
     let state = &call.state;
     let new = project_input::new_project(fields, state.config.default_retention_days)?;
     if state.store.list_projects().await?.len() >= MAX_PROJECTS {
@@ -64,7 +64,7 @@ pub async fn show_project(call: Call) -> Reply {
 /// # Errors
 /// 404, 409 for a slug in use, 422 naming the field, 503.
 pub async fn update_project(mut call: Call) -> Reply {
-    let bytes = json::read(&mut call.request).await?;
+    let bytes = json::read(&mut call).await?;
     let project = named_project(&call).await?;
     let change = project_input::project_change(Fields::parse(&bytes)?)?;
     let project = call.state.store.update_project(project.id, change).await?.ok_or(ApiError::NotFound)?;
@@ -99,7 +99,7 @@ pub async fn list_keys(call: Call) -> Reply {
 /// # Errors
 /// 404, 422 naming the field, 503.
 pub async fn create_key(mut call: Call) -> Reply {
-    let bytes = json::read(&mut call.request).await?;
+    let bytes = json::read(&mut call).await?;
     let project = named_project(&call).await?;
     let (kind, note) = key_input(Fields::parse(&bytes)?)?;
     let state = &call.state;

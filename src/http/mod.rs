@@ -5,10 +5,12 @@
 //! request and reply passes, from the outside in: request id, redirect to HTTPS, routes; then problem documents for
 //! what no route answered, security headers, one line in our log for a failure.
 
+pub mod adapter;
 pub mod admin;
+pub mod body;
+pub mod client_address;
 pub mod cors;
 pub mod guard;
-pub mod guess;
 pub mod health;
 pub mod ingest;
 pub mod json;

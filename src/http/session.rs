@@ -14,8 +14,8 @@ use crate::config::Secret;
 use crate::error::ApiError;
 use crate::event::base32;
 use crate::http::json::{self, Fields};
-use crate::http::origin;
 use crate::http::route::{Call, Reply};
+use crate::http::{guard, origin};
 use crate::key::{KeyRing, MacKey, random};
 use crate::timestamp::Timestamp;
 
@@ -112,13 +112,12 @@ impl Sessions {
 /// # Errors
 /// 401 for a wrong token, 429 after too many of them, 400/422 for a body that isn't `{"token":"…"}`.
 pub async fn sign_in(mut call: Call) -> Reply {
-    let mut fields = Fields::parse(&json::read(&mut call.request).await?)?;
+    let mut fields = Fields::parse(&json::read(&mut call).await?)?;
     let token = fields.text("token", 1..=MAX_TOKEN_CHARS)?;
     let token = token.ok_or_else(|| fields.wrong("token", "is missing"))?;
     fields.finish()?;
-    let now = call.state.clock.now();
-    call.state.guard.require_admin_token(&token, call.client(), now)?;
-    let value = call.state.sessions.open(now);
+    guard::require_admin_token(&call.state, &token, call.client())?;
+    let value = call.state.sessions.open(call.state.clock.now());
     Ok(with_cookie(&value, SESSION_SECONDS, origin::is_secure(&call.request, &call.state.config)))
 }
 
