@@ -1,14 +1,14 @@
 //! Projects and their keys, for an admin.
 //!
 //! Secrets are in the reply that creates them and in no other. A change is in this instance's directory before its
-//! reply is sent; other instances follow within seconds. Input is strict (see [`crate::http::json_body`]).
+//! reply is sent; other instances follow within seconds. Input is strict (see [`crate::http::json`]).
 
 use poem::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::error::ApiError;
 use crate::http::ingest;
-use crate::http::json_body::{self, Fields};
+use crate::http::json::{self, Fields};
 use crate::http::project_input;
 use crate::http::route::{Call, Reply};
 use crate::http::state::{AppState, NewProject};
@@ -29,7 +29,7 @@ pub const MAX_NOTE_CHARS: usize = 200;
 pub async fn list_projects(call: Call) -> Reply {
     let projects = call.state.store.list_projects().await?;
     let projects: Vec<Value> = projects.iter().map(project_json).collect();
-    Ok(json_body::json(StatusCode::OK, &json!({ "projects": projects })))
+    Ok(json::reply(StatusCode::OK, &json!({ "projects": projects })))
 }
 
 /// `POST /admin/projects`: a project and its first server key.
@@ -37,7 +37,7 @@ pub async fn list_projects(call: Call) -> Reply {
 /// # Errors
 /// 422 naming the field, 409 for a slug in use, 503 while the storage is away.
 pub async fn create_project(mut call: Call) -> Reply {
-    let fields = Fields::parse(&json_body::read(&mut call.request).await?)?;
+    let fields = Fields::parse(&json::read(&mut call).await?)?;
     let state = &call.state;
     let new = project_input::new_project(fields, state.config.default_retention_days)?;
     if state.store.list_projects().await?.len() >= MAX_PROJECTS {
@@ -47,7 +47,7 @@ pub async fn create_project(mut call: Call) -> Reply {
     reload(state).await;
     let created =
         json!({ "project": project_json(&project), "key": created_key_json(state, &record, &key)? });
-    Ok(json_body::json(StatusCode::CREATED, &created))
+    Ok(json::reply(StatusCode::CREATED, &created))
 }
 
 /// `GET /admin/projects/{id}`.
@@ -56,7 +56,7 @@ pub async fn create_project(mut call: Call) -> Reply {
 /// 404 and 503.
 pub async fn show_project(call: Call) -> Reply {
     let project = named_project(&call).await?;
-    Ok(json_body::json(StatusCode::OK, &json!({ "project": project_json(&project) })))
+    Ok(json::reply(StatusCode::OK, &json!({ "project": project_json(&project) })))
 }
 
 /// `PUT /admin/projects/{id}`: changes the fields given.
@@ -64,12 +64,12 @@ pub async fn show_project(call: Call) -> Reply {
 /// # Errors
 /// 404, 409 for a slug in use, 422 naming the field, 503.
 pub async fn update_project(mut call: Call) -> Reply {
-    let bytes = json_body::read(&mut call.request).await?;
+    let bytes = json::read(&mut call).await?;
     let project = named_project(&call).await?;
     let change = project_input::project_change(Fields::parse(&bytes)?)?;
     let project = call.state.store.update_project(project.id, change).await?.ok_or(ApiError::NotFound)?;
     reload(&call.state).await;
-    Ok(json_body::json(StatusCode::OK, &json!({ "project": project_json(&project) })))
+    Ok(json::reply(StatusCode::OK, &json!({ "project": project_json(&project) })))
 }
 
 /// `DELETE /admin/projects/{id}`: the project, its keys and its events.
@@ -80,7 +80,7 @@ pub async fn delete_project(call: Call) -> Reply {
     let project = named_project(&call).await?;
     let found = call.state.store.delete_project(project.id).await?;
     reload(&call.state).await;
-    if found { Ok(json_body::no_content()) } else { Err(ApiError::NotFound) }
+    if found { Ok(json::no_content()) } else { Err(ApiError::NotFound) }
 }
 
 /// `GET /admin/projects/{id}/keys`.
@@ -91,7 +91,7 @@ pub async fn list_keys(call: Call) -> Reply {
     let project = named_project(&call).await?;
     let keys = call.state.store.list_keys(project.id).await?;
     let keys: Vec<Value> = keys.iter().map(key_json).collect();
-    Ok(json_body::json(StatusCode::OK, &json!({ "keys": keys })))
+    Ok(json::reply(StatusCode::OK, &json!({ "keys": keys })))
 }
 
 /// `POST /admin/projects/{id}/keys`: one more key.
@@ -99,7 +99,7 @@ pub async fn list_keys(call: Call) -> Reply {
 /// # Errors
 /// 404, 422 naming the field, 503.
 pub async fn create_key(mut call: Call) -> Reply {
-    let bytes = json_body::read(&mut call.request).await?;
+    let bytes = json::read(&mut call).await?;
     let project = named_project(&call).await?;
     let (kind, note) = key_input(Fields::parse(&bytes)?)?;
     let state = &call.state;
@@ -108,7 +108,7 @@ pub async fn create_key(mut call: Call) -> Reply {
     }
     let (record, key) = add_key(state, project.id, kind, note).await?.ok_or(ApiError::NotFound)?;
     reload(state).await;
-    Ok(json_body::json(StatusCode::CREATED, &json!({ "key": created_key_json(state, &record, &key)? })))
+    Ok(json::reply(StatusCode::CREATED, &json!({ "key": created_key_json(state, &record, &key)? })))
 }
 
 /// `DELETE /admin/projects/{id}/keys/{key_id}`: revokes the key; it stays in the list.
@@ -120,7 +120,7 @@ pub async fn revoke_key(call: Call) -> Reply {
     let project = named_project(&call).await?;
     let found = call.state.store.revoke_key(project.id, key_id, call.state.clock.now()).await?;
     reload(&call.state).await;
-    if found { Ok(json_body::no_content()) } else { Err(ApiError::NotFound) }
+    if found { Ok(json::no_content()) } else { Err(ApiError::NotFound) }
 }
 
 /// `POST /admin/projects/{id}/test-event`: one event through the whole pipeline, as if a client had signed it.

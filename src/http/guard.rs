@@ -13,12 +13,11 @@ use subtle::ConstantTimeEq;
 
 use crate::config::Secret;
 use crate::error::ApiError;
-use crate::http::guess::WrongTokens;
 use crate::http::origin;
 use crate::http::route::{Access, client_of};
 use crate::http::state::{AppState, STORAGE_RETRY_SECONDS};
 use crate::key::{KeyKind, KeyStatus, VerifiedKey};
-use crate::timestamp::Timestamp;
+use crate::limit::ClientGate;
 
 /// What a caller may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +56,6 @@ pub enum Caller {
 pub struct Guard {
     admin: Option<[u8; 32]>,
     metrics: Option<[u8; 32]>,
-    wrong_tokens: WrongTokens,
 }
 
 impl Guard {
@@ -65,22 +63,22 @@ impl Guard {
     #[must_use]
     pub fn new(admin: &Secret, metrics: Option<&Secret>) -> Self {
         let digest = |secret: &Secret| (!secret.expose().is_empty()).then(|| digest_of(secret.expose()));
-        Self { admin: digest(admin), metrics: metrics.and_then(digest), wrong_tokens: WrongTokens::default() }
+        Self { admin: digest(admin), metrics: metrics.and_then(digest) }
     }
+}
 
-    /// Takes the admin token and nothing else.
-    ///
-    /// # Errors
-    /// `Unauthorized`, and after too many wrong tokens of this client within a minute `RateLimitedClient`.
-    pub fn require_admin_token(&self, token: &str, client: IpAddr, now: Timestamp) -> Result<(), ApiError> {
-        if matches(self.admin, token) { Ok(()) } else { Err(self.count_wrong(client, now)) }
-    }
+/// Takes the admin token and nothing else.
+///
+/// # Errors
+/// `Unauthorized`, and after too many wrong tokens of this client within a minute `RateLimitedClient`.
+pub fn require_admin_token(state: &AppState, token: &str, client: IpAddr) -> Result<(), ApiError> {
+    if matches(state.guard.admin, token) { Ok(()) } else { Err(count_wrong(state, client)) }
+}
 
-    fn count_wrong(&self, client: IpAddr, now: Timestamp) -> ApiError {
-        match self.wrong_tokens.count(client, now) {
-            Ok(()) => ApiError::Unauthorized,
-            Err(limit) => ApiError::RateLimitedClient(limit),
-        }
+fn count_wrong(state: &AppState, client: IpAddr) -> ApiError {
+    match state.limiter.check_client(client.into(), ClientGate::WrongToken) {
+        Ok(()) => ApiError::Unauthorized,
+        Err(limit) => ApiError::RateLimitedClient(limit),
     }
 }
 
@@ -137,8 +135,8 @@ pub fn is_admin(state: &AppState, request: &Request) -> bool {
 }
 
 fn identify(state: &AppState, request: &Request) -> Result<Holder, ApiError> {
-    let now = state.clock.now();
     let Some(token) = token_of(request)? else {
+        let now = state.clock.now();
         let secure = origin::is_secure(request, &state.config);
         let session = state.sessions.of_request(request, secure, now);
         return Ok(if session.is_some() { Holder::Session } else { Holder::Nobody });
@@ -152,7 +150,7 @@ fn identify(state: &AppState, request: &Request) -> Result<Holder, ApiError> {
     // A key this service made is no guess, even where it opens nothing.
     match state.key_ring.check(token) {
         Some(key) => Ok(Holder::Key(key)),
-        None => Err(state.guard.count_wrong(client_of(state, request), now)),
+        None => Err(count_wrong(state, client_of(state, request))),
     }
 }
 

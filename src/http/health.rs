@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::error::ApiError;
 use crate::event::Level;
 use crate::http::guard;
-use crate::http::json_body;
+use crate::http::json;
 use crate::http::route::{Call, Reply};
 use crate::timestamp::Timestamp;
 
@@ -105,7 +105,7 @@ pub async fn healthz(call: Call) -> Reply {
         "uptime": uptime.max(0),
         "version": env!("CARGO_PKG_VERSION"),
     });
-    Ok(json_body::json(StatusCode::OK, &answer))
+    Ok(json::reply(StatusCode::OK, &answer))
 }
 
 /// `GET /readyz`: 200 when every check is well, else 503; an admin sees why.
@@ -125,7 +125,7 @@ pub async fn readyz(call: Call) -> Reply {
         })
         .collect();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let mut response = json_body::json(status, &json!({ "ready": ready, "checks": checks }));
+    let mut response = json::reply(status, &json!({ "ready": ready, "checks": checks }));
     if !ready {
         response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));
     }
@@ -150,7 +150,7 @@ pub async fn client_config(call: Call) -> Reply {
         "levels": Level::ALL.map(Level::name),
         "sampling": sampling,
     });
-    let mut response = json_body::json(StatusCode::OK, &answer);
+    let mut response = json::reply(StatusCode::OK, &answer);
     let cacheable = header::HeaderValue::from_static("public, max-age=300");
     response.headers_mut().insert(header::CACHE_CONTROL, cacheable);
     Ok(response)

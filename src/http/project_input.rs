@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::error::ApiError;
-use crate::http::json_body::Fields;
+use crate::http::json::Fields;
 use crate::http::state::{NewProject, ProjectChange};
 use crate::project::{ProjectSlug, RETENTION_DAYS, ScrubSettings};
 

@@ -1,7 +1,7 @@
 //! One route: method, path, the access it declares, and the handler that runs behind the guard for it.
 //!
-//! [`PathEndpoint`] is what poem routes to: it picks the method, answers preflights, asks the guard, runs the handler
-//! and turns its error or panic into a problem document. There is no other way to a handler.
+//! [`PathEndpoint`] is what poem routes to: it picks the method, answers preflights, charges the client, asks the
+//! guard, runs the handler and turns its error or panic into a problem document. There is no other way to a handler.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::AssertUnwindSafe;
@@ -12,11 +12,14 @@ use futures_util::future::BoxFuture;
 use poem::http::{HeaderValue, Method, header};
 use poem::{Addr, Endpoint, Request, Response};
 
-use crate::error::ApiError;
+use crate::error::{ApiError, RateLimit};
+use crate::http::body::{self, BodyTimes};
+use crate::http::client_address::client_address;
 use crate::http::guard::{self, Caller};
 use crate::http::request_id::RequestId;
 use crate::http::state::AppState;
 use crate::http::{cors, problem};
+use crate::limit::ClientGate;
 use crate::project::ProjectRef;
 
 /// What a route asks of its caller. There is no default: each route says it.
@@ -75,12 +78,13 @@ impl Call {
 
 /// The address a request is charged to.
 #[must_use]
-pub fn client_of(_state: &AppState, request: &Request) -> IpAddr {
-    match &**request.remote_addr() {
+pub fn client_of(state: &AppState, request: &Request) -> IpAddr {
+    let peer = match &**request.remote_addr() {
         Addr::SocketAddr(address) => address.ip(),
-        // A Unix socket or a test: all of them are one client.
+        // A Unix socket: all of its clients are one.
         _ => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-    }
+    };
+    client_address(request.headers(), peer, &state.config.client_address)
 }
 
 /// One line of the table in [`crate::http::routes`].
@@ -133,9 +137,27 @@ impl PathEndpoint {
         self.routes.iter().find(|route| route.method == *method)
     }
 
-    async fn run(&self, route: &RouteSpec, request: Request, request_id: RequestId) -> Reply {
-        let caller = guard::admit(&self.state, route.access, &request).await?;
-        (route.handler)(Call { state: self.state.clone(), request, caller, request_id }).await
+    async fn run(&self, route: &RouteSpec, request: Request, request_id: &RequestId) -> Response {
+        let admitted = match self.charge(route.access, &request) {
+            Ok(()) => guard::admit(&self.state, route.access, &request).await,
+            Err(limit) => Err(ApiError::RateLimitedClient(limit)),
+        };
+        let caller = match admitted {
+            Ok(caller) => caller,
+            Err(error) => return refuse(problem::respond(&error, request_id), request).await,
+        };
+        let call = Call { state: self.state.clone(), request, caller, request_id: request_id.clone() };
+        (route.handler)(call).await.unwrap_or_else(|error| problem::respond(&error, request_id))
+    }
+
+    /// What a client is allowed a minute, by what it asks for; public routes cost nothing to answer.
+    fn charge(&self, access: Access, request: &Request) -> Result<(), RateLimit> {
+        let gate = match access {
+            Access::Public => return Ok(()),
+            Access::Ingest => ClientGate::Ingest,
+            Access::Read | Access::Admin | Access::Metrics => ClientGate::Read,
+        };
+        self.state.limiter.check_client(client_of(&self.state, request).into(), gate)
     }
 
     /// Methods of the path, or only those a foreign page may use.
@@ -149,11 +171,20 @@ impl PathEndpoint {
         HeaderValue::try_from(names.join(", ")).expect("method names are a header value")
     }
 
-    fn refuse_method(&self, request_id: &RequestId) -> Response {
+    fn method_refusal(&self, request_id: &RequestId) -> Response {
         let mut response = problem::respond(&ApiError::MethodNotAllowed, request_id);
         response.headers_mut().insert(header::ALLOW, self.methods(false));
         response
     }
+}
+
+/// Answers before the body was read: most clients look for an answer only when they have sent everything.
+async fn refuse(mut response: Response, mut request: Request) -> Response {
+    let body = request.take_body();
+    if !body::drain(request.headers(), body, BodyTimes::default()).await {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 impl Endpoint for PathEndpoint {
@@ -166,12 +197,14 @@ impl Endpoint for PathEndpoint {
             return Ok(cors::preflight(self.methods(true)));
         }
         let Some(route) = self.route_for(request.method()) else {
-            return Ok(self.refuse_method(&request_id));
+            return Ok(refuse(self.method_refusal(&request_id), request).await);
         };
-        let running = AssertUnwindSafe(self.run(route, request, request_id.clone())).catch_unwind();
         // A panic has been reported by the panic hook; the connection and the process live on.
-        let reply = running.await.unwrap_or(Err(ApiError::Internal));
-        let mut response = reply.unwrap_or_else(|error| problem::respond(&error, &request_id));
+        let running = AssertUnwindSafe(self.run(route, request, &request_id)).catch_unwind();
+        let mut response = match running.await {
+            Ok(response) => response,
+            Err(_panic) => problem::respond(&ApiError::Internal, &request_id),
+        };
         response.set_data(RoutePath(route.path));
         if route.cross_origin {
             cors::open(&mut response);

@@ -13,9 +13,9 @@ use subtle::ConstantTimeEq;
 use crate::config::Secret;
 use crate::error::ApiError;
 use crate::event::base32;
-use crate::http::json_body::{self, Fields};
-use crate::http::origin;
+use crate::http::json::{self, Fields};
 use crate::http::route::{Call, Reply};
+use crate::http::{guard, origin};
 use crate::key::{KeyRing, MacKey, random};
 use crate::timestamp::Timestamp;
 
@@ -112,13 +112,12 @@ impl Sessions {
 /// # Errors
 /// 401 for a wrong token, 429 after too many of them, 400/422 for a body that isn't `{"token":"…"}`.
 pub async fn sign_in(mut call: Call) -> Reply {
-    let mut fields = Fields::parse(&json_body::read(&mut call.request).await?)?;
+    let mut fields = Fields::parse(&json::read(&mut call).await?)?;
     let token = fields.text("token", 1..=MAX_TOKEN_CHARS)?;
     let token = token.ok_or_else(|| fields.wrong("token", "is missing"))?;
     fields.finish()?;
-    let now = call.state.clock.now();
-    call.state.guard.require_admin_token(&token, call.client(), now)?;
-    let value = call.state.sessions.open(now);
+    guard::require_admin_token(&call.state, &token, call.client())?;
+    let value = call.state.sessions.open(call.state.clock.now());
     Ok(with_cookie(&value, SESSION_SECONDS, origin::is_secure(&call.request, &call.state.config)))
 }
 
@@ -143,7 +142,7 @@ pub async fn sign_out(call: Call) -> Reply {
 pub async fn status(call: Call) -> Reply {
     let secure = origin::is_secure(&call.request, &call.state.config);
     let session = call.state.sessions.of_request(&call.request, secure, call.state.clock.now());
-    session.map(|_| json_body::no_content()).ok_or(ApiError::Unauthorized)
+    session.map(|_| json::no_content()).ok_or(ApiError::Unauthorized)
 }
 
 /// `__Host-` makes a browser refuse the cookie from anywhere but this host over HTTPS.
@@ -156,7 +155,7 @@ fn with_cookie(value: &str, max_age_seconds: i64, secure: bool) -> Response {
     let only_https = if secure { "; Secure" } else { "" };
     let cookie =
         format!("{name}={value}; Path=/; Max-Age={max_age_seconds}; HttpOnly; SameSite=Strict{only_https}");
-    let mut response = json_body::no_content();
+    let mut response = json::no_content();
     let cookie = HeaderValue::try_from(cookie).expect("base32 and fixed text are a header value");
     response.headers_mut().insert(header::SET_COOKIE, cookie);
     response

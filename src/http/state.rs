@@ -14,6 +14,8 @@ use crate::http::guard::Guard;
 use crate::http::health::Health;
 use crate::http::session::Sessions;
 use crate::key::{ApiKey, KeyDirectory, KeyKind, KeyRecord, KeyRing, KeyStatus, VerifiedKey};
+use crate::limit::Limiter;
+use crate::memory::Budget;
 use crate::project::{Project, ProjectRef, ProjectSlug, ScrubSettings};
 use crate::timestamp::Timestamp;
 
@@ -128,34 +130,52 @@ pub struct AppState {
     pub sessions: Sessions,
     /// Admin and metrics tokens.
     pub guard: Guard,
+    /// Limits per client and project.
+    pub limiter: Arc<Limiter>,
+    /// Room for request bodies.
+    pub bodies: Budget,
     reloading: Mutex<()>,
     last_asked_reload: AtomicI64,
+}
+
+/// What the state is put together from; the rest of it is derived.
+pub struct Parts {
+    /// The settings.
+    pub config: Arc<Config>,
+    /// The time.
+    pub clock: Clock,
+    /// Projects and keys as stored.
+    pub store: Arc<dyn ProjectStore>,
+    /// Projects and keys in memory.
+    pub directory: Arc<KeyDirectory>,
+    /// What `/healthz` and `/readyz` say.
+    pub health: Arc<Health>,
+    /// What `/metrics` says.
+    pub metrics: Arc<Registry>,
+    /// Limits per client and project.
+    pub limiter: Arc<Limiter>,
+    /// Room for request bodies.
+    pub bodies: Budget,
 }
 
 impl AppState {
     /// Puts the state together; what is derived from secrets is derived here.
     #[must_use]
-    pub fn new(
-        config: Arc<Config>,
-        clock: Clock,
-        store: Arc<dyn ProjectStore>,
-        directory: Arc<KeyDirectory>,
-        health: Arc<Health>,
-        metrics: Arc<Registry>,
-    ) -> Self {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { config, clock, store, directory, health, metrics, limiter, bodies } = parts;
         let key_ring = Arc::new(KeyRing::new(&config.hmac_secret, config.hmac_secret_previous.as_ref()));
-        let sessions = Sessions::new(&key_ring, &config.admin_token);
-        let guard = Guard::new(&config.admin_token, config.metrics_token.as_ref());
         Self {
+            sessions: Sessions::new(&key_ring, &config.admin_token),
+            guard: Guard::new(&config.admin_token, config.metrics_token.as_ref()),
+            key_ring,
             config,
             clock,
-            key_ring,
             directory,
             store,
             health,
             metrics,
-            sessions,
-            guard,
+            limiter,
+            bodies,
             reloading: Mutex::new(()),
             last_asked_reload: AtomicI64::new(i64::MIN),
         }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use poem::http::Method;
 
-use super::harness::{ADMIN_TOKEN, Answer, App, METRICS_TOKEN};
-use crate::config::Secret;
+use super::harness::{ADMIN_TOKEN, Answer, App, METRICS_TOKEN, config};
+use crate::config::{ClientAddressSource, Secret};
 use crate::http::route::{Access, RouteSpec};
 use crate::http::routes;
 use crate::key::{KeyKind, KeyRing};
@@ -18,6 +18,11 @@ fn lines() -> Vec<(Method, String, Access)> {
         route.path.replace(":key_id", "1").replace(":id", id)
     };
     routes().iter().map(|route| (route.method.clone(), path(route), route.access)).collect()
+}
+
+/// Past limits, guard and scope; what the search then says (503 without a storage) is not asked here.
+fn passed(status: u16) -> bool {
+    !matches!(status, 401 | 403 | 404 | 429 | 500)
 }
 
 async fn send_all(app: &App, access: &[Access], headers: &[(&str, &str)]) -> Vec<(String, Answer)> {
@@ -86,19 +91,16 @@ async fn without_good_credentials_every_guarded_route_gives_the_same_answer() {
         &[("cookie", &tampered)],
         &[("cookie", "tekno_session=the-admin-token")],
     ];
-    let guarded = [Access::Read, Access::Admin, Access::Metrics];
     for headers in everywhere {
-        // Each its own minute, so that the limit on guesses stays out of it.
-        for access in guarded {
-            app.hand.advance(60_000);
-            for (what, answer) in send_all(&app, &[access], headers).await {
-                assert!(matches!(answer.status, 401 | 429), "{what}: {}", answer.status);
-                let json = answer.json();
-                assert!(
-                    matches!(json["code"].as_str(), Some("unauthorized" | "rate_limited_client")),
-                    "{what}"
-                );
-            }
+        for (what, answer) in send_all(&app, &[Access::Read, Access::Admin, Access::Metrics], headers).await {
+            assert_eq!((answer.status, answer.code().as_str()), (401, "unauthorized"), "{what}");
+            let json = answer.json();
+            let same = "The credentials are missing or wrong.";
+            assert_eq!(
+                (json["detail"].as_str(), json["title"].as_str()),
+                (Some(same), Some("Not authorized")),
+                "{what}"
+            );
         }
     }
     for (what, answer) in send_all(&app, &[Access::Admin, Access::Metrics], &[("authorization", &read)]).await
@@ -138,10 +140,11 @@ async fn a_read_key_sees_its_own_project_only() {
     let (other, _) = app.project("other").await;
     let key = format!("Bearer {}", app.read_key(own).await);
     for path in ["/logs", "/api/log", "/admin/logs/search", "/stats"] {
+        for asked in [String::new(), own.to_string(), "own".to_owned()] {
+            let answer = app.get(&format!("{path}?project_id={asked}"), &[("authorization", &key)]).await;
+            assert!(passed(answer.status), "{path} {asked}: {}", answer.body);
+        }
         for (project, status) in [
-            (String::new(), 503),
-            (own.to_string(), 503),
-            ("own".to_owned(), 503),
             (other.to_string(), 404),
             ("other".to_owned(), 404),
             ("99".to_owned(), 404),
@@ -149,7 +152,6 @@ async fn a_read_key_sees_its_own_project_only() {
             (format!("{own}&project_id={other}"), 400),
         ] {
             let answer = app.get(&format!("{path}?project_id={project}"), &[("authorization", &key)]).await;
-            // 503 is the storage that isn't wired in these tests: the request got past guard and scope.
             assert_eq!(answer.status, status, "{path} {project}: {}", answer.body);
         }
     }
@@ -160,7 +162,7 @@ async fn a_revoked_read_key_reads_nothing() {
     let app = App::new();
     let (project_id, _) = app.project("web").await;
     let key = format!("Bearer {}", app.read_key(project_id).await);
-    assert_eq!(app.get("/logs", &[("authorization", &key)]).await.status, 503);
+    assert!(passed(app.get("/logs", &[("authorization", &key)]).await.status));
     let revoked = app.admin(Method::DELETE, &format!("/admin/projects/{project_id}/keys/2"), "").await;
     assert_eq!(revoked.status, 204);
     assert_eq!(app.get("/logs", &[("authorization", &key)]).await.status, 401);
@@ -176,7 +178,7 @@ async fn a_read_key_made_by_another_instance_works_after_one_reload() {
     let added = app.state.store.add_key(project_id, KeyKind::Read, String::new(), now, mint).await.unwrap();
     let key = format!("Bearer {}", added.unwrap().1.expose());
     app.hand.advance(1_000);
-    assert_eq!(app.get("/logs", &[("authorization", &key)]).await.status, 503);
+    assert!(passed(app.get("/logs", &[("authorization", &key)]).await.status));
 }
 
 #[tokio::test]
@@ -245,26 +247,57 @@ async fn only_wrong_tokens_count_and_the_right_one_always_passes() {
     }
     let refused = status("192.0.2.1:3", "guess").await;
     assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limited_client"));
-    assert_eq!(refused.header("retry-after"), Some("60"));
+    let wait: u32 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
     assert_eq!(refused.header("ratelimit-policy"), Some("\"client\";q=10;w=60"));
-    assert_eq!(refused.header("ratelimit"), Some("\"client\";r=0;t=60"));
-    assert_eq!(status("192.0.2.1:4", ADMIN_TOKEN).await.status, 200, "never refused for others' guesses");
+    assert_eq!(refused.header("ratelimit"), Some(format!("\"client\";r=0;t={wait}").as_str()));
+    assert_eq!(
+        status("192.0.2.1:4", ADMIN_TOKEN).await.status,
+        200,
+        "never refused for the guesses before it"
+    );
     assert_eq!(status("192.0.2.2:1", "guess").await.status, 401, "another client");
-    app.hand.advance(60_000);
-    assert_eq!(status("192.0.2.1:1", "guess").await.status, 401, "a new minute");
 }
 
 #[tokio::test]
 async fn every_door_counts_guesses_alike() {
     let app = App::new();
+    let client = "192.0.2.1:1";
+    let guess = async |method: Method, path: &str, headers: &[(&str, &str)], body: &str| {
+        app.send_from(client, method, path, headers, body).await.status
+    };
+    let sign_in = async || guess(Method::POST, "/session", &[], r#"{"token":"guess"}"#).await;
     for _ in 0..5 {
-        assert_eq!(
-            app.get("/readyz", &[("x-admin-token", "guess")]).await.json()["checks"]["database"],
-            false
-        );
-        assert_eq!(app.send(Method::POST, "/session", &[], r#"{"token":"guess"}"#).await.status, 401);
+        assert_eq!(guess(Method::GET, "/readyz", &[("x-admin-token", "guess")], "").await, 503);
+        assert_eq!(sign_in().await, 401);
     }
-    assert_eq!(app.send(Method::POST, "/session", &[], r#"{"token":"guess"}"#).await.status, 429);
-    assert_eq!(app.get("/logs", &[("authorization", "Bearer guess")]).await.status, 429);
-    assert_eq!(app.get("/logs", &[]).await.status, 401, "sending nothing is no guess");
+    assert_eq!(sign_in().await, 429);
+    assert_eq!(guess(Method::GET, "/logs", &[("authorization", "Bearer guess")], "").await, 429);
+    assert_eq!(guess(Method::GET, "/logs", &[], "").await, 401, "sending nothing is no guess");
+}
+
+#[tokio::test]
+async fn each_kind_of_request_has_its_own_allowance_and_health_has_no_limit() {
+    let mut config = config();
+    config.limits.rate_limit_per_ip = 2;
+    config.limits.read_rate_limit_per_ip = 3;
+    config.client_address = ClientAddressSource::ForwardedHops(1);
+    let app = App::with(config, routes());
+    let status = async |method: Method, path: &str, client: &str| {
+        let headers = [("x-admin-token", ADMIN_TOKEN), ("x-forwarded-for", client)];
+        app.send(method, path, &headers, "").await.status
+    };
+    for _ in 0..3 {
+        assert_eq!(status(Method::GET, "/admin/projects", "192.0.2.1").await, 200);
+    }
+    assert_eq!(status(Method::GET, "/admin/projects", "192.0.2.1").await, 429);
+    assert_eq!(status(Method::GET, "/logs", "192.0.2.1").await, 429);
+    assert!(passed(status(Method::GET, "/logs", "192.0.2.2").await), "another client");
+    for _ in 0..2 {
+        assert_ne!(status(Method::POST, "/log", "192.0.2.1").await, 429);
+    }
+    assert_eq!(status(Method::POST, "/api/log", "192.0.2.1").await, 429);
+    for _ in 0..9 {
+        assert_eq!(status(Method::GET, "/healthz", "192.0.2.1").await, 200);
+    }
 }

@@ -4,7 +4,7 @@ use poem::http::Method;
 use serde_json::json;
 
 use super::harness::App;
-use crate::http::json_body::MAX_ADMIN_BODY_BYTES;
+use crate::http::json::MAX_ADMIN_BODY_BYTES;
 use crate::key::{KeyStatus, SigningSecret};
 
 fn signing_secret_of(app: &App, api_key: &str) -> SigningSecret {

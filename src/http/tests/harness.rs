@@ -1,6 +1,7 @@
 //! The whole endpoint over a storage in memory and a clock moved by hand.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
@@ -15,9 +16,13 @@ use crate::config::{AppEnv, ClientAddressSource, Config, DatabaseConfig, Limits,
 use crate::http::health::Health;
 use crate::http::layers::Edge;
 use crate::http::route::RouteSpec;
-use crate::http::state::{AppState, MintKey, NewProject, ProjectChange, ProjectStore, StoreError, Stored};
+use crate::http::state::{
+    AppState, MintKey, NewProject, Parts, ProjectChange, ProjectStore, StoreError, Stored,
+};
 use crate::http::{build, routes};
 use crate::key::{ApiKey, KeyDirectory, KeyKind, KeyRecord};
+use crate::limit::Limiter;
+use crate::memory::{BODY_BUDGET_BYTES, Budget};
 use crate::project::{Project, ProjectRef, ProjectSlug};
 use crate::timestamp::Timestamp;
 
@@ -186,6 +191,7 @@ pub struct App {
     pub state: Arc<AppState>,
     pub store: Arc<MemoryStore>,
     pub hand: ClockHand,
+    clients: AtomicU32,
 }
 
 impl App {
@@ -197,19 +203,25 @@ impl App {
         let (clock, hand) = Clock::manual(Timestamp::from_millis(START_MILLIS));
         let store = Arc::new(MemoryStore::default());
         let health = Arc::new(Health::new(clock.now()));
-        let state = Arc::new(AppState::new(
-            Arc::new(config),
+        let parts = Parts {
+            limiter: Arc::new(Limiter::new(&config.limits)),
+            config: Arc::new(config),
             clock,
-            store.clone(),
-            Arc::new(KeyDirectory::new()),
+            store: store.clone(),
+            directory: Arc::new(KeyDirectory::new()),
             health,
-            Arc::new(Registry::default()),
-        ));
-        Self { edge: build(&state, table), state, store, hand }
+            metrics: Arc::new(Registry::default()),
+            bodies: Budget::new(BODY_BUDGET_BYTES),
+        };
+        let state = Arc::new(AppState::new(parts));
+        Self { edge: build(&state, table), state, store, hand, clients: AtomicU32::new(1) }
     }
 
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        self.send_from("192.0.2.99:1", method, path, headers, body).await
+        // Each request from an address of its own, so that limits show only where a test asks for them.
+        let client =
+            std::net::Ipv4Addr::from_bits(0x0A00_0000 + self.clients.fetch_add(1, Ordering::Relaxed));
+        self.send_from(&format!("{client}:1"), method, path, headers, body).await
     }
 
     pub async fn send_from(

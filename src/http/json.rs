@@ -4,44 +4,34 @@
 //! A field that is `null` counts as not given. Ingest bodies don't come through here.
 
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use bytes::Bytes;
-use poem::error::ReadBodyError;
-use poem::http::{StatusCode, header};
-use poem::{Body, Request, Response};
+use poem::http::StatusCode;
+use poem::{Body, Response};
 use serde_json::{Map, Value};
 
 use crate::error::ApiError;
+use crate::http::body::{self, BodyTimes};
+use crate::http::route::Call;
 
 /// Most bytes of an admin's body.
 pub const MAX_ADMIN_BODY_BYTES: usize = 64 * 1024;
-/// How long an admin's body may take to arrive.
-pub const ADMIN_BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads a body up to [`MAX_ADMIN_BODY_BYTES`].
 ///
 /// # Errors
-/// `PayloadTooLarge`, `RequestTimeout`, or `InvalidJson` when the connection breaks.
-pub async fn read(request: &mut Request) -> Result<Bytes, ApiError> {
-    let too_large =
-        || ApiError::PayloadTooLarge(format!("At most {MAX_ADMIN_BODY_BYTES} bytes are taken here."));
-    let declared = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > MAX_ADMIN_BODY_BYTES as u64) {
-        return Err(too_large());
-    }
-    let reading = request.take_body().into_bytes_limit(MAX_ADMIN_BODY_BYTES);
-    match tokio::time::timeout(ADMIN_BODY_TIMEOUT, reading).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(ReadBodyError::PayloadTooLarge)) => Err(too_large()),
-        Ok(Err(_)) => Err(ApiError::InvalidJson("The body ended early.".to_owned())),
-        Err(_) => Err(ApiError::RequestTimeout),
-    }
+/// As [`body::read_body`].
+pub async fn read(call: &mut Call) -> Result<Bytes, ApiError> {
+    let (body, budget) = (call.request.take_body(), &call.state.bodies);
+    let headers = call.request.headers();
+    let read = body::read_body(headers, body, MAX_ADMIN_BODY_BYTES, budget, BodyTimes::default()).await;
+    // The room is given back here: an admin's body is small and gone when its handler has answered.
+    read.map(|read| read.bytes).map_err(|refusal| refusal.error)
 }
 
 /// A reply with a JSON body.
 #[must_use]
-pub fn json(status: StatusCode, value: &Value) -> Response {
+pub fn reply(status: StatusCode, value: &Value) -> Response {
     Response::builder()
         .status(status)
         .content_type("application/json")
