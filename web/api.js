@@ -125,17 +125,6 @@ export async function signOut() {
   await send("DELETE", "/session", { signingIn: true });
 }
 
-/** Whether there is a session. */
-export async function hasSession() {
-  try {
-    await send("GET", "/session", { signingIn: true });
-    return true;
-  } catch (error) {
-    if (error instanceof Problem && error.kind === "signed_out") return false;
-    throw error;
-  }
-}
-
 /**
  * @param {string} method
  * @param {string} address

@@ -9,7 +9,8 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * An element. `on…` properties are listeners, `class` and the rest are attributes; `true` sets an empty
- * attribute, `false`, `null` and `undefined` leave it out. `value`, `checked` and `disabled` are properties.
+ * attribute, `false`, `null` and `undefined` leave it out. What `PROPERTIES` names
+ * is set as a property.
  * @template {keyof HTMLElementTagNameMap} T
  * @param {T} tag
  * @param {Props | null} [props]
@@ -66,7 +67,7 @@ function nodes(children) {
   return list;
 }
 
-const PROPERTIES = new Set(["value", "checked", "disabled", "selected"]);
+const PROPERTIES = new Set(["value", "defaultValue", "disabled"]);
 
 /**
  * @param {Element} element
@@ -86,15 +87,15 @@ function apply(element, props) {
 }
 
 /**
- * Text as a person should see it: control characters become their pictures and characters that change the
- * direction of writing are named, so that a hostile line can't disguise itself. Line breaks and tabs stay.
+ * Text as a person should see it: control characters are written as terminals do (`^[`) and characters that change
+ * the direction of writing are named, so that a hostile line can't disguise itself. Line breaks and tabs stay.
  * @param {string} text
  */
 export function shown(text) {
   return text.replace(UNSEEN, (char) => {
     const code = char.charCodeAt(0);
-    if (code < 0x20) return String.fromCharCode(0x2400 + code);
-    if (code === 0x7f) return "\u2421";
+    if (code < 0x20) return `^${String.fromCharCode(0x40 + code)}`;
+    if (code === 0x7f) return "^?";
     return `\u27e8U+${code.toString(16).toUpperCase().padStart(4, "0")}\u27e9`;
   });
 }

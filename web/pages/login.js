@@ -1,16 +1,13 @@
 // Signing in with the admin token. The token goes to the service once and is kept nowhere in the page.
 
-import { hasSession, Problem } from "../api.js";
-import { safeNext } from "../lib/filters.js";
+import { Problem } from "../api.js";
 import { fill, h } from "../lib/h.js";
 import { problemText } from "../parts/state.js";
-import { go } from "../router.js";
 import { enter, signedIn } from "../session.js";
 
 /** @type {import("../router.js").Open} */
 export function open(url) {
   const next = url.searchParams.get("next");
-  let closed = false;
   const said = h("p", { class: "form-error", role: "alert", id: "login-error" });
   const token = h("input", {
     type: "password", id: "token", autocomplete: "current-password", required: true, spellcheck: "false",
@@ -46,19 +43,6 @@ export function open(url) {
     }
   }
 
-  /** Someone who has a session already does not need this page. */
-  async function skip() {
-    try {
-      const known = await hasSession();
-      if (closed) return;
-      signedIn.set(known);
-      if (known) go(safeNext(next), { replace: true });
-    } catch {
-      // The form works without knowing; sending it says what is wrong.
-    }
-  }
-
   signedIn.set(false);
-  void skip();
-  return { element: h("div", { class: "login-page" }, form), title: "Sign in", close: () => void (closed = true) };
+  return { element: h("div", { class: "login-page" }, form), title: "Sign in" };
 }

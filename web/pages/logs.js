@@ -6,7 +6,7 @@ import { fill, h } from "../lib/h.js";
 import { DAY, fullTime, HOUR, RANGES, SECOND } from "../lib/time.js";
 import { filterBar } from "../parts/filter.js";
 import { eventList } from "../parts/list.js";
-import { button, errorPanel, loadingPanel, noticeLine, panel, patiently, problemText, wakingPanel, warningText } from "../parts/state.js";
+import { button, errorPanel, isDatabaseAway, loadingPanel, noticeLine, panel, patiently, problemText, wakingPanel, warningText } from "../parts/state.js";
 import { go } from "../router.js";
 
 /** @typedef {import("../lib/filters.js").Filters} Filters */
@@ -101,9 +101,9 @@ export function open(url) {
 
   /** @param {LogPage} page */
   function showNotices(page) {
-    const lines = (page.warnings ?? []).map(warningText);
-    const { scanned } = page;
-    if (scanned && !scanned.complete && lines.length === 0) {
+    const { scanned, warnings = [] } = page;
+    const lines = warnings.map(warningText);
+    if (scanned && !scanned.complete && !warnings.some(isDatabaseAway)) {
       lines.push(`The search stopped after reading ${count(scanned.events, "event")}. Older matches may be missing: search on below, or narrow the time range.`);
     }
     fill(notices, lines.map((line) => noticeLine(line)));

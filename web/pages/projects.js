@@ -83,7 +83,7 @@ function createForm(onCreated) {
     autocapitalize: "off", spellcheck: "false", title: "Small letters, digits and dashes, not only digits",
   }, "Its name in addresses: small letters, digits, dashes.");
   const days = field("Retention, days", {
-    id: "days", type: "number", required: true, min: RETENTION.least, max: RETENTION.most, step: "1", value: String(RETENTION.usual), inputmode: "numeric",
+    id: "days", type: "number", required: true, min: RETENTION.least, max: RETENTION.most, step: "1", defaultValue: String(RETENTION.usual), inputmode: "numeric",
   }, "1 to 90. Overflow is usually looked at within 3 days.");
   const cap = field("Events a minute", { id: "cap", type: "number", min: "1", step: "1", inputmode: "numeric" }, "Empty takes the default of the service.");
   const said = h("p", { class: "form-error", role: "alert" });

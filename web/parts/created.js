@@ -17,7 +17,7 @@ export function createdView(project, key) {
     { class: "card", "aria-labelledby": "made-title" },
     h("h2", { id: "made-title", tabindex: "-1" }, `${shown(project.name)} is ready`),
     h("p", { class: "notice" }, "Copy both now. They are shown this once and can't be shown again."),
-    h("dl", { class: "secrets" }, secret("API key", "api-key", key.api_key), secret("Signing secret", "signing-secret", key.signing_secret)),
+    h("dl", { class: "secrets" }, secret("API key", "Copy key", "api-key", key.api_key), secret("Signing secret", "Copy secret", "signing-secret", key.signing_secret)),
     h("h3", null, "Send a first event"),
     h("pre", { class: "code", tabindex: "0", "aria-label": "Command for a shell" }, snippet),
     h("div", { class: "actions" }, copyButton("Copy command", () => snippet), h("a", { class: "button", href: logs }, "See its logs")),
@@ -26,9 +26,10 @@ export function createdView(project, key) {
 
 /**
  * @param {string} label
+ * @param {string} copy the label of its button
  * @param {string} id
  * @param {string} value
  */
-function secret(label, id, value) {
-  return [h("dt", null, label), h("dd", null, h("code", { id, class: "value" }, value), copyButton(`Copy ${label.toLowerCase()}`, () => value))];
+function secret(label, copy, id, value) {
+  return [h("dt", null, label), h("dd", null, h("code", { id, class: "value" }, value), copyButton(copy, () => value))];
 }

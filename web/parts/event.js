@@ -49,7 +49,7 @@ export function eventView(event, { onTerm, heading, links, now = Date.now() }) {
  * @param {...import("../lib/h.js").Children} content
  */
 function section(title, ...content) {
-  return h("section", { class: "event-part" }, h("h3", null, title), ...content);
+  return h("section", { class: "event-part" }, h("h2", { class: "part-title" }, title), ...content);
 }
 
 /** @param {unknown} value */

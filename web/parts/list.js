@@ -58,6 +58,7 @@ export function eventList(onOpen) {
       events = [];
       anchors = [];
       hits = [];
+      delete element.dataset.days;
       fill(body);
       markHits(hits);
     },
@@ -68,6 +69,8 @@ export function eventList(onOpen) {
     append(more, view) {
       const words = hitWords(view.q);
       const rows = more.map((event) => rowOf(event, view));
+      // The column makes room for the day once a time shows one.
+      if (rows.some(({ row }) => row.querySelector("time")?.textContent?.includes(" "))) element.dataset.days = "";
       body.append(...rows.map(({ row }) => row));
       events = events.concat(more);
       anchors = anchors.concat(rows.map(({ anchor }) => anchor));

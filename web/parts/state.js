@@ -141,12 +141,24 @@ export function noticeLine(...content) {
 }
 
 /**
- * What a warning of the API says to a person. Warnings are text or `{code, detail}`.
+ * The code of a warning of the API, which is text or `{code, detail}`.
+ * @param {unknown} warning
+ */
+function warningCode(warning) {
+  return typeof warning === "string" ? warning : String(Object(warning).code ?? "");
+}
+
+/** @param {unknown} warning */
+export function isDatabaseAway(warning) {
+  return warningCode(warning) === "database_away";
+}
+
+/**
+ * What a warning says to a person.
  * @param {unknown} warning
  */
 export function warningText(warning) {
-  const parts = typeof warning === "object" && warning !== null ? /** @type {Record<string, unknown>} */ (warning) : {};
-  const code = String(parts.code ?? warning);
-  if (code === "database_away") return "The database is away. Only events that wait in the spool are shown.";
-  return typeof parts.detail === "string" ? parts.detail : code;
+  if (isDatabaseAway(warning)) return "The database is away. Only events that wait in the spool are shown.";
+  const detail = Object(warning).detail;
+  return typeof detail === "string" ? detail : warningCode(warning);
 }
