@@ -7,6 +7,7 @@
 
 pub mod adapter;
 pub mod admin;
+pub mod assets;
 pub mod body;
 pub mod client_address;
 pub mod cors;

@@ -1,0 +1,55 @@
+// Chromium as the tests use it, and what a page must never do while they do.
+
+import { chromium } from "playwright-core";
+
+const FLAGS = [
+  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+  "--disable-background-networking", "--disable-component-update", "--disable-sync",
+];
+const WAIT_MS = 10_000;
+
+export function startBrowser() {
+  return chromium.launch({ executablePath: process.env.CHROMIUM_PATH ?? "/usr/bin/chromium", args: FLAGS });
+}
+
+/**
+ * A page that notes every fault: errors of scripts, errors in the console, violations of the page's
+ * Content-Security-Policy, requests to other hosts. A failed request that a test provokes is no fault.
+ * @param {import("playwright-core").BrowserContext} context
+ * @param {string} base
+ */
+export async function watchedPage(context, base) {
+  /** @type {string[]} */
+  const faults = [];
+  const page = await context.newPage();
+  page.on("pageerror", (error) => faults.push(`script: ${error.stack ?? error}`));
+  page.on("console", (message) => {
+    const provoked = /^Failed to load resource: .* status of (401|404|409|422|5\d\d)/.test(message.text());
+    if (message.type() === "error" && !provoked) faults.push(`console: ${message.text()}`);
+  });
+  page.on("request", (request) => {
+    const url = request.url();
+    if (!url.startsWith(`${base}/`) && !url.startsWith("data:")) faults.push(`request: ${url}`);
+  });
+  await page.exposeFunction("reportViolation", (/** @type {string} */ text) => faults.push(`policy: ${text}`));
+  await page.addInitScript(() => {
+    document.addEventListener("securitypolicyviolation", (event) => {
+      Reflect.get(window, "reportViolation")(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`);
+    });
+  });
+  page.setDefaultTimeout(WAIT_MS);
+  return { page, faults };
+}
+
+/**
+ * Waits for a condition.
+ * @param {() => Promise<unknown>} holds
+ * @param {string} what
+ */
+export async function until(holds, what) {
+  const end = performance.now() + WAIT_MS;
+  while (!(await holds())) {
+    if (performance.now() > end) throw new Error(`waited in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+}

@@ -1,0 +1,238 @@
+// The only place that calls `fetch`. Every failure becomes a `Problem` with a kind the pages know.
+
+/**
+ * @typedef {object} LogEvent
+ * @property {string} id
+ * @property {number} project_id
+ * @property {string} project slug
+ * @property {string} ts
+ * @property {string} received_at
+ * @property {string} level
+ * @property {string} source
+ * @property {string} env
+ * @property {string} message
+ * @property {unknown} [ctx]
+ * @property {string | null} [user_id]
+ * @property {string | null} [request_id]
+ * @property {string[] | null} [tags]
+ * @property {string | null} [release]
+ * @property {string | null} [stack]
+ * @property {string | null} [fingerprint]
+ * @property {string | null} [expires_at]
+ * @property {boolean} [truncated]
+ */
+/**
+ * @typedef {object} Scanned
+ * @property {number} blocks
+ * @property {number} events
+ * @property {number} bytes
+ * @property {number} ms
+ * @property {boolean} complete
+ */
+/** @typedef {{ logs: LogEvent[], next_cursor: string | null, scanned?: Scanned, warnings?: unknown[] }} LogPage */
+/**
+ * @typedef {object} Project
+ * @property {number} id
+ * @property {string} slug
+ * @property {string} name
+ * @property {number} retention_days
+ * @property {number | null} minute_cap
+ * @property {string} created_at
+ */
+/** @typedef {{ id: string | number, api_key: string, signing_secret: string, kind: string }} NewKey */
+
+/** Longer than a sleeping host needs to wake. */
+const TIMEOUT_MS = 75_000;
+
+/**
+ * Why a request failed. Kinds: `signed_out`; `refused` (the request itself is wrong, `code` says how);
+ * `away` (the service runs but its database doesn't answer); `waking` (nothing answers, or only the host);
+ * `broken` (a fault of the service).
+ */
+export class Problem extends Error {
+  /**
+   * @param {"signed_out" | "refused" | "away" | "waking" | "broken"} kind
+   * @param {{ status?: number, code?: string, detail?: string, requestId?: string, retryAfter?: number }} facts
+   */
+  constructor(kind, facts) {
+    super(facts.detail ?? facts.code ?? kind);
+    this.kind = kind;
+    this.status = facts.status ?? 0;
+    this.code = facts.code ?? "";
+    this.detail = facts.detail ?? "";
+    this.requestId = facts.requestId ?? "";
+    /** Seconds, 0 when not said. */
+    this.retryAfter = facts.retryAfter ?? 0;
+  }
+}
+
+/** @type {() => void} */
+let signedOut = () => {};
+
+/**
+ * Names who is told when the session turns out to have ended.
+ * @param {() => void} listener
+ */
+export function onSignedOut(listener) {
+  signedOut = listener;
+}
+
+/**
+ * @param {Record<string, string>} query
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<LogPage>}
+ */
+export async function searchLogs(query, signal) {
+  const page = /** @type {LogPage} */ (await send("GET", `/logs?${new URLSearchParams(query)}`, { signal }));
+  if (!Array.isArray(page?.logs)) throw new Problem("broken", { detail: "The reply is not a list of events." });
+  return page;
+}
+
+/**
+ * @param {string} id
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<LogEvent>}
+ */
+export async function fetchLog(id, signal) {
+  return /** @type {LogEvent} */ (await send("GET", `/logs/${encodeURIComponent(id)}`, { signal }));
+}
+
+/**
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Project[]>}
+ */
+export async function listProjects(signal) {
+  const reply = /** @type {{ projects?: Project[] }} */ (await send("GET", "/admin/projects", { signal }));
+  if (!Array.isArray(reply?.projects)) throw new Problem("broken", { detail: "The reply is not a list of projects." });
+  return reply.projects;
+}
+
+/**
+ * @param {{ name: string, slug: string, retention_days?: number, minute_cap?: number | null }} project
+ * @returns {Promise<{ project: Project, key: NewKey }>}
+ */
+export async function createProject(project) {
+  const reply = await send("POST", "/admin/projects", { body: project });
+  return /** @type {{ project: Project, key: NewKey }} */ (reply);
+}
+
+/** @param {string} token */
+export async function signIn(token) {
+  await send("POST", "/session", { body: { token }, signingIn: true });
+}
+
+export async function signOut() {
+  await send("DELETE", "/session", { signingIn: true });
+}
+
+/**
+ * @param {string} method
+ * @param {string} address
+ * @param {{ body?: unknown, signal?: AbortSignal, signingIn?: boolean }} options
+ * @returns {Promise<unknown>} the parsed body; null for an empty one
+ */
+async function send(method, address, { body, signal, signingIn }) {
+  const limit = AbortSignal.timeout(TIMEOUT_MS);
+  /** @type {Response} */
+  let reply;
+  let text = "";
+  try {
+    reply = await fetch(address, {
+      method,
+      credentials: "same-origin",
+      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+    });
+    text = await reply.text();
+  } catch (error) {
+    // The caller's own cancelling is not a failure of the service.
+    if (signal?.aborted) throw error;
+    throw new Problem("waking", {});
+  }
+  if (reply.ok) return text === "" ? null : readJson(text);
+  const problem = readProblem(reply, text);
+  if (problem.kind === "signed_out" && !signingIn) signedOut();
+  throw problem;
+}
+
+/** @param {string} text */
+function readJson(text) {
+  try {
+    return parseExact(text);
+  } catch {
+    throw new Problem("broken", { detail: "The reply is not JSON." });
+  }
+}
+
+/**
+ * @param {Response} reply
+ * @param {string} text
+ */
+function readProblem(reply, text) {
+  const type = reply.headers.get("Content-Type") ?? "";
+  /** @type {Record<string, unknown>} */
+  let document = {};
+  if (/^application\/(problem\+)?json\b/.test(type)) {
+    try {
+      document = Object(JSON.parse(text));
+    } catch {
+      // A cut-off document says no more than its status.
+    }
+  }
+  const code = typeof document.code === "string" ? document.code : "";
+  const facts = {
+    status: reply.status,
+    code,
+    detail: typeof document.detail === "string" ? document.detail : "",
+    requestId: reply.headers.get("X-Request-Id") ?? "",
+    retryAfter: Math.max(0, Number.parseInt(reply.headers.get("Retry-After") ?? "0", 10) || 0),
+  };
+  return new Problem(kindOf(reply.status, code), facts);
+}
+
+/**
+ * @param {number} status
+ * @param {string} code
+ */
+function kindOf(status, code) {
+  if (status === 401) return "signed_out";
+  if (status === 503 && code !== "") return "away";
+  // Without a code of ours it is the host's proxy that answers while the service starts.
+  if (status === 502 || status === 503 || status === 504) return "waking";
+  return status >= 500 ? "broken" : "refused";
+}
+
+/**
+ * A number that a JavaScript number can't hold, as it was written. `JSON.stringify` writes it unchanged
+ * where the browser can.
+ */
+export class ExactNumber {
+  /** @param {string} source */
+  constructor(source) {
+    this.source = source;
+  }
+  toJSON() {
+    const raw = /** @type {{ rawJSON?: (text: string) => unknown }} */ (/** @type {unknown} */ (JSON)).rawJSON;
+    return raw ? raw(this.source) : this.source;
+  }
+  toString() {
+    return this.source;
+  }
+}
+
+/**
+ * JSON whose long integers keep their digits: ids of 64 bits are common in logs and would be rounded.
+ * @param {string} text
+ * @returns {unknown}
+ */
+export function parseExact(text) {
+  if (!/\d{16}/.test(text)) return JSON.parse(text);
+  /** @type {(key: string, value: unknown, context?: { source?: string }) => unknown} */
+  const keepDigits = (_key, value, context) => {
+    const source = context?.source;
+    if (typeof value !== "number" || source === undefined || !/^-?\d{16,}$/.test(source)) return value;
+    return Number.isSafeInteger(value) ? value : new ExactNumber(source);
+  };
+  return JSON.parse(text, keepDigits);
+}

@@ -1,0 +1,182 @@
+// The filters of the log list and their two spellings: the page's address and the API's query.
+
+import { rangeMillis } from "./time.js";
+
+export const LEVELS = /** @type {const} */ (["trace", "debug", "info", "warn", "error", "fatal"]);
+export const DEFAULT_RANGE = "1h";
+/** Events a page of the list. */
+export const PAGE_SIZE = 100;
+
+/**
+ * @typedef {object} Filters
+ * @property {string} q the query as typed
+ * @property {string} project slug or id; empty for all
+ * @property {string[]} levels empty for all, else least severe first
+ * @property {string} range a name of `RANGES`; empty when `from` or `to` is set
+ * @property {string} from as in the address: RFC 3339 or anything the API reads
+ * @property {string} to
+ */
+
+/**
+ * Reads an address. What is not known is left out rather than refused.
+ * @param {URLSearchParams} params
+ * @returns {Filters}
+ */
+export function readFilters(params) {
+  const wanted = new Set((params.get("level") ?? "").toLowerCase().split(","));
+  const from = params.get("from")?.trim() ?? "";
+  const to = params.get("to")?.trim() ?? "";
+  const named = params.get("range") ?? "";
+  const absolute = from !== "" || to !== "";
+  return {
+    q: params.get("q")?.trim() ?? "",
+    project: params.get("project")?.trim() ?? "",
+    levels: LEVELS.filter((level) => wanted.has(level)),
+    range: absolute ? "" : rangeMillis(named) === null ? DEFAULT_RANGE : named,
+    from,
+    to,
+  };
+}
+
+/**
+ * The address for filters, without what is at its default; the order is fixed, so equal filters have equal
+ * addresses.
+ * @param {Filters} filters
+ * @param {string | null} [sel] the id of the open event
+ */
+export function logsAddress(filters, sel) {
+  const params = filterParams(filters);
+  if (sel) params.set("sel", sel);
+  const query = params.toString();
+  return query === "" ? "/ui/logs" : `/ui/logs?${query}`;
+}
+
+/** @param {Filters} filters */
+function filterParams(filters) {
+  const params = new URLSearchParams();
+  if (filters.q !== "") params.set("q", filters.q);
+  if (filters.project !== "") params.set("project", filters.project);
+  if (filters.levels.length > 0 && filters.levels.length < LEVELS.length) {
+    params.set("level", filters.levels.join(","));
+  }
+  if (filters.from !== "" || filters.to !== "") {
+    if (filters.from !== "") params.set("from", filters.from);
+    if (filters.to !== "") params.set("to", filters.to);
+  } else if (filters.range !== DEFAULT_RANGE) {
+    params.set("range", filters.range);
+  }
+  return params;
+}
+
+/**
+ * Whether two sets of filters ask for the same events.
+ * @param {Filters} a
+ * @param {Filters} b
+ */
+export function sameFilters(a, b) {
+  return filterParams(a).toString() === filterParams(b).toString();
+}
+
+/**
+ * The API's query for filters at a moment: a relative range gets its two ends here, once per run, so that
+ * the pages of one run are about one range.
+ * @param {Filters} filters
+ * @param {number} now
+ * @returns {Record<string, string>}
+ */
+export function apiQuery(filters, now) {
+  /** @type {Record<string, string>} */
+  const query = { limit: String(PAGE_SIZE), order: "desc" };
+  if (filters.q !== "") query.q = filters.q;
+  if (filters.project !== "") query.project_id = filters.project;
+  if (filters.levels.length > 0 && filters.levels.length < LEVELS.length) query.level = filters.levels.join(",");
+  const length = rangeMillis(filters.range);
+  if (length === null) {
+    if (filters.from !== "") query.from = filters.from;
+    if (filters.to !== "") query.to = filters.to;
+  } else {
+    query.from = new Date(now - length).toISOString();
+  }
+  return query;
+}
+
+/**
+ * Whether anything but the project and the time narrows the search.
+ * @param {Filters} filters
+ */
+export function isNarrowed(filters) {
+  return filters.q !== "" || (filters.levels.length > 0 && filters.levels.length < LEVELS.length);
+}
+
+/** The longest value offered as a filter, in characters. */
+const MAX_TERM_VALUE = 200;
+
+/**
+ * The query term that finds a field with a value, or null where the query language can't say it simply.
+ * @param {string} field a column or a path such as `ctx.user.id`
+ * @param {string | number | boolean} value
+ */
+export function fieldTerm(field, value) {
+  const text = String(value);
+  if (!/^[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*$/.test(field)) return null;
+  // A line break or another control character can't be typed into one line of query.
+  if (text === "" || text.length > MAX_TERM_VALUE || /[\u0000-\u001f\u007f]/.test(text)) return null;
+  if (/^[\p{L}\p{N}_][\p{L}\p{N}_.@-]*$/u.test(text)) return `${field}:${text}`;
+  return `${field}:"${text.replace(/[\\"]/g, "\\$&")}"`;
+}
+
+/**
+ * The query with a term added or, when its opposite is there, turned around. A term that is there already
+ * is not added twice.
+ * @param {string} q
+ * @param {string} term
+ * @param {boolean} exclude
+ */
+export function withTerm(q, term, exclude) {
+  const wanted = exclude ? `-${term}` : term;
+  const opposite = exclude ? term : `-${term}`;
+  const terms = splitTerms(q);
+  if (terms.includes(wanted)) return q;
+  const kept = terms.filter((part) => part !== opposite);
+  // An OR outside brackets would take the new term as one of its branches.
+  const grouped = kept.includes("OR") ? [`(${kept.join(" ")})`] : kept;
+  return [...grouped, wanted].join(" ");
+}
+
+/**
+ * The query cut at blanks outside quotes.
+ * @param {string} q
+ * @returns {string[]}
+ */
+export function splitTerms(q) {
+  return q.match(/(?:"(?:\\.|[^"\\])*"?|[^\s"])+/g) ?? [];
+}
+
+/**
+ * The words of a query that can be marked in a message: bare words and phrases that are asked for.
+ * @param {string} q
+ * @returns {string[]} lower case
+ */
+export function hitWords(q) {
+  /** @type {string[]} */
+  const words = [];
+  for (const part of splitTerms(q)) {
+    if (part === "OR" || part === "AND" || part.startsWith("-")) continue;
+    const term = part.replace(/^\(+|\)+$/g, "");
+    if (/^(?:"|[^:"]+$)/.test(term)) {
+      words.push(term.replace(/^"|"$/g, "").replace(/\\(.)/g, "$1"));
+    } else if (/^message:[^/><"]/.test(term)) {
+      words.push(term.slice("message:".length).replace(/\*$/, ""));
+    }
+  }
+  return words.map((word) => word.toLowerCase()).filter((word) => word.length > 1);
+}
+
+/**
+ * Where to go after signing in: only a page of this UI, never another site.
+ * @param {string | null} next
+ */
+export function safeNext(next) {
+  if (next === null || !/^\/ui(\/|$)/.test(next) || /[\\\u0000-\u001f]/.test(next)) return "/ui/logs";
+  return next.startsWith("/ui/login") ? "/ui/logs" : next;
+}

@@ -1,0 +1,103 @@
+// Builds elements from data. Text always becomes a text node, so nothing a log says can become markup,
+// and no Trusted Types sink is touched.
+
+/** @typedef {Node | string | number | null | undefined | false} Child */
+/** @typedef {Child | Child[]} Children */
+/** @typedef {Record<string, unknown>} Props */
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * An element. `on…` properties are listeners, `class` and the rest are attributes; `true` sets an empty
+ * attribute, `false`, `null` and `undefined` leave it out. What `PROPERTIES` names
+ * is set as a property.
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {Props | null} [props]
+ * @param {...Children} children
+ * @returns {HTMLElementTagNameMap[T]}
+ */
+export function h(tag, props, ...children) {
+  const element = document.createElement(tag);
+  apply(element, props ?? {});
+  element.append(...nodes(children));
+  return element;
+}
+
+/**
+ * A small picture from the symbols below: strokes on a 16 px grid, hidden from assistive software.
+ * @param {keyof typeof PICTURES} name
+ */
+export function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  apply(svg, { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true", focusable: "false" });
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", PICTURES[name]);
+  svg.append(path);
+  return svg;
+}
+
+const PICTURES = {
+  close: "M4 4l8 8M12 4l-8 8",
+  include: "M8 3.5v9M3.5 8h9",
+  exclude: "M3.5 8h9",
+  search: "M7 2.5a4.5 4.5 0 1 0 0 9a4.5 4.5 0 0 0 0-9M10.4 10.4L13.5 13.5",
+};
+
+/**
+ * Replaces what is in an element.
+ * @param {Element} parent
+ * @param {...Children} children
+ */
+export function fill(parent, ...children) {
+  parent.replaceChildren(...nodes(children));
+}
+
+/**
+ * @param {Children[]} children
+ * @returns {(Node | string)[]}
+ */
+function nodes(children) {
+  /** @type {(Node | string)[]} */
+  const list = [];
+  for (const child of children.flat()) {
+    if (child === null || child === undefined || child === false) continue;
+    list.push(child instanceof Node ? child : String(child));
+  }
+  return list;
+}
+
+const PROPERTIES = new Set(["value", "defaultValue", "disabled"]);
+
+/**
+ * @param {Element} element
+ * @param {Props} props
+ */
+function apply(element, props) {
+  for (const [name, value] of Object.entries(props)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) {
+      element.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
+    } else if (PROPERTIES.has(name)) {
+      Reflect.set(element, name, value);
+    } else {
+      element.setAttribute(name, value === true ? "" : String(value));
+    }
+  }
+}
+
+/**
+ * Text as a person should see it: control characters are written as terminals do (`^[`) and characters that change
+ * the direction of writing are named, so that a hostile line can't disguise itself. Line breaks and tabs stay.
+ * @param {string} text
+ */
+export function shown(text) {
+  return text.replace(UNSEEN, (char) => {
+    const code = char.charCodeAt(0);
+    if (code < 0x20) return `^${String.fromCharCode(0x40 + code)}`;
+    if (code === 0x7f) return "^?";
+    return `\u27e8U+${code.toString(16).toUpperCase().padStart(4, "0")}\u27e9`;
+  });
+}
+
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;

@@ -1,0 +1,130 @@
+// Starts the page: the bar on top, the routes, the keys that work everywhere.
+
+import { fill, h } from "./lib/h.js";
+import { go, hasModifier, startRouter } from "./router.js";
+import { panel, problemText } from "./parts/state.js";
+import { leave, signedIn, watchSession } from "./session.js";
+
+/** @type {import("./router.js").Route[]} */
+const ROUTES = [
+  { pattern: /^\/ui\/?$/, load: async () => ({ open: toLogs }) },
+  { pattern: /^\/ui\/login$/, load: () => import("./pages/login.js") },
+  { pattern: /^\/ui\/logs$/, load: () => import("./pages/logs.js") },
+  { pattern: /^\/ui\/logs\/([^/]+)$/, load: () => import("./pages/log.js") },
+  { pattern: /^\/ui\/projects$/, load: () => import("./pages/projects.js") },
+];
+
+const LINKS = [
+  { address: "/ui/logs", label: "Logs" },
+  { address: "/ui/projects", label: "Projects" },
+];
+
+const main = h("main", { id: "main", tabindex: "-1" });
+const notice = h("p", { class: "bar-notice", role: "status" });
+const links = LINKS.map(({ address, label }) => h("a", { href: address, class: "bar-link" }, label));
+
+/** @type {import("./router.js").Open} */
+function toLogs(url) {
+  queueMicrotask(() => go(`/ui/logs${url.search}`, { replace: true }));
+  return { element: h("div"), title: "Tekno Logger" };
+}
+
+function bar() {
+  const inside = [
+    h("nav", { "aria-label": "Pages", class: "bar-links" }, links),
+    h("button", { type: "button", class: "quiet keys-button", onclick: showHelp, "aria-label": "Keyboard help" }, "?"),
+    h("button", { type: "button", class: "quiet", onclick: endSession }, "Sign out"),
+  ];
+  signedIn.watch((yes) => {
+    for (const part of inside) part.hidden = !yes;
+  });
+  return h(
+    "header",
+    { class: "bar" },
+    h("a", { class: "skip", href: "#main" }, "Skip to the content"),
+    h("a", { class: "bar-name", href: "/ui/logs" }, "Tekno Logger"),
+    inside,
+  );
+}
+
+async function endSession() {
+  fill(notice);
+  try {
+    await leave();
+  } catch (error) {
+    fill(notice, `Signing out failed. ${problemText(error)}`);
+  }
+}
+
+async function showHelp() {
+  const { openHelp } = await import("./parts/help.js");
+  openHelp();
+}
+
+/**
+ * @param {import("./router.js").Page} page
+ * @param {boolean} first the page one arrived at; its focus is the browser's
+ */
+function show(page, first) {
+  fill(main, page.element);
+  fill(notice);
+  document.title = `${page.title} · Tekno Logger`;
+  for (const link of links) {
+    const here = location.pathname === link.pathname || location.pathname.startsWith(`${link.pathname}/`);
+    if (here) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  const wanted = main.querySelector("[data-focus]");
+  if (wanted instanceof HTMLElement) wanted.focus();
+  else if (!first) main.focus();
+}
+
+/** @type {() => import("./router.js").Page} */
+function missing() {
+  const home = h("a", { href: "/ui/logs", class: "button" }, "Go to the logs");
+  return {
+    element: panel({ title: "No such page", text: "Nothing lives at this address.", actions: [home], heading: 1 }),
+    title: "No such page",
+  };
+}
+
+/** A module that can't be loaded: the service is away, or a newer build has taken the old one's place. */
+function failed(/** @type {unknown} */ error) {
+  console.warn("a page could not be opened", error);
+  const again = h("button", { type: "button", class: "primary", onclick: () => location.reload() }, "Load again");
+  fill(
+    main,
+    panel({
+      title: "This page could not be opened",
+      text: "The service may be waking up, or a newer version of it may be running.",
+      actions: [again],
+      heading: 1,
+      alert: true,
+    }),
+  );
+}
+
+/** @param {EventTarget | null} target */
+function isTyping(target) {
+  return target instanceof HTMLElement && target.matches("input:not([type=checkbox]), textarea, select");
+}
+
+watchSession();
+document.body.append(bar(), notice, main);
+const router = startRouter(ROUTES, {
+  show,
+  missing,
+  failed,
+  loading: () => fill(main),
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]")) return;
+  if (isTyping(event.target) && event.key !== "Escape") return;
+  if (event.key === "?" && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    event.preventDefault();
+    if (signedIn.get()) void showHelp();
+    return;
+  }
+  if (!hasModifier(event) && router.page()?.key?.(event)) event.preventDefault();
+});

@@ -1,0 +1,72 @@
+// The permalink of one event.
+
+import { fetchLog, Problem } from "../api.js";
+import { DEFAULT_RANGE, logsAddress } from "../lib/filters.js";
+import { fill, h } from "../lib/h.js";
+import { ago, idTime, MINUTE } from "../lib/time.js";
+import { eventView } from "../parts/event.js";
+import { errorPanel, loadingPanel, panel, patiently, wakingPanel } from "../parts/state.js";
+import { go } from "../router.js";
+
+/** How much time around the event its link to the list shows, on each side. */
+const AROUND_MS = 5 * MINUTE;
+const NOTHING = { q: "", project: "", levels: [], range: DEFAULT_RANGE, from: "", to: "" };
+
+/** @type {import("../router.js").Open} */
+export function open(_url, [id = ""]) {
+  const life = new AbortController();
+  const element = h("div", { class: "page" });
+
+  async function load() {
+    const loading = loadingPanel("Loading the event…");
+    fill(element, heading(), loading.element);
+    const waiting = (/** @type {Problem} */ problem, /** @type {number} */ seconds, /** @type {() => void} */ now) =>
+      fill(element, heading(), wakingPanel(problem, seconds, now));
+    try {
+      const event = await patiently(() => fetchLog(id, life.signal), life.signal, waiting);
+      fill(element, view(event));
+    } catch (error) {
+      if (life.signal.aborted || (error instanceof Problem && error.kind === "signed_out")) return;
+      const gone = error instanceof Problem && (error.status === 404 || error.status === 410);
+      fill(element, heading(), gone ? purged(id) : errorPanel(error, load));
+    } finally {
+      loading.stop();
+    }
+  }
+
+  void load();
+  return { element, title: "Event", close: () => life.abort() };
+}
+
+function heading() {
+  return h("h1", null, "Event");
+}
+
+/** @param {import("../api.js").LogEvent} event */
+function view(event) {
+  const at = Date.parse(event.ts);
+  const around = {
+    ...NOTHING,
+    project: event.project,
+    range: "",
+    from: new Date(at - AROUND_MS).toISOString(),
+    to: new Date(at + AROUND_MS).toISOString(),
+  };
+  const links = h("a", { class: "button", href: logsAddress(around, event.id) }, "Logs around this time");
+  const onTerm = (/** @type {string} */ term, /** @type {boolean} */ exclude) =>
+    go(logsAddress({ ...around, q: exclude ? `-${term}` : term }));
+  return eventView(event, { onTerm, heading: heading(), links });
+}
+
+/** @param {string} id */
+function purged(id) {
+  const received = idTime(id, Date.now());
+  return panel({
+    title: "This event is not here",
+    text:
+      received === null
+        ? "No event has this id. The address may be cut short."
+        : `It was received ${ago(received, Date.now())} and has been purged: events are kept for the days set in their project.`,
+    actions: [h("a", { class: "button primary", href: "/ui/logs" }, "Go to the logs")],
+  });
+}

@@ -1,0 +1,48 @@
+// Signing in with the admin token. The token goes to the service once and is kept nowhere in the page.
+
+import { Problem } from "../api.js";
+import { fill, h } from "../lib/h.js";
+import { problemText } from "../parts/state.js";
+import { enter, signedIn } from "../session.js";
+
+/** @type {import("../router.js").Open} */
+export function open(url) {
+  const next = url.searchParams.get("next");
+  const said = h("p", { class: "form-error", role: "alert", id: "login-error" });
+  const token = h("input", {
+    type: "password", id: "token", autocomplete: "current-password", required: true, spellcheck: "false",
+    autocapitalize: "off", "data-focus": true, "aria-describedby": "token-hint login-error",
+  });
+  const submit = h("button", { type: "submit", class: "primary" }, "Sign in");
+  const form = h(
+    "form",
+    { class: "login", onsubmit: (/** @type {Event} */ event) => void send(event) },
+    h("h1", null, "Sign in"),
+    h("label", { for: "token" }, "Admin token"),
+    token,
+    h("p", { class: "hint", id: "token-hint" }, "The value of ADMIN_TOKEN. On the embedded database the service prints it when it starts."),
+    said,
+    submit,
+  );
+
+  /** @param {Event} event */
+  async function send(event) {
+    event.preventDefault();
+    if (submit.disabled) return;
+    fill(said);
+    submit.disabled = true;
+    try {
+      await enter(token.value.trim(), next);
+    } catch (error) {
+      const wrong = error instanceof Problem && error.kind === "signed_out";
+      fill(said, wrong ? "This token is not accepted." : problemText(error));
+      token.focus();
+      token.select();
+    } finally {
+      submit.disabled = false;
+    }
+  }
+
+  signedIn.set(false);
+  return { element: h("div", { class: "login-page" }, form), title: "Sign in" };
+}

@@ -1,0 +1,215 @@
+// One event in full: message, fields, context, stack.
+
+import { ExactNumber } from "../api.js";
+import { fieldTerm } from "../lib/filters.js";
+import { fill, h, icon, shown } from "../lib/h.js";
+import { ago, expiresIn, fullTime, roughly } from "../lib/time.js";
+import { copyButton } from "./copy.js";
+import { levelMark } from "./list.js";
+
+/** @typedef {import("../api.js").LogEvent} LogEvent */
+/** @typedef {(term: string, exclude: boolean) => void} OnTerm */
+
+/** Lines of a context tree; the JSON view always has all. */
+const MAX_TREE_LINES = 1000;
+/** Levels of the tree that are open at first. */
+const OPEN_DEPTH = 3;
+/** A delay between the event and its receipt that is worth a word. */
+const DELAY_MS = 5000;
+
+/**
+ * @param {LogEvent} event
+ * @param {object} options
+ * @param {OnTerm} options.onTerm narrows the list by a term
+ * @param {import("../lib/h.js").Children} options.heading
+ * @param {import("../lib/h.js").Children} [options.links]
+ * @param {number} [options.now]
+ */
+export function eventView(event, { onTerm, heading, links, now = Date.now() }) {
+  return h(
+    "article",
+    { class: "event", "data-level": event.level },
+    h("header", { class: "event-head" }, heading),
+    h("p", { class: "event-time" },
+      levelMark(event.level),
+      h("time", { datetime: event.ts }, fullTime(Date.parse(event.ts))),
+      h("span", { class: "muted" }, ago(Date.parse(event.ts), now))),
+    h("pre", { class: "event-message", tabindex: "0", "aria-label": "Message" }, shown(event.message)),
+    event.truncated ? h("p", { class: "notice" }, "Something in this event was cut to fit the limits.") : null,
+    h("div", { class: "actions" }, copyButton("Copy JSON", () => JSON.stringify(event, null, 2)), links),
+    section("Fields", fieldList(event, onTerm, now)),
+    event.tags?.length ? section("Tags", tagList(event.tags, onTerm)) : null,
+    isEmpty(event.ctx) ? null : contextSection(event.ctx, onTerm),
+    event.stack ? stackSection(event.stack) : null,
+  );
+}
+
+/**
+ * @param {string} title
+ * @param {...import("../lib/h.js").Children} content
+ */
+function section(title, ...content) {
+  return h("section", { class: "event-part" }, h("h2", { class: "part-title" }, title), ...content);
+}
+
+/** @param {unknown} value */
+function isEmpty(value) {
+  return value === null || value === undefined || (typeof value === "object" && Object.keys(value).length === 0);
+}
+
+/**
+ * @param {LogEvent} event
+ * @param {OnTerm} onTerm
+ * @param {number} now
+ */
+function fieldList(event, onTerm, now) {
+  const received = Date.parse(event.received_at);
+  const late = received - Date.parse(event.ts);
+  const expires = event.expires_at ? Date.parse(event.expires_at) : null;
+  /** @type {[string, string | null | undefined, boolean][]} */
+  const fields = [
+    ["level", event.level, true],
+    ["project", event.project, false],
+    ["source", event.source, true],
+    ["env", event.env, true],
+    ["release", event.release, true],
+    ["user_id", event.user_id, true],
+    ["request_id", event.request_id, true],
+    ["fingerprint", event.fingerprint, true],
+    ["id", event.id, false],
+    ["received", `${fullTime(received)}${late > DELAY_MS ? `, ${roughly(late)} after it happened` : ""}`, false],
+    ["expires", expires === null ? null : `${expiresIn(expires, now)}, ${fullTime(expires)}`, false],
+  ];
+  return h(
+    "dl",
+    { class: "fields" },
+    fields
+      .filter(([, value]) => value)
+      .map(([name, value, searchable]) => [
+        h("dt", null, name),
+        h("dd", null, h("span", { class: "value" }, shown(value ?? "")), searchable ? termButtons(name, value ?? "", onTerm) : null),
+      ])
+      .flat(),
+  );
+}
+
+/**
+ * The two buttons beside a value: only events with it, only events without it.
+ * @param {string} field
+ * @param {string | number | boolean} value
+ * @param {OnTerm} onTerm
+ */
+function termButtons(field, value, onTerm) {
+  const term = fieldTerm(field, value);
+  if (term === null) return null;
+  const seen = shown(term);
+  return h(
+    "span",
+    { class: "terms" },
+    h("button", { type: "button", class: "tiny", title: `Only ${seen}`, "aria-label": `Only ${seen}`, onclick: () => onTerm(term, false) }, icon("include")),
+    h("button", { type: "button", class: "tiny", title: `Without ${seen}`, "aria-label": `Without ${seen}`, onclick: () => onTerm(term, true) }, icon("exclude")),
+  );
+}
+
+/**
+ * @param {string[]} tags
+ * @param {OnTerm} onTerm
+ */
+function tagList(tags, onTerm) {
+  return h(
+    "ul",
+    { class: "tags" },
+    tags.map((tag) => h("li", null, h("span", { class: "value" }, shown(tag)), termButtons("tags", tag, onTerm))),
+  );
+}
+
+/**
+ * @param {unknown} ctx
+ * @param {OnTerm} onTerm
+ */
+function contextSection(ctx, onTerm) {
+  const body = h("div");
+  const asTree = h("button", { type: "button", onclick: () => show(true) }, "Tree");
+  const asJson = h("button", { type: "button", onclick: () => show(false) }, "JSON");
+  const text = () => JSON.stringify(ctx, null, 2);
+  /** @param {boolean} tree */
+  function show(tree) {
+    asTree.setAttribute("aria-pressed", String(tree));
+    asJson.setAttribute("aria-pressed", String(!tree));
+    fill(body, tree ? treeOf(ctx, onTerm) : h("pre", { class: "code", tabindex: "0", "aria-label": "Context as JSON" }, shown(text())));
+  }
+  show(typeof ctx === "object");
+  return section("Context", h("div", { class: "actions" }, h("span", { class: "pair" }, asTree, asJson), copyButton("Copy context", text)), body);
+}
+
+/**
+ * @param {unknown} ctx
+ * @param {OnTerm} onTerm
+ */
+function treeOf(ctx, onTerm) {
+  const budget = { lines: MAX_TREE_LINES };
+  const tree = branch(ctx, "ctx", 1, budget, onTerm);
+  if (budget.lines > 0) return tree;
+  return h("div", null, tree, h("p", { class: "muted" }, "The rest is in the JSON view."));
+}
+
+/**
+ * The members of an object or array as a nested list.
+ * @param {unknown} value
+ * @param {string | null} path for filters; null inside arrays, which the query language does not number
+ * @param {number} depth
+ * @param {{ lines: number }} budget
+ * @param {OnTerm} onTerm
+ * @returns {HTMLElement}
+ */
+function branch(value, path, depth, budget, onTerm) {
+  const items = [];
+  for (const [key, member] of Object.entries(Object(value))) {
+    if (budget.lines <= 0) break;
+    budget.lines -= 1;
+    const below = path === null || Array.isArray(value) ? null : `${path}.${key}`;
+    items.push(h("li", null, twig(key, member, below, depth, budget, onTerm)));
+  }
+  return h("ul", { class: "tree" }, items);
+}
+
+/**
+ * @param {string} key
+ * @param {unknown} value
+ * @param {string | null} path
+ * @param {number} depth
+ * @param {{ lines: number }} budget
+ * @param {OnTerm} onTerm
+ * @returns {import("../lib/h.js").Children}
+ */
+function twig(key, value, path, depth, budget, onTerm) {
+  const name = h("span", { class: "key" }, shown(key));
+  const nested = typeof value === "object" && value !== null && !(value instanceof ExactNumber);
+  if (!nested || isEmpty(value)) {
+    const text = typeof value === "string" ? shown(value) : value instanceof ExactNumber ? value.source : JSON.stringify(value);
+    const scalar = value instanceof ExactNumber ? value.source : value;
+    const simple = typeof scalar === "string" || typeof scalar === "number" || typeof scalar === "boolean";
+    return [
+      name, ": ",
+      h("span", { class: "value", "data-type": typeof value }, text),
+      path !== null && simple ? termButtons(path, scalar, onTerm) : null,
+    ];
+  }
+  const size = Object.keys(value).length;
+  const mark = Array.isArray(value) ? `[${size}]` : `{${size}}`;
+  return h(
+    "details",
+    { open: depth < OPEN_DEPTH },
+    h("summary", null, name, " ", h("span", { class: "muted" }, mark)),
+    branch(value, path, depth + 1, budget, onTerm),
+  );
+}
+
+/** @param {string} stack */
+function stackSection(stack) {
+  return section(
+    "Stack",
+    h("div", { class: "actions" }, copyButton("Copy stack", () => stack)),
+    h("pre", { class: "code", tabindex: "0", "aria-label": "Stack trace" }, shown(stack)),
+  );
+}

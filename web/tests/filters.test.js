@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { apiQuery, fieldTerm, hitWords, logsAddress, readFilters, safeNext, sameFilters, splitTerms, withTerm } from "../lib/filters.js";
+
+const NOW = Date.parse("2026-11-20T12:00:00.000Z");
+
+/** @param {string} query */
+const read = (query) => readFilters(new URLSearchParams(query));
+
+test("an address survives being read and written", () => {
+  for (const query of [
+    "",
+    "q=timeout",
+    "q=user_id%3A%22two+words%22&project=shop&level=warn%2Cerror&range=24h",
+    "from=2026-11-20T10%3A00%3A00.000Z&to=2026-11-20T11%3A00%3A00.000Z",
+    "from=-2h",
+  ]) {
+    assert.equal(logsAddress(read(query)), query === "" ? "/ui/logs" : `/ui/logs?${query}`);
+  }
+});
+
+test("the open event is in the address but is no filter", () => {
+  assert.equal(logsAddress(read("q=a"), "x-0"), "/ui/logs?q=a&sel=x-0");
+  assert.ok(sameFilters(read("q=a&sel=x-0"), read("q=a")));
+  assert.ok(!sameFilters(read("q=a"), read("q=b")));
+});
+
+test("what an address says wrongly is left out", () => {
+  const filters = read("level=error,bogus,FATAL&range=7w");
+  assert.deepEqual(filters.levels, ["error", "fatal"]);
+  assert.equal(filters.range, "1h");
+});
+
+test("all levels are the same as none", () => {
+  assert.equal(logsAddress(read("level=trace,debug,info,warn,error,fatal")), "/ui/logs");
+  assert.equal(apiQuery(read("level=trace,debug,info,warn,error,fatal"), NOW).level, undefined);
+});
+
+test("fixed times win over a named range", () => {
+  const filters = read("range=15m&from=2026-11-20T10:00:00Z");
+  assert.equal(filters.range, "");
+  assert.deepEqual(apiQuery(filters, NOW), { limit: "100", order: "desc", from: "2026-11-20T10:00:00Z" });
+});
+
+test("a relative range is evaluated at the time of the run", () => {
+  const filters = read("range=15m&project=shop&level=error&q=x");
+  const query = { limit: "100", order: "desc", q: "x", project_id: "shop", level: "error" };
+  assert.deepEqual(apiQuery(filters, NOW), { ...query, from: "2026-11-20T11:45:00.000Z" });
+  assert.deepEqual(apiQuery(filters, NOW + 60_000), { ...query, from: "2026-11-20T11:46:00.000Z" });
+});
+
+test("a value becomes a term of the query language, quoted where it must be", () => {
+  assert.equal(fieldTerm("user_id", "42"), "user_id:42");
+  assert.equal(fieldTerm("source", "two words"), 'source:"two words"');
+  assert.equal(fieldTerm("env", 'a"b\\c'), 'env:"a\\"b\\\\c"');
+  assert.equal(fieldTerm("env", "wild*"), 'env:"wild*"');
+  assert.equal(fieldTerm("env", "/slash/"), 'env:"/slash/"');
+  assert.equal(fieldTerm("ctx.at", ">=5"), 'ctx.at:">=5"');
+  assert.equal(fieldTerm("ctx.n", -1.5), 'ctx.n:"-1.5"');
+  assert.equal(fieldTerm("ctx.ok", true), "ctx.ok:true");
+});
+
+test("a value the query language can't hold in one line gives no term", () => {
+  assert.equal(fieldTerm("source", ""), null);
+  assert.equal(fieldTerm("source", "two\nlines"), null);
+  assert.equal(fieldTerm("source", "x".repeat(201)), null);
+  assert.equal(fieldTerm("ctx.a key", "x"), null);
+  assert.equal(fieldTerm("ctx.", "x"), null);
+});
+
+test("a term is added once and replaces its opposite", () => {
+  assert.equal(withTerm("", "a:1", false), "a:1");
+  assert.equal(withTerm("x", "a:1", true), "x -a:1");
+  assert.equal(withTerm("x a:1", "a:1", false), "x a:1");
+  assert.equal(withTerm("x -a:1", "a:1", false), "x a:1");
+  assert.equal(withTerm("x OR y", "a:1", false), "(x OR y) a:1");
+});
+
+test("blanks inside quotes do not cut a term", () => {
+  assert.deepEqual(splitTerms('a:"b c" "d \\" e" f'), ['a:"b c"', '"d \\" e"', "f"]);
+  assert.deepEqual(splitTerms('open "quote'), ["open", '"quote']);
+});
+
+test("only words that are asked for in text are marked", () => {
+  assert.deepEqual(hitWords('Timeout -healthz "Conn reset" OR user_id:42 message:disk'), ["timeout", "conn reset", "disk"]);
+  assert.deepEqual(hitWords("(alpha OR beta)"), ["alpha", "beta"]);
+  assert.deepEqual(hitWords("a -b message:/x/"), []);
+});
+
+test("signing in leads to pages of this UI only", () => {
+  assert.equal(safeNext("/ui/logs?q=a"), "/ui/logs?q=a");
+  for (const bad of [null, "", "https://evil.example/ui/", "//evil.example/ui", "/ui\\@evil", "/uix", "javascript:alert(1)", "/ui/login?next=/ui/login"]) {
+    assert.equal(safeNext(bad), "/ui/logs", String(bad));
+  }
+});

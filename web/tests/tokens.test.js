@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+const css = readFileSync(new URL("../css/tokens.css", import.meta.url), "utf8");
+
+/** @param {string} name @param {0 | 1} theme */
+function token(name, theme) {
+  const pair = new RegExp(`--${name}: light-dark\\((#[0-9a-f]{6}), (#[0-9a-f]{6})\\);`).exec(css);
+  assert.ok(pair, `--${name} is a pair of colours`);
+  return /** @type {string} */ (pair[theme + 1]);
+}
+
+/** Relative luminance, WCAG 2.2. @param {string} hex */
+function luminance(hex) {
+  const parts = [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16) / 255);
+  const [r = 0, g = 0, b = 0] = parts.map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+
+/** @param {string} a @param {string} b */
+function contrast(a, b) {
+  const [dark = 0, light = 0] = [luminance(a), luminance(b)].sort((x, y) => x - y);
+  return (light + 0.05) / (dark + 0.05);
+}
+
+const THEMES = /** @type {const} */ ([["light", 0], ["dark", 1]]);
+
+for (const [theme, index] of THEMES) {
+  test(`text and levels keep 4.5:1 on every background, ${theme}`, () => {
+    for (const text of ["text", "muted", "accent", "fatal", "error", "warn", "info", "debug"]) {
+      for (const background of ["surface", "raised", "selected", "hit"]) {
+        const ratio = contrast(token(text, index), token(background, index));
+        assert.ok(ratio >= 4.5, `${text} on ${background} is ${ratio.toFixed(2)}`);
+      }
+    }
+    assert.ok(contrast(token("on-accent", index), token("accent", index)) >= 4.5, "a primary button");
+    assert.ok(contrast(token("surface", index), token("fatal", index)) >= 4.5, "the fatal badge");
+  });
+
+  test(`the border of a control keeps 3:1, ${theme}`, () => {
+    for (const background of ["surface", "raised", "selected"]) {
+      assert.ok(contrast(token("control", index), token(background, index)) >= 3, background);
+    }
+  });
+}
