@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use crate::store::{MAX_PROJECTS, ProjectError, StoreError};
+
 /// One refused event of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
@@ -65,6 +67,33 @@ pub enum ApiError {
     StorageUnavailable(u32),
     /// 500 `internal`: a fault of ours, logged where it happened.
     Internal,
+}
+
+/// Seconds a client is told to wait while the database is away.
+pub const STORAGE_RETRY_SECONDS: u32 = 5;
+
+impl From<StoreError> for ApiError {
+    /// Patience where the database is away or busy; a fault of ours, logged here, where it isn't.
+    fn from(error: StoreError) -> Self {
+        if matches!(error, StoreError::Conflict(_)) || error.is_away() {
+            tracing::warn!(%error, "the database did not answer a request");
+            return Self::StorageUnavailable(STORAGE_RETRY_SECONDS);
+        }
+        tracing::error!(%error, "the database refused a request");
+        Self::Internal
+    }
+}
+
+impl From<ProjectError> for ApiError {
+    fn from(error: ProjectError) -> Self {
+        match error {
+            ProjectError::SlugTaken => Self::SlugTaken,
+            ProjectError::TooMany => {
+                Self::InvalidField(format!("This service holds at most {MAX_PROJECTS} projects."))
+            }
+            ProjectError::Store(error) => error.into(),
+        }
+    }
 }
 
 /// What a 429 tells the client (RateLimit headers of draft-ietf-httpapi-ratelimit-headers).

@@ -33,6 +33,8 @@ pub mod memory;
 pub mod outcome;
 pub mod project;
 pub mod protocol;
+pub mod registry;
+pub mod removal;
 pub mod scrub;
 pub mod search;
 pub mod server;

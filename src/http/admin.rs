@@ -11,14 +11,12 @@ use crate::http::ingest;
 use crate::http::json::{self, Fields};
 use crate::http::project_input;
 use crate::http::route::{Call, Reply};
-use crate::http::state::{AppState, NewProject};
+use crate::http::state::AppState;
 use crate::key::{ApiKey, KeyKind, KeyRecord};
 use crate::project::{Project, ScrubSettings};
+use crate::registry;
+use crate::store::MAX_KEYS;
 
-/// Most projects of a service; all of them are held in memory.
-pub const MAX_PROJECTS: usize = 1_000;
-/// Most keys of a project, revoked ones too; all of them are held in memory.
-pub const MAX_KEYS_PER_PROJECT: usize = 200;
 /// Longest note of a key, in characters.
 pub const MAX_NOTE_CHARS: usize = 200;
 
@@ -40,10 +38,8 @@ pub async fn create_project(mut call: Call) -> Reply {
     let fields = Fields::parse(&json::read(&mut call).await?)?;
     let state = &call.state;
     let new = project_input::new_project(fields, state.config.default_retention_days)?;
-    if state.store.list_projects().await?.len() >= MAX_PROJECTS {
-        return Err(ApiError::InvalidField(format!("This service holds at most {MAX_PROJECTS} projects.")));
-    }
-    let (project, record, key) = create_with_key(state, new).await?;
+    let now = state.clock.now();
+    let (project, (record, key)) = registry::create_project(&state.store, &state.key_ring, new, now).await?;
     reload(state).await;
     let created =
         json!({ "project": project_json(&project), "key": created_key_json(state, &record, &key)? });
@@ -78,8 +74,9 @@ pub async fn update_project(mut call: Call) -> Reply {
 /// 404 and 503.
 pub async fn delete_project(call: Call) -> Reply {
     let project = named_project(&call).await?;
-    let found = call.state.store.delete_project(project.id).await?;
+    let found = call.state.store.hide_project(project.id, call.state.clock.now()).await?;
     reload(&call.state).await;
+    call.state.removals.remove(project.id).await;
     if found { Ok(json::no_content()) } else { Err(ApiError::NotFound) }
 }
 
@@ -103,10 +100,10 @@ pub async fn create_key(mut call: Call) -> Reply {
     let project = named_project(&call).await?;
     let (kind, note) = key_input(Fields::parse(&bytes)?)?;
     let state = &call.state;
-    if state.store.list_keys(project.id).await?.len() >= MAX_KEYS_PER_PROJECT {
-        return Err(ApiError::InvalidField(format!("A project holds at most {MAX_KEYS_PER_PROJECT} keys.")));
-    }
-    let (record, key) = add_key(state, project.id, kind, note).await?.ok_or(ApiError::NotFound)?;
+    let now = state.clock.now();
+    let added = registry::add_key(&state.store, &state.key_ring, project.id, kind, &note, now).await?;
+    let full = || ApiError::InvalidField(format!("A project holds at most {MAX_KEYS} keys."));
+    let (record, key) = added.ok_or_else(full)?;
     reload(state).await;
     Ok(json::reply(StatusCode::CREATED, &json!({ "key": created_key_json(state, &record, &key)? })))
 }
@@ -133,36 +130,7 @@ pub async fn send_test_event(call: Call) -> Reply {
 }
 
 async fn named_project(call: &Call) -> Result<Project, ApiError> {
-    call.state.store.project(call.project_ref()?).await?.ok_or(ApiError::NotFound)
-}
-
-async fn create_with_key(
-    state: &AppState,
-    new: NewProject,
-) -> Result<(Project, KeyRecord, ApiKey), ApiError> {
-    let project = state.store.create_project(new, state.clock.now()).await?;
-    match add_key(state, project.id, KeyKind::Server, String::new()).await {
-        Ok(Some((record, key))) => Ok((project, record, key)),
-        failed => {
-            // A project without a key would hold the slug against the admin's next try; if this fails too, the list
-            // shows it.
-            if state.store.delete_project(project.id).await.is_err() {
-                tracing::warn!(project_id = project.id, "a project was left without a key");
-            }
-            Err(failed.err().unwrap_or(ApiError::Internal))
-        }
-    }
-}
-
-async fn add_key(
-    state: &AppState,
-    project_id: i64,
-    kind: KeyKind,
-    note: String,
-) -> Result<Option<(KeyRecord, ApiKey)>, ApiError> {
-    let key_ring = state.key_ring.clone();
-    let mint = Box::new(move |number| key_ring.mint(kind, project_id, number));
-    Ok(state.store.add_key(project_id, kind, note, state.clock.now(), mint).await?)
+    call.state.store.project(&call.project_ref()?).await?.ok_or(ApiError::NotFound)
 }
 
 /// The change is stored already; if it can't be read back now, the regular reload follows within seconds.

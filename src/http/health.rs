@@ -4,7 +4,6 @@
 //! hangs never makes a platform restart the service.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use poem::Response;
@@ -17,63 +16,22 @@ use crate::event::Level;
 use crate::http::guard;
 use crate::http::json;
 use crate::http::route::{Call, Reply};
+use crate::store::{DatabaseStatus, Store};
 use crate::timestamp::Timestamp;
 
-/// What is known of the database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum DatabaseState {
-    /// Not reached yet since the start.
-    Connecting = 0,
-    /// Answering.
-    Connected = 1,
-    /// It was reached, and isn't now.
-    Disconnected = 2,
-}
-
-impl DatabaseState {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Connecting => "connecting",
-            Self::Connected => "connected",
-            Self::Disconnected => "disconnected",
-        }
-    }
-}
-
 /// What the tasks of the service found out about it.
-#[derive(Debug)]
 pub struct Health {
     started_at: Timestamp,
-    database: AtomicU8,
+    store: Store,
     /// By the check's name: what is wrong, for an admin; `None` is well. Names are fixed text, so this is bounded.
     checks: RwLock<BTreeMap<&'static str, Option<String>>>,
 }
 
 impl Health {
-    /// A service that started at a time and hasn't reached its database.
+    /// A service that started at a time, on a database.
     #[must_use]
-    pub fn new(started_at: Timestamp) -> Self {
-        Self {
-            started_at,
-            database: AtomicU8::new(DatabaseState::Connecting as u8),
-            checks: RwLock::default(),
-        }
-    }
-
-    /// Says how the database is.
-    pub fn set_database(&self, state: DatabaseState) {
-        self.database.store(state as u8, Ordering::Release);
-    }
-
-    /// How the database is.
-    #[must_use]
-    pub fn database(&self) -> DatabaseState {
-        match self.database.load(Ordering::Acquire) {
-            1 => DatabaseState::Connected,
-            2 => DatabaseState::Disconnected,
-            _ => DatabaseState::Connecting,
-        }
+    pub fn new(started_at: Timestamp, store: Store) -> Self {
+        Self { started_at, store, checks: RwLock::default() }
     }
 
     /// Leaves the finding of a check: `None` when all is well, else one sentence for an admin, without secrets.
@@ -84,9 +42,9 @@ impl Health {
     /// All findings, the database's own among them.
     fn findings(&self) -> BTreeMap<&'static str, Option<String>> {
         let mut findings = self.checks.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let state = self.database();
+        let status = self.store.status();
         let problem =
-            (state != DatabaseState::Connected).then(|| format!("The database is {}.", state.name()));
+            (status != DatabaseStatus::Connected).then(|| format!("The database is {}.", status.name()));
         findings.entry("database").or_insert(problem);
         findings
     }
@@ -101,7 +59,7 @@ pub async fn healthz(call: Call) -> Reply {
     let uptime = call.state.clock.now().as_seconds() - health.started_at.as_seconds();
     let answer = json!({
         "ok": true,
-        "database": health.database().name(),
+        "database": health.store.status().name(),
         "uptime": uptime.max(0),
         "version": env!("CARGO_PKG_VERSION"),
     });

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::error::ApiError;
 use crate::http::json::Fields;
-use crate::http::state::{NewProject, ProjectChange};
 use crate::project::{ProjectSlug, RETENTION_DAYS, ScrubSettings};
+use crate::store::{NewProject, ProjectChange};
 
 /// Longest name, in characters.
 pub const MAX_NAME_CHARS: usize = 128;

@@ -1,114 +1,27 @@
-//! What every handler can reach, and the storage of projects and keys as this layer needs it.
+//! What every handler can reach.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use futures_util::future::BoxFuture;
 use prometheus_client::registry::Registry;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::error::ApiError;
 use crate::http::guard::Guard;
 use crate::http::health::Health;
 use crate::http::session::Sessions;
-use crate::key::{ApiKey, KeyDirectory, KeyKind, KeyRecord, KeyRing, KeyStatus, VerifiedKey};
+use crate::ingest::Ingest;
+use crate::key::{KeyDirectory, KeyRing, KeyStatus, VerifiedKey};
 use crate::limit::Limiter;
 use crate::memory::Budget;
-use crate::project::{Project, ProjectRef, ProjectSlug, ScrubSettings};
-use crate::timestamp::Timestamp;
+use crate::removal::Removals;
+use crate::store::{Store, StoreError};
 
 /// How often requests with unknown keys may make the directory reload, in milliseconds.
 pub const DIRECTORY_REFRESH_MIN_MILLIS: i64 = 1_000;
-/// What a client is told to wait while the database is away, in seconds.
-pub const STORAGE_RETRY_SECONDS: u32 = 5;
-
-/// A project to be made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewProject {
-    /// Unique.
-    pub slug: ProjectSlug,
-    /// For people, 1 to 128 characters.
-    pub name: String,
-    /// Within [`crate::project::RETENTION_DAYS`].
-    pub retention_days: u16,
-    /// Events a minute; `None` takes the service's default.
-    pub minute_cap: Option<u32>,
-    /// Scrubbing.
-    pub scrub: ScrubSettings,
-}
-
-/// What an admin changes; `None` leaves it as it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ProjectChange {
-    /// A new slug.
-    pub slug: Option<ProjectSlug>,
-    /// A new name.
-    pub name: Option<String>,
-    /// A new retention.
-    pub retention_days: Option<u16>,
-    /// A new cap; `Some(None)` goes back to the service's default.
-    pub minute_cap: Option<Option<u32>>,
-    /// New scrubbing.
-    pub scrub: Option<ScrubSettings>,
-}
-
-/// Why the storage didn't do it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoreError {
-    /// Another project has the slug.
-    SlugTaken,
-    /// The database is away or too slow.
-    Unavailable,
-    /// A fault of ours, logged where it happened.
-    Fault,
-}
-
-impl From<StoreError> for ApiError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::SlugTaken => Self::SlugTaken,
-            StoreError::Unavailable => Self::StorageUnavailable(STORAGE_RETRY_SECONDS),
-            StoreError::Fault => Self::Internal,
-        }
-    }
-}
-
-/// A storage answer to come.
-pub type Stored<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
-
-/// Makes the key of a number; called by the storage once it has taken the number.
-pub type MintKey = Box<dyn Fn(u32) -> ApiKey + Send + Sync>;
-
-/// Projects and keys as stored. A change is finished even when the caller stops waiting for it.
-pub trait ProjectStore: Send + Sync {
-    /// All projects, by id.
-    fn list_projects(&self) -> Stored<'_, Vec<Project>>;
-    /// One project.
-    fn project(&self, reference: ProjectRef) -> Stored<'_, Option<Project>>;
-    /// Makes a project.
-    fn create_project(&self, new: NewProject, now: Timestamp) -> Stored<'_, Project>;
-    /// Changes a project; `None` when there is none.
-    fn update_project(&self, id: i64, change: ProjectChange) -> Stored<'_, Option<Project>>;
-    /// Deletes a project with its keys and events, in bounded steps; false when there is none.
-    fn delete_project(&self, id: i64) -> Stored<'_, bool>;
-    /// A project's keys by number, revoked ones too.
-    fn list_keys(&self, project_id: i64) -> Stored<'_, Vec<KeyRecord>>;
-    /// Takes the project's next number, mints its key and stores it; `None` when there is no such project.
-    fn add_key(
-        &self,
-        project_id: i64,
-        kind: KeyKind,
-        note: String,
-        now: Timestamp,
-        mint: MintKey,
-    ) -> Stored<'_, Option<(KeyRecord, ApiKey)>>;
-    /// Revokes a key; false when the project has no such key. Revoking twice is true and keeps the first time.
-    fn revoke_key(&self, project_id: i64, key_id: i64, now: Timestamp) -> Stored<'_, bool>;
-    /// All projects and all keys of one moment, for the directory.
-    fn load_directory(&self) -> Stored<'_, (Vec<Project>, Vec<KeyRecord>)>;
-}
+/// Searches at once; further ones wait their turn.
+pub const MAX_SEARCHES: usize = 3;
 
 /// Everything a handler can reach.
 pub struct AppState {
@@ -120,8 +33,8 @@ pub struct AppState {
     pub key_ring: Arc<KeyRing>,
     /// Projects and keys in memory.
     pub directory: Arc<KeyDirectory>,
-    /// Projects and keys as stored.
-    pub store: Arc<dyn ProjectStore>,
+    /// The database.
+    pub store: Store,
     /// What `/healthz` and `/readyz` say.
     pub health: Arc<Health>,
     /// What `/metrics` says.
@@ -134,6 +47,12 @@ pub struct AppState {
     pub limiter: Arc<Limiter>,
     /// Room for request bodies.
     pub bodies: Budget,
+    /// What stores a verified batch.
+    pub ingest: Arc<Ingest>,
+    /// Removes what an admin deleted.
+    pub removals: Removals,
+    /// Turns for searches.
+    pub searches: Semaphore,
     reloading: Mutex<()>,
     last_asked_reload: AtomicI64,
 }
@@ -144,8 +63,8 @@ pub struct Parts {
     pub config: Arc<Config>,
     /// The time.
     pub clock: Clock,
-    /// Projects and keys as stored.
-    pub store: Arc<dyn ProjectStore>,
+    /// The database.
+    pub store: Store,
     /// Projects and keys in memory.
     pub directory: Arc<KeyDirectory>,
     /// What `/healthz` and `/readyz` say.
@@ -156,13 +75,18 @@ pub struct Parts {
     pub limiter: Arc<Limiter>,
     /// Room for request bodies.
     pub bodies: Budget,
+    /// What stores a verified batch.
+    pub ingest: Arc<Ingest>,
+    /// Removes what an admin deleted.
+    pub removals: Removals,
 }
 
 impl AppState {
     /// Puts the state together; what is derived from secrets is derived here.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, clock, store, directory, health, metrics, limiter, bodies } = parts;
+        let Parts { config, clock, store, directory, health, metrics, limiter, bodies, ingest, removals } =
+            parts;
         let key_ring = Arc::new(KeyRing::new(&config.hmac_secret, config.hmac_secret_previous.as_ref()));
         Self {
             sessions: Sessions::new(&key_ring, &config.admin_token),
@@ -176,6 +100,9 @@ impl AppState {
             metrics,
             limiter,
             bodies,
+            ingest,
+            removals,
+            searches: Semaphore::new(MAX_SEARCHES),
             reloading: Mutex::new(()),
             last_asked_reload: AtomicI64::new(i64::MIN),
         }

@@ -4,10 +4,13 @@ use super::error::StoreError;
 use super::value::{Row, Value};
 use super::{STATEMENT_TIMEOUT, Store};
 use crate::key::{KeyKind, KeyRecord};
+use crate::project::Project;
 use crate::timestamp::Timestamp;
 
 /// Most keys a project may have, revoked ones included.
-pub const MAX_KEYS: i64 = 1_000;
+pub const MAX_KEYS: i64 = 200;
+/// Most keys of all projects together.
+const MAX_ALL_KEYS: i64 = MAX_KEYS * super::projects::MAX_PROJECTS;
 
 /// What is stored of a key just minted.
 #[derive(Clone, Debug)]
@@ -58,14 +61,16 @@ impl Store {
         session.query(&find, &[project_id.into()], STATEMENT_TIMEOUT).await?.iter().map(read_key).collect()
     }
 
-    /// Every key of every project, for the key directory.
+    /// All projects and all keys, for the key directory.
     ///
     /// # Errors
     /// What the database said.
-    pub async fn all_keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+    pub async fn load_directory(&self) -> Result<(Vec<Project>, Vec<KeyRecord>), StoreError> {
         let mut session = self.work().await?;
-        let find = format!("SELECT {COLUMNS} FROM api_keys ORDER BY project_id, number LIMIT 100000");
-        session.query(&find, &[], STATEMENT_TIMEOUT).await?.iter().map(read_key).collect()
+        let projects = super::projects::list(&mut session).await?;
+        let find = format!("SELECT {COLUMNS} FROM api_keys ORDER BY project_id, number LIMIT {MAX_ALL_KEYS}");
+        let keys = session.query(&find, &[], STATEMENT_TIMEOUT).await?;
+        Ok((projects, keys.iter().map(read_key).collect::<Result<_, _>>()?))
     }
 
     /// Gives a project a key: takes the next number, has it minted and stores what may be stored.
@@ -122,14 +127,14 @@ impl Store {
         Ok(Some((record, minted)))
     }
 
-    /// Revokes a key; false when there is no such key that isn't revoked.
+    /// Revokes a key; false when the project has no such key. Revoking twice keeps the first time.
     ///
     /// # Errors
     /// What the database said.
     pub async fn revoke_key(&self, project_id: i64, number: i64, now: Timestamp) -> Result<bool, StoreError> {
         let mut session = self.work().await?;
         let revoke =
-            "UPDATE api_keys SET revoked_at = ? WHERE project_id = ? AND number = ? AND revoked_at IS NULL";
+            "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, ?) WHERE project_id = ? AND number = ?";
         let values: [Value<'_>; 3] = [now.as_millis().into(), project_id.into(), number.into()];
         Ok(session.execute(revoke, &values, STATEMENT_TIMEOUT).await? == 1)
     }

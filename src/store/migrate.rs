@@ -39,7 +39,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::SchemaTooNew`], else what the database said; calling it again is harmless.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let mut session = self.work().await?;
+        let mut session = self.probe().await?;
         let migrator = migrator(session.dialect())?;
         if is_current(&mut session, &migrator).await {
             return Ok(());

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 
-pub use api_keys::NewKey;
+pub use api_keys::{MAX_KEYS, NewKey};
 pub use batches::{BATCH_KEY_BYTES, BatchKey, StoredBatch};
 pub use blocks::{BlockQuery, CommitError, NewBatch};
 pub use connection::{Connection, PacketError, Target};
@@ -33,7 +33,7 @@ pub use dialect::Dialect;
 pub use error::{MYSQL_ERRORS, Meaning, SQLITE_ERRORS, StoreError, mysql_meaning, sqlite_meaning};
 pub use issues::{FoldPiece, IssueRow, IssueSeed, LEVEL_SERIES, OTHER_SERIES, bucket};
 pub use pool::{Pool, Session};
-pub use projects::{NewProject, ProjectChange, ProjectError};
+pub use projects::{MAX_PROJECTS, NewProject, ProjectChange, ProjectError};
 pub use stats::StorageUsed;
 pub use unfolded::Unfolded;
 pub use value::{Row, Value};
@@ -155,17 +155,31 @@ impl Store {
     /// The connection for fold, keys and administration.
     ///
     /// # Errors
-    /// As [`Pool::acquire`].
+    /// [`StoreError::Away`] at once while the database is known to be away, else as [`Pool::acquire`].
     pub async fn work(&self) -> Result<Session, StoreError> {
+        self.refuse_while_away()?;
         self.0.work.acquire().await
     }
 
     /// A connection for reads.
     ///
     /// # Errors
-    /// As [`Pool::acquire`].
+    /// As [`Store::work`].
     pub async fn read(&self) -> Result<Session, StoreError> {
+        self.refuse_while_away()?;
         self.0.reads.acquire().await
+    }
+
+    /// The same connection as [`Store::work`], for finding out whether the database is back.
+    async fn probe(&self) -> Result<Session, StoreError> {
+        self.0.work.acquire().await
+    }
+
+    fn refuse_while_away(&self) -> Result<(), StoreError> {
+        match self.status() {
+            DatabaseStatus::Connected => Ok(()),
+            status => Err(StoreError::Away(format!("the database is {}", status.name()))),
+        }
     }
 
     /// Asks the database for a sign of life.
@@ -173,7 +187,7 @@ impl Store {
     /// # Errors
     /// What it said.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.work().await?.ping(Duration::from_secs(2)).await
+        self.probe().await?.ping(Duration::from_secs(2)).await
     }
 
     /// Closes idle connections and refuses further use.

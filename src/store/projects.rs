@@ -20,7 +20,7 @@ const LINGER_MS: i64 = 60_000;
 const COLUMNS: &str = "id, slug, name, retention_days, minute_cap, scrub, created_at";
 
 /// What an admin gives for a new project.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewProject {
     /// Unique.
     pub slug: ProjectSlug,
@@ -35,7 +35,7 @@ pub struct NewProject {
 }
 
 /// What an admin changes; `None` leaves a field as it is.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProjectChange {
     /// A new slug.
     pub slug: Option<ProjectSlug>,

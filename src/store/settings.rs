@@ -16,13 +16,26 @@ impl Store {
     /// # Errors
     /// What the database said.
     pub async fn hmac_fingerprint(&self, ours: &str) -> Result<String, StoreError> {
-        let mut session = self.work().await?;
+        let mut session = self.probe().await?;
         let keep = session.dialect().insert_or_keep();
         let insert = format!("{keep} settings (name, number, content) VALUES (?, 0, ?)");
         session.execute(&insert, &[HMAC_FINGERPRINT.into(), ours.into()], STATEMENT_TIMEOUT).await?;
         let find = "SELECT content FROM settings WHERE name = ?";
         let rows = session.query(find, &[HMAC_FINGERPRINT.into()], STATEMENT_TIMEOUT).await?;
         rows.first().map_or_else(|| Ok(ours.to_owned()), |row| row.text(0))
+    }
+}
+
+impl Store {
+    /// Replaces the stored fingerprint after a change of `HMAC_SECRET`, if it is still `previous`.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn replace_hmac_fingerprint(&self, previous: &str, ours: &str) -> Result<(), StoreError> {
+        let mut session = self.probe().await?;
+        let replace = "UPDATE settings SET content = ? WHERE name = ? AND content = ?";
+        let values: [Value<'_>; 3] = [ours.into(), HMAC_FINGERPRINT.into(), previous.into()];
+        session.execute(replace, &values, STATEMENT_TIMEOUT).await.map(drop)
     }
 }
 
