@@ -110,7 +110,7 @@ enum Holder {
 ///
 /// # Errors
 /// `Unauthorized`, `RateLimitedClient` for guessing, `Forbidden` for a cookie used from another site, and
-/// `StorageUnavailable` for a read key while nothing is known of any key.
+/// `StorageUnavailable` for a read key the database can't be asked about.
 pub async fn admit(state: &AppState, access: Access, request: &Request) -> Result<Caller, ApiError> {
     if matches!(access, Access::Public | Access::Ingest) {
         return Ok(Caller::Anyone);
@@ -160,11 +160,9 @@ async fn reader_of(state: &AppState, key: &VerifiedKey) -> Result<Caller, ApiErr
     }
     match state.key_status(key).await {
         KeyStatus::Active(project) => Ok(Caller::Reader(Reader::Project(project.id))),
-        // Nothing was ever read from the database: whether the key is revoked can't be told, so it doesn't read.
-        KeyStatus::Unknown if !state.directory.is_loaded() => {
-            Err(ApiError::StorageUnavailable(STORAGE_RETRY_SECONDS))
-        }
-        KeyStatus::Unknown | KeyStatus::Revoked => Err(ApiError::Unauthorized),
+        // Whether the key is revoked can't be told now, so it doesn't read.
+        KeyStatus::Unknown => Err(ApiError::StorageUnavailable(STORAGE_RETRY_SECONDS)),
+        KeyStatus::Revoked => Err(ApiError::Unauthorized),
     }
 }
 

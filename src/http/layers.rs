@@ -1,9 +1,10 @@
 //! What happens to every request and reply, whatever its route: request id, HTTPS, problem documents for what no route
 //! answered, security headers, one line in our log for a failure.
 
+use std::sync::Arc;
+
 use poem::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use poem::{Endpoint, Request, Response, Route};
-use std::sync::Arc;
 
 use crate::http::origin;
 use crate::http::problem::{self, ProblemCode};

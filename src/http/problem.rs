@@ -23,9 +23,7 @@ pub fn respond(error: &ApiError, request_id: &RequestId) -> Response {
         .content_type("application/problem+json")
         .extension(ProblemCode(error.code()))
         .body(Body::from_string(document(error, request_id).to_string()));
-    for (name, value) in retry_headers(error) {
-        response.headers_mut().insert(name, value);
-    }
+    response.headers_mut().extend(headers_of(error));
     response
 }
 
@@ -60,9 +58,9 @@ fn document(error: &ApiError, request_id: &RequestId) -> Value {
     document
 }
 
-/// `Retry-After`, and for a limit the two fields of draft-ietf-httpapi-ratelimit-headers: the policy (`q` allowed in
+/// `WWW-Authenticate` where RFC 9110 asks for it; `Retry-After`, and for a limit the two fields of draft-ietf-httpapi-ratelimit-headers: the policy (`q` allowed in
 /// `w` seconds) and what is left of it (`r`, for `t` more seconds).
-fn retry_headers(error: &ApiError) -> Vec<(HeaderName, HeaderValue)> {
+fn headers_of(error: &ApiError) -> Vec<(HeaderName, HeaderValue)> {
     let value =
         |text: String| HeaderValue::try_from(text).expect("digits, quotes and letters are a header value");
     let retry_after = |seconds: u32| (header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
@@ -81,6 +79,7 @@ fn retry_headers(error: &ApiError) -> Vec<(HeaderName, HeaderValue)> {
         ApiError::RateLimitedProject(limit) => limit_headers("project", *limit),
         ApiError::RateLimitedClient(limit) => limit_headers("client", *limit),
         ApiError::Overloaded(seconds) | ApiError::StorageUnavailable(seconds) => vec![retry_after(*seconds)],
+        ApiError::Unauthorized => vec![(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))],
         _ => Vec::new(),
     }
 }

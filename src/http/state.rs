@@ -1,7 +1,7 @@
 //! What every handler can reach.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use prometheus_client::registry::Registry;
 use tokio::sync::{Mutex, Semaphore};
@@ -54,6 +54,8 @@ pub struct AppState {
     /// Turns for searches.
     pub searches: Semaphore,
     reloading: Mutex<()>,
+    /// Whether the last reload worked.
+    directory_is_current: AtomicBool,
     last_asked_reload: AtomicI64,
 }
 
@@ -82,7 +84,7 @@ pub struct Parts {
 }
 
 impl AppState {
-    /// Puts the state together; what is derived from secrets is derived here.
+    /// Puts the state together; what is derived from secrets is derived here, and nothing is read or started.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { config, clock, store, directory, health, metrics, limiter, bodies, ingest, removals } =
@@ -104,6 +106,7 @@ impl AppState {
             removals,
             searches: Semaphore::new(MAX_SEARCHES),
             reloading: Mutex::new(()),
+            directory_is_current: AtomicBool::new(false),
             last_asked_reload: AtomicI64::new(i64::MIN),
         }
     }
@@ -114,21 +117,33 @@ impl AppState {
     /// When the storage can't be read; the directory stays as it was.
     pub async fn reload_directory(&self) -> Result<(), StoreError> {
         let _turn = self.reloading.lock().await;
-        let (projects, keys) = self.store.load_directory().await?;
-        self.directory.replace(projects, &keys);
-        Ok(())
+        let loaded = self.store.load_directory().await;
+        let result = loaded.map(|(projects, keys)| self.directory.replace(projects, &keys));
+        self.directory_is_current.store(result.is_ok(), Ordering::Release);
+        result
     }
 
-    /// What is known of a key; one newer than the directory makes it reload, at most once in
-    /// [`DIRECTORY_REFRESH_MIN_MILLIS`] over all requests.
+    /// What is known of a key, after a reload of the directory where it may be newer than that. Reloads asked for here
+    /// come at most once in [`DIRECTORY_REFRESH_MIN_MILLIS`] over all requests.
+    ///
+    /// [`KeyStatus::Unknown`] then means that the database can't be asked now; a key the database doesn't have is
+    /// [`KeyStatus::Revoked`].
     pub async fn key_status(&self, key: &VerifiedKey) -> KeyStatus {
         let status = self.directory.lookup(key);
-        if status != KeyStatus::Unknown || !self.take_reload_turn() {
+        if status != KeyStatus::Unknown {
             return status;
         }
-        match self.reload_directory().await {
-            Ok(()) => self.directory.lookup(key),
-            Err(_) => KeyStatus::Unknown,
+        if self.take_reload_turn() {
+            if let Err(error) = self.reload_directory().await {
+                tracing::debug!(?error, "the key directory could not be reloaded for an unknown key");
+            }
+        } else {
+            // Another request may be reloading: its result is ours too.
+            drop(self.reloading.lock().await);
+        }
+        match self.directory.lookup(key) {
+            KeyStatus::Unknown if self.directory_is_current.load(Ordering::Acquire) => KeyStatus::Revoked,
+            status => status,
         }
     }
 

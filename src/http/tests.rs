@@ -4,4 +4,6 @@ mod access;
 mod admin;
 mod harness;
 mod layers;
+mod senders;
 mod sessions;
+mod socket;

@@ -182,7 +182,7 @@ async fn a_read_key_made_by_another_instance_works_after_one_reload() {
 }
 
 #[tokio::test]
-async fn a_read_key_does_not_read_while_nothing_is_known_of_keys() {
+async fn a_read_key_does_not_read_while_the_database_cannot_be_asked_about_it() {
     let app = App::new();
     app.store.set_away(true);
     let key = format!("Bearer {}", app.state.key_ring.mint(KeyKind::Read, 1, 1).expose());

@@ -66,12 +66,18 @@ struct Rows {
     projects: Vec<Project>,
     keys: Vec<KeyRecord>,
     last_project: i64,
+    loads: u32,
     away: bool,
 }
 
 impl MemoryStore {
     pub fn set_away(&self, away: bool) {
         self.rows.lock().unwrap().away = away;
+    }
+
+    /// How often the directory was loaded.
+    pub fn loads(&self) -> u32 {
+        self.rows.lock().unwrap().loads
     }
 
     fn run<T: Send + 'static>(&self, step: impl FnOnce(&mut Rows) -> Result<T, StoreError>) -> Stored<'_, T> {
@@ -182,7 +188,10 @@ impl ProjectStore for MemoryStore {
     }
 
     fn load_directory(&self) -> Stored<'_, (Vec<Project>, Vec<KeyRecord>)> {
-        self.run(|rows| Ok((rows.projects.clone(), rows.keys.clone())))
+        self.run(|rows| {
+            rows.loads += 1;
+            Ok((rows.projects.clone(), rows.keys.clone()))
+        })
     }
 }
 
