@@ -1,7 +1,7 @@
 //! The native protocol of `POST /log`: an array of events, `{"events": […]}`, or one event.
 //!
 //! The body is walked once. An event is refused alone, with its index; only a body that is not JSON, has nothing to
-//! read or too much of it is refused as a whole. [`fields`] says what each event's fields become.
+//! read or too much of it is refused as a whole. `fields` says what each event's fields become.
 
 mod fields;
 #[cfg(test)]

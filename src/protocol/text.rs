@@ -61,7 +61,7 @@ impl Room {
 
 /// A value as text: a string's characters, else its JSON text.
 ///
-/// No more is decoded than there is room for; JSON text longer than that is cut as it stands.
+/// No more is decoded than there is room for.
 #[must_use]
 pub fn text_of<'a>(value: &Value<'a>, room: Room) -> Cut<'a> {
     if value.kind == Kind::String {
@@ -70,14 +70,17 @@ pub fn text_of<'a>(value: &Value<'a>, room: Room) -> Cut<'a> {
         }
         return room.cut(Cow::Borrowed(value.inner()));
     }
-    if value.traits.untidy && value.kind != Kind::Number && value.raw.len() <= room.most_bytes() {
-        let mut tidy = String::with_capacity(value.raw.len());
-        write_tidy(value.raw, &mut tidy);
-        return room.cut(Cow::Owned(tidy));
+    if !value.traits.untidy || value.kind == Kind::Number {
+        return room.cut(Cow::Borrowed(value.raw));
     }
-    let Cut { text, cut } = room.cut(Cow::Borrowed(value.raw));
-    let text = if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{FFFD}")) } else { text };
-    Cut { text, cut }
+    // Six bytes of an escape may become one.
+    let start = &value.raw[..value.raw.floor_char_boundary(room.most_bytes().saturating_mul(6))];
+    let mut tidy = String::with_capacity(start.len());
+    write_tidy(start, &mut tidy);
+    // A string that was cut in two is not tidied.
+    let tidy = if tidy.contains('\0') { tidy.replace('\0', "\u{FFFD}") } else { tidy };
+    let Cut { text, cut } = room.cut(Cow::Owned(tidy));
+    Cut { text, cut: cut || start.len() < value.raw.len() }
 }
 
 /// A string's characters in full; what is between the quotes was checked by a [`Scanner`].

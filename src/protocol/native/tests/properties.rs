@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -90,7 +92,8 @@ fn check(batch: &ParsedBatch<'_>) {
             let value: Value = serde_json::from_str(json.get()).unwrap();
             assert!(depth_of(&value) <= 32 && json.get().len() <= CTX_BYTES, "{}", json.get());
             assert!(!json.get().contains(['\n', '\r']), "one line");
-            assert!(!json.get().contains("\\ud") && !json.get().contains("\\u0000"), "{}", json.get());
+            let escapes = json.get().replace("\\\\", "");
+            assert!(!escapes.contains("\\ud") && !escapes.contains("\\u0000"), "{}", json.get());
         }
     }
 }
@@ -128,5 +131,40 @@ proptest! {
             let expected = if event.index == 0 { kept.clone() } else { json!({"a": kept, "url": url}) };
             prop_assert_eq!(ctx(event).to_string(), expected.to_string().replace("\\u0000", "\u{FFFD}"));
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_ctx_around_its_bound_stays_valid_and_within_it(
+        entries in prop::collection::vec(
+            (prop::sample::select(vec!["x", "é", "\\u0001", "\\ud800", "\\\"", "\\n", "\u{1}"]), 1_usize..9000, 0_u8..3),
+            1..14,
+        ),
+        outside in any::<bool>(),
+    ) {
+        let mut fields = String::new();
+        for (number, (piece, times, shape)) in entries.iter().enumerate() {
+            let text = piece.repeat(*times);
+            match shape {
+                0 => write!(fields, r#","k{number}":"{text}""#),
+                1 => write!(fields, r#","k{number}":["{text}",{{"a":"{text}"}}]"#),
+                _ => write!(fields, r#","{text}":1"#),
+            }
+            .unwrap();
+        }
+        let body = if outside {
+            format!(r#"{{"message":"m","ctx":[1]{fields}}}"#)
+        } else {
+            format!(r#"{{"message":"m","ctx":{{"first":1{fields}}}}}"#)
+        };
+        let batch = parse(&body, &rules(250)).unwrap();
+        check(&batch);
+        let event = &batch.events[0];
+        let kept = ctx(event);
+        prop_assert!(kept["first"] == 1 || kept["ctx"] == json!([1]));
+        prop_assert!(event.truncated || kept.as_object().unwrap().len() >= entries.iter().filter(|entry| entry.2 < 2).count());
     }
 }
