@@ -82,3 +82,20 @@ pub struct Project {
     /// When it was made.
     pub created_at: Timestamp,
 }
+
+/// Milliseconds of a day.
+const DAY_MS: i64 = 86_400_000;
+
+impl Project {
+    /// What was received before this has expired.
+    #[must_use]
+    pub fn kept_since(&self, now: Timestamp) -> Timestamp {
+        now.plus_millis(-i64::from(self.retention_days) * DAY_MS)
+    }
+
+    /// When an event received at `received_at` expires.
+    #[must_use]
+    pub fn expires_at(&self, received_at: Timestamp) -> Timestamp {
+        received_at.plus_millis(i64::from(self.retention_days) * DAY_MS)
+    }
+}

@@ -18,6 +18,7 @@ use poem::{Body, Response};
 use sha2::{Digest, Sha256};
 
 use crate::error::ApiError;
+use crate::http::route::{Call, Reply};
 
 #[cfg(test)]
 mod tests;
@@ -67,6 +68,22 @@ struct Variant {
 /// a thread that may block.
 pub fn prepare() {
     LazyLock::force(&BUILD);
+}
+
+/// `GET /ui` and everything below it.
+///
+/// # Errors
+/// None.
+pub async fn show_page(_call: Call) -> Reply {
+    Ok(page())
+}
+
+/// `GET /assets/<build hash>/<file>`.
+///
+/// # Errors
+/// As [`asset`].
+pub async fn show_asset(call: Call) -> Reply {
+    asset(call.request.method(), call.param("path"), call.request.headers())
 }
 
 /// The page, for every address under `/ui`: what to show is decided in the browser.

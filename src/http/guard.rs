@@ -13,9 +13,10 @@ use subtle::ConstantTimeEq;
 
 use crate::config::Secret;
 use crate::error::ApiError;
+use crate::error::STORAGE_RETRY_SECONDS;
 use crate::http::origin;
 use crate::http::route::{Access, client_of};
-use crate::http::state::{AppState, STORAGE_RETRY_SECONDS};
+use crate::http::state::AppState;
 use crate::key::{KeyKind, KeyStatus, VerifiedKey};
 use crate::limit::ClientGate;
 

@@ -1,28 +1,99 @@
 //! `POST /log`: a signed batch in, its fate out.
 //!
-//! Nothing is ingested yet: the pipeline of [`crate::ingest`] is wired here.
+//! The gates stand in the order of what they cost: the client's limit, the body's cap, the signature, then the pipeline
+//! of [`crate::ingest`]. A refused body is read on up to a bound, so that the client sees the answer.
 
-use poem::http::HeaderMap;
+use poem::Response;
+use poem::http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Rejection, STORAGE_RETRY_SECONDS};
+use crate::http::body::{BodyTimes, ReadBody, drain, read_body};
+use crate::http::json;
+use crate::http::problem;
 use crate::http::route::{Call, Reply};
-use crate::http::state::{AppState, STORAGE_RETRY_SECONDS};
+use crate::http::state::AppState;
+use crate::ingest::{IncomingBody, Receipt};
 use crate::key::KeyStatus;
+use crate::limit::{ClientGate, ClientKey};
+use crate::memory::BUDGET_WAIT;
 use crate::project::Project;
 use crate::verify::{SignatureHeaders, VerifiedBatch, verify_request};
+use crate::write::BatchKeys;
 
 /// `POST /log` and `POST /api/log`.
 ///
 /// # Errors
-/// 503 until the pipeline is wired.
-pub async fn post_log(_call: Call) -> Reply {
-    Err(ApiError::StorageUnavailable(STORAGE_RETRY_SECONDS))
+/// Every line of API.md's table of statuses.
+pub async fn post_log(mut call: Call) -> Reply {
+    let client = ClientKey::from(call.client());
+    let headers = std::mem::take(call.request.headers_mut());
+    let body = call.request.take_body();
+    let state = &call.state;
+    let times = BodyTimes::default();
+    if let Err(limit) = state.limiter.check_client(client, ClientGate::Ingest) {
+        let error = ApiError::RateLimitedClient(limit);
+        let drained = drain(&headers, body, times).await;
+        return refuse(&call, &error, drained);
+    }
+    let cap = state.config.limits.max_payload_bytes;
+    let read = read_body(&headers, body, cap, &state.bodies, times).await;
+    let ReadBody { bytes, reservation } = match read {
+        Ok(read) => read,
+        Err(refusal) => return refuse(&call, &refusal.error, refusal.drained),
+    };
+    let verified = authenticate(state, &headers, &bytes).await;
+    let verified = verified.inspect_err(|error| state.ingest.outcomes().request_refused(error))?;
+    let Some(project) = &verified.project else {
+        return Err(ApiError::StorageUnavailable(STORAGE_RETRY_SECONDS));
+    };
+    let keys = BatchKeys::of(&verified, state.clock.now());
+    let body = IncomingBody { bytes, encoding: content_encoding(&headers)?, room: reservation };
+    let receipt = state.ingest.accept(project, keys, body).await?;
+    Ok(json::reply(StatusCode::OK, &receipt_json(&receipt, call.request_id.as_str())))
+}
+
+/// Answers before the body was read to its end; the connection goes when some of it is still to come.
+fn refuse(call: &Call, error: &ApiError, drained: bool) -> Reply {
+    call.state.ingest.outcomes().request_refused(error);
+    let mut response: Response = problem::respond(error, &call.request_id);
+    if !drained {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
+
+fn content_encoding(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let mut values = headers.get_all(header::CONTENT_ENCODING).iter();
+    let Some(first) = values.next() else { return Ok(None) };
+    let unreadable = || ApiError::UnsupportedEncoding("Content-Encoding must be one plain name.".to_owned());
+    if values.next().is_some() {
+        return Err(unreadable());
+    }
+    first.to_str().map(|name| Some(name.to_owned())).map_err(|_| unreadable())
+}
+
+fn receipt_json(receipt: &Receipt, request_id: &str) -> Value {
+    json!({
+        "received": receipt.received,
+        "accepted": receipt.accepted,
+        "rejected": rejected_json(&receipt.rejected),
+        "duplicate": receipt.duplicate,
+        "stored": "database",
+        "request_id": request_id,
+    })
+}
+
+/// Refused events as a client sees them.
+#[must_use]
+pub fn rejected_json(rejected: &[Rejection]) -> Value {
+    let one = |rejection: &Rejection| json!({"index": rejection.index, "code": rejection.code, "detail": rejection.detail});
+    rejected.iter().map(one).collect()
 }
 
 /// Who signed a body: the check of [`crate::verify`], and for a key the directory doesn't know a reload of it.
 ///
-/// A batch without a project comes from a key that vouches for itself while the database can't be asked; it goes to the
-/// spool, and whether the key is revoked is checked when that drains.
+/// A batch without a project comes from a key that vouches for itself while the database can't be asked.
 ///
 /// # Errors
 /// As [`verify_request`].
@@ -45,10 +116,23 @@ pub async fn authenticate(
     Ok(batch)
 }
 
-/// One event of ours through the pipeline, signed by the service itself.
+/// One event of ours through the pipeline, for an admin who wants to see one arrive.
 ///
 /// # Errors
-/// 503 until the pipeline is wired.
-pub fn send_test_event(_call: &Call, _project: &Project) -> impl Future<Output = Reply> + Send {
-    std::future::ready(Err(ApiError::StorageUnavailable(STORAGE_RETRY_SECONDS)))
+/// Whatever the pipeline answers.
+pub async fn send_test_event(call: &Call, project: &Project) -> Reply {
+    let state = &call.state;
+    let now = state.clock.now();
+    let event = json!([{
+        "level": "info",
+        "message": "Test event from Tekno Logger",
+        "source": "tekno-logger",
+        "request_id": call.request_id.as_str(),
+    }]);
+    let bytes = bytes::Bytes::from(event.to_string());
+    let room = state.bodies.reserve(bytes.len(), BUDGET_WAIT).await.map_err(|_| ApiError::Overloaded(1))?;
+    let keys = BatchKeys::of_our_own(project.id, call.request_id.as_str(), now);
+    let body = IncomingBody { bytes, encoding: None, room };
+    let receipt = state.ingest.accept(&std::sync::Arc::new(project.clone()), keys, body).await?;
+    Ok(json::reply(StatusCode::OK, &receipt_json(&receipt, call.request_id.as_str())))
 }

@@ -16,14 +16,17 @@ pub mod health;
 pub mod ingest;
 pub mod json;
 pub mod layers;
+pub mod log_json;
 pub mod origin;
 pub mod problem;
 pub mod project_input;
 pub mod request_id;
 pub mod route;
 pub mod search;
+pub mod search_input;
 pub mod session;
 pub mod state;
+pub mod stats;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,7 +55,7 @@ pub fn routes() -> Vec<RouteSpec> {
         RouteSpec::new(GET, "/api/log", Read, search::search),
         RouteSpec::new(GET, "/admin/logs/search", Read, search::search),
         RouteSpec::new(GET, "/logs/:id", Read, search::show_event),
-        RouteSpec::new(GET, "/stats", Read, search::stats),
+        RouteSpec::new(GET, "/stats", Read, stats::stats),
         // Projects and keys
         RouteSpec::new(GET, "/admin/projects", Admin, admin::list_projects),
         RouteSpec::new(POST, "/admin/projects", Admin, admin::create_project),
@@ -73,6 +76,10 @@ pub fn routes() -> Vec<RouteSpec> {
         RouteSpec::new(GET, "/config", Public, health::client_config).cross_origin(),
         RouteSpec::new(GET, "/metrics", Metrics, health::metrics),
         RouteSpec::new(GET, "/", Public, health::root),
+        // The page; what it shows is decided by the reads above
+        RouteSpec::new(GET, "/ui", Public, assets::show_page),
+        RouteSpec::new(GET, "/ui/*path", Public, assets::show_page),
+        RouteSpec::new(GET, "/assets/*path", Public, assets::show_asset),
     ]
 }
 

@@ -50,10 +50,7 @@ fn document(error: &ApiError, request_id: &RequestId) -> Value {
     });
     if let ApiError::AllRejected { received, rejected } = error {
         document["received"] = json!(received);
-        document["rejected"] = rejected
-            .iter()
-            .map(|event| json!({"index": event.index, "code": event.code, "detail": event.detail}))
-            .collect();
+        document["rejected"] = super::ingest::rejected_json(rejected);
     }
     document
 }

@@ -1,58 +1,91 @@
-//! Reading logs: which project a caller reads, then the search of [`crate::search`], which is wired here.
+//! Reading logs: what a caller asks for and may see, the search of [`crate::search`], the answer as JSON.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use poem::http::StatusCode;
+use serde_json::json;
+use tokio::sync::SemaphorePermit;
 
 use crate::error::ApiError;
 use crate::event::EventId;
 use crate::http::guard::{Caller, Reader};
+use crate::http::json;
+use crate::http::log_json::log_json;
 use crate::http::route::{Call, Reply};
-use crate::http::state::STORAGE_RETRY_SECONDS;
-use crate::project::ProjectRef;
+use crate::http::search_input::{self, SearchInput};
+use crate::project::{Project, ProjectRef};
+use crate::search::cursor::Cursor;
+use crate::search::run::{self, Effort, Scope, SearchRequest};
+use crate::timestamp::Timestamp;
+
+/// Longest a search waits for its turn.
+const TURN_WAIT: Duration = Duration::from_secs(3);
 
 /// `GET /logs`, `GET /api/log`, `GET /admin/logs/search`.
 ///
 /// # Errors
-/// 404 for a project the caller doesn't have; 503 until the search is wired.
+/// 400 naming the parameter, 404 for a project the caller doesn't have, 503 when too many search at once. While the
+/// database is away the answer is 200, empty, with `complete: false` and the warning `database_away`.
 pub async fn search(call: Call) -> Reply {
-    let _project_id = project_scope(&call)?;
-    Err(ApiError::StorageUnavailable(STORAGE_RETRY_SECONDS))
+    let now = call.state.clock.now();
+    let projects = readable_projects(&call)?;
+    let SearchInput { criteria, order, after, limit, mut warnings } =
+        search_input::parse(call.request.uri().query().unwrap_or(""), now)?;
+    let request = SearchRequest { scopes: scopes(&projects, now), criteria, order, after, limit };
+    let _turn = turn(&call).await?;
+    let page = match run::search(&call.state.store, &request).await {
+        Ok(page) => page,
+        Err(error) if error.is_away() => {
+            warnings.push("database_away".to_owned());
+            run::Page { hits: Vec::new(), next: None, effort: Effort::default() }
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let logs: Vec<_> = page.hits.iter().filter_map(|hit| log_json(hit, &projects)).collect();
+    let next = page.next.map(|position| Cursor { order: request.order, position }.encode());
+    let Effort { blocks, events, bytes, ms, complete } = page.effort;
+    let answer = json!({
+        "logs": logs,
+        "next_cursor": next,
+        "scanned": { "blocks": blocks, "events": events, "bytes": bytes, "ms": ms, "complete": complete },
+        "warnings": warnings,
+    });
+    Ok(json::reply(StatusCode::OK, &answer))
 }
 
 /// `GET /logs/{id}`.
 ///
 /// # Errors
-/// 404 for what is not an event's id or not the caller's; 503 until the search is wired.
+/// 404 for what is not an event's id, has expired or isn't the caller's, alike; 503.
 pub async fn show_event(call: Call) -> Reply {
-    let _id = EventId::parse(call.param("id")).ok_or(ApiError::NotFound)?;
-    let _reader = reader(&call)?;
-    Err(ApiError::StorageUnavailable(STORAGE_RETRY_SECONDS))
+    let projects = readable_projects(&call)?;
+    let id = EventId::parse(call.param("id")).ok_or(ApiError::NotFound)?;
+    let _turn = turn(&call).await?;
+    let scopes = scopes(&projects, call.state.clock.now());
+    let hit = run::find_event(&call.state.store, &scopes, id).await?.ok_or(ApiError::NotFound)?;
+    let log = log_json(&hit, &projects).ok_or(ApiError::Internal)?;
+    Ok(json::reply(StatusCode::OK, &log))
 }
 
-/// `GET /stats`.
-///
-/// # Errors
-/// 404 for a project the caller doesn't have; 503 until the counts are wired.
-pub async fn stats(call: Call) -> Reply {
-    let _project_id = project_scope(&call)?;
-    Err(ApiError::StorageUnavailable(STORAGE_RETRY_SECONDS))
+async fn turn(call: &Call) -> Result<SemaphorePermit<'_>, ApiError> {
+    let turn = tokio::time::timeout(TURN_WAIT, call.state.searches.acquire()).await;
+    turn.ok().and_then(Result::ok).ok_or(ApiError::Overloaded(1))
 }
 
-/// What the caller of a read route may read.
-///
-/// # Errors
-/// `Unauthorized` on a route that isn't a read route, which the guard makes impossible.
-pub fn reader(call: &Call) -> Result<Reader, ApiError> {
-    match call.caller {
-        Caller::Reader(reader) => Ok(reader),
-        Caller::Admin => Ok(Reader::All),
-        Caller::Anyone | Caller::Scraper => Err(ApiError::Unauthorized),
-    }
+fn scopes(projects: &[Arc<Project>], now: Timestamp) -> Vec<Scope> {
+    let scope =
+        |project: &Arc<Project>| Scope { project_id: project.id, received_after: project.kept_since(now) };
+    projects.iter().map(scope).collect()
 }
 
-/// The project asked for by `project_id` (an id or a slug), or the read key's own; `None` is all projects.
+/// The projects a request is about: the one it names, or all its caller may read.
 ///
 /// # Errors
 /// `NotFound` for a project that doesn't exist or isn't the caller's, alike; `InvalidParameter` when given twice.
-pub fn project_scope(call: &Call) -> Result<Option<i64>, ApiError> {
+pub fn readable_projects(call: &Call) -> Result<Vec<Arc<Project>>, ApiError> {
     let reader = reader(call)?;
+    let directory = &call.state.directory;
     let query = call.request.uri().query().unwrap_or("");
     let mut asked = url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "project_id");
     let (first, second) = (asked.next(), asked.next());
@@ -61,11 +94,20 @@ pub fn project_scope(call: &Call) -> Result<Option<i64>, ApiError> {
     }
     let Some((_, asked)) = first.filter(|(_, value)| !value.is_empty()) else {
         return Ok(match reader {
-            Reader::All => None,
-            Reader::Project(own) => Some(own),
+            Reader::All => directory.projects(),
+            Reader::Project(own) => directory.project(&ProjectRef::Id(own)).into_iter().collect(),
         });
     };
     let reference = ProjectRef::parse(&asked).ok_or(ApiError::NotFound)?;
-    let project = call.state.directory.project(&reference).ok_or(ApiError::NotFound)?;
-    if reader.may_read(project.id) { Ok(Some(project.id)) } else { Err(ApiError::NotFound) }
+    let project = directory.project(&reference).ok_or(ApiError::NotFound)?;
+    if reader.may_read(project.id) { Ok(vec![project]) } else { Err(ApiError::NotFound) }
+}
+
+fn reader(call: &Call) -> Result<Reader, ApiError> {
+    match call.caller {
+        Caller::Reader(reader) => Ok(reader),
+        Caller::Admin => Ok(Reader::All),
+        // The guard lets nobody else through to a read route.
+        Caller::Anyone | Caller::Scraper => Err(ApiError::Unauthorized),
+    }
 }

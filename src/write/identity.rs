@@ -52,6 +52,16 @@ impl BatchKeys {
         };
         Self { keys, expires_at: now.plus_millis(kept) }
     }
+
+    /// The id of an event the service sends itself, named by the request that asked for it.
+    #[must_use]
+    pub fn of_our_own(project_id: i64, request_id: &str, now: Timestamp) -> Self {
+        let mut owner = [0; 32];
+        owner[..8].copy_from_slice(&project_id.to_be_bytes());
+        let hash = digest(&owner, b"own", request_id.as_bytes());
+        let keys = windows(now, BARE_KEPT_MS, Kind::Short, &hash).to_vec();
+        Self { keys, expires_at: now.plus_millis(BARE_KEPT_MS) }
+    }
 }
 
 /// Ids kept long and ids kept short lie apart, so that each can be deleted by range of time.

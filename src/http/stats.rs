@@ -1,0 +1,159 @@
+//! `GET /stats`: events by level and time, the issues that happen most, storage used. All from folded counts, by time of
+//! receipt; events of the last second may be missing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use poem::http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use crate::error::ApiError;
+use crate::event::Level;
+use crate::http::json;
+use crate::http::route::{Call, Reply};
+use crate::http::search::readable_projects;
+use crate::http::search_input::time;
+use crate::project::Project;
+use crate::store::{StorageUsed, Store, StoreError};
+use crate::timestamp::Timestamp;
+
+/// Shown when no range is asked for.
+const DEFAULT_RANGE_MS: i64 = 86_400_000;
+/// Longest range: the longest retention.
+const MAX_RANGE_MS: i64 = 90 * 86_400_000;
+/// Buckets of a trend at most.
+const MAX_BUCKETS: i64 = 120;
+/// Issues in the list.
+const TOP_ISSUES: usize = 10;
+/// Widths a bucket may have, in seconds.
+const WIDTHS: [i64; 10] = [10, 30, 60, 300, 600, 1_800, 3_600, 10_800, 21_600, 86_400];
+
+/// A range in whole buckets, in epoch seconds.
+#[derive(Clone, Copy)]
+struct Range {
+    from: i64,
+    to: i64,
+    width: i64,
+}
+
+/// `GET /stats`.
+///
+/// # Errors
+/// 400 naming the parameter, 404 for a project the caller doesn't have, 503.
+pub async fn stats(call: Call) -> Reply {
+    let now = call.state.clock.now();
+    let projects = readable_projects(&call)?;
+    let range = range(call.request.uri().query().unwrap_or(""), now)?;
+    let gathered = gather(&call.state.store, &projects, range).await?;
+    Ok(json::reply(StatusCode::OK, &gathered.json(range)))
+}
+
+fn range(query: &str, now: Timestamp) -> Result<Range, ApiError> {
+    let (mut from, mut to) = (None, now);
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        match (name.as_ref(), value.is_empty()) {
+            ("from", false) => from = Some(time("from", &value, now)?),
+            ("to", false) => to = time("to", &value, now)?,
+            _ => {}
+        }
+    }
+    let from = from.unwrap_or(to.plus_millis(-DEFAULT_RANGE_MS));
+    let length = to.as_millis() - from.as_millis();
+    if !(1..=MAX_RANGE_MS).contains(&length) {
+        return Err(ApiError::InvalidParameter("from must be before to, by at most 90 days.".to_owned()));
+    }
+    let seconds = length / 1_000 + 1;
+    let width = WIDTHS.into_iter().find(|width| seconds / width < MAX_BUCKETS).unwrap_or(86_400);
+    let from = from.as_seconds().div_euclid(width) * width;
+    let to = (to.as_seconds().div_euclid(width) + 1) * width;
+    Ok(Range { from, to, width })
+}
+
+#[derive(Default)]
+struct Gathered {
+    trend: BTreeMap<i64, BTreeMap<i64, i64>>,
+    issues: Vec<(i64, Value)>,
+    storage: StorageUsed,
+}
+
+async fn gather(store: &Store, projects: &[Arc<Project>], range: Range) -> Result<Gathered, StoreError> {
+    let Range { from, to, width } = range;
+    let mut all = Gathered::default();
+    for project in projects {
+        let mut session = store.read().await?;
+        for (level, slot, count) in session.level_trend(project.id, from, to, width).await? {
+            *all.trend.entry(slot).or_default().entry(level).or_default() += count;
+        }
+        for (issue, count) in session.top_issues(project.id, from, to, TOP_ISSUES).await? {
+            let shown = json!({
+                "project_id": project.id,
+                "project": project.slug.as_str(),
+                "fingerprint": issue.fingerprint.to_string(),
+                "title": issue.title,
+                "source": issue.source,
+                "level": level_name(issue.level),
+                "count": count,
+                "first_seen": issue.first_seen.to_string(),
+                "last_seen": issue.last_seen.to_string(),
+                "sample": issue.sample,
+            });
+            all.issues.push((count, shown));
+        }
+        let used = session.storage_used(project.id).await?;
+        all.storage.blocks += used.blocks;
+        all.storage.events += used.events;
+        all.storage.raw_bytes += used.raw_bytes;
+        all.storage.stored_bytes += used.stored_bytes;
+    }
+    all.issues.sort_by_key(|(count, _)| -count);
+    all.issues.truncate(TOP_ISSUES);
+    Ok(all)
+}
+
+impl Gathered {
+    fn json(self, range: Range) -> Value {
+        let mut by_level: BTreeMap<i64, i64> = BTreeMap::new();
+        for (level, count) in self.trend.values().flatten() {
+            *by_level.entry(*level).or_default() += count;
+        }
+        let total: i64 = by_level.values().sum();
+        let errors: i64 =
+            by_level.iter().filter(|(level, _)| **level >= Level::Error as i64).map(|(_, n)| n).sum();
+        #[expect(clippy::cast_precision_loss, reason = "a share of counts far below 2^52")]
+        let error_rate = if total == 0 { 0.0 } else { errors as f64 / total as f64 };
+        let empty = BTreeMap::new();
+        let trend: Vec<Value> = (0..(range.to - range.from) / range.width)
+            .map(|index| {
+                let from = range.from + index * range.width;
+                let counts = counts_json(self.trend.get(&from).unwrap_or(&empty));
+                json!({ "from": seconds(from), "to": seconds(from + range.width), "counts": counts })
+            })
+            .collect();
+        let StorageUsed { blocks, events, raw_bytes, stored_bytes } = self.storage;
+        json!({
+            "from": seconds(range.from),
+            "to": seconds(range.to),
+            "total": total,
+            "events": counts_json(&by_level),
+            "error_rate": error_rate,
+            "trend": trend,
+            "top_issues": self.issues.into_iter().map(|(_, issue)| issue).collect::<Vec<_>>(),
+            "storage": {
+                "blocks": blocks, "events": events, "raw_bytes": raw_bytes, "stored_bytes": stored_bytes,
+            },
+        })
+    }
+}
+
+fn counts_json(counts: &BTreeMap<i64, i64>) -> Value {
+    let named = counts.iter().map(|(level, count)| (level_name(*level).to_owned(), json!(count)));
+    Value::Object(named.collect::<Map<_, _>>())
+}
+
+fn level_name(level: i64) -> &'static str {
+    usize::try_from(level).ok().and_then(|index| Level::ALL.get(index)).map_or("info", |level| level.name())
+}
+
+fn seconds(at: i64) -> String {
+    Timestamp::from_millis(at * 1_000).to_string()
+}
