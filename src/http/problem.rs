@@ -55,8 +55,9 @@ fn document(error: &ApiError, request_id: &RequestId) -> Value {
     document
 }
 
-/// `WWW-Authenticate` where RFC 9110 asks for it; `Retry-After`, and for a limit the two fields of draft-ietf-httpapi-ratelimit-headers: the policy (`q` allowed in
-/// `w` seconds) and what is left of it (`r`, for `t` more seconds).
+/// `WWW-Authenticate` where RFC 9110 asks for it; `Retry-After`, and for a limit the two fields of
+/// draft-ietf-httpapi-ratelimit-headers: the policy (`q` allowed in `w` seconds) and what is left of it (`r`, for `t`
+/// more seconds).
 fn headers_of(error: &ApiError) -> Vec<(HeaderName, HeaderValue)> {
     let value =
         |text: String| HeaderValue::try_from(text).expect("digits, quotes and letters are a header value");

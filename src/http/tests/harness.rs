@@ -28,7 +28,7 @@ use crate::timestamp::Timestamp;
 
 pub const ADMIN_TOKEN: &str = "the-admin-token";
 pub const METRICS_TOKEN: &str = "the-metrics-token";
-pub const START_MILLIS: i64 = 1_790_000_000_000;
+const START_MILLIS: i64 = 1_790_000_000_000;
 
 pub fn config() -> Config {
     Config {
