@@ -1,1 +1,155 @@
-//! To be written.
+//! The service as a whole: built from its settings, run until told to stop, stopped in order.
+//!
+//! Building binds the port and touches no database; running answers `/healthz` at once, whatever the database does.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::database::DatabaseWatch;
+use crate::fold::{Fold, FoldMailbox};
+use crate::http::health::Health;
+use crate::http::state::{AppState, Parts};
+use crate::http::{self, adapter};
+use crate::ingest::Ingest;
+use crate::key::KeyDirectory;
+use crate::lifecycle::{ExitOutcome, Lifecycle, ShutdownTrigger, Stage, StopBounds};
+use crate::limit::Limiter;
+use crate::memory::{BODY_BUDGET_BYTES, Budget};
+use crate::metrics::Gauges;
+use crate::outcome::Outcomes;
+use crate::removal::{Remover, remover};
+use crate::server::{self, Listener, ServerLimits, bind};
+use crate::store::{Store, WRITER_CONNECTIONS};
+use crate::write::{WriteQueue, WriterSlot};
+
+/// A service that has its port and does nothing yet.
+pub struct App {
+    listener: Listener,
+    state: Arc<AppState>,
+    lifecycle: Lifecycle,
+    queue: Arc<WriteQueue>,
+    mailbox: Arc<FoldMailbox>,
+    remover: Remover,
+    first_ready: Option<oneshot::Sender<()>>,
+}
+
+impl App {
+    /// Binds the port and puts everything together. Call it inside a tokio runtime.
+    ///
+    /// # Errors
+    /// A sentence when the port or the data directory can't be had.
+    pub fn build(config: Config, clock: Clock) -> Result<Self, String> {
+        let listener = bind(config.port).map_err(|error| format!("PORT {}: {error}", config.port))?;
+        let store = Store::new(&config)?;
+        let queue = Arc::new(WriteQueue::default());
+        let limiter = Arc::new(Limiter::new(&config.limits));
+        let outcomes = Outcomes::default();
+        let bodies = Budget::new(BODY_BUDGET_BYTES);
+        let ingest = Arc::new(Ingest::new(
+            config.limits.clone(),
+            clock.clone(),
+            limiter.clone(),
+            queue.clone(),
+            outcomes.clone(),
+        ));
+        let mut registry = Registry::default();
+        outcomes.register(&mut registry);
+        let version = ConstGauge::new(1_i64);
+        let labels = [("version".into(), env!("CARGO_PKG_VERSION").into())];
+        registry.sub_registry_with_labels(labels.into_iter()).register(
+            "tekno_build",
+            "This version",
+            version,
+        );
+        registry.register_collector(Box::new(Gauges {
+            store: store.clone(),
+            queue: queue.clone(),
+            connections: listener.gauges(),
+            bodies: bodies.clone(),
+            queued: ingest.queue_budget(),
+            limiter: limiter.clone(),
+        }));
+        let (removals, remover) = remover(store.clone(), clock.clone());
+        let state = Arc::new(AppState::new(Parts {
+            config: Arc::new(config),
+            health: Arc::new(Health::new(clock.now(), store.clone())),
+            clock,
+            store,
+            directory: Arc::new(KeyDirectory::new()),
+            metrics: Arc::new(registry),
+            limiter,
+            bodies,
+            ingest,
+            removals,
+        }));
+        let lifecycle = Lifecycle::new(StopBounds::default());
+        let mailbox = Arc::new(FoldMailbox::default());
+        Ok(Self { listener, state, lifecycle, queue, mailbox, remover, first_ready: None })
+    }
+
+    /// The address it listens on.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.listener.local_addr()
+    }
+
+    /// What its handlers reach.
+    #[must_use]
+    pub fn state(&self) -> Arc<AppState> {
+        self.state.clone()
+    }
+
+    /// What stops it.
+    #[must_use]
+    pub fn trigger(&self) -> ShutdownTrigger {
+        self.lifecycle.trigger()
+    }
+
+    /// Resolves when the database has been reached for the first time.
+    pub fn first_ready(&mut self) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        self.first_ready = Some(sender);
+        receiver
+    }
+
+    /// From now on SIGTERM and SIGINT stop it.
+    ///
+    /// # Errors
+    /// When the system refuses to install a handler.
+    pub fn listen_for_signals(&self) -> std::io::Result<()> {
+        self.lifecycle.listen_for_signals()
+    }
+
+    /// Serves until stopped, then stops accepting, answers what was accepted, commits what was queued, counts it.
+    pub async fn run(self) -> ExitOutcome {
+        let Self { listener, state, lifecycle, queue, mailbox, remover, first_ready } = self;
+        let (store, clock) = (state.store.clone(), state.clock.clone());
+        let limits = ServerLimits::new(state.config.limits.max_connections, &state.config.client_address);
+        let handler = adapter::handler(http::endpoint(&state));
+        let stop = |stage| lifecycle.stop_token(stage);
+        lifecycle.spawn(Stage::Serve, "server", server::serve(listener, handler, limits, stop(Stage::Serve)));
+        for _ in 0..WRITER_CONNECTIONS {
+            let slot = WriterSlot::new(queue.clone(), store.clone(), clock.clone(), mailbox.clone());
+            lifecycle.spawn(Stage::Write, "writer", slot.run());
+        }
+        let stop_writing = stop(Stage::Write);
+        lifecycle.spawn(Stage::Write, "queue", async move {
+            stop_writing.cancelled().await;
+            queue.close();
+        });
+        let fold = Fold::new(store.clone(), clock, mailbox);
+        lifecycle.spawn(Stage::Fold, "fold", fold.run(stop(Stage::Fold)));
+        lifecycle.spawn(Stage::Background, "removal", remover.run(stop(Stage::Background)));
+        let watch = DatabaseWatch::new(state, first_ready);
+        lifecycle.spawn(Stage::Background, "database", watch.run(stop(Stage::Background)));
+        let outcome = lifecycle.run().await;
+        store.close();
+        outcome
+    }
+}

@@ -4,6 +4,7 @@
 //! [`output`]'s. A usage error exits with 2 (clap's), settings that can't be used with [`EXIT_CONFIG`].
 
 pub mod output;
+pub mod run;
 #[cfg(test)]
 mod tests;
 

@@ -101,6 +101,12 @@ impl Ingest {
         &self.outcomes
     }
 
+    /// Room taken by queued batches.
+    #[must_use]
+    pub fn queue_budget(&self) -> Budget {
+        self.queue_budget.clone()
+    }
+
     /// Stores a batch of a verified sender.
     ///
     /// # Errors
@@ -266,4 +272,16 @@ fn note_title(titles: &mut Vec<IssueTitle>, event: &Event<'_>, fingerprinter: &m
         let title = fingerprinter.title(event);
         titles.push(IssueTitle { fingerprint, title, source: event.source.to_string() });
     }
+}
+
+/// The body of a test event of our own, named by what asked for it.
+#[must_use]
+pub fn test_event(request_id: &str) -> Bytes {
+    let event = serde_json::json!([{
+        "level": "info",
+        "message": "Test event from Tekno Logger",
+        "source": "tekno-logger",
+        "request_id": request_id,
+    }]);
+    Bytes::from(event.to_string())
 }

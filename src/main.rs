@@ -1,2 +1,7 @@
-//! Binary.
-fn main() {}
+//! The binary: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tekno_logger::cli::run::run()
+}

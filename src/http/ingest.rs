@@ -1,21 +1,20 @@
 //! `POST /log`: a signed batch in, its fate out.
 //!
-//! The gates stand in the order of what they cost: the client's limit, the body's cap, the signature, then the pipeline
-//! of [`crate::ingest`]. A refused body is read on up to a bound, so that the client sees the answer.
+//! The gates stand in the order of what they cost: the client's limit (charged for every route), the body's cap, the
+//! signature, then the pipeline of [`crate::ingest`]. A refused body is read on up to a bound, so that the client sees the answer.
 
 use poem::Response;
 use poem::http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::error::{ApiError, Rejection, STORAGE_RETRY_SECONDS};
-use crate::http::body::{BodyTimes, ReadBody, drain, read_body};
+use crate::http::body::{BodyTimes, ReadBody, read_body};
 use crate::http::json;
 use crate::http::problem;
 use crate::http::route::{Call, Reply};
 use crate::http::state::AppState;
-use crate::ingest::{IncomingBody, Receipt};
+use crate::ingest::{IncomingBody, Receipt, test_event};
 use crate::key::KeyStatus;
-use crate::limit::{ClientGate, ClientKey};
 use crate::memory::BUDGET_WAIT;
 use crate::project::Project;
 use crate::verify::{SignatureHeaders, VerifiedBatch, verify_request};
@@ -26,18 +25,11 @@ use crate::write::BatchKeys;
 /// # Errors
 /// Every line of API.md's table of statuses.
 pub async fn post_log(mut call: Call) -> Reply {
-    let client = ClientKey::from(call.client());
     let headers = std::mem::take(call.request.headers_mut());
     let body = call.request.take_body();
     let state = &call.state;
-    let times = BodyTimes::default();
-    if let Err(limit) = state.limiter.check_client(client, ClientGate::Ingest) {
-        let error = ApiError::RateLimitedClient(limit);
-        let drained = drain(&headers, body, times).await;
-        return refuse(&call, &error, drained);
-    }
     let cap = state.config.limits.max_payload_bytes;
-    let read = read_body(&headers, body, cap, &state.bodies, times).await;
+    let read = read_body(&headers, body, cap, &state.bodies, BodyTimes::default()).await;
     let ReadBody { bytes, reservation } = match read {
         Ok(read) => read,
         Err(refusal) => return refuse(&call, &refusal.error, refusal.drained),
@@ -123,13 +115,7 @@ pub async fn authenticate(
 pub async fn send_test_event(call: &Call, project: &Project) -> Reply {
     let state = &call.state;
     let now = state.clock.now();
-    let event = json!([{
-        "level": "info",
-        "message": "Test event from Tekno Logger",
-        "source": "tekno-logger",
-        "request_id": call.request_id.as_str(),
-    }]);
-    let bytes = bytes::Bytes::from(event.to_string());
+    let bytes = test_event(call.request_id.as_str());
     let room = state.bodies.reserve(bytes.len(), BUDGET_WAIT).await.map_err(|_| ApiError::Overloaded(1))?;
     let keys = BatchKeys::of_our_own(project.id, call.request_id.as_str(), now);
     let body = IncomingBody { bytes, encoding: None, room };

@@ -157,6 +157,7 @@ impl PathEndpoint {
             Access::Ingest => ClientGate::Ingest,
             Access::Read | Access::Admin | Access::Metrics => ClientGate::Read,
         };
+        self.state.note_use();
         self.state.limiter.check_client(client_of(&self.state, request).into(), gate)
     }
 

@@ -53,6 +53,7 @@ pub struct AppState {
     pub removals: Removals,
     /// Turns for searches.
     pub searches: Semaphore,
+    used: AtomicBool,
     reloading: Mutex<()>,
     /// Whether the last reload worked.
     directory_is_current: AtomicBool,
@@ -105,10 +106,21 @@ impl AppState {
             ingest,
             removals,
             searches: Semaphore::new(MAX_SEARCHES),
+            used: AtomicBool::new(false),
             reloading: Mutex::new(()),
             directory_is_current: AtomicBool::new(false),
             last_asked_reload: AtomicI64::new(i64::MIN),
         }
+    }
+
+    /// Notes that somebody asked for something that needs keys or data.
+    pub fn note_use(&self) {
+        self.used.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody did since this was last asked.
+    pub fn was_used(&self) -> bool {
+        self.used.swap(false, Ordering::Relaxed)
     }
 
     /// Replaces the directory by what is stored now. One at a time, so that an older snapshot never follows a newer.

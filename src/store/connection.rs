@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use futures_util::TryStreamExt;
+use futures_util::{FutureExt, TryStreamExt};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -257,11 +257,10 @@ impl Connection {
     /// [`StoreError::SchemaTooNew`], else what the database said.
     pub async fn migrate(&mut self, migrator: &Migrator, timeout: Duration) -> Result<(), StoreError> {
         self.clean = false;
-        let run = async {
-            match &mut self.wire {
-                Wire::MySql(wire) => migrator.run(wire).await,
-                Wire::Sqlite(wire) => migrator.run(wire).await,
-            }
+        // Not `run`: with its generic `Acquire` the future could not move between threads.
+        let run = match &mut self.wire {
+            Wire::MySql(wire) => migrator.run_direct(None, wire, false).boxed(),
+            Wire::Sqlite(wire) => migrator.run_direct(None, wire, false).boxed(),
         };
         let ran = tokio::time::timeout(timeout, run).await.map_err(|_| StoreError::TimedOut(timeout))?;
         ran.map_err(|error| match error {

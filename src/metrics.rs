@@ -1,0 +1,72 @@
+//! Gauges for `/metrics`, read at the moment they are asked for.
+
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use crate::limit::Limiter;
+use crate::memory::Budget;
+use crate::server::ConnectionGauges;
+use crate::store::{DatabaseStatus, Store};
+use crate::write::WriteQueue;
+
+/// Where the numbers are.
+pub struct Gauges {
+    /// Database status.
+    pub store: Store,
+    /// Batches waiting.
+    pub queue: Arc<WriteQueue>,
+    /// Connections.
+    pub connections: Arc<ConnectionGauges>,
+    /// Room taken by request bodies.
+    pub bodies: Budget,
+    /// Room taken by queued batches.
+    pub queued: Budget,
+    /// Clients known to the limits.
+    pub limiter: Arc<Limiter>,
+}
+
+impl std::fmt::Debug for Gauges {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[gauges]")
+    }
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+impl Collector for Gauges {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let connected = self.store.status() == DatabaseStatus::Connected;
+        let gauges: [(&str, &str, i64); 8] = [
+            ("tekno_database_connected", "1 when the database can be used", i64::from(connected)),
+            ("tekno_queue_batches", "Batches waiting for a commit", number(self.queue.depth())),
+            ("tekno_queue_bytes", "Bytes of batches waiting for a commit", number(self.queued.used())),
+            ("tekno_queue_bytes_peak", "Most of that since the start", number(self.queued.peak())),
+            ("tekno_body_bytes", "Bytes of request bodies in memory", number(self.bodies.used())),
+            ("tekno_body_bytes_peak", "Most of that since the start", number(self.bodies.peak())),
+            ("tekno_connections_open", "Client connections", number(self.connections.open())),
+            ("tekno_limiter_clients", "Client addresses in memory", number(self.limiter.client_keys())),
+        ];
+        for (name, help, value) in gauges {
+            let gauge = ConstGauge::new(value);
+            let kind = gauge.metric_type();
+            gauge.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
+        }
+        let counters: [(&str, &str, u64); 3] = [
+            ("tekno_connections_accepted", "Connections accepted", self.connections.accepted()),
+            ("tekno_connections_refused", "Connections over one address's share", self.connections.refused()),
+            ("tekno_accept_errors", "Failures to accept", self.connections.accept_errors()),
+        ];
+        for (name, help, value) in counters {
+            let counter = ConstCounter::new(value);
+            let kind = counter.metric_type();
+            counter.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
+        }
+        Ok(())
+    }
+}
