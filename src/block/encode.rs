@@ -120,13 +120,7 @@ impl BatchEncoder {
     }
 
     fn push_tokens(&mut self, event: &Event<'_>) {
-        if let Some(user) = &event.user_id {
-            self.tokens.add("user_id", user);
-        }
-        if let Some(request) = &event.request_id {
-            self.tokens.add("request_id", request);
-        }
-        self.tokens.add("fingerprint", &event.fingerprint.to_string());
+        self.tokens.add_event(event.user_id.as_deref(), event.request_id.as_deref(), event.fingerprint);
         if let Some(ctx) = &event.ctx {
             self.tokens.add_ctx(ctx.get());
         }

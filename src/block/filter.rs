@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::case::{lowercase, push_lowercase};
+use crate::fingerprint::Fingerprint;
 
 /// Bits set per token.
 pub const PROBES: usize = 6;
@@ -120,13 +121,16 @@ pub fn may_contain_ctx(filter: &[u8], path: &str, value: &str) -> bool {
 #[must_use]
 pub fn indexes_ctx(path: &str, value: &str) -> bool {
     let lower = |text| if str::is_ascii(text) { Cow::Borrowed(text) } else { Cow::Owned(lowercase(text)) };
-    indexes_path(&lower(path)) && indexes_value(&lower(path), &lower(value))
+    indexes_value(&lower(path), &lower(value)) && indexes_path(&lower(path))
 }
 
 fn indexes_path(path: &str) -> bool {
-    let plain = |key: &str| !key.is_empty() && !key.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = |key: &[u8]| !key.iter().all(u8::is_ascii_digit);
+    let mut keys = path.as_bytes().split(|&byte| byte == b'.');
     path.is_empty()
-        || path.len() <= MAX_CTX_PATH && path.split('.').count() <= MAX_CTX_KEYS && path.split('.').all(plain)
+        || (path.len() <= MAX_CTX_PATH
+            && keys.by_ref().take(MAX_CTX_KEYS).all(plain)
+            && keys.next().is_none())
 }
 
 fn indexes_value(path: &str, value: &str) -> bool {
@@ -162,6 +166,15 @@ impl IdTokens {
         self.text.clear();
         self.text.extend_from_slice(field.as_bytes());
         self.push(value);
+    }
+
+    /// Adds the tokens of an event's own fields.
+    pub fn add_event(&mut self, user_id: Option<&str>, request_id: Option<&str>, fingerprint: Fingerprint) {
+        let fields = [("user_id", user_id), ("request_id", request_id)];
+        for (field, value) in fields.into_iter().filter_map(|(field, value)| Some((field, value?))) {
+            self.add(field, value);
+        }
+        self.add("fingerprint", &fingerprint.to_string());
     }
 
     /// Adds the tokens of an event's `ctx`.

@@ -87,8 +87,6 @@ fn events_are_parsed_only_while_they_could_be_taken() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
     #[test]
     fn a_scan_finds_what_the_naive_matcher_finds(
         (sample, criteria) in samples::search(),
