@@ -272,10 +272,7 @@ impl BlockEncoder {
         self.tokens.clear();
         self.trigrams.drain(&mut self.tokens);
         let room = self.packed.len() * FILTER_PERCENT / 100;
-        if id_bytes + filter::size_for(self.tokens.len()) > room {
-            return Vec::new();
-        }
-        filter::build(&self.tokens)
+        filter::build_within(&self.tokens, room.saturating_sub(id_bytes))
     }
 }
 

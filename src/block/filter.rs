@@ -3,7 +3,7 @@
 //! A filter is a bit string of `bits` = 8 × its length, a power of two from 64; bit `i` is
 //! `ORD(SUBSTRING(f, i DIV 8 + 1, 1)) & (1 << (i MOD 8))`. A token's 64 bits give `h1` (low 32) and `h2` (high 32, made
 //! odd); probe `j` of 0–5 is bit `((h1 + j * h2) mod 2^32) & (bits - 1)`. All six set: perhaps there. An empty filter
-//! admits everything. A filter never denies what was put in; sized by [`build`] it admits at most 1 % of the rest.
+//! admits everything. A filter never denies what was put in; sized by [`build`] it admits about 1 % of the rest.
 
 use std::borrow::Cow;
 
@@ -39,8 +39,22 @@ pub fn size_for(tokens: usize) -> usize {
 /// A filter of `tokens`, which should be distinct; empty when [`size_for`] says 0.
 #[must_use]
 pub fn build(tokens: &[u64]) -> Vec<u8> {
-    let mut filter = vec![0; size_for(tokens.len())];
-    if filter.is_empty() {
+    build_sized(tokens, size_for(tokens.len()))
+}
+
+/// A filter of `tokens` in at most `room` bytes: as [`build`] makes it, or half of that, or empty.
+///
+/// Half admits up to 13 % for one token, so it suits text, where a word is several tokens that all must be admitted.
+#[must_use]
+pub fn build_within(tokens: &[u64], room: usize) -> Vec<u8> {
+    let size = size_for(tokens.len());
+    let fitting = [size, size / 2].into_iter().find(|&bytes| bytes >= MIN_BYTES && bytes <= room);
+    build_sized(tokens, fitting.unwrap_or(0))
+}
+
+fn build_sized(tokens: &[u64], bytes: usize) -> Vec<u8> {
+    let mut filter = vec![0; bytes];
+    if bytes == 0 {
         return filter;
     }
     for &token in tokens {
