@@ -120,13 +120,7 @@ impl BatchEncoder {
     }
 
     fn push_tokens(&mut self, event: &Event<'_>) {
-        if let Some(user) = &event.user_id {
-            self.tokens.add("user_id", user);
-        }
-        if let Some(request) = &event.request_id {
-            self.tokens.add("request_id", request);
-        }
-        self.tokens.add("fingerprint", &event.fingerprint.to_string());
+        self.tokens.add_event(event.user_id.as_deref(), event.request_id.as_deref(), event.fingerprint);
         if let Some(ctx) = &event.ctx {
             self.tokens.add_ctx(ctx.get());
         }
@@ -278,10 +272,7 @@ impl BlockEncoder {
         self.tokens.clear();
         self.trigrams.drain(&mut self.tokens);
         let room = self.packed.len() * FILTER_PERCENT / 100;
-        if id_bytes + filter::size_for(self.tokens.len()) > room {
-            return Vec::new();
-        }
-        filter::build(&self.tokens)
+        filter::build_within(&self.tokens, room.saturating_sub(id_bytes))
     }
 }
 

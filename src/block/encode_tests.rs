@@ -84,15 +84,15 @@ fn a_null_ctx_is_stored_as_none() {
 
 #[test]
 fn filters_take_at_most_eight_percent_and_admit_at_most_one_in_a_hundred_strangers() {
-    for count in [250, 1000, 2000] {
-        let mut random = Random(count as u64);
+    for (count, seed) in (20..40).map(|seed| (250, seed)).chain([(1000, 1), (2000, 2)]) {
+        let mut random = Random(seed);
         let header = yardstick_block(&mut random, count).header;
         let (ids, text) = (header.id_filter.len(), header.text_filter.len());
         let per_event =
             |bytes: usize| f64::from(u32::try_from(bytes).unwrap()) / f64::from(header.event_count);
         let stored = header.stored_bytes as usize;
         let admitted = |tokens: &mut dyn FnMut() -> Vec<u64>, filter: &[u8]| {
-            (0..5000).filter(|_| tokens().iter().all(|&token| may_contain(filter, token))).count()
+            (0..2000).filter(|_| tokens().iter().all(|&token| may_contain(filter, token))).count()
         };
         let id_hits =
             admitted(&mut || vec![id_token("request_id", &random.draw().to_string())], &header.id_filter);
@@ -103,7 +103,7 @@ fn filters_take_at_most_eight_percent_and_admit_at_most_one_in_a_hundred_strange
         };
         let text_hits = admitted(&mut word, &header.text_filter);
         println!(
-            "{count} events: stored {:.1} B an event, raw {:.1}, ids {:.2}, text {:.2}; admitted of 5000: ids {id_hits}, words {text_hits}",
+            "{count} events: stored {:.1} B an event, raw {:.1}, ids {:.2}, text {:.2}; admitted of 2000: ids {id_hits}, words {text_hits}",
             per_event(stored),
             per_event(header.raw_bytes as usize),
             per_event(ids),
@@ -111,7 +111,7 @@ fn filters_take_at_most_eight_percent_and_admit_at_most_one_in_a_hundred_strange
         );
         assert!((ids + text) * 100 <= stored * 8, "{ids} + {text} of {stored}");
         assert!(text > 0, "typical events keep their text filter");
-        assert!(id_hits <= 65 && text_hits <= 50, "{id_hits} ids, {text_hits} words");
+        assert!(id_hits <= 30 && text_hits <= 20, "{id_hits} ids, {text_hits} words");
     }
 }
 

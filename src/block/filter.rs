@@ -3,13 +3,14 @@
 //! A filter is a bit string of `bits` = 8 × its length, a power of two from 64; bit `i` is
 //! `ORD(SUBSTRING(f, i DIV 8 + 1, 1)) & (1 << (i MOD 8))`. A token's 64 bits give `h1` (low 32) and `h2` (high 32, made
 //! odd); probe `j` of 0–5 is bit `((h1 + j * h2) mod 2^32) & (bits - 1)`. All six set: perhaps there. An empty filter
-//! admits everything. A filter never denies what was put in; sized by [`build`] it admits at most 1 % of the rest.
+//! admits everything. A filter never denies what was put in; sized by [`build`] it admits about 1 % of the rest.
 
 use std::borrow::Cow;
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::case::{lowercase, push_lowercase};
+use crate::fingerprint::Fingerprint;
 
 /// Bits set per token.
 pub const PROBES: usize = 6;
@@ -38,8 +39,22 @@ pub fn size_for(tokens: usize) -> usize {
 /// A filter of `tokens`, which should be distinct; empty when [`size_for`] says 0.
 #[must_use]
 pub fn build(tokens: &[u64]) -> Vec<u8> {
-    let mut filter = vec![0; size_for(tokens.len())];
-    if filter.is_empty() {
+    build_sized(tokens, size_for(tokens.len()))
+}
+
+/// A filter of `tokens` in at most `room` bytes: as [`build`] makes it, or half of that, or empty.
+///
+/// Half admits up to 13 % for one token, so it suits text, where a word is several tokens that all must be admitted.
+#[must_use]
+pub fn build_within(tokens: &[u64], room: usize) -> Vec<u8> {
+    let size = size_for(tokens.len());
+    let fitting = [size, size / 2].into_iter().find(|&bytes| bytes >= MIN_BYTES && bytes <= room);
+    build_sized(tokens, fitting.unwrap_or(0))
+}
+
+fn build_sized(tokens: &[u64], bytes: usize) -> Vec<u8> {
+    let mut filter = vec![0; bytes];
+    if bytes == 0 {
         return filter;
     }
     for &token in tokens {
@@ -120,13 +135,16 @@ pub fn may_contain_ctx(filter: &[u8], path: &str, value: &str) -> bool {
 #[must_use]
 pub fn indexes_ctx(path: &str, value: &str) -> bool {
     let lower = |text| if str::is_ascii(text) { Cow::Borrowed(text) } else { Cow::Owned(lowercase(text)) };
-    indexes_path(&lower(path)) && indexes_value(&lower(path), &lower(value))
+    indexes_value(&lower(path), &lower(value)) && indexes_path(&lower(path))
 }
 
 fn indexes_path(path: &str) -> bool {
-    let plain = |key: &str| !key.is_empty() && !key.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = |key: &[u8]| !key.iter().all(u8::is_ascii_digit);
+    let mut keys = path.as_bytes().split(|&byte| byte == b'.');
     path.is_empty()
-        || path.len() <= MAX_CTX_PATH && path.split('.').count() <= MAX_CTX_KEYS && path.split('.').all(plain)
+        || (path.len() <= MAX_CTX_PATH
+            && keys.by_ref().take(MAX_CTX_KEYS).all(plain)
+            && keys.next().is_none())
 }
 
 fn indexes_value(path: &str, value: &str) -> bool {
@@ -162,6 +180,15 @@ impl IdTokens {
         self.text.clear();
         self.text.extend_from_slice(field.as_bytes());
         self.push(value);
+    }
+
+    /// Adds the tokens of an event's own fields.
+    pub fn add_event(&mut self, user_id: Option<&str>, request_id: Option<&str>, fingerprint: Fingerprint) {
+        let fields = [("user_id", user_id), ("request_id", request_id)];
+        for (field, value) in fields.into_iter().filter_map(|(field, value)| Some((field, value?))) {
+            self.add(field, value);
+        }
+        self.add("fingerprint", &fingerprint.to_string());
     }
 
     /// Adds the tokens of an event's `ctx`.

@@ -97,6 +97,17 @@ fn at_most_one_percent_of_strangers_are_admitted() {
     }
 }
 
+#[test]
+fn a_filter_within_bounds_is_whole_or_half_or_none() {
+    let tokens: Vec<u64> = (0..60).map(|number: u64| id_token("batch", &number.to_string())).collect();
+    assert_eq!(size_for(60), 128);
+    for (room, bytes) in [(1000, 128), (128, 128), (127, 64), (64, 64), (63, 0), (0, 0)] {
+        let filter = build_within(&tokens, room);
+        assert_eq!(filter.len(), bytes, "{room}");
+        assert!(tokens.iter().all(|&token| may_contain(&filter, token)));
+    }
+}
+
 proptest! {
     #[test]
     fn a_filter_never_denies_what_was_put_in(tokens in hash_set(any::<u64>(), 1..300)) {

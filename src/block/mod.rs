@@ -6,6 +6,7 @@ pub mod decode;
 pub mod encode;
 pub mod filter;
 pub mod json;
+pub mod regroup;
 pub mod summary;
 pub mod trigram;
 

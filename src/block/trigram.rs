@@ -73,9 +73,11 @@ impl TrigramSet {
 
 /// Marks every window of three codes; what is no trigram is told apart when the set is drained.
 fn mark(text: &[u8], seen: &mut [u64]) {
-    let mut trigram = 0;
+    let mut codes = 0_u64;
     for &byte in text {
-        trigram = (trigram << CODE_BITS | u32::from(CODES[usize::from(byte)])) & MASK;
+        // Older codes are shifted out at the top; cutting them off here would be one more step to wait for.
+        codes = codes << CODE_BITS | u64::from(CODES[usize::from(byte)]);
+        let trigram = codes & u64::from(MASK);
         seen[(trigram >> 6) as usize] |= 1 << (trigram & 63);
     }
 }

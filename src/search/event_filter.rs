@@ -123,6 +123,18 @@ impl EventFilter {
         &self.criteria
     }
 
+    /// Tokens the id filter of a block with a match admits, for a test in SQL (see [`crate::block::filter::probes`]).
+    #[must_use]
+    pub fn id_tokens(&self) -> &[u64] {
+        &self.id_tokens
+    }
+
+    /// Tokens the text filter of a block with a match admits, for a test in SQL.
+    #[must_use]
+    pub fn trigrams(&self) -> &[u64] {
+        &self.trigrams
+    }
+
     fn prepare_fields(&mut self) {
         let Criteria { sources, envs, user_id, request_id, fingerprint, .. } = &self.criteria;
         let fingerprint = fingerprint.map(|fingerprint| fingerprint.to_string());

@@ -101,79 +101,78 @@ pub fn sample() -> impl Strategy<Value = Sample> {
     vec(vec(event(), 0..8), 1..4).prop_map(|groups| of(&groups.iter().map(Vec::as_slice).collect::<Vec<_>>()))
 }
 
-/// Which event of the sample a part of the search is taken from, and how.
-type Pick = (Index, Index, usize, usize, bool);
+/// How a part of a search is taken from an event: another event's index if not the one most parts are taken from,
+/// which text, from which char, how many, and whether its ASCII letters change case.
+type Pick = (Option<Index>, Index, usize, usize, bool);
 
 fn pick() -> impl Strategy<Value = Pick> {
-    (any::<Index>(), any::<Index>(), 0..6_usize, 1..8_usize, any::<bool>())
+    (option::weighted(0.15, any::<Index>()), any::<Index>(), 0..6_usize, 1..8_usize, any::<bool>())
 }
 
-/// A part of one of the sample's texts, in changed case if asked.
-fn part_of(sample: &Sample, (event, text, from, length, swap): &Pick) -> String {
-    if sample.events.is_empty() {
-        return "none".to_owned();
-    }
-    let texts = searched_texts(&event.get(&sample.events).event);
+fn swap_case(text: &str) -> String {
+    let swap =
+        |ch: char| if ch.is_ascii_uppercase() { ch.to_ascii_lowercase() } else { ch.to_ascii_uppercase() };
+    text.chars().map(swap).collect()
+}
+
+fn cased(text: &str, swap: bool) -> String {
+    if swap { swap_case(text) } else { text.to_owned() }
+}
+
+/// A part of one of an event's texts, as a quoted phrase.
+fn phrase(event: &Event<'_>, (_, text, from, length, swap): &Pick) -> String {
+    let texts = searched_texts(event);
     let part: String = text.get(&texts).chars().skip(*from).take(*length).collect();
-    if *swap {
-        part.chars()
-            .map(|ch| if ch.is_ascii_uppercase() { ch.to_ascii_lowercase() } else { ch.to_ascii_uppercase() })
-            .collect()
-    } else {
-        part
-    }
+    format!("\"{}\"", cased(&part, *swap).replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-/// A search that is likely to find something of its sample.
+/// A search that often finds something of its sample: most of what it asks for is taken from one event.
 pub fn search() -> impl Strategy<Value = (Sample, Criteria)> {
-    let terms = vec((pick(), prop::bool::weighted(0.2)), 0..3);
-    let fields = [(); 4].map(|()| option::weighted(0.2, pick()));
-    let bounds = (
-        option::of(0..64_u8),
-        -2_000_000..3_600_000_i64,
-        0..4_000_i64,
-        option::weighted(0.2, any::<Index>()),
-    );
-    (sample(), terms, fields, bounds).prop_map(|(sample, terms, fields, (levels, to, received, issue))| {
-        let terms = terms
-            .iter()
-            .map(|(pick, not)| format!("{}{}", if *not { "-" } else { "" }, quoted(&part_of(&sample, pick))));
-        let text = TextQuery::parse(&terms.collect::<Vec<_>>().join(" ")).expect("few and short terms").0;
-        let event_of = |pick: &Option<Pick>| {
-            let pick = pick.as_ref().filter(|_| !sample.events.is_empty())?;
-            Some((pick.0.get(&sample.events).event.clone(), pick.4))
-        };
-        let cased = |(text, raise): (Cow<'static, str>, bool)| {
-            if raise { text.to_ascii_uppercase() } else { text.into_owned() }
-        };
-        let [source, env, user, request] = fields.each_ref().map(event_of);
-        let mut sources: Vec<String> =
-            source.map(|(event, raise)| cased((event.source, raise))).into_iter().collect();
-        if levels.is_some_and(|levels| levels % 2 == 0) && !sources.is_empty() {
-            sources.push("another".to_owned());
-        }
-        let criteria = Criteria {
-            levels: levels.map(|levels| {
-                Level::ALL.into_iter().filter(|&level| levels & (1 << level as u8) != 0).collect::<LevelSet>()
-            }),
-            to: Timestamp::from_millis(NOON + to),
-            sources,
-            envs: env.map(|(event, raise)| cased((event.env, raise))).into_iter().collect(),
-            user_id: user.and_then(|(event, raise)| Some(cased((event.user_id?, raise)))),
-            request_id: request.and_then(|(event, raise)| Some(cased((event.request_id?, raise)))),
-            fingerprint: issue
-                .filter(|_| !sample.events.is_empty())
-                .map(|issue| issue.get(&sample.events).event.fingerprint),
-            text,
-            received_after: Timestamp::from_millis(NOON + received - 1_500),
-            ..Criteria::between(Timestamp::from_millis(NOON - 3_000_000), Timestamp::from_millis(0))
-        };
-        (sample, criteria)
-    })
+    let terms = vec((pick(), prop::bool::weighted(0.15)), 0..3);
+    let fields = [(); 5].map(|()| option::weighted(0.2, pick()));
+    let levels = option::weighted(0.3, 0..64_u8);
+    let to = prop_oneof![2 => Just(4_000_000), 1 => -3_600_000..3_600_000_i64];
+    let received = prop_oneof![2 => Just(0), 1 => 0..4_000_i64];
+    (sample(), any::<Index>(), terms, fields, (levels, to, received)).prop_map(
+        |(sample, focus, terms, fields, (levels, to, received))| {
+            let mut criteria = if sample.events.is_empty() {
+                Criteria::between(Timestamp::from_millis(0), Timestamp::from_millis(0))
+            } else {
+                asked(&sample, focus, &terms, &fields)
+            };
+            let level_set =
+                |set: u8| Level::ALL.into_iter().filter(|&level| set & (1 << level as u8) != 0).collect();
+            criteria.levels = levels.map(|set| -> LevelSet { level_set(set) });
+            criteria.from = Timestamp::from_millis(NOON - 3_500_000);
+            criteria.to = Timestamp::from_millis(NOON + to);
+            criteria.received_after = Timestamp::from_millis(NOON + received);
+            (sample, criteria)
+        },
+    )
+}
+
+/// Text and fields to ask for, taken from events of the sample.
+fn asked(sample: &Sample, focus: Index, terms: &[(Pick, bool)], fields: &[Option<Pick>; 5]) -> Criteria {
+    let event = |pick: &Pick| &pick.0.unwrap_or(focus).get(&sample.events).event;
+    let query: Vec<String> = terms
+        .iter()
+        .map(|(pick, not)| format!("{}{}", if *not { "-" } else { "" }, phrase(event(pick), pick)))
+        .collect();
+    let [source, env, user, request, issue] = fields.each_ref().map(Option::as_ref);
+    let mut sources: Vec<String> =
+        source.map(|pick| cased(&event(pick).source, pick.4)).into_iter().collect();
+    if source.is_some_and(|pick| pick.2 % 2 == 0) {
+        sources.push("another".to_owned());
+    }
+    Criteria {
+        sources,
+        envs: env.map(|pick| cased(&event(pick).env, pick.4)).into_iter().collect(),
+        user_id: user.and_then(|pick| Some(cased(event(pick).user_id.as_ref()?, pick.4))),
+        request_id: request.and_then(|pick| Some(cased(event(pick).request_id.as_ref()?, pick.4))),
+        fingerprint: issue.map(|pick| event(pick).fingerprint),
+        text: TextQuery::parse(&query.join(" ")).expect("few and short terms").0,
+        ..Criteria::between(Timestamp::from_millis(0), Timestamp::from_millis(0))
+    }
 }
 
 /// Whether an event is asked for, decided the plain way.

@@ -54,6 +54,20 @@ fn a_needle_is_found_in_every_window() {
 }
 
 #[test]
+fn a_char_whose_lower_case_is_shorter_or_ascii_is_found() {
+    let events =
+        ["5 \u{212A}elvin", "\u{130}stanbul \u{1E9E}", "plain", "\u{1E9E} kelvin"].map(samples::plain);
+    let raw = samples::of(&[&events]).body();
+    for (query, count) in
+        [("kelvin", 2), ("istanbul", 0), ("stanbul", 1), ("i\u{307}s", 1), ("ß", 2), ("-k", 2)]
+    {
+        assert_eq!(found(&raw, &text(query)).0, count, "{query}");
+        let matched = lines(&raw).filter(|line| text(query).matches(line).is_some()).count();
+        assert_eq!(matched, count, "{query}");
+    }
+}
+
+#[test]
 fn a_needle_that_is_also_a_key_finds_values_only() {
     let raw = samples::of(&[&[samples::plain("x"), samples::plain("the message")]]).body();
     assert_eq!(found(&raw, &text("message")).0, 1);
@@ -87,8 +101,6 @@ fn events_are_parsed_only_while_they_could_be_taken() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
     #[test]
     fn a_scan_finds_what_the_naive_matcher_finds(
         (sample, criteria) in samples::search(),
