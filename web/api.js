@@ -66,15 +66,15 @@ export class Problem extends Error {
   }
 }
 
-/** @type {() => void} */
-let signedOut = () => {};
+/** @type {(holds: boolean) => void} */
+let sessionSeen = () => {};
 
 /**
- * Names who is told when the session turns out to have ended.
- * @param {() => void} listener
+ * Names who is told by each answer whether the session holds.
+ * @param {(holds: boolean) => void} listener
  */
-export function onSignedOut(listener) {
-  signedOut = listener;
+export function onSession(listener) {
+  sessionSeen = listener;
 }
 
 /**
@@ -150,9 +150,12 @@ async function send(method, address, { body, signal, signingIn }) {
     if (signal?.aborted) throw error;
     throw new Problem("waking", {});
   }
-  if (reply.ok) return text === "" ? null : readJson(text);
+  if (reply.ok) {
+    if (!signingIn) sessionSeen(true);
+    return text === "" ? null : readJson(text);
+  }
   const problem = readProblem(reply, text);
-  if (problem.kind === "signed_out" && !signingIn) signedOut();
+  if (problem.kind === "signed_out" && !signingIn) sessionSeen(false);
   throw problem;
 }
 

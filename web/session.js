@@ -6,7 +6,7 @@ import { safeNext } from "./lib/filters.js";
 import { signal } from "./lib/signal.js";
 import { go } from "./router.js";
 
-/** False while the sign-in page is what is needed; true is a belief the next request may correct. */
+/** False while the sign-in page is what is needed; true is a belief the next answer may correct. */
 export const signedIn = signal(true);
 
 /** The address of the sign-in page that returns to where one is now. */
@@ -16,9 +16,9 @@ function signInAddress() {
 
 /** Sends everyone whose session has ended to the sign-in page, which leads back. */
 export function watchSession() {
-  api.onSignedOut(() => {
-    signedIn.set(false);
-    if (location.pathname !== "/ui/login") go(signInAddress(), { replace: true });
+  api.onSession((holds) => {
+    signedIn.set(holds);
+    if (!holds && location.pathname !== "/ui/login") go(signInAddress(), { replace: true });
   });
 }
 

@@ -24,7 +24,7 @@ export async function watchedPage(context, base) {
   const page = await context.newPage();
   page.on("pageerror", (error) => faults.push(`script: ${error.stack ?? error}`));
   page.on("console", (message) => {
-    const provoked = /^Failed to load resource: .* status of (401|404|409|422|5\d\d)/.test(message.text());
+    const provoked = /^Failed to load resource: .* status of (400|401|404|409|422|5\d\d)/.test(message.text());
     if (message.type() === "error" && !provoked) faults.push(`console: ${message.text()}`);
   });
   page.on("request", (request) => {

@@ -5,14 +5,13 @@ import { execFile } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
-import axe from "axe-core";
 import { startBrowser, until, watchedPage } from "./browser.mjs";
+import { inspect, SCREENSHOTS } from "./inspect.mjs";
 import { FULL, HOSTILE, hostileEvents, ordinary, postBatch } from "./seed.mjs";
 import { startServer } from "./server.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
-const SCREENSHOTS = new URL("./screenshots/", import.meta.url);
 const SIZES = /** @type {const} */ ([[1440, 900], [390, 844]]);
 const FIRST_LOAD = { requests: 16, bytes: 40 * 1024 };
 const stamp = Date.now().toString(36);
@@ -225,6 +224,19 @@ describe("the page", { concurrency: false }, () => {
     await page.getByRole("dialog").waitFor({ state: "hidden" });
   });
 
+  test("covers the list with the detail on a phone, and gives the focus back", async () => {
+    await page.setViewportSize({ width: 390, height: 844 });
+    await visit(`/ui/logs?project=${slug}`);
+    const link = rows().nth(2).getByRole("link");
+    await link.click();
+    await drawer().getByRole("button", { name: "Copy JSON" }).waitFor();
+    assert.equal(await page.locator(".list").evaluate((list) => Reflect.get(list, "inert")), true);
+    await drawer().getByRole("button", { name: "Close" }).click();
+    await drawer().waitFor({ state: "hidden" });
+    assert.ok(await page.evaluate(() => document.activeElement === document.querySelectorAll(".rows .row a")[2]));
+    await page.setViewportSize({ width: 1440, height: 900 });
+  });
+
   test("takes hostile text in every field for text", async () => {
     await postBatch(server.base, key, JSON.stringify(hostileEvents()));
     await visit(`/ui/logs?project=${slug}&q=hostile`);
@@ -254,6 +266,14 @@ describe("the page", { concurrency: false }, () => {
     await page.getByRole("heading", { name: "Nothing in this time range" }).waitFor();
     await page.getByRole("link", { name: "Jump to the latest" }).click();
     await until(async () => (await rows().count()) > 0, "the latest event is shown");
+    const empty = `empty-${stamp}`;
+    const made = await page.evaluate(async (name) => {
+      const body = JSON.stringify({ name, slug: name, retention_days: 1 });
+      return (await fetch("/admin/projects", { method: "POST", headers: { "Content-Type": "application/json" }, body })).status;
+    }, empty);
+    assert.equal(made, 201);
+    await visit(`/ui/logs?project=${empty}`);
+    await page.getByRole("heading", { name: "No event has arrived yet" }).waitFor();
     await page.goto(`${server.base}/ui/logs/00000000000000000000000000-0`);
     await page.getByRole("heading", { name: "This event is not here" }).waitFor();
     await page.goto(`${server.base}/ui/nothing-here`);
@@ -316,7 +336,10 @@ describe("the page", { concurrency: false }, () => {
   for (const [width, height] of SIZES) {
     for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
       test(`is accessible and fits, ${width} px ${colorScheme}`, async () => {
-        await inspect({ width, height }, colorScheme);
+        const session = await context.storageState();
+        const own = await browser.newContext({ viewport: { width, height }, colorScheme, bypassCSP: true, storageState: session });
+        await inspect(own, server.base, slug, `${width}-${colorScheme}`);
+        await own.close();
       });
     }
   }
@@ -334,67 +357,3 @@ describe("the page", { concurrency: false }, () => {
     assert.deepEqual(faults, []);
   });
 });
-
-/**
- * Looks at every page with axe, in a context of its own: axe itself may use what the policy forbids.
- * @param {{ width: number, height: number }} viewport
- * @param {"light" | "dark"} colorScheme
- */
-async function inspect(viewport, colorScheme) {
-  const own = await browser.newContext({ viewport, colorScheme, bypassCSP: true, storageState: await context.storageState() });
-  const look = await own.newPage();
-  const logs = `/ui/logs?project=${slug}`;
-  await look.goto(`${server.base}${logs}&level=fatal`);
-  await look.locator(".rows a").first().waitFor();
-  const full = await look.locator(".rows a").first().getAttribute("href");
-  const id = encodeURIComponent(decodeURIComponent(full?.split("/").at(-1) ?? ""));
-
-  /** @type {[string, string, () => Promise<unknown>][]} */
-  const views = [
-    ["logs", `${logs}&q=query`, () => look.locator(".rows a").first().waitFor()],
-    ["hostile", `${logs}&q=hostile`, () => look.locator(".rows a").first().waitFor()],
-    ["detail", `${logs}&sel=${id}`, () => look.getByText("Gateway.charge").waitFor()],
-    ["custom-range", `${logs}&from=2026-01-01T00:00:00Z&to=2999-01-01T00:00:00Z`, () => look.locator(".rows a").first().waitFor()],
-    ["no-match", `${logs}&q=nosuchwordanywhere`, () => look.getByText("No event matches").waitFor()],
-    ["event", full ?? "", () => look.getByText("Gateway.charge").waitFor()],
-    ["purged", "/ui/logs/00000000000000000000000000-0", () => look.getByText("This event is not here").waitFor()],
-    ["projects", "/ui/projects", () => look.getByRole("cell", { name: slug, exact: true }).waitFor()],
-    ["created", "/ui/projects", () => createAnother(look, `${viewport.width} ${colorScheme}`)],
-    ["help", logs, () => look.locator(".rows a").first().waitFor().then(() => look.keyboard.press("?"))],
-  ];
-  for (const [name, address, ready] of views) {
-    await look.goto(server.base + address);
-    await ready();
-    await check(look, `${name}-${viewport.width}-${colorScheme}`);
-  }
-  await own.clearCookies();
-  await look.goto(`${server.base}/ui/login`);
-  await look.getByLabel("Admin token").waitFor();
-  await check(look, `login-${viewport.width}-${colorScheme}`);
-  await own.close();
-}
-
-/**
- * @param {Page} look
- * @param {string} name
- */
-async function createAnother(look, name) {
-  await look.getByLabel("Name").fill(`Probe ${stamp} ${name}`);
-  await look.getByRole("button", { name: "Create project" }).click();
-  await look.getByRole("heading", { name: "is ready" }).waitFor();
-}
-
-/**
- * @param {Page} look
- * @param {string} name
- */
-async function check(look, name) {
-  await look.evaluate(axe.source);
-  /** @type {import("axe-core").AxeResults} */
-  const result = await look.evaluate(() => Reflect.get(window, "axe").run());
-  await look.screenshot({ path: new URL(`${name}.png`, SCREENSHOTS).pathname });
-  const found = result.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).slice(0, 3).join(" | ")}`);
-  assert.deepEqual(found, [], name);
-  const overflow = await look.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  assert.equal(overflow, 0, `${name} is wider than its window`);
-}

@@ -1,328 +1,310 @@
 // The log list. Every filter and the open event are in the address; this page only follows it.
 
 import { fetchLog, listProjects, Problem, searchLogs } from "../api.js";
-import { apiQuery, isNarrowed, logsAddress, readFilters, sameFilters, withTerm } from "../lib/filters.js";
+import { apiQuery, logsAddress, readFilters, sameFilters, withTerm } from "../lib/filters.js";
 import { fill, h } from "../lib/h.js";
-import { DAY, fullTime, HOUR, RANGES, SECOND } from "../lib/time.js";
-import { filterBar } from "../parts/filter.js";
-import { eventList } from "../parts/list.js";
-import { button, errorPanel, isDatabaseAway, loadingPanel, noticeLine, panel, patiently, problemText, wakingPanel, warningText } from "../parts/state.js";
+import { fullTime } from "../lib/time.js";
+import { FilterBar } from "../parts/filter.js";
+import { EventList } from "../parts/list.js";
+import { button, errorPanel, isDatabaseAway, loadingPanel, noticeLine, patiently, problemText, wakingPanel, warningText } from "../parts/state.js";
 import { go } from "../router.js";
 
 /** @typedef {import("../lib/filters.js").Filters} Filters */
-/** @typedef {import("../api.js").LogEvent} LogEvent */
 /** @typedef {import("../api.js").LogPage} LogPage */
 
 /** Rows one list holds; older events are a link away. */
 const MAX_ROWS = 2000;
-/** How far back the newest event is looked for. */
-const LATEST_WITHIN_MS = 90 * DAY;
 /** Below this width the detail covers the list. Also in css/layout.css. */
 const NARROW = "(width <= 900px)";
 
 /** @type {import("../router.js").Open} */
 export function open(url) {
-  let filters = readFilters(url.searchParams);
-  /** @type {string | null} */
-  let selected = null;
-  let search = new AbortController();
-  let detail = new AbortController();
-  const life = new AbortController();
-  /** @type {import("../api.js").Project[] | null} */
-  let projects = null;
+  const page = new LogsPage(url);
+  return {
+    element: page.element,
+    title: "Logs",
+    update: (next) => page.follow(next),
+    key: (event) => page.press(event),
+    close: () => page.close(),
+  };
+}
+
+class LogsPage {
+  /** @type {Filters} */
+  #filters;
+  /** The id of the open event. @type {string | null} */
+  #selected = null;
+  #search = new AbortController();
+  #detail = new AbortController();
+  #life = new AbortController();
   /** The query of the running list, with its two ends fixed. @type {Record<string, string>} */
-  let query = {};
-  /** @type {string | null} */
-  let cursor = null;
+  #query = {};
+  /** Where the list goes on; null at its end. @type {string | null} */
+  #cursor = null;
 
-  const bar = filterBar(filters, (next) => {
-    const address = logsAddress(next, null);
-    // Asking the same again is a new run: a relative range has moved on.
-    if (address === location.pathname + location.search) void run();
-    else go(address);
-  });
-  const status = h("p", { class: "status", role: "status" });
-  const notices = h("div", { class: "notices" });
-  const state = h("div", { class: "state" });
-  const more = h("div", { class: "more" });
-  const list = eventList((event) => openEvent(event.id));
-  const pane = h("section", { class: "list", "aria-label": "Result" }, notices, list.element, state, more);
-  const drawer = h("aside", { class: "drawer", "aria-label": "Event", hidden: true });
-  const element = h("div", { class: "logs" }, h("h1", { class: "unseen" }, "Logs"), bar.element, status, h("div", { class: "split" }, pane, drawer));
+  #bar;
+  #list = new EventList((event) => this.#openEvent(event.id));
+  #status = h("p", { class: "status", role: "status" });
+  #notices = h("div", { class: "notices" });
+  #state = h("div", { class: "state" });
+  #more = h("div", { class: "more" });
+  #drawer = h("aside", { class: "drawer", "aria-label": "Event", hidden: true });
+  #pane = h("section", { class: "list", "aria-label": "Result" }, this.#notices, this.#list.element, this.#state, this.#more);
 
-  async function run() {
-    search.abort();
-    search = new AbortController();
-    const { signal } = search;
-    query = apiQuery(filters, Date.now());
-    cursor = null;
-    const loading = loadingPanel("Searching…");
-    const first = list.events().length === 0;
-    if (first) fill(state, loading.element);
-    pane.setAttribute("aria-busy", "true");
-    fill(more);
-    try {
-      const page = await patiently(() => searchLogs(query, signal), signal, (problem, seconds, now) => {
-        reset();
-        fill(state, wakingPanel(problem, seconds, now));
-      });
-      reset();
-      if (page.logs.length === 0 && page.next_cursor === null) await explainEmpty(page, signal);
-      else showPage(page);
-    } catch (error) {
-      if (signal.aborted) return;
-      reset();
-      if (isSignedOut(error)) return;
-      fill(state, errorPanel(error, run));
-    } finally {
-      loading.stop();
-      if (!signal.aborted) pane.removeAttribute("aria-busy");
-    }
+  /** @param {URL} url */
+  constructor(url) {
+    this.#filters = readFilters(url.searchParams);
+    this.#bar = new FilterBar(this.#filters, (next) => this.#ask(next));
+    this.element = h(
+      "div",
+      { class: "logs" },
+      h("h1", { class: "unseen" }, "Logs"),
+      this.#bar.element,
+      this.#status,
+      h("div", { class: "split" }, this.#pane, this.#drawer),
+    );
+    void this.#loadProjects();
+    void this.#run();
+    void this.#select(url.searchParams.get("sel"));
   }
 
-  function reset() {
-    list.clear();
-    fill(state);
-    fill(notices);
-    fill(more);
-    fill(status);
+  /** Shows what the address asks for; a search runs only when its filters changed. @param {URL} url */
+  follow(url) {
+    const wanted = readFilters(url.searchParams);
+    const same = sameFilters(wanted, this.#filters);
+    this.#filters = wanted;
+    this.#bar.show(wanted);
+    if (!same) void this.#run();
+    void this.#select(url.searchParams.get("sel"));
   }
 
-  /** @param {LogPage} page */
-  function showPage(page) {
-    list.append(page.logs, { now: Date.now(), manyProjects: filters.project === "", q: filters.q });
-    list.element.hidden = false;
-    list.select(selected);
-    cursor = page.next_cursor;
-    showNotices(page);
-    showStatus(page);
-    showMore();
+  close() {
+    for (const controller of [this.#search, this.#detail, this.#life]) controller.abort();
   }
 
-  /** @param {LogPage} page */
-  function showNotices(page) {
-    const { scanned, warnings = [] } = page;
-    const lines = warnings.map(warningText);
-    if (scanned && !scanned.complete && !warnings.some(isDatabaseAway)) {
-      lines.push(`The search stopped after reading ${count(scanned.events, "event")}. Older matches may be missing: search on below, or narrow the time range.`);
-    }
-    fill(notices, lines.map((line) => noticeLine(line)));
-  }
-
-  /** @param {LogPage} page */
-  function showStatus({ scanned }) {
-    const total = list.events().length;
-    const found = `${count(total, "event")}${cursor === null ? "" : " so far"}, newest first.`;
-    const read = scanned ? ` Read ${count(scanned.events, "event")} in ${count(scanned.blocks, "block")}, ${scanned.ms} ms.` : "";
-    fill(status, found, h("span", { class: "muted" }, read));
-  }
-
-  function showMore() {
-    const events = list.events();
-    const last = events.at(-1);
-    if (cursor === null) {
-      fill(more, events.length > 0 ? h("p", { class: "muted end" }, "No older event in this range matches.") : null);
-    } else if (events.length >= MAX_ROWS && last) {
-      const to = new Date(Date.parse(last.ts) + 1).toISOString();
-      const address = logsAddress({ ...filters, range: "", from: query.from ?? "", to });
-      fill(more, h("a", { class: "button", href: address }, `Continue before ${fullTime(Date.parse(last.ts))}`));
-    } else {
-      fill(more, button(events.length > 0 ? "Load older events" : "Search on", loadMore));
-    }
-  }
-
-  async function loadMore() {
-    if (cursor === null) return;
-    const { signal } = search;
-    const at = list.events().length;
-    fill(more, h("p", { class: "muted", role: "status" }, "Loading older events…"));
-    try {
-      showPage(await searchLogs({ ...query, cursor }, signal));
-      if (document.activeElement === document.body) list.focus(at);
-    } catch (error) {
-      if (signal.aborted || isSignedOut(error)) return;
-      fill(more, h("p", { role: "alert" }, problemText(error)), button("Try again", loadMore));
-    }
-  }
-
-  /**
-   * Says which of three things an empty result is: filters too narrow, nothing in this range, nothing at all.
-   * @param {LogPage} page
-   * @param {AbortSignal} signal
-   */
-  async function explainEmpty(page, signal) {
-    list.element.hidden = true;
-    showNotices(page);
-    fill(status, "0 events.");
-    const wide = { ...filters, q: "", levels: [] };
-    const one = { ...apiQuery(wide, Date.now()), limit: "1" };
-    if (isNarrowed(filters)) {
-      const { logs } = await searchLogs(one, signal);
-      if (logs.length > 0) return fill(state, noMatch(wide));
-    }
-    /** @type {Record<string, string>} */
-    const ever = { limit: "1", order: "desc", from: new Date(Date.now() - LATEST_WITHIN_MS).toISOString() };
-    if (filters.project !== "") ever.project_id = filters.project;
-    const newest = (await searchLogs(ever, signal)).logs[0];
-    const known = projects ?? (await listProjects(signal));
-    fill(state, newest ? nothingInRange(newest) : noDataYet(known.length > 0));
-  }
-
-  /** @param {Filters} wide */
-  function noMatch(wide) {
-    const longest = RANGES[RANGES.length - 1]?.name ?? "";
-    const actions = [h("a", { class: "button primary", href: logsAddress(wide) }, "Clear query and levels")];
-    if (filters.range !== longest) {
-      const address = logsAddress({ ...filters, range: longest, from: "", to: "" });
-      actions.push(h("a", { class: "button", href: address }, "Search the last 3 days"));
-    }
-    return panel({ title: "No event matches", text: "There are events in this time range, but none matches the query and the levels.", actions });
-  }
-
-  /** @param {LogEvent} newest */
-  function nothingInRange(newest) {
-    const at = Date.parse(newest.ts);
-    const address = logsAddress({
-      ...filters, q: "", levels: [], range: "",
-      from: new Date(at - HOUR).toISOString(),
-      to: new Date(at + SECOND).toISOString(),
-    });
-    return panel({
-      title: "Nothing in this time range",
-      text: `The latest event is of ${fullTime(at)}.`,
-      actions: [h("a", { class: "button primary", href: address }, "Jump to the latest")],
-    });
-  }
-
-  /** @param {boolean} haveProjects */
-  function noDataYet(haveProjects) {
-    const setup = h("a", { class: "button primary", href: "/ui/projects" }, haveProjects ? "Projects" : "Create a project");
-    return panel({
-      title: haveProjects ? "No event has arrived yet" : "No project yet",
-      text: haveProjects
-        ? "Send a signed batch with a project's key, then look again."
-        : "Events are sent with the key of a project. Creating one gives you the key and a command to try it.",
-      actions: haveProjects ? [setup, button("Look again", run)] : [setup],
-    });
-  }
-
-  /** @param {string} id */
-  function openEvent(id) {
-    const open = selected !== null;
-    const state = open ? history.state : { drawer: true };
-    go(logsAddress(filters, id), { replace: open, state });
-  }
-
-  function closeEvent() {
-    if (selected === null) return;
-    // The step that opened it is taken back, so that the way back stays short.
-    if (history.state?.drawer) history.back();
-    else go(logsAddress(filters, null), { replace: true });
-  }
-
-  /** @param {string | null} id */
-  async function select(id) {
-    if (id === selected) return;
-    const before = selected;
-    selected = id;
-    list.select(id);
-    detail.abort();
-    detail = new AbortController();
-    const { signal } = detail;
-    if (id === null) return closeDrawer(before);
-    drawer.hidden = false;
-    pane.inert = matchMedia(NARROW).matches;
-    if (before === null) fill(drawer, drawerHead(id));
-    try {
-      const known = list.events().find((event) => event.id === id);
-      const [event, { eventView }] = await Promise.all([known ?? fetchLog(id, signal), import("../parts/event.js")]);
-      if (signal.aborted) return;
-      const links = h("a", { class: "button", href: `/ui/logs/${encodeURIComponent(id)}` }, "Permalink");
-      fill(drawer, eventView(event, { onTerm: narrow, heading: drawerHead(id), links }));
-    } catch (error) {
-      if (signal.aborted || isSignedOut(error)) return;
-      const gone = error instanceof Problem && error.status === 404;
-      const text = gone ? "This event is no longer kept." : problemText(error);
-      fill(drawer, drawerHead(id), h("p", { class: "notice", role: "alert" }, text));
-    }
-    drawer.scrollTop = 0;
-    // Moving along the list keeps the focus in the list; opening goes into the detail.
-    if (before === null || list.focused() < 0) drawer.querySelector("h2")?.focus();
-  }
-
-  /** @param {string | null} before the event that was open */
-  function closeDrawer(before) {
-    const inside = drawer.contains(document.activeElement);
-    drawer.hidden = true;
-    fill(drawer);
-    pane.inert = false;
-    const index = list.indexOf(before);
-    if (inside && index >= 0) list.focus(index);
-  }
-
-  /** @param {string} id */
-  function drawerHead(id) {
-    return [
-      h("h2", { tabindex: "-1", title: id }, "Event"),
-      h("button", { type: "button", class: "quiet", onclick: closeEvent }, "Close"),
-    ];
-  }
-
-  /** @type {(term: string, exclude: boolean) => void} */
-  function narrow(term, exclude) {
-    go(logsAddress({ ...filters, q: withTerm(filters.q, term, exclude) }, pane.inert ? null : selected));
-  }
-
-  /** @param {number} step */
-  function move(step) {
-    const focused = list.focused();
-    const from = selected === null ? focused : list.indexOf(selected);
-    const next = from < 0 && step < 0 ? -1 : from + step;
-    const event = list.events()[next];
-    if (!event) return;
-    if (selected !== null) openEvent(event.id);
-    list.focus(next);
-  }
-
-  /** @type {(event: KeyboardEvent) => boolean} */
-  function key(event) {
-    if (event.key === "/") bar.focusQuery();
-    else if (event.key === "j") move(1);
-    else if (event.key === "k") move(-1);
-    else if (event.key === "Escape" && selected !== null) closeEvent();
+  /** @param {KeyboardEvent} event */
+  press(event) {
+    if (event.key === "/") this.#bar.focusQuery();
+    else if (event.key === "j") this.#move(1);
+    else if (event.key === "k") this.#move(-1);
+    else if (event.key === "Escape" && this.#selected !== null) this.#closeEvent();
     else return false;
     return true;
   }
 
-  async function loadProjects() {
+  /** @param {Filters} next */
+  #ask(next) {
+    const address = logsAddress(next);
+    // Asking the same again is a new run: a relative range has moved on.
+    if (address === location.pathname + location.search) void this.#run();
+    else go(address);
+  }
+
+  async #loadProjects() {
+    const { signal } = this.#life;
     try {
-      projects = await patiently(() => listProjects(life.signal), life.signal, () => {});
-      bar.setProjects(projects);
+      this.#bar.setProjects(await patiently(() => listProjects(signal), signal, () => {}));
     } catch {
       // The list says what is wrong; without names the project filter keeps what the address has.
     }
   }
 
-  void loadProjects();
-  void run();
-  void select(url.searchParams.get("sel"));
+  async #run() {
+    this.#search.abort();
+    this.#search = new AbortController();
+    const { signal } = this.#search;
+    this.#query = apiQuery(this.#filters, Date.now());
+    const loading = loadingPanel("Searching…");
+    if (this.#list.events.length === 0) fill(this.#state, loading.element);
+    else fill(this.#status, h("span", { class: "muted" }, "Searching…"));
+    fill(this.#more);
+    this.#pane.setAttribute("aria-busy", "true");
+    try {
+      const page = await patiently(() => searchLogs(this.#query, signal), signal, (problem, seconds, now) =>
+        this.#showInstead(wakingPanel(problem, seconds, now)));
+      this.#clear();
+      if (page.logs.length === 0 && page.next_cursor === null) await this.#showEmpty(page, signal);
+      else this.#showPage(page);
+    } catch (error) {
+      if (!signal.aborted && !isSignedOut(error)) this.#showInstead(errorPanel(error, () => void this.#run()));
+    } finally {
+      loading.stop();
+      if (!signal.aborted) this.#pane.removeAttribute("aria-busy");
+    }
+  }
 
-  return {
-    element,
-    title: "Logs",
-    key,
-    update(next) {
-      const wanted = readFilters(next.searchParams);
-      const same = sameFilters(wanted, filters);
-      filters = wanted;
-      bar.show(wanted);
-      if (!same) void run();
-      void select(next.searchParams.get("sel"));
-    },
-    close() {
-      for (const controller of [search, detail, life]) controller.abort();
-    },
-  };
+  #clear() {
+    this.#list.clear();
+    for (const part of [this.#state, this.#notices, this.#more, this.#status]) fill(part);
+  }
+
+  /** @param {HTMLElement} panel takes the place of the rows */
+  #showInstead(panel) {
+    this.#clear();
+    this.#list.element.hidden = true;
+    fill(this.#state, panel);
+  }
+
+  /** @param {LogPage} page */
+  #showPage(page) {
+    const { q, project } = this.#filters;
+    this.#list.append(page.logs, { now: Date.now(), manyProjects: project === "", q });
+    this.#list.element.hidden = false;
+    this.#list.select(this.#selected);
+    this.#cursor = page.next_cursor;
+    this.#showNotices(page);
+    this.#showStatus(page);
+    this.#showMore();
+  }
+
+  /**
+   * @param {LogPage} page
+   * @param {AbortSignal} signal
+   */
+  async #showEmpty(page, signal) {
+    const again = () => void this.#run();
+    const { explainEmpty, notAllRead } = await import("../parts/empty.js");
+    const allRead = page.scanned?.complete !== false;
+    const panel = allRead ? await explainEmpty(this.#filters, signal, again) : notAllRead(again);
+    if (signal.aborted) return;
+    this.#showInstead(panel);
+    this.#showNotices(page);
+    fill(this.#status, "0 events.");
+  }
+
+  /** @param {LogPage} page */
+  #showNotices({ scanned, warnings = [] }) {
+    const lines = warnings.map(warningText);
+    if (scanned && !scanned.complete && !warnings.some(isDatabaseAway)) {
+      lines.push(`The search stopped after reading ${count(scanned.events, "event")}. Older matches may be missing: search on below, or narrow the time range.`);
+    }
+    fill(this.#notices, lines.map((line) => noticeLine(line)));
+  }
+
+  /** @param {LogPage} page */
+  #showStatus({ scanned }) {
+    const found = `${count(this.#list.events.length, "event")}${this.#cursor === null ? "" : " so far"}, newest first.`;
+    const read = scanned ? ` Read ${count(scanned.events, "event")} in ${count(scanned.blocks, "block")}, ${scanned.ms} ms.` : "";
+    fill(this.#status, found, h("span", { class: "muted" }, read));
+  }
+
+  #showMore() {
+    const { events } = this.#list;
+    const last = events.at(-1);
+    if (this.#cursor === null) {
+      fill(this.#more, h("p", { class: "muted" }, "No older event in this range matches."));
+    } else if (events.length >= MAX_ROWS && last) {
+      const at = Date.parse(last.ts);
+      const to = new Date(at + 1).toISOString();
+      const address = logsAddress({ ...this.#filters, range: "", from: this.#query.from ?? "", to });
+      fill(this.#more, h("a", { class: "button", href: address }, `Continue before ${fullTime(at)}`));
+    } else {
+      fill(this.#more, button(events.length > 0 ? "Load older events" : "Search on", () => void this.#loadMore()));
+    }
+  }
+
+  async #loadMore() {
+    const { signal } = this.#search;
+    const at = this.#list.events.length;
+    if (this.#cursor === null) return;
+    fill(this.#more, h("p", { class: "muted", role: "status" }, "Loading older events…"));
+    try {
+      this.#showPage(await searchLogs({ ...this.#query, cursor: this.#cursor }, signal));
+      // The button that had the focus is gone; its place is the first of the new rows.
+      if (document.activeElement === document.body) this.#list.focus(at);
+    } catch (error) {
+      if (signal.aborted || isSignedOut(error)) return;
+      fill(this.#more, h("p", { role: "alert" }, problemText(error)), button("Try again", () => void this.#loadMore()));
+    }
+  }
+
+  /** @param {string} id */
+  #openEvent(id) {
+    // From one event to another is no step of its own on the way back.
+    const moving = this.#selected !== null;
+    go(logsAddress(this.#filters, id), { replace: moving, state: moving ? history.state : { drawer: true } });
+  }
+
+  #closeEvent() {
+    // The step that opened it is taken back, so that the way back stays short.
+    if (history.state?.drawer) history.back();
+    else go(logsAddress(this.#filters), { replace: true });
+  }
+
+  /** @param {string | null} id */
+  async #select(id) {
+    if (id === this.#selected) return;
+    const before = this.#selected;
+    this.#selected = id;
+    this.#list.select(id);
+    this.#detail.abort();
+    this.#detail = new AbortController();
+    if (id === null) return this.#hideDrawer(before);
+    const { signal } = this.#detail;
+    this.#drawer.hidden = false;
+    this.#pane.inert = matchMedia(NARROW).matches;
+    if (before === null) fill(this.#drawer, this.#drawerHead(id));
+    try {
+      const content = await this.#detailOf(id, signal);
+      if (!signal.aborted) fill(this.#drawer, content);
+    } catch (error) {
+      if (signal.aborted || isSignedOut(error)) return;
+      const gone = error instanceof Problem && error.status === 404;
+      const text = gone ? "This event is no longer kept." : problemText(error);
+      fill(this.#drawer, this.#drawerHead(id), h("p", { class: "notice", role: "alert" }, text));
+    }
+    if (signal.aborted) return;
+    this.#drawer.scrollTop = 0;
+    // Moving along the list keeps the focus in the list; opening goes into the detail.
+    if (before === null || this.#list.focused() < 0) this.#drawer.querySelector("h2")?.focus();
+  }
+
+  /**
+   * @param {string} id
+   * @param {AbortSignal} signal
+   */
+  async #detailOf(id, signal) {
+    const known = this.#list.events.find((event) => event.id === id);
+    const [event, { eventView }] = await Promise.all([known ?? fetchLog(id, signal), import("../parts/event.js")]);
+    const links = h("a", { class: "button", href: `/ui/logs/${encodeURIComponent(id)}` }, "Permalink");
+    return eventView(event, { onTerm: (term, exclude) => this.#narrow(term, exclude), heading: this.#drawerHead(id), links });
+  }
+
+  /** @param {string} id */
+  #drawerHead(id) {
+    const close = h("button", { type: "button", class: "quiet", onclick: () => this.#closeEvent() }, "Close");
+    return [h("h2", { tabindex: "-1", title: id }, "Event"), close];
+  }
+
+  /** @param {string | null} before the event that was open */
+  #hideDrawer(before) {
+    const inside = this.#drawer.contains(document.activeElement);
+    this.#drawer.hidden = true;
+    fill(this.#drawer);
+    this.#pane.inert = false;
+    const index = this.#list.indexOf(before);
+    if (inside && index >= 0) this.#list.focus(index);
+  }
+
+  /**
+   * @param {string} term
+   * @param {boolean} exclude
+   */
+  #narrow(term, exclude) {
+    const q = withTerm(this.#filters.q, term, exclude);
+    // Where the detail covers the list, closing it shows what the term did.
+    go(logsAddress({ ...this.#filters, q }, this.#pane.inert ? null : this.#selected));
+  }
+
+  /** @param {number} step */
+  #move(step) {
+    const from = this.#selected === null ? this.#list.focused() : this.#list.indexOf(this.#selected);
+    const next = from + step;
+    const event = this.#list.events[next];
+    if (!event) return;
+    if (this.#selected !== null) this.#openEvent(event.id);
+    this.#list.focus(next);
+  }
 }
 
 /** @param {unknown} error */

@@ -6,126 +6,128 @@ import { fill, h, icon } from "../lib/h.js";
 import { fromInput, RANGES, rangeMillis, toInput } from "../lib/time.js";
 
 /** @typedef {import("../lib/filters.js").Filters} Filters */
+/** @typedef {import("../api.js").Project} Project */
 
 const CUSTOM = "custom";
 
-/**
- * @param {Filters} initial
- * @param {(filters: Filters) => void} onSearch
- */
-export function filterBar(initial, onSearch) {
-  let filters = initial;
-  /** @type {import("../api.js").Project[]} */
-  let projects = [];
+export class FilterBar {
+  /** @type {Filters} */
+  #filters;
+  /** @type {Project[]} */
+  #projects = [];
+  /** @type {(filters: Filters) => void} */
+  #onSearch;
 
-  const query = h("input", {
+  #query = h("input", {
     type: "search", name: "q", id: "q", "aria-label": "Search", placeholder: "Search, e.g. timeout or user_id:42",
     autocomplete: "off", autocapitalize: "off", spellcheck: "false", enterkeyhint: "search",
   });
-  const project = h("select", { "aria-label": "Project", onchange: search });
-  const range = h(
+  #project = h("select", { "aria-label": "Project", onchange: () => this.#search() });
+  #range = h(
     "select",
-    { "aria-label": "Time range", onchange: rangeChosen },
+    { "aria-label": "Time range", onchange: () => this.#rangeChosen() },
     RANGES.map(({ name, label }) => h("option", { value: name }, label)),
     h("option", { value: CUSTOM }, "From … to …"),
   );
-  const from = h("input", { type: "datetime-local", step: "1", "aria-label": "From" });
-  const to = h("input", { type: "datetime-local", step: "1", "aria-label": "To", oninput: () => to.setCustomValidity("") });
-  const span = h("div", { class: "span" }, from, h("span", { "aria-hidden": "true" }, "to"), to);
-  const levels = LEVELS.map((name) => h("input", { type: "checkbox", name: "level", value: name, onchange: search }));
+  #from = h("input", { type: "datetime-local", step: "1", "aria-label": "From" });
+  #to = h("input", { type: "datetime-local", step: "1", "aria-label": "To", oninput: () => this.#to.setCustomValidity("") });
+  #span = h("div", { class: "span" }, this.#from, h("span", { "aria-hidden": "true" }, "to"), this.#to);
+  #levels = LEVELS.map((name) => h("input", { type: "checkbox", name: "level", value: name, onchange: () => this.#search() }));
 
-  const element = h(
-    "form",
-    { class: "filters", role: "search", "aria-label": "Events", onsubmit: submitted },
-    h("div", { class: "filters-line" },
-      h("div", { class: "query" }, icon("search"), query),
-      project, range, span,
-      h("button", { type: "submit", class: "primary" }, "Search")),
-    h("fieldset", { class: "levels" },
-      h("legend", { class: "unseen" }, "Levels; none chosen means all"),
-      levels.map((box) => h("label", { class: "chip", "data-level": box.value }, box, h("span", null, box.value)))),
-  );
+  /**
+   * @param {Filters} filters
+   * @param {(filters: Filters) => void} onSearch
+   */
+  constructor(filters, onSearch) {
+    this.#filters = filters;
+    this.#onSearch = onSearch;
+    const chips = this.#levels.map((box) => h("label", { class: "chip", "data-level": box.value }, box, h("span", null, box.value)));
+    this.element = h(
+      "form",
+      { class: "filters", role: "search", "aria-label": "Events", onsubmit: (/** @type {Event} */ event) => this.#submitted(event) },
+      h("div", { class: "filters-line" },
+        h("div", { class: "query" }, icon("search"), this.#query),
+        this.#project, this.#range, this.#span,
+        h("button", { type: "submit", class: "primary" }, "Search")),
+      h("fieldset", { class: "levels" }, h("legend", { class: "unseen" }, "Levels; none chosen means all"), chips),
+    );
+    this.show(filters);
+  }
 
-  function submitted(/** @type {Event} */ event) {
+  /** @param {Filters} filters */
+  show(filters) {
+    this.#filters = filters;
+    this.#query.value = filters.q;
+    this.#range.value = filters.range === "" ? CUSTOM : filters.range;
+    this.#span.hidden = filters.range !== "";
+    this.#from.value = toInput(Date.parse(filters.from));
+    this.#to.value = toInput(Date.parse(filters.to));
+    this.#to.setCustomValidity("");
+    for (const box of this.#levels) box.checked = filters.levels.includes(box.value);
+    this.#showProjects();
+  }
+
+  /** @param {Project[]} projects */
+  setProjects(projects) {
+    this.#projects = projects;
+    this.#showProjects();
+  }
+
+  focusQuery() {
+    this.#query.focus();
+    this.#query.select();
+  }
+
+  /** @param {Event} event */
+  #submitted(event) {
     event.preventDefault();
-    search();
+    this.#search();
   }
 
-  function search() {
-    const next = read();
-    if (next === null) return;
-    onSearch(next);
+  #search() {
+    const filters = this.#read();
+    if (filters !== null) this.#onSearch(filters);
   }
 
-  function rangeChosen() {
-    if (range.value !== CUSTOM) return search();
+  #rangeChosen() {
+    if (this.#range.value !== CUSTOM) return this.#search();
     const now = Date.now();
-    from.value = toInput(now - (rangeMillis(filters.range) ?? 0));
-    to.value = toInput(now);
-    span.hidden = false;
-    from.focus();
+    this.#from.value = toInput(now - (rangeMillis(this.#filters.range) ?? 0));
+    this.#to.value = toInput(now);
+    this.#span.hidden = false;
+    this.#from.focus();
   }
 
   /** The filters as they stand in the controls, or null when the two times make no range. */
-  function read() {
-    const custom = range.value === CUSTOM;
-    const start = custom ? kept(from, filters.from) : "";
-    const end = custom ? kept(to, filters.to) : "";
-    if (start !== "" && end !== "" && Date.parse(end) <= Date.parse(start)) {
-      to.setCustomValidity("The end must be after the start.");
-      to.reportValidity();
+  #read() {
+    const custom = this.#range.value === CUSTOM;
+    const from = custom ? kept(this.#from, this.#filters.from) : "";
+    const to = custom ? kept(this.#to, this.#filters.to) : "";
+    if (from !== "" && to !== "" && Date.parse(to) <= Date.parse(from)) {
+      this.#to.setCustomValidity("The end must be after the start.");
+      this.#to.reportValidity();
       return null;
     }
-    const named = custom ? DEFAULT_RANGE : range.value;
+    const named = custom ? DEFAULT_RANGE : this.#range.value;
     return {
-      q: query.value.trim(),
-      project: project.value,
-      levels: levels.filter((box) => box.checked).map((box) => box.value),
-      range: start === "" && end === "" ? named : "",
-      from: start,
-      to: end,
+      q: this.#query.value.trim(),
+      project: this.#project.value,
+      levels: this.#levels.filter((box) => box.checked).map((box) => box.value),
+      range: from === "" && to === "" ? named : "",
+      from,
+      to,
     };
   }
 
-  function showProjects() {
-    const options = projects.map(({ slug, name }) => ({ value: slug, label: name || slug }));
-    const known = projects.find(({ slug, id }) => slug === filters.project || String(id) === filters.project);
-    if (!known && filters.project !== "") options.push({ value: filters.project, label: filters.project });
-    fill(
-      project,
-      h("option", { value: "" }, "All projects"),
-      options.map(({ value, label }) => h("option", { value }, label)),
-    );
-    project.value = known?.slug ?? filters.project;
+  #showProjects() {
+    const { project } = this.#filters;
+    const known = this.#projects.find(({ slug, id }) => slug === project || String(id) === project);
+    const options = this.#projects.map(({ slug, name }) => h("option", { value: slug }, name || slug));
+    // What the address names stays chosen, known or not.
+    if (!known && project !== "") options.push(h("option", { value: project }, project));
+    fill(this.#project, h("option", { value: "" }, "All projects"), options);
+    this.#project.value = known?.slug ?? project;
   }
-
-  /** @param {Filters} next */
-  function show(next) {
-    filters = next;
-    query.value = next.q;
-    range.value = next.range === "" ? CUSTOM : next.range;
-    span.hidden = next.range !== "";
-    from.value = toInput(Date.parse(next.from));
-    to.value = toInput(Date.parse(next.to));
-    to.setCustomValidity("");
-    for (const box of levels) box.checked = next.levels.includes(box.value);
-    showProjects();
-  }
-
-  show(initial);
-  return {
-    element,
-    show,
-    /** @param {import("../api.js").Project[]} list */
-    setProjects(list) {
-      projects = list;
-      showProjects();
-    },
-    focusQuery() {
-      query.focus();
-      query.select();
-    },
-  };
 }
 
 /**

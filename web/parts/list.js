@@ -12,83 +12,94 @@ const ROW_TEXT = 400;
 /** Marks of search hits in a row. */
 const ROW_HITS = 20;
 
-/** @param {(event: LogEvent) => void} onOpen */
-export function eventList(onOpen) {
-  /** @type {LogEvent[]} */
-  let events = [];
+export class EventList {
+  /** Newest first. @type {readonly LogEvent[]} */
+  events = [];
   /** @type {HTMLAnchorElement[]} */
-  let anchors = [];
+  #anchors = [];
   /** @type {Range[]} */
-  let hits = [];
-  const body = h("div", { role: "rowgroup", class: "rows" });
-  const element = h(
+  #hits = [];
+  /** @type {(event: LogEvent) => void} */
+  #onOpen;
+  #body = h("div", { role: "rowgroup", class: "rows", onclick: (/** @type {MouseEvent} */ event) => this.#clicked(event) });
+  element = h(
     "div",
-    { role: "table", class: "table", "aria-label": "Events, newest first", "aria-colcount": "4" },
+    { role: "table", class: "table", "aria-label": "Events, newest first", hidden: true },
     h("div", { role: "rowgroup", class: "rows-head" },
       h("div", { role: "row", class: "row head" },
         h("span", { role: "columnheader" }, `Time ${offsetLabel(new Date().getTimezoneOffset())}`),
         h("span", { role: "columnheader" }, "Level"),
         h("span", { role: "columnheader" }, "Source"),
         h("span", { role: "columnheader" }, "Message"))),
-    body,
+    this.#body,
   );
 
-  body.addEventListener("click", (click) => {
-    const row = click.target instanceof Element ? click.target.closest(".row") : null;
-    const index = row ? [...body.children].indexOf(row) : -1;
-    const picked = events[index];
-    if (!picked || click.button !== 0 || hasModifier(click)) return;
-    click.preventDefault();
-    // Someone who marks text wants the text.
-    if (getSelection()?.isCollapsed === false && !(click.target instanceof HTMLAnchorElement)) return;
-    onOpen(picked);
-  });
+  /** @param {(event: LogEvent) => void} onOpen */
+  constructor(onOpen) {
+    this.#onOpen = onOpen;
+  }
+
+  clear() {
+    this.events = [];
+    this.#anchors = [];
+    this.#hits = [];
+    delete this.element.dataset.days;
+    fill(this.#body);
+    markHits(this.#hits);
+  }
+
+  /**
+   * @param {LogEvent[]} more
+   * @param {{ now: number, manyProjects: boolean, q: string }} view
+   */
+  append(more, view) {
+    const words = hitWords(view.q);
+    const rows = more.map((event) => rowOf(event, view));
+    // The column makes room for the day once a time shows one.
+    if (rows.some(({ row }) => row.querySelector("time")?.textContent?.includes(" "))) this.element.dataset.days = "";
+    this.#body.append(...rows.map(({ row }) => row));
+    this.events = this.events.concat(more);
+    this.#anchors = this.#anchors.concat(rows.map(({ anchor }) => anchor));
+    this.#hits = this.#hits.concat(rows.flatMap(({ anchor }) => findHits(anchor, words)));
+    markHits(this.#hits);
+  }
+
+  /** Marks the open event. @param {string | null} id null for none */
+  select(id) {
+    for (const [index, anchor] of this.#anchors.entries()) {
+      if (this.events[index]?.id === id) anchor.setAttribute("aria-current", "true");
+      else anchor.removeAttribute("aria-current");
+    }
+  }
+
+  /** @param {string | null} id */
+  indexOf(id) {
+    return this.events.findIndex((event) => event.id === id);
+  }
+
+  /** The row that has the focus, or -1. */
+  focused() {
+    return this.#anchors.findIndex((anchor) => anchor === document.activeElement);
+  }
 
   /** @param {number} index */
-  function focus(index) {
-    const anchor = anchors[Math.max(0, Math.min(index, anchors.length - 1))];
+  focus(index) {
+    const anchor = this.#anchors[index];
     anchor?.focus();
     anchor?.closest(".row")?.scrollIntoView({ block: "nearest" });
   }
 
-  return {
-    element,
-    events: () => events,
-    clear() {
-      events = [];
-      anchors = [];
-      hits = [];
-      delete element.dataset.days;
-      fill(body);
-      markHits(hits);
-    },
-    /**
-     * @param {LogEvent[]} more
-     * @param {{ now: number, manyProjects: boolean, q: string }} view
-     */
-    append(more, view) {
-      const words = hitWords(view.q);
-      const rows = more.map((event) => rowOf(event, view));
-      // The column makes room for the day once a time shows one.
-      if (rows.some(({ row }) => row.querySelector("time")?.textContent?.includes(" "))) element.dataset.days = "";
-      body.append(...rows.map(({ row }) => row));
-      events = events.concat(more);
-      anchors = anchors.concat(rows.map(({ anchor }) => anchor));
-      hits = hits.concat(rows.flatMap(({ anchor }) => findHits(anchor, words)));
-      markHits(hits);
-    },
-    /** Marks the open event; null for none. */
-    select(/** @type {string | null} */ id) {
-      for (const [index, anchor] of anchors.entries()) {
-        if (events[index]?.id === id) anchor.setAttribute("aria-current", "true");
-        else anchor.removeAttribute("aria-current");
-      }
-    },
-    indexOf: (/** @type {string | null} */ id) => events.findIndex((event) => event.id === id),
-    /** The row that has the focus, or -1. */
-    focused: () => anchors.findIndex((anchor) => anchor === document.activeElement),
-    focus,
-  };
+  /** @param {MouseEvent} click */
+  #clicked(click) {
+    const target = click.target instanceof Element ? click.target : null;
+    const row = target?.closest(".row") ?? null;
+    const picked = row ? this.events[[...this.#body.children].indexOf(row)] : undefined;
+    if (!picked || click.button !== 0 || hasModifier(click)) return;
+    click.preventDefault();
+    // Someone who marks text wants the text.
+    if (getSelection()?.isCollapsed === false && !(target instanceof HTMLAnchorElement)) return;
+    this.#onOpen(picked);
+  }
 }
 
 /**

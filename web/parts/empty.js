@@ -1,0 +1,89 @@
+// Why a list is empty, and the way on: filters too narrow, nothing in this range, nothing at all.
+
+import { listProjects, searchLogs } from "../api.js";
+import { apiQuery, isNarrowed, logsAddress } from "../lib/filters.js";
+import { h } from "../lib/h.js";
+import { DAY, fullTime, HOUR, RANGES, SECOND } from "../lib/time.js";
+import { button, panel } from "./state.js";
+
+/** @typedef {import("../lib/filters.js").Filters} Filters */
+
+/** How far back the newest event is looked for. */
+const LATEST_WITHIN_MS = 90 * DAY;
+
+/**
+ * Asks what there is without the filters and says which case this is.
+ * @param {Filters} filters
+ * @param {AbortSignal} signal
+ * @param {() => void} again
+ * @returns {Promise<HTMLElement>}
+ */
+export async function explainEmpty(filters, signal, again) {
+  const now = Date.now();
+  const wide = { ...filters, q: "", levels: [] };
+  if (isNarrowed(filters)) {
+    const { logs } = await searchLogs({ ...apiQuery(wide, now), limit: "1" }, signal);
+    if (logs.length > 0) return noMatch(filters, wide);
+  }
+  const ever = { ...wide, range: "", from: new Date(now - LATEST_WITHIN_MS).toISOString(), to: "" };
+  const newest = (await searchLogs({ ...apiQuery(ever, now), limit: "1" }, signal)).logs[0];
+  if (newest) return nothingInRange(wide, Date.parse(newest.ts));
+  const projects = await listProjects(signal);
+  return projects.length === 0 ? noProject() : noEvent(again);
+}
+
+/** @param {() => void} again */
+export function notAllRead(again) {
+  return panel({
+    title: "Nothing found so far",
+    text: "Not everything in this time range could be read, so there may be matches all the same.",
+    actions: [button("Search again", again, true)],
+  });
+}
+
+/**
+ * @param {Filters} filters
+ * @param {Filters} wide
+ */
+function noMatch(filters, wide) {
+  const longest = RANGES[RANGES.length - 1]?.name ?? "";
+  const actions = [h("a", { class: "button primary", href: logsAddress(wide) }, "Clear query and levels")];
+  if (filters.range !== longest) {
+    const address = logsAddress({ ...filters, range: longest, from: "", to: "" });
+    actions.push(h("a", { class: "button", href: address }, "Search the last 3 days"));
+  }
+  const text = "There are events in this time range, but none matches the query and the levels.";
+  return panel({ title: "No event matches", text, actions });
+}
+
+/**
+ * @param {Filters} wide
+ * @param {number} at the time of the newest event
+ */
+function nothingInRange(wide, at) {
+  const from = new Date(at - HOUR).toISOString();
+  const to = new Date(at + SECOND).toISOString();
+  const address = logsAddress({ ...wide, range: "", from, to });
+  return panel({
+    title: "Nothing in this time range",
+    text: `The latest event is of ${fullTime(at)}.`,
+    actions: [h("a", { class: "button primary", href: address }, "Jump to the latest")],
+  });
+}
+
+/** @param {() => void} again */
+function noEvent(again) {
+  return panel({
+    title: "No event has arrived yet",
+    text: "Send a signed batch with a project's key, then look again.",
+    actions: [h("a", { class: "button primary", href: "/ui/projects" }, "Projects"), button("Look again", again)],
+  });
+}
+
+function noProject() {
+  return panel({
+    title: "No project yet",
+    text: "Events are sent with the key of a project. Creating one gives you the key and a command to try it.",
+    actions: [h("a", { class: "button primary", href: "/ui/projects" }, "Create a project")],
+  });
+}
