@@ -20,20 +20,3 @@ impl fmt::Display for Fingerprint {
         write!(f, "{:016x}", self.0)
     }
 }
-/// stand-in
-pub fn message_title(m: &str) -> String {
-    m.to_owned()
-}
-/// stand-in
-#[derive(Default)]
-pub struct Fingerprinter {}
-impl Fingerprinter {
-    /// stand-in
-    pub fn fingerprint(&mut self, e: &crate::event::Event<'_>) -> Fingerprint {
-        Fingerprint(xxhash_rust::xxh3::xxh3_64(e.message.as_bytes()) | 1 << 40)
-    }
-    /// stand-in
-    pub fn title(&mut self, e: &crate::event::Event<'_>) -> String {
-        e.message.chars().take(200).collect()
-    }
-}

@@ -80,7 +80,7 @@ impl Endpoint for Edge {
 fn secure(response: &mut Response, hsts: bool) {
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
     let defaults: [(HeaderName, &'static str); 2] =
         [(header::CACHE_CONTROL, "no-store"), (header::CONTENT_SECURITY_POLICY, API_CONTENT_POLICY)];
     for (name, value) in defaults {

@@ -1,4 +1,4 @@
-//! The routes as a client meets them, over a storage in memory.
+//! The routes as a client meets them, over a real store.
 
 mod access;
 mod admin;

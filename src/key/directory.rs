@@ -5,6 +5,7 @@
 //! Bounded by the number of projects and keys an admin may make (see [`crate::http::admin`]).
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::key::{KeyRecord, VerifiedKey};
@@ -37,7 +38,10 @@ struct KeyEntry {
 
 /// A snapshot that is replaced as a whole.
 #[derive(Debug, Default)]
-pub struct KeyDirectory(RwLock<Option<Arc<Snapshot>>>);
+pub struct KeyDirectory {
+    current: RwLock<Option<Arc<Snapshot>>>,
+    taken: AtomicU64,
+}
 
 impl KeyDirectory {
     /// A directory that knows nothing yet.
@@ -60,7 +64,14 @@ impl KeyDirectory {
             snapshot.keys.insert(key.sha256, entry);
         }
         // A poisoned lock only says that some thread panicked while it held a whole Arc.
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(snapshot));
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(snapshot));
+        self.taken.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many snapshots were taken since the start.
+    #[must_use]
+    pub fn snapshots_taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
     }
 
     /// Whether a snapshot was ever taken.
@@ -108,6 +119,6 @@ impl KeyDirectory {
     }
 
     fn snapshot(&self) -> Option<Arc<Snapshot>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

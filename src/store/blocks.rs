@@ -130,8 +130,8 @@ fn commit_packet(blocks: &[Block], batches: &[NewBatch], expired: &[BatchKey]) -
             let (id, name, hash) =
                 (hex_literal(key), hex_literal(batch.batch.as_bytes()), hex_literal(&batch.body_hash));
             let NewBatch { project_id, received, accepted, .. } = batch;
-            let expires = batch.expires_at.as_millis();
-            let _ = write!(sql, "{comma}({id},{project_id},{name},{hash},{received},{accepted},{expires})");
+            let until = batch.expires_at.as_millis();
+            let _ = write!(sql, "{comma}({id},{project_id},{name},{hash},{received},{accepted},{until})");
         }
         sql.push(';');
     }

@@ -138,11 +138,11 @@ impl WriterSlot {
             return (group, packed);
         }
         let mut encoder = std::mem::take(&mut self.encoder);
-        let encoded = tokio::task::spawn_blocking(move || {
+        let work = tokio::task::spawn_blocking(move || {
             let packed = pack(&mut encoder, &group, now);
             (encoder, group, packed)
         });
-        let (encoder, group, packed) = encoded.await.expect("encoding ends, and has no reason to panic");
+        let (encoder, group, packed) = work.await.expect("encoding ends, and has no reason to panic");
         self.encoder = encoder;
         (group, packed)
     }

@@ -172,11 +172,7 @@ async fn a_revoked_read_key_reads_nothing() {
 async fn a_read_key_made_by_another_instance_works_after_one_reload() {
     let app = App::new();
     let (project_id, _) = app.project("web").await;
-    let ring = app.state.key_ring.clone();
-    let mint = Box::new(move |number| ring.mint(KeyKind::Read, 1, number));
-    let now = app.state.clock.now();
-    let added = app.state.store.add_key(project_id, KeyKind::Read, String::new(), now, mint).await.unwrap();
-    let key = format!("Bearer {}", added.unwrap().1.expose());
+    let key = format!("Bearer {}", app.stored_key(project_id, KeyKind::Read).await.expose());
     app.hand.advance(1_000);
     assert!(passed(app.get("/logs", &[("authorization", &key)]).await.status));
 }
@@ -184,7 +180,7 @@ async fn a_read_key_made_by_another_instance_works_after_one_reload() {
 #[tokio::test]
 async fn a_read_key_does_not_read_while_the_database_cannot_be_asked_about_it() {
     let app = App::new();
-    app.store.set_away(true);
+    app.set_away(true);
     let key = format!("Bearer {}", app.state.key_ring.mint(KeyKind::Read, 1, 1).expose());
     let answer = app.get("/logs", &[("authorization", &key)]).await;
     assert_eq!((answer.status, answer.code().as_str()), (503, "storage_unavailable"));

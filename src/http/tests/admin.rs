@@ -154,7 +154,7 @@ async fn a_body_that_is_wrong_as_a_whole_is_refused() {
 #[tokio::test]
 async fn with_the_storage_away_an_admin_is_told_to_try_again() {
     let app = App::new();
-    app.store.set_away(true);
+    app.set_away(true);
     for (method, path) in [
         (Method::GET, "/admin/projects"),
         (Method::POST, "/admin/projects"),

@@ -1,10 +1,8 @@
-//! The whole endpoint over a storage in memory and a clock moved by hand.
+//! The whole endpoint over an `SQLite` of its own and a clock moved by hand.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 
-use futures_util::FutureExt;
 use poem::http::{self, HeaderMap, Method};
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Addr, Body, Endpoint, Request, RequestParts};
@@ -12,193 +10,56 @@ use prometheus_client::registry::Registry;
 use serde_json::Value;
 
 use crate::clock::{Clock, ClockHand};
-use crate::config::{AppEnv, ClientAddressSource, Config, DatabaseConfig, Limits, Secret};
+use crate::config::Config;
 use crate::http::health::Health;
 use crate::http::layers::Edge;
 use crate::http::route::RouteSpec;
-use crate::http::state::{
-    AppState, MintKey, NewProject, Parts, ProjectChange, ProjectStore, StoreError, Stored,
-};
+use crate::http::state::{AppState, Parts};
 use crate::http::{build, routes};
-use crate::key::{ApiKey, KeyDirectory, KeyKind, KeyRecord};
+use crate::ingest::Ingest;
+use crate::key::{ApiKey, KeyDirectory, KeyKind};
 use crate::limit::Limiter;
 use crate::memory::{BODY_BUDGET_BYTES, Budget};
-use crate::project::{Project, ProjectRef, ProjectSlug};
+use crate::outcome::Outcomes;
+use crate::registry;
+use crate::removal::remover;
+use crate::store::{DatabaseStatus, Store};
 use crate::timestamp::Timestamp;
+use crate::write::WriteQueue;
 
-pub const ADMIN_TOKEN: &str = "the-admin-token";
-pub const METRICS_TOKEN: &str = "the-metrics-token";
+pub const ADMIN_TOKEN: &str = "the-admin-token-of-tests-1f2e3d4c5b6a7988";
+pub const METRICS_TOKEN: &str = "the-metrics-token-of-tests-8a7b6c5d4e3f2a1b";
 const START_MILLIS: i64 = 1_790_000_000_000;
 
+/// Settings as the environment would give them.
 pub fn config() -> Config {
-    Config {
-        app_env: AppEnv::Development,
-        port: 0,
-        database: DatabaseConfig::Embedded,
-        data_dir: PathBuf::new(),
-        hmac_secret: Secret::new("a secret of tests"),
-        hmac_secret_previous: None,
-        admin_token: Secret::new(ADMIN_TOKEN),
-        metrics_token: Some(Secret::new(METRICS_TOKEN)),
-        public_url: None,
-        client_address: ClientAddressSource::Peer,
-        default_retention_days: 3,
-        limits: Limits {
-            max_payload_bytes: 524_288,
-            max_inflated_bytes: 8 << 20,
-            max_events_per_post: 250,
-            rate_limit_per_minute: 5_000,
-            rate_limit_per_ip: 100,
-            read_rate_limit_per_ip: 600,
-            max_connections: 100,
-        },
-    }
+    let variables = [
+        ("PORT", "0"),
+        ("HMAC_SECRET", "tests-hmac-secret-0f1e2d3c4b5a69788796a5b4c3d2e1f0"),
+        ("ADMIN_TOKEN", ADMIN_TOKEN),
+        ("METRICS_TOKEN", METRICS_TOKEN),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Config::parse(&variables.into(), &|_| panic!("tests give their secrets")).unwrap()
 }
 
-/// Projects and keys in memory.
-#[derive(Default)]
-pub struct MemoryStore {
-    rows: Mutex<Rows>,
-}
-
-#[derive(Default)]
-struct Rows {
-    projects: Vec<Project>,
-    keys: Vec<KeyRecord>,
-    last_project: i64,
-    loads: u32,
-    away: bool,
-}
-
-impl MemoryStore {
-    pub fn set_away(&self, away: bool) {
-        self.rows.lock().unwrap().away = away;
-    }
-
-    /// How often the directory was loaded.
-    pub fn loads(&self) -> u32 {
-        self.rows.lock().unwrap().loads
-    }
-
-    fn run<T: Send + 'static>(&self, step: impl FnOnce(&mut Rows) -> Result<T, StoreError>) -> Stored<'_, T> {
-        let mut rows = self.rows.lock().unwrap();
-        let result = if rows.away { Err(StoreError::Unavailable) } else { step(&mut rows) };
-        std::future::ready(result).boxed()
-    }
-}
-
-impl ProjectStore for MemoryStore {
-    fn list_projects(&self) -> Stored<'_, Vec<Project>> {
-        self.run(|rows| Ok(rows.projects.clone()))
-    }
-
-    fn project(&self, reference: ProjectRef) -> Stored<'_, Option<Project>> {
-        let named = move |project: &&Project| match &reference {
-            ProjectRef::Id(id) => project.id == *id,
-            ProjectRef::Slug(slug) => project.slug == *slug,
-        };
-        self.run(move |rows| Ok(rows.projects.iter().find(named).cloned()))
-    }
-
-    fn create_project(&self, new: NewProject, now: Timestamp) -> Stored<'_, Project> {
-        self.run(|rows| {
-            if rows.projects.iter().any(|project| project.slug == new.slug) {
-                return Err(StoreError::SlugTaken);
-            }
-            rows.last_project += 1;
-            let project = Project {
-                id: rows.last_project,
-                slug: new.slug,
-                name: new.name,
-                retention_days: new.retention_days,
-                minute_cap: new.minute_cap,
-                scrub: new.scrub,
-                created_at: now,
-            };
-            rows.projects.push(project.clone());
-            Ok(project)
-        })
-    }
-
-    fn update_project(&self, id: i64, change: ProjectChange) -> Stored<'_, Option<Project>> {
-        self.run(|rows| {
-            let taken = |slug: &ProjectSlug| {
-                rows.projects.iter().any(|project| project.id != id && project.slug == *slug)
-            };
-            if change.slug.as_ref().is_some_and(taken) {
-                return Err(StoreError::SlugTaken);
-            }
-            Ok(rows.projects.iter_mut().find(|project| project.id == id).map(|project| {
-                change.slug.into_iter().for_each(|slug| project.slug = slug);
-                change.name.into_iter().for_each(|name| project.name = name);
-                change.retention_days.into_iter().for_each(|days| project.retention_days = days);
-                change.minute_cap.into_iter().for_each(|cap| project.minute_cap = cap);
-                change.scrub.into_iter().for_each(|scrub| project.scrub = scrub);
-                project.clone()
-            }))
-        })
-    }
-
-    fn delete_project(&self, id: i64) -> Stored<'_, bool> {
-        self.run(|rows| {
-            let before = rows.projects.len();
-            rows.projects.retain(|project| project.id != id);
-            rows.keys.retain(|key| key.project_id != id);
-            Ok(rows.projects.len() < before)
-        })
-    }
-
-    fn list_keys(&self, project_id: i64) -> Stored<'_, Vec<KeyRecord>> {
-        self.run(|rows| Ok(rows.keys.iter().filter(|key| key.project_id == project_id).cloned().collect()))
-    }
-
-    fn add_key(
-        &self,
-        project_id: i64,
-        kind: KeyKind,
-        note: String,
-        now: Timestamp,
-        mint: MintKey,
-    ) -> Stored<'_, Option<(KeyRecord, ApiKey)>> {
-        self.run(|rows| {
-            let number = rows.keys.iter().filter(|key| key.project_id == project_id).count() + 1;
-            let number = u32::try_from(number).unwrap();
-            let key = mint(number);
-            let record = KeyRecord {
-                id: i64::try_from(rows.keys.len()).unwrap() + 1,
-                project_id,
-                number,
-                kind,
-                sha256: key.sha256(),
-                note,
-                hint: key.hint().to_owned(),
-                created_at: now,
-                revoked_at: None,
-            };
-            rows.keys.push(record.clone());
-            Ok(Some((record, key)))
-        })
-    }
-
-    fn revoke_key(&self, project_id: i64, key_id: i64, now: Timestamp) -> Stored<'_, bool> {
-        self.run(|rows| {
-            let key = rows.keys.iter_mut().find(|key| key.id == key_id && key.project_id == project_id);
-            Ok(key.map(|key| key.revoked_at = key.revoked_at.or(Some(now))).is_some())
-        })
-    }
-
-    fn load_directory(&self) -> Stored<'_, (Vec<Project>, Vec<KeyRecord>)> {
-        self.run(|rows| {
-            rows.loads += 1;
-            Ok((rows.projects.clone(), rows.keys.clone()))
-        })
-    }
+/// A migrated store in a directory of its own. `SQLite` has threads of its own, so another runtime may open it.
+fn store(config: &Config) -> Store {
+    let store = Store::new(config).unwrap();
+    let opening = store.clone();
+    let migrate = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(opening.migrate())
+    };
+    std::thread::spawn(migrate).join().unwrap().unwrap();
+    store.set_status(DatabaseStatus::Connected);
+    store
 }
 
 pub struct App {
     pub edge: Edge,
     pub state: Arc<AppState>,
-    pub store: Arc<MemoryStore>,
+    _directory: tempfile::TempDir,
     pub hand: ClockHand,
     clients: AtomicU32,
 }
@@ -208,22 +69,43 @@ impl App {
         Self::with(config(), routes())
     }
 
-    pub fn with(config: Config, table: Vec<RouteSpec>) -> Self {
+    pub fn with(mut config: Config, table: Vec<RouteSpec>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        config.data_dir = directory.path().to_owned();
         let (clock, hand) = Clock::manual(Timestamp::from_millis(START_MILLIS));
-        let store = Arc::new(MemoryStore::default());
-        let health = Arc::new(Health::new(clock.now()));
+        let store = store(&config);
+        let limiter = Arc::new(Limiter::new(&config.limits));
+        let queue = Arc::new(WriteQueue::default());
+        let ingest =
+            Ingest::new(config.limits.clone(), clock.clone(), limiter.clone(), queue, Outcomes::default());
+        let (removals, _) = remover(store.clone(), clock.clone());
         let parts = Parts {
-            limiter: Arc::new(Limiter::new(&config.limits)),
+            limiter,
             config: Arc::new(config),
+            health: Arc::new(Health::new(clock.now(), store.clone())),
             clock,
-            store: store.clone(),
+            store,
             directory: Arc::new(KeyDirectory::new()),
-            health,
             metrics: Arc::new(Registry::default()),
             bodies: Budget::new(BODY_BUDGET_BYTES),
+            ingest: Arc::new(ingest),
+            removals,
         };
         let state = Arc::new(AppState::new(parts));
-        Self { edge: build(&state, table), state, store, hand, clients: AtomicU32::new(1) }
+        Self { edge: build(&state, table), state, hand, clients: AtomicU32::new(1), _directory: directory }
+    }
+
+    /// Has the database away, or back.
+    pub fn set_away(&self, away: bool) {
+        let status = if away { DatabaseStatus::Disconnected } else { DatabaseStatus::Connected };
+        self.state.store.set_status(status);
+    }
+
+    /// A key as another instance makes it: stored, but not in this instance's directory.
+    pub async fn stored_key(&self, project_id: i64, kind: KeyKind) -> ApiKey {
+        let (state, now) = (&self.state, self.state.clock.now());
+        let added = registry::add_key(&state.store, &state.key_ring, project_id, kind, "", now).await;
+        added.unwrap().unwrap().1
     }
 
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {

@@ -6,10 +6,10 @@ use serde_json::json;
 use super::harness::{ADMIN_TOKEN, App, config};
 use crate::config::Config;
 use crate::error::{ApiError, RateLimit, Rejection};
-use crate::http::health::DatabaseState;
 use crate::http::request_id::RequestId;
 use crate::http::route::{Access, Call, Reply, RouteSpec};
 use crate::http::{problem, routes};
+use crate::store::DatabaseStatus;
 
 async fn fall_over(_call: Call) -> Reply {
     panic!("a bug")
@@ -134,7 +134,7 @@ async fn behind_https_plain_reads_are_redirected_and_nothing_else() {
 #[tokio::test]
 async fn health_needs_no_database_and_readiness_says_why_to_an_admin_only() {
     let app = App::new();
-    app.store.set_away(true);
+    app.state.store.set_status(DatabaseStatus::Connecting);
     app.hand.advance(12_345_000);
     let health = app.get("/healthz", &[]).await;
     assert_eq!(
@@ -145,7 +145,7 @@ async fn health_needs_no_database_and_readiness_says_why_to_an_admin_only() {
     assert_eq!((ready.status, ready.header("retry-after")), (503, Some("5")));
     assert_eq!(ready.json(), json!({"ready": false, "checks": {"database": false}}));
 
-    app.state.health.set_database(DatabaseState::Connected);
+    app.state.store.set_status(DatabaseStatus::Connected);
     app.state
         .health
         .set_check("hmac_secret", Some("HMAC_SECRET is not the one of this database.".to_owned()));
@@ -157,7 +157,7 @@ async fn health_needs_no_database_and_readiness_says_why_to_an_admin_only() {
 
     app.state.health.set_check("hmac_secret", None);
     assert_eq!(app.get("/readyz", &[]).await.status, 200);
-    app.state.health.set_database(DatabaseState::Disconnected);
+    app.state.store.set_status(DatabaseStatus::Disconnected);
     assert_eq!(app.get("/readyz", &[]).await.status, 503);
     assert_eq!(app.get("/healthz", &[]).await.json()["database"], "disconnected");
     assert_eq!(app.get("/healthz", &[]).await.status, 200);

@@ -22,11 +22,7 @@ async fn send(app: &App, key: &str) -> Result<VerifiedBatch, ApiError> {
 
 /// A key as another instance makes it: stored, but not in this instance's directory.
 async fn key_of_another_instance(app: &App, project_id: i64) -> ApiKey {
-    let ring = app.state.key_ring.clone();
-    let mint = Box::new(move |number| ring.mint(KeyKind::Server, project_id, number));
-    let now = app.state.clock.now();
-    let added = app.state.store.add_key(project_id, KeyKind::Server, String::new(), now, mint).await;
-    added.unwrap().unwrap().1
+    app.stored_key(project_id, KeyKind::Server).await
 }
 
 #[tokio::test]
@@ -44,29 +40,29 @@ async fn a_key_the_database_does_not_have_is_refused_at_one_reload_a_second() {
     let (project_id, _) = app.project("web").await;
     let never_stored = app.state.key_ring.mint(KeyKind::Server, project_id, 9);
     let gone_with_its_project = app.state.key_ring.mint(KeyKind::Server, 77, 1);
-    let before = app.store.loads();
+    let before = app.state.directory.snapshots_taken();
     for key in [&never_stored, &gone_with_its_project, &never_stored] {
         assert_eq!(send(&app, key.expose()).await, Err(ApiError::Unauthorized));
     }
-    assert_eq!(app.store.loads(), before + 1);
+    assert_eq!(app.state.directory.snapshots_taken(), before + 1);
     app.hand.advance(1_000);
     assert_eq!(send(&app, never_stored.expose()).await, Err(ApiError::Unauthorized));
-    assert_eq!(app.store.loads(), before + 2);
+    assert_eq!(app.state.directory.snapshots_taken(), before + 2);
 }
 
 #[tokio::test]
 async fn with_the_database_away_a_new_key_vouches_for_itself_and_a_revoked_one_stays_out() {
     let app = App::new();
-    app.store.set_away(true);
+    app.set_away(true);
     let unseen = app.state.key_ring.mint(KeyKind::Server, 1, 1);
     assert_eq!(send(&app, unseen.expose()).await.unwrap().project, None, "nothing was ever loaded");
 
-    app.store.set_away(false);
+    app.set_away(false);
     let (project_id, key) = app.project("web").await;
     let other = key_of_another_instance(&app, project_id).await;
     assert_eq!(app.admin(poem::http::Method::DELETE, "/admin/projects/1/keys/1", "").await.status, 204);
     let newer = app.state.key_ring.mint(KeyKind::Server, project_id, 9);
-    app.store.set_away(true);
+    app.set_away(true);
     app.hand.advance(1_000);
     assert_eq!(send(&app, &key).await, Err(ApiError::Unauthorized), "revoked");
     assert_eq!(send(&app, other.expose()).await.unwrap().project.unwrap().id, project_id);
