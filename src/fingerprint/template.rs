@@ -43,9 +43,22 @@ const fn classes() -> [u8; 256] {
     let mut byte = 0_u8;
     while byte < 128 {
         classes[byte as usize] = match byte {
-            b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c => SEPARATOR,
-            b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' | b',' | b';' => SEPARATOR,
-            b'=' | b'"' | b'\'' | b'`' | b'|' | b':' => SEPARATOR,
+            b' '
+            | b'\t'..=b'\r'
+            | b'('
+            | b')'
+            | b'['
+            | b']'
+            | b'{'
+            | b'}'
+            | b'<'..=b'>'
+            | b','
+            | b';'
+            | b'"'
+            | b'\''
+            | b'`'
+            | b'|'
+            | b':' => SEPARATOR,
             b'0'..=b'9' => DIGIT,
             b'/' | b'\\' => SLASH,
             b'@' => AT_SIGN,
@@ -89,7 +102,7 @@ impl Writer<'_> {
             }
             match byte {
                 b' ' if bytes.get(self.at + 1).is_some_and(|next| !next.is_ascii_whitespace()) => {
-                    self.at += 1
+                    self.at += 1;
                 }
                 b'"' | b'\'' | b'`' => self.quote(byte),
                 b'=' => self.equals(),

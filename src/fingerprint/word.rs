@@ -69,7 +69,8 @@ impl Context {
             word.len() == 5 && word.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
         match self {
             Self::Code => number || sqlstate || is_named_code(word),
-            Self::Status | Self::Method => is_status(word),
+            Self::Status => is_status(word) && !counts_something(rest),
+            Self::Method => is_status(word),
             Self::None => is_status(word) && word[0] >= b'4' && is_reason(rest),
         }
     }
@@ -86,6 +87,17 @@ fn ends_with_code(word: &[u8]) -> bool {
 /// An HTTP status: 100 to 599.
 fn is_status(word: &[u8]) -> bool {
     word.len() == 3 && matches!(word[0], b'1'..=b'5') && word.iter().all(u8::is_ascii_digit)
+}
+
+/// A word in lower case follows that is none a status is followed by: `returned 200 rows`.
+fn counts_something(rest: &[u8]) -> bool {
+    const AFTER: [&str; 18] = [
+        "after", "and", "at", "but", "by", "during", "error", "expected", "for", "from", "in", "instead",
+        "on", "response", "to", "when", "while", "with",
+    ];
+    let Some(next) = rest.strip_prefix(b" ") else { return rest.first().is_some_and(|byte| *byte == b'%') };
+    let word = &next[..next.iter().take_while(|byte| byte.is_ascii_lowercase()).count()];
+    !word.is_empty() && !AFTER.iter().any(|after| after.as_bytes() == word)
 }
 
 /// A reason phrase follows, as in `502 Bad Gateway`.
@@ -221,10 +233,14 @@ pub(super) fn url_end(bytes: &[u8], start: usize) -> usize {
     start + bytes[start..].iter().take_while(in_url).count()
 }
 
+/// Longest address of hex digits and colons, in bytes; the longest of IPv6 has 45.
+const MAX_COLON_HEX_BYTES: usize = 64;
+
 /// The end of groups of hex digits with colons between them: an address of IPv6 or of a network card.
 pub(super) fn colon_hex_end(bytes: &[u8], start: usize) -> Option<usize> {
     let (mut end, mut group, mut colons) = (start, 0, 0);
-    while let Some(byte) = bytes.get(end) {
+    let limit = bytes.len().min(start + MAX_COLON_HEX_BYTES);
+    while let Some(byte) = bytes[..limit].get(end) {
         match byte {
             b':' => (group, colons) = (0, colons + 1),
             _ if byte.is_ascii_hexdigit() && group < 4 => group += 1,
