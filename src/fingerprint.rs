@@ -41,7 +41,7 @@ impl fmt::Display for Fingerprint {
 pub const MAX_TITLE_CHARACTERS: usize = 200;
 
 /// What a client writes for the fingerprint it would have had, to add to it.
-const DEFAULT_GROUPING: &str = "{{ default }}";
+const DEFAULT_GROUPING: [&str; 2] = ["{{ default }}", "{{default}}"];
 
 /// Computes fingerprints; keeps its buffer, so that one made for a batch allocates once.
 #[derive(Clone, Debug, Default)]
@@ -62,10 +62,10 @@ impl Fingerprinter {
         self.buffer.clear();
         self.buffer.push(char::from(VERSION));
         let client = event.client_fingerprint.as_deref().map(str::trim).filter(|client| !client.is_empty());
-        if client.is_none_or(|client| client.contains(DEFAULT_GROUPING)) {
+        if client.is_none_or(|client| DEFAULT_GROUPING.iter().any(|default| client.contains(default))) {
             self.write_default(event);
         }
-        if let Some(client) = client.filter(|client| *client != DEFAULT_GROUPING) {
+        if let Some(client) = client.filter(|client| !DEFAULT_GROUPING.contains(client)) {
             self.buffer.push('\u{1}');
             self.buffer.push_str(client);
         }

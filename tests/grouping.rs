@@ -63,8 +63,11 @@ impl Sequence {
 
     fn hex(&mut self, digits: usize) -> String {
         // One digit at least, as almost every id has.
-        let rest: String = (1..digits).map(|_| format!("{:x}", self.below(16))).collect();
-        format!("{}{rest}", self.below(10))
+        let mut hex = self.below(10).to_string();
+        for _ in 1..digits {
+            write!(hex, "{:x}", self.below(16)).unwrap();
+        }
+        hex
     }
 
     fn value(&mut self, kind: &str) -> String {
@@ -134,7 +137,7 @@ fn fields(line: &str) -> Vec<String> {
     while let Some(letter) = letters.next() {
         match letter {
             '"' if quoted && letters.peek() == Some(&'"') => {
-                fields.last_mut().unwrap().extend(letters.next())
+                fields.last_mut().unwrap().extend(letters.next());
             }
             '"' => quoted = !quoted,
             ',' if !quoted => fields.push(String::new()),

@@ -57,6 +57,9 @@ fn choose(stack: &str) -> Found<'_> {
     let mut python = false;
     let mut kind = "";
     for line in stack.lines().take(MAX_LINES) {
+        if app.count == MAX_FRAMES && !python {
+            break;
+        }
         let line = line.trim();
         let last = python;
         match read(line, pending) {

@@ -139,6 +139,7 @@ fn the_client_may_group_for_itself() {
     assert_eq!(grouped("a", "checkout"), grouped("b", "checkout"));
     assert_ne!(grouped("a", "checkout"), grouped("a", "login"));
     assert_eq!(grouped("a", "{{ default }}"), of("a"));
+    assert_eq!(grouped("a", "{{default}}"), of("a"));
     assert_eq!(grouped("a", "  "), of("a"));
     assert_ne!(grouped("a", "{{ default }} x"), grouped("b", "{{ default }} x"));
     assert_ne!(grouped("a", "{{ default }} x"), of("a"));
