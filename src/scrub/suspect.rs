@@ -223,3 +223,55 @@ fn tell_tale(bytes: &[u8], from: usize, at: usize) -> Option<Suspect> {
 fn is_long_number(bytes: &[u8], at: usize) -> bool {
     is_number(load(bytes, at)) && (is_number(load(bytes, at + 1)) || is_number(load(bytes, at.max(1) - 1)))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Kind, TELL_TALES, next};
+
+    #[test]
+    fn a_tell_tale_is_met_wherever_it_stands_and_in_any_case() {
+        for (tell_tale, kind) in TELL_TALES {
+            for before in 0..20 {
+                for after in 0..20 {
+                    let mut text = vec![b'~'; before];
+                    text.extend(tell_tale.to_ascii_uppercase());
+                    text.extend(vec![b'~'; after]);
+                    let found = next(&text, 0).expect("it is there");
+                    assert_eq!((found.at, found.kind), (before, kind));
+                    assert!(next(&text, before + 1).is_none());
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_long_number_is_met_wherever_it_stands(before in "[a-z. ]{0,20}", digits in "[0-9]{13,19}", after in "[a-z. ]{0,20}") {
+            let text = format!("{before}{digits}{after}");
+            let mut from = 0;
+            let mut met = false;
+            while let Some(suspect) = next(text.as_bytes(), from) {
+                met |= suspect.kind == Kind::Digits;
+                from = suspect.after();
+            }
+            prop_assert!(met);
+        }
+
+        #[test]
+        fn a_card_in_groups_is_met_wherever_it_stands(before in "[a-z. ]{0,20}", digits in "[0-9]{4}", separator in "[ -]") {
+            for groups in [&[4, 4, 4, 4][..], &[4, 6, 5], &[4, 6, 4], &[4, 4, 5]] {
+                let number = groups.iter().map(|length| digits.repeat(2)[..*length].to_owned()).collect::<Vec<_>>().join(&separator);
+                let text = format!("{before}{number}");
+                let mut from = 0;
+                let mut met = false;
+                while let Some(suspect) = next(text.as_bytes(), from) {
+                    met |= suspect.kind == Kind::Digits;
+                    from = suspect.after();
+                }
+                prop_assert!(met, "{}", text);
+            }
+        }
+    }
+}

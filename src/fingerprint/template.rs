@@ -1,0 +1,325 @@
+//! A message's template: the message with what varies from event to event masked as `*`.
+//!
+//! One pass over the bytes, no allocation beside the output buffer, no state between messages. Numbers, ids,
+//! addresses, paths, quoted strings, times and `key=value` values are masked, runs of masks become one. Statuses
+//! and error codes stay, so that a 404 and a 500 are two templates.
+
+use super::word::{self, Context};
+
+/// Longest template in bytes: what follows tells little and may be a whole document.
+const MAX_TEMPLATE_BYTES: usize = 400;
+/// Longest quoted string that is taken for one, in bytes.
+const MAX_QUOTED_BYTES: usize = 512;
+/// What a masked part becomes.
+const MASK: char = '*';
+
+/// Appends the template of `message` to `out`.
+pub(super) fn write(message: &str, out: &mut String) {
+    let start = out.len();
+    let mut writer = Writer {
+        text: message,
+        at: 0,
+        copied: 0,
+        out,
+        start,
+        masked: usize::MAX,
+        context: Context::None,
+        slot: Slot::None,
+    };
+    writer.run();
+}
+
+/// Classes of bytes, as bits.
+const SEPARATOR: u8 = 1;
+const DIGIT: u8 = 2;
+const SLASH: u8 = 4;
+const AT_SIGN: u8 = 8;
+const DOT: u8 = 16;
+
+static CLASS: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut classes = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        classes[byte as usize] = match byte {
+            b' '
+            | b'\t'..=b'\r'
+            | b'('
+            | b')'
+            | b'['
+            | b']'
+            | b'{'
+            | b'}'
+            | b'<'..=b'>'
+            | b','
+            | b';'
+            | b'"'
+            | b'\''
+            | b'`'
+            | b'|'
+            | b':' => SEPARATOR,
+            b'0'..=b'9' => DIGIT,
+            b'/' | b'\\' => SLASH,
+            b'@' => AT_SIGN,
+            b'.' => DOT,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    classes
+}
+
+/// A word after which an account's name may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slot {
+    None,
+    User,
+    For,
+}
+
+struct Writer<'a> {
+    text: &'a str,
+    /// What is before has been decided.
+    at: usize,
+    /// What is before has been written or left out; from here to `at` the text is to be copied.
+    copied: usize,
+    out: &'a mut String,
+    /// Where this template begins in `out`.
+    start: usize,
+    /// Length of `out` after the last mask.
+    masked: usize,
+    context: Context,
+    slot: Slot,
+}
+
+impl Writer<'_> {
+    fn run(&mut self) {
+        let bytes = self.text.as_bytes();
+        while let Some(byte) = bytes.get(self.at).copied() {
+            if self.out.len() - self.start + self.at - self.copied >= MAX_TEMPLATE_BYTES {
+                break;
+            }
+            match byte {
+                b' ' if bytes.get(self.at + 1).is_some_and(|next| !next.is_ascii_whitespace()) => {
+                    self.at += 1;
+                }
+                b'"' | b'\'' | b'`' => self.quote(byte),
+                b'=' => self.equals(),
+                b'(' | b'[' | b'{' => self.open(),
+                _ if byte.is_ascii_whitespace() => self.blanks(),
+                _ if CLASS[usize::from(byte)] & SEPARATOR != 0 => self.at += 1,
+                _ => self.atom(),
+            }
+        }
+        self.flush();
+        let kept = self.out[self.start..].trim_end().len();
+        self.out.truncate(self.start + kept);
+    }
+
+    fn flush(&mut self) {
+        self.out.push_str(&self.text[self.copied..self.at]);
+        self.copied = self.at;
+    }
+
+    /// Leaves out the text from `at` to `end`.
+    fn leave_out(&mut self, end: usize) {
+        self.flush();
+        self.at = end;
+        self.copied = end;
+    }
+
+    /// Any blanks are one space; none at the beginning.
+    fn blanks(&mut self) {
+        let rest = &self.text.as_bytes()[self.at..];
+        let length = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        self.leave_out(self.at + length);
+        if self.out.len() > self.start {
+            let masked = self.masked == self.out.len();
+            self.out.push(' ');
+            self.masked = if masked { self.out.len() } else { self.masked };
+        }
+    }
+
+    /// Writes a mask for the text up to `end`, or lets the last one stand for it too when nothing but
+    /// punctuation is between them.
+    fn mask(&mut self, end: usize) {
+        let between = &self.text.as_bytes()[self.copied..self.at];
+        let joins =
+            |byte: &u8| matches!(byte, b' ' | b',' | b':' | b';' | b'/' | b'-' | b'.' | b'|' | b'+' | b'#');
+        if self.masked == self.out.len() && between.iter().all(joins) {
+            self.copied = end;
+            self.at = end;
+            return;
+        }
+        self.leave_out(end);
+        self.out.push(MASK);
+        self.masked = self.out.len();
+    }
+
+    /// A quoted string is one mask between its quotes, but a JSON key is a word.
+    fn quote(&mut self, quote: u8) {
+        let bytes = self.text.as_bytes();
+        let inside = self.at + 1;
+        let apostrophe = self.at > 0 && bytes[self.at - 1].is_ascii_alphanumeric();
+        let limit = bytes.len().min(inside + MAX_QUOTED_BYTES);
+        let closing = if quote == b'`' { b'\'' } else { quote };
+        let end = memchr::memchr2(quote, closing, &bytes[inside..limit]).map(|length| inside + length);
+        self.at = inside;
+        let Some(end) = end.filter(|_| !apostrophe) else { return };
+        let content = &bytes[inside..end];
+        let word = content.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-'));
+        if word && bytes.get(end + 1) == Some(&b':') {
+            self.context = self.context.after(content);
+        } else if end > inside {
+            self.mask(end);
+        }
+        self.at = end + 1;
+    }
+
+    /// Empty brackets that stand alone are as if something were in them: `()` after a function's name is not.
+    fn open(&mut self) {
+        let bytes = self.text.as_bytes();
+        let alone = self.at > 0 && matches!(bytes[self.at - 1], b' ' | b':' | b'=');
+        let empty = matches!(bytes[self.at..], [b'(', b')', ..] | [b'[', b']', ..] | [b'{', b'}', ..]);
+        self.at += 1;
+        if alone && empty {
+            self.mask(self.at);
+        }
+    }
+
+    /// After `key=` everything up to the next blank or closing mark is a value.
+    fn equals(&mut self) {
+        let bytes = self.text.as_bytes();
+        let after_key = self.at > 0
+            && matches!(bytes[self.at - 1], b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-');
+        self.at += 1;
+        if !after_key || matches!(bytes.get(self.at), Some(b'=' | b'>' | b'"' | b'\'')) {
+            return;
+        }
+        let in_value = |byte: &&u8| {
+            !matches!(
+                **byte,
+                b' ' | b'\t' | b'\n' | b'\r' | b',' | b';' | b'&' | b')' | b'}' | b']' | b'>' | b'"' | b'\''
+            )
+        };
+        let end = self.at + bytes[self.at..].iter().take_while(in_value).count();
+        if self.context.keeps(&bytes[self.at..end], &bytes[end..]) {
+            self.at = end;
+        } else {
+            self.mask(end);
+        }
+        self.context = Context::None;
+    }
+
+    fn atom(&mut self) {
+        let bytes = self.text.as_bytes();
+        let start = self.at;
+        let (mut end, mut seen) = (start, 0);
+        while let Some(byte) = bytes.get(end) {
+            let class = CLASS[usize::from(*byte)];
+            if class & SEPARATOR != 0 {
+                break;
+            }
+            seen |= class;
+            end += 1;
+        }
+        if bytes.get(end) == Some(&b':') {
+            if bytes[end..].starts_with(b"://") {
+                return self.segments(word::url_end(bytes, start));
+            }
+            if let Some(end) = word::colon_hex_end(bytes, start) {
+                return self.mask(end);
+            }
+        }
+        // A sentence's full stop is no part of what it ends.
+        let mut stop = end;
+        while stop > start + 1 && matches!(bytes[stop - 1], b'.' | b'!' | b'?') {
+            stop -= 1;
+        }
+        let slot = std::mem::replace(&mut self.slot, Slot::None);
+        if seen == 0 || (seen == DOT && stop < end) {
+            self.plain(stop, slot);
+        } else {
+            self.decide(stop, seen, slot);
+        }
+        self.at = self.at.max(end);
+    }
+
+    /// A word of letters.
+    fn plain(&mut self, end: usize, slot: Slot) {
+        let bytes = self.text.as_bytes();
+        let (atom, rest) = (&bytes[self.at..end], &bytes[end..]);
+        let account = match slot {
+            Slot::None => false,
+            Slot::User => word::is_account(atom, rest),
+            Slot::For => matches!(rest, [b' ', b'f', b'r', b'o', b'm', b' ', b'0'..=b'9', ..]),
+        };
+        if account || word::is_date_name(atom, rest) {
+            return self.mask(end);
+        }
+        let after_mask = self.masked == self.out.len() && &bytes[self.copied..self.at] == b" ";
+        if after_mask && word::is_unit(atom) {
+            self.at = self.copied;
+            return self.leave_out(end);
+        }
+        self.slot = match atom {
+            b"user" | b"User" | b"USER" => Slot::User,
+            b"for" => Slot::For,
+            _ => Slot::None,
+        };
+        self.context = self.context.after(atom);
+        self.at = end;
+    }
+
+    /// A word with digits, slashes, dots or an at sign in it.
+    fn decide(&mut self, end: usize, seen: u8, slot: Slot) {
+        let bytes = self.text.as_bytes();
+        let (atom, rest) = (&bytes[self.at..end], &bytes[end..]);
+        if seen & SLASH != 0 && word::is_path(atom) {
+            return self.path(end);
+        }
+        if (seen & AT_SIGN != 0 && word::is_email(atom)) || (seen & DOT != 0 && word::is_host(atom)) {
+            return self.mask(end);
+        }
+        if seen & DIGIT == 0 {
+            return self.plain(end, slot);
+        }
+        let keep = self.context.keeps(atom, rest)
+            || word::is_code(atom, rest)
+            || (seen & DOT != 0 && word::is_source_file(atom));
+        self.context = self.context.after_number();
+        if keep { self.at = end } else { self.mask(end) }
+    }
+
+    /// A path of a request keeps the segments that don't vary; of another only a source file's name stays.
+    fn path(&mut self, end: usize) {
+        let bytes = self.text.as_bytes();
+        if self.context == Context::Method {
+            return self.segments(word::url_end(bytes, self.at));
+        }
+        match word::source_file(&bytes[self.at..end]) {
+            Some(name) => {
+                self.leave_out(self.at + name);
+                self.at = end;
+            }
+            None => self.mask(end),
+        }
+    }
+
+    /// A URL, or a path of one: segments that vary are masked, the query is left out.
+    fn segments(&mut self, end: usize) {
+        let bytes = self.text.as_bytes();
+        let path_end =
+            self.at + bytes[self.at..end].iter().take_while(|byte| !matches!(byte, b'?' | b'#')).count();
+        while self.at < path_end {
+            let length = bytes[self.at..path_end].iter().take_while(|byte| **byte != b'/').count();
+            let segment_end = self.at + length;
+            if word::is_variable_segment(&bytes[self.at..segment_end]) {
+                self.mask(segment_end);
+            }
+            self.at = (segment_end + 1).min(path_end);
+        }
+        self.leave_out(end);
+    }
+}

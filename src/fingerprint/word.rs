@@ -1,0 +1,273 @@
+//! What a word of a message is: a unit, a code, a path, a host; and what the words before a number say about it.
+
+/// What the words before let a number mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Context {
+    /// Nothing: a number varies.
+    None,
+    /// An HTTP method came: a path and a status follow.
+    Method,
+    /// A status may follow.
+    Status,
+    /// A code of any kind may follow.
+    Code,
+}
+
+impl Context {
+    /// The context after a word without digits.
+    pub(super) fn after(self, word: &[u8]) -> Self {
+        let Some(first) = word.first().filter(|_| word.len() <= 16) else { return Self::None };
+        let is = |list: &[&str]| list.iter().any(|listed| listed.as_bytes().eq_ignore_ascii_case(word));
+        match first | 0x20 {
+            b'a' if is(&["answered"]) => Self::Status,
+            b'c' | b'e' if is(&["code", "errno", "error", "err", "exit"]) => Self::Code,
+            b'g' if is(&["got"]) && word != b"GOT" => Self::Status,
+            b'h' if is(&["http", "https"]) => Self::Status,
+            b'r' if is(&[
+                "response",
+                "returned",
+                "returns",
+                "return",
+                "responded",
+                "received",
+                "replied",
+            ]) =>
+            {
+                Self::Status
+            }
+            b's' if is(&["status", "statuscode"]) => Self::Status,
+            b's' if is(&["sqlstate"]) => Self::Code,
+            b'd' | b'g' | b'h' | b'o' | b'p' if METHODS.iter().any(|method| method.as_bytes() == word) => {
+                Self::Method
+            }
+            _ if ends_with_code(word) => Self::Code,
+            _ if self == Self::None => self,
+            b'a' | b'f' | b'i' | b'o' | b't' | b'w'
+                if is(&["with", "is", "was", "of", "a", "an", "to", "from"]) =>
+            {
+                self
+            }
+            // An arrow or dash.
+            _ if !first.is_ascii_alphanumeric() => self,
+            _ => Self::None,
+        }
+    }
+
+    /// The context after a word with digits.
+    pub(super) const fn after_number(self) -> Self {
+        match self {
+            Self::Method => self,
+            _ => Self::None,
+        }
+    }
+
+    /// True when this word is a status or code here, so that it stays. `rest` is what follows it.
+    pub(super) fn keeps(self, word: &[u8], rest: &[u8]) -> bool {
+        let digits = word.strip_prefix(b"-").unwrap_or(word);
+        let number = !digits.is_empty() && digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit);
+        let sqlstate =
+            word.len() == 5 && word.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
+        match self {
+            Self::Code => number || sqlstate || is_named_code(word),
+            Self::Status => is_status(word) && !counts_something(rest),
+            Self::Method => is_status(word),
+            Self::None => is_status(word) && word[0] >= b'4' && is_reason(rest),
+        }
+    }
+}
+
+const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+fn ends_with_code(word: &[u8]) -> bool {
+    let tail = |ending: &[u8]| {
+        word.len() > ending.len() && word[word.len() - ending.len()..].eq_ignore_ascii_case(ending)
+    };
+    word.last().is_some_and(|last| matches!(last | 0x20, b'e' | b's')) && (tail(b"code") || tail(b"status"))
+}
+
+/// An HTTP status: 100 to 599.
+fn is_status(word: &[u8]) -> bool {
+    word.len() == 3 && matches!(word[0], b'1'..=b'5') && word.iter().all(u8::is_ascii_digit)
+}
+
+/// A word in lower case follows that is none a status is followed by: `returned 200 rows`.
+fn counts_something(rest: &[u8]) -> bool {
+    const AFTER: [&str; 18] = [
+        "after", "and", "at", "but", "by", "during", "error", "expected", "for", "from", "in", "instead",
+        "on", "response", "to", "when", "while", "with",
+    ];
+    let Some(next) = rest.strip_prefix(b" ") else { return rest.first().is_some_and(|byte| *byte == b'%') };
+    let word = &next[..next.iter().take_while(|byte| byte.is_ascii_lowercase()).count()];
+    !word.is_empty() && !AFTER.iter().any(|after| after.as_bytes() == word)
+}
+
+/// A reason phrase follows, as in `502 Bad Gateway`.
+fn is_reason(rest: &[u8]) -> bool {
+    matches!(rest, [b' ', first, second, ..] if first.is_ascii_uppercase() && second.is_ascii_lowercase())
+}
+
+/// Letters, perhaps a dash, three to five digits: `E1234`, `ORA-00942`, `TS2304`.
+fn is_named_code(word: &[u8]) -> bool {
+    let letters = word.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
+    let digits = word[letters..].strip_prefix(b"-").unwrap_or(&word[letters..]);
+    (1..=6).contains(&letters) && (3..=5).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
+}
+
+/// A code wherever it stands: `E1234`, or a named code before a colon or closing bracket.
+pub(super) fn is_code(word: &[u8], rest: &[u8]) -> bool {
+    is_named_code(word)
+        && ((word[0] == b'E' && word[1].is_ascii_digit()) || matches!(rest.first(), Some(b':' | b']' | b')')))
+}
+
+/// A unit of time, size or share, alone after a number.
+pub(super) fn is_unit(word: &[u8]) -> bool {
+    const UNITS: [&str; 30] = [
+        "ns",
+        "us",
+        "ms",
+        "s",
+        "sec",
+        "secs",
+        "second",
+        "seconds",
+        "min",
+        "mins",
+        "minute",
+        "minutes",
+        "h",
+        "hour",
+        "hours",
+        "day",
+        "days",
+        "b",
+        "byte",
+        "bytes",
+        "kb",
+        "mb",
+        "gb",
+        "tb",
+        "kib",
+        "mib",
+        "gib",
+        "%",
+        "msec",
+        "milliseconds",
+    ];
+    word.len() <= 12 && UNITS.iter().any(|unit| unit.as_bytes().eq_ignore_ascii_case(word))
+}
+
+/// Something rooted, or of several segments; `and/or` and `text/html` are words.
+pub(super) fn is_path(word: &[u8]) -> bool {
+    let slashes = word.iter().filter(|byte| matches!(byte, b'/' | b'\\')).count();
+    let rooted = matches!(word, [b'/' | b'~' | b'\\', ..] | [b'.', b'/' | b'.', ..]);
+    word.len() > 1 && (rooted || slashes > 1)
+}
+
+pub(super) fn is_email(word: &[u8]) -> bool {
+    let Some(at) = memchr::memchr(b'@', word) else { return false };
+    at > 0 && at + 1 < word.len()
+}
+
+/// A host's name with a public or local ending, in lower case.
+pub(super) fn is_host(word: &[u8]) -> bool {
+    const ENDINGS: [&str; 22] = [
+        "com",
+        "net",
+        "org",
+        "edu",
+        "gov",
+        "mil",
+        "int",
+        "info",
+        "biz",
+        "local",
+        "internal",
+        "lan",
+        "localdomain",
+        "cn",
+        "de",
+        "uk",
+        "ru",
+        "jp",
+        "br",
+        "tw",
+        "it",
+        "eu",
+    ];
+    let Some(dot) = memchr::memrchr(b'.', word) else { return false };
+    let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+    ENDINGS.iter().any(|ending| ending.as_bytes() == &word[dot + 1..]) && dot > 0 && word.iter().all(plain)
+}
+
+/// An account's name after `user`, as far as what follows it says so.
+pub(super) fn is_account(word: &[u8], rest: &[u8]) -> bool {
+    const NOUNS: [&str; 12] = [
+        "unknown", "request", "input", "agent", "error", "data", "id", "name", "account", "session", "login",
+        "action",
+    ];
+    let ends = rest.is_empty()
+        || [" from ", " by ", " at ", " [", " ("].iter().any(|next| rest.starts_with(next.as_bytes()));
+    ends && !NOUNS.iter().any(|noun| noun.as_bytes().eq_ignore_ascii_case(word))
+}
+
+/// The name of a source file, but not of a built one with a hash in its name.
+pub(super) fn is_source_file(name: &[u8]) -> bool {
+    source_file(name) == Some(0)
+}
+
+/// Where a source file's name begins in a path, when it is one.
+pub(super) fn source_file(path: &[u8]) -> Option<usize> {
+    const EXTENSIONS: [&str; 24] = [
+        "c", "cc", "cpp", "cs", "erl", "ex", "exs", "go", "h", "java", "js", "jsx", "kt", "lua", "mjs",
+        "php", "pl", "py", "rb", "rs", "scala", "swift", "ts", "tsx",
+    ];
+    let name = path.iter().rposition(|byte| matches!(byte, b'/' | b'\\')).map_or(0, |slash| slash + 1);
+    let dot = memchr::memrchr(b'.', &path[name..])? + name;
+    let hashed = path[name..].iter().filter(|byte| byte.is_ascii_digit()).count() > 2;
+    (!hashed && dot > name && EXTENSIONS.iter().any(|extension| extension.as_bytes() == &path[dot + 1..]))
+        .then_some(name)
+}
+
+/// Where the URL, or path of one, that begins at `start` ends.
+pub(super) fn url_end(bytes: &[u8], start: usize) -> usize {
+    let in_url = |byte: &&u8| !byte.is_ascii_whitespace() && !b"\"'`<>()[]{},;|".contains(byte);
+    start + bytes[start..].iter().take_while(in_url).count()
+}
+
+/// Longest address of hex digits and colons, in bytes; the longest of IPv6 has 45.
+const MAX_COLON_HEX_BYTES: usize = 64;
+
+/// The end of groups of hex digits with colons between them: an address of IPv6 or of a network card.
+pub(super) fn colon_hex_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let (mut end, mut group, mut colons) = (start, 0, 0);
+    let limit = bytes.len().min(start + MAX_COLON_HEX_BYTES);
+    while let Some(byte) = bytes[..limit].get(end) {
+        match byte {
+            b':' => (group, colons) = (0, colons + 1),
+            _ if byte.is_ascii_hexdigit() && group < 4 => group += 1,
+            _ if byte.is_ascii_alphanumeric() => return None,
+            _ => break,
+        }
+        end += 1;
+    }
+    (colons > 1 && bytes[end - 1] != b':').then_some(end)
+}
+
+/// The name of a weekday or month with more of a date after it, as in `Sun Jul 10`.
+pub(super) fn is_date_name(word: &[u8], rest: &[u8]) -> bool {
+    const NAMES: [&[u8; 3]; 19] = [
+        b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun", b"Jan", b"Feb", b"Mar", b"Apr", b"May",
+        b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
+    ];
+    let is_name = |word: &[u8]| word.len() >= 3 && NAMES.iter().any(|name| **name == word[..3]);
+    if word.len() != 3 || !word[0].is_ascii_uppercase() || !is_name(word) {
+        return false;
+    }
+    let next = rest.trim_ascii_start().strip_prefix(b", ").unwrap_or(rest.trim_ascii_start());
+    next.first().is_some_and(u8::is_ascii_digit) || is_name(next)
+}
+
+/// A segment of a URL's path that varies.
+pub(super) fn is_variable_segment(segment: &[u8]) -> bool {
+    let version = matches!(segment, [b'v', b'0'..=b'9'] | [b'v', b'0'..=b'9', b'0'..=b'9']);
+    !version && (segment.len() > 40 || segment.iter().any(u8::is_ascii_digit) || is_email(segment))
+}
