@@ -218,6 +218,7 @@ fn environment() -> BTreeMap<String, String> {
     let names = SETTINGS.iter().flat_map(|setting| [Some(setting.name), setting.alias]).flatten();
     names
         .filter_map(|name| {
+            #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
             let value = std::env::var_os(name)?;
             Some((name.to_owned(), value.to_string_lossy().into_owned()))
         })

@@ -83,9 +83,8 @@ impl Fingerprinter {
 
     /// An issue's title: the message's template, at most [`MAX_TITLE_CHARACTERS`], on one line.
     #[must_use]
-    pub fn title(&mut self, event: &Event<'_>) -> String {
-        self.buffer.clear();
-        template::write(&event.message, &mut self.buffer);
+    pub fn title(&mut self, message: &str) -> String {
+        self.template(message);
         let end =
             self.buffer.char_indices().nth(MAX_TITLE_CHARACTERS).map_or(self.buffer.len(), |(end, _)| end);
         self.buffer[..end].trim_end().to_owned()
@@ -103,10 +102,4 @@ impl Fingerprinter {
 #[must_use]
 pub fn fingerprint(event: &Event<'_>) -> Fingerprint {
     Fingerprinter::new().fingerprint(event)
-}
-
-/// [`Fingerprinter::title`] for a single event.
-#[must_use]
-pub fn title(event: &Event<'_>) -> String {
-    Fingerprinter::new().title(event)
 }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::block::EventHead;
 use crate::block::decode::{StoredEvent, inflate_body, lines};
 use crate::clock::Clock;
-use crate::fingerprint;
+use crate::fingerprint::Fingerprinter;
 use crate::store::{Connection, DatabaseStatus, FoldPiece, Store, StoreError, Unfolded};
 use crate::write::PieceBuilder;
 
@@ -192,6 +192,6 @@ fn add_line(sum: &mut PieceBuilder, line: &[u8]) {
         line_bytes: 0,
     };
     sum.add(event.id, &head, || {
-        (fingerprint::message_title(&event.message), event.source.clone().into_owned())
+        (Fingerprinter::new().title(&event.message), event.source.clone().into_owned())
     });
 }

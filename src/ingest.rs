@@ -248,7 +248,7 @@ fn prepare(
     let rules = ParseRules { received_at: now, project_slug: project.slug.as_str(), max_events };
     let mut parsed = native::parse(&text, &rules)?;
     let scrubber = Scrubber::new(&project.scrub);
-    let mut fingerprinter = Fingerprinter::default();
+    let mut fingerprinter = Fingerprinter::new();
     let mut titles = Vec::new();
     let (mut timely, mut late) = (BatchEncoder::new(batch), BatchEncoder::new(batch));
     for event in &mut parsed.events {
@@ -269,7 +269,7 @@ fn prepare(
 fn note_title(titles: &mut Vec<IssueTitle>, event: &Event<'_>, fingerprinter: &mut Fingerprinter) {
     let fingerprint: Fingerprint = event.fingerprint;
     if titles.iter().rev().take(64).all(|title| title.fingerprint != fingerprint) {
-        let title = fingerprinter.title(event);
+        let title = fingerprinter.title(&event.message);
         titles.push(IssueTitle { fingerprint, title, source: event.source.to_string() });
     }
 }

@@ -169,7 +169,7 @@ pub struct VerifiedKey {
 /// A key as stored: everything but the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRecord {
-    /// Positive, unique over all projects.
+    /// Its number, as the API and pages show it.
     pub id: i64,
     /// The project it belongs to.
     pub project_id: i64,

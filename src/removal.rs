@@ -63,7 +63,7 @@ impl Remover {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(next_sweep) => next_sweep = self.sweep_when_connected(&stop).await,
                 Some(request) = self.requests.recv() => {
-                    self.report(self.clear(request.project_id, &stop).await);
+                    report(self.clear(request.project_id, &stop).await);
                     // The caller may have stopped waiting.
                     let _ = request.done.send(());
                     next_sweep = SWEEP_AFTER_REMOVAL;
@@ -76,7 +76,7 @@ impl Remover {
         if self.store.status() != DatabaseStatus::Connected {
             return Duration::from_secs(1);
         }
-        self.report(self.sweep(stop).await);
+        report(self.sweep(stop).await);
         SWEEP_EVERY
     }
 
@@ -98,10 +98,10 @@ impl Remover {
         while !stop.is_cancelled() && self.store.delete_project_step(project_id).await? {}
         Ok(())
     }
+}
 
-    fn report(&self, result: Result<(), StoreError>) {
-        if let Err(error) = result {
-            tracing::warn!(%error, "a removal goes on later");
-        }
+fn report(result: Result<(), StoreError>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "a removal goes on later");
     }
 }

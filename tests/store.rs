@@ -1,5 +1,7 @@
 //! The store's story, told on every database at hand.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at what fails")]
+
 mod support;
 
 use std::sync::Arc;

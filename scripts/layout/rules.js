@@ -43,6 +43,8 @@ const NAMES = [
     except: {
       'src/lifecycle.rs': 'owns every long-lived task and awaits them at shutdown',
       'src/server.rs': 'one task a connection, watched by the graceful shutdown',
+      'src/write/slot.rs': 'compresses a group off the async threads; the slot awaits it',
+      'src/ingest.rs': 'works on large bodies off the async threads; the request awaits it',
       'src/search/': 'inflates blocks off the async threads; the request that asked awaits it',
     },
   },

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use proptest::prelude::*;
 
-use super::{Fingerprint, Fingerprinter, fingerprint, title};
+use super::{Fingerprint, Fingerprinter, fingerprint};
 use crate::event::{Event, Level};
 use crate::timestamp::Timestamp;
 
@@ -217,9 +217,9 @@ fn a_stack_without_a_readable_frame_changes_nothing() {
 
 #[test]
 fn a_title_is_the_template_on_one_line_within_its_bound() {
-    assert_eq!(title(&event("user 12\nnot found", None)), "user * not found");
+    assert_eq!(Fingerprinter::new().title("user 12\nnot found"), "user * not found");
     let long = "größer ".repeat(100);
-    assert!(title(&event(&long, None)).chars().count() <= 200);
+    assert!(Fingerprinter::new().title(&long).chars().count() <= 200);
 }
 
 /// These change only together with `VERSION`: counts and issues are kept under them.

@@ -32,7 +32,7 @@ pub async fn post_log(mut call: Call) -> Reply {
     let read = read_body(&headers, body, cap, &state.bodies, BodyTimes::default()).await;
     let ReadBody { bytes, reservation } = match read {
         Ok(read) => read,
-        Err(refusal) => return refuse(&call, &refusal.error, refusal.drained),
+        Err(refusal) => return Ok(refuse(&call, &refusal.error, refusal.drained)),
     };
     let verified = authenticate(state, &headers, &bytes).await;
     let verified = verified.inspect_err(|error| state.ingest.outcomes().request_refused(error))?;
@@ -46,13 +46,13 @@ pub async fn post_log(mut call: Call) -> Reply {
 }
 
 /// Answers before the body was read to its end; the connection goes when some of it is still to come.
-fn refuse(call: &Call, error: &ApiError, drained: bool) -> Reply {
+fn refuse(call: &Call, error: &ApiError, drained: bool) -> Response {
     call.state.ingest.outcomes().request_refused(error);
     let mut response: Response = problem::respond(error, &call.request_id);
     if !drained {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response)
+    response
 }
 
 fn content_encoding(headers: &HeaderMap) -> Result<Option<String>, ApiError> {

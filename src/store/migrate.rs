@@ -17,7 +17,7 @@ use super::settings::{release_lease, take_lease};
 use super::{STATEMENT_TIMEOUT, Store};
 
 const LEASE: &str = "migrate";
-const LEASE_LENGTH: Duration = Duration::from_secs(60);
+const LEASE_LENGTH: Duration = Duration::from_mins(1);
 /// Longest a migration may run; less than the lease.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(50);
 /// How often an instance looks whether another has finished migrating.
@@ -109,7 +109,7 @@ async fn create_leases(connection: &mut Connection, migrator: &Migrator) -> Resu
     for _ in 0..5 {
         match connection.packet(first.clone(), STATEMENT_TIMEOUT).await {
             Err(failed) if matches!(failed.error, StoreError::Conflict(_)) => {
-                tokio::time::sleep(WAIT_STEP).await
+                tokio::time::sleep(WAIT_STEP).await;
             }
             Err(failed) => return Err(failed.error),
             Ok(()) => return Ok(()),

@@ -18,9 +18,12 @@ pub(super) struct Packed {
     pub pieces: Vec<FoldPiece>,
 }
 
+/// Batches of one project, all timely or all late, with their titles.
+type Lane<'a> = Vec<(&'a EncodedBatch, &'a [IssueTitle])>;
+
 /// Encodes a group: blocks of one project each, late parts apart from timely ones.
 pub(super) fn pack(encoder: &mut BlockEncoder, group: &[Submission], now: Timestamp) -> Packed {
-    let mut lanes: BTreeMap<(i64, usize), Vec<(&EncodedBatch, &[IssueTitle])>> = BTreeMap::new();
+    let mut lanes: BTreeMap<(i64, usize), Lane<'_>> = BTreeMap::new();
     for submission in group {
         for (lane, part) in submission.parts.iter().enumerate() {
             if !part.heads.is_empty() {

@@ -15,7 +15,7 @@ use crate::store::{
 };
 
 /// From taking a group to answering it, retries included; with the wait in the queue a reply comes within 5 s.
-const GROUP_DEADLINE: Duration = Duration::from_millis(4_000);
+const GROUP_DEADLINE: Duration = Duration::from_secs(4);
 /// Attempts at one group, whatever goes wrong.
 const MAX_ATTEMPTS: u32 = 12;
 /// First pause before trying again; it doubles.
@@ -88,7 +88,7 @@ impl WriterSlot {
                 groups.extend([half, rest]);
             } else {
                 tracing::error!(why, "the database refuses a batch");
-                rest.into_iter().for_each(|one| one.answer(WriteOutcome::Refused));
+                answer_all(rest, WriteOutcome::Refused);
             }
         }
     }
@@ -100,7 +100,7 @@ impl WriterSlot {
         since: Instant,
     ) -> Option<(Vec<Submission>, String)> {
         if self.store.status() != DatabaseStatus::Connected {
-            group.into_iter().for_each(|one| one.answer(WriteOutcome::Unavailable));
+            answer_all(group, WriteOutcome::Unavailable);
             return None;
         }
         let mut attempt = Attempt { packed: Packed::default(), expired: Vec::new(), ambiguous: false };
@@ -126,7 +126,7 @@ impl WriterSlot {
         if away {
             self.store.set_status(DatabaseStatus::Disconnected);
         }
-        group.into_iter().for_each(|one| one.answer(WriteOutcome::Unavailable));
+        answer_all(group, WriteOutcome::Unavailable);
         None
     }
 
@@ -169,7 +169,7 @@ impl WriterSlot {
                 attempt.ambiguous |= error.is_ambiguous();
                 match error {
                     StoreError::Conflict(_) => {
-                        if session.rollback(crate::store::STATEMENT_TIMEOUT).await.is_ok() {}
+                        let _ = session.rollback(STATEMENT_TIMEOUT).await;
                         Step::Again { away: false }
                     }
                     error if error.is_away() => lost(&error),
@@ -220,7 +220,7 @@ impl WriterSlot {
 
     fn finish(&self, group: &mut Vec<Submission>, attempt: &mut Attempt, outcome: WriteOutcome) {
         self.mailbox.deliver(std::mem::take(&mut attempt.packed.pieces));
-        group.drain(..).for_each(|one| one.answer(outcome));
+        answer_all(std::mem::take(group), outcome);
     }
 }
 
@@ -228,6 +228,12 @@ impl WriterSlot {
 fn lost(error: &StoreError) -> Step {
     tracing::warn!(%error, "a commit was not answered");
     Step::Again { away: true }
+}
+
+fn answer_all(group: Vec<Submission>, outcome: WriteOutcome) {
+    for one in group {
+        one.answer(outcome);
+    }
 }
 
 fn new_batch(one: &Submission) -> NewBatch {

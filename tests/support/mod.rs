@@ -2,6 +2,11 @@
 //! a server (`mysql://user:password@host:port/`, with the right to create databases).
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests stop at what fails and read TEST_* variables"
+)]
 
 use std::collections::BTreeMap;
 

