@@ -15,7 +15,9 @@ use tekno_logger::fingerprint::Fingerprint;
 use tekno_logger::fold::{Fold, FoldMailbox};
 use tekno_logger::memory::Budget;
 use tekno_logger::project::{Project, ProjectRef, ProjectSlug, ScrubSettings};
-use tekno_logger::store::{BlockQuery, NewProject, ProjectChange, ProjectError, Store, bucket};
+use tekno_logger::store::{
+    BlockQuery, DatabaseStatus, NewProject, ProjectChange, ProjectError, Store, bucket,
+};
 use tekno_logger::timestamp::Timestamp;
 use tekno_logger::write::{BatchKeys, IssueTitle, Submission, WriteOutcome, WriteQueue, WriterSlot};
 use tokio::sync::oneshot;
@@ -326,6 +328,7 @@ async fn eight_instances_may_start_at_once_on_an_empty_database() {
         for one in migrated {
             one.unwrap_or_else(|error| panic!("{}: {error}", database.name));
         }
+        stores[0].set_status(DatabaseStatus::Connected);
         assert_eq!(stores[0].list_projects().await.unwrap(), []);
         stores.iter().for_each(Store::close);
         database.remove().await;

@@ -22,6 +22,8 @@ const LEASE_LENGTH: Duration = Duration::from_mins(1);
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(50);
 /// How often an instance looks whether another has finished migrating.
 const WAIT_STEP: Duration = Duration::from_millis(100);
+/// Tries after losing against another instance.
+const MAX_CONFLICTS: u32 = 50;
 /// How long it goes on looking.
 const WAIT_LIMIT: Duration = Duration::from_secs(90);
 
@@ -39,6 +41,19 @@ impl Store {
     /// # Errors
     /// [`StoreError::SchemaTooNew`], else what the database said; calling it again is harmless.
     pub async fn migrate(&self) -> Result<(), StoreError> {
+        let mut tried = self.migrate_once().await;
+        for _ in 0..MAX_CONFLICTS {
+            if !matches!(tried, Err(StoreError::Conflict(_))) {
+                break;
+            }
+            // Others are opening or making the same file or tables.
+            tokio::time::sleep(WAIT_STEP).await;
+            tried = self.migrate_once().await;
+        }
+        tried
+    }
+
+    async fn migrate_once(&self) -> Result<(), StoreError> {
         let mut session = self.probe().await?;
         let migrator = migrator(session.dialect())?;
         if is_current(&mut session, &migrator).await {
@@ -104,18 +119,10 @@ async fn is_current(connection: &mut Connection, migrator: &Migrator) -> bool {
     })
 }
 
+/// The table of leases has to be there before a lease can be taken; making it again changes nothing.
 async fn create_leases(connection: &mut Connection, migrator: &Migrator) -> Result<(), StoreError> {
     let first = migrator.iter().next().map(|migration| migration.sql.as_str().to_owned()).unwrap_or_default();
-    for _ in 0..5 {
-        match connection.packet(first.clone(), STATEMENT_TIMEOUT).await {
-            Err(failed) if matches!(failed.error, StoreError::Conflict(_)) => {
-                tokio::time::sleep(WAIT_STEP).await;
-            }
-            Err(failed) => return Err(failed.error),
-            Ok(()) => return Ok(()),
-        }
-    }
-    Err(StoreError::Conflict("another instance is creating the first table".to_owned()))
+    connection.packet(first, STATEMENT_TIMEOUT).await.map_err(|failed| failed.error)
 }
 
 async fn run(connection: &mut Connection, migrator: &Migrator) -> Result<(), StoreError> {
