@@ -21,6 +21,7 @@ mod settings;
 mod stats;
 mod unfolded;
 mod value;
+mod view;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
