@@ -14,6 +14,10 @@ const VERSION: i64 = 1;
 /// Name of that setting.
 const NAME: &str = "logs_view";
 
+/// `MariaDB` would give the columns its database's character set, and lose what is not in it; `MySQL` before 8.0.31
+/// knows only its own, which is the right one.
+const CHARSETS: [&str; 2] = [" CHARACTER SET utf8mb4", ""];
+
 /// The body is inflated and read as JSON by the server. Where it can't read one (`MariaDB` stops at 32 levels of
 /// nesting), one row says so, as an error would take every other block's events with it.
 const DEFINITION: &str = "CREATE OR REPLACE SQL SECURITY INVOKER VIEW logs AS \
@@ -27,11 +31,11 @@ CASE WHEN JSON_VALID(CONVERT(UNCOMPRESS(b.body) USING utf8mb4)) = 1 \
 THEN CONVERT(UNCOMPRESS(b.body) USING utf8mb4) \
 ELSE CONCAT('[{\"ts\":', b.ts_last, ',\"message\":\"', b.event_count, \
 ' events that this server can not read: use the API\"}]') END, '$[*]' COLUMNS (\
-id VARCHAR(40) PATH '$.id', ts_ms BIGINT PATH '$.ts', level VARCHAR(8) PATH '$.level', \
-source VARCHAR(1024) PATH '$.source', env VARCHAR(1024) PATH '$.env', message LONGTEXT PATH '$.message', \
-ctx JSON PATH '$.ctx', user_id VARCHAR(1024) PATH '$.user_id', request_id VARCHAR(1024) PATH '$.request_id', \
-tags JSON PATH '$.tags', `release` VARCHAR(1024) PATH '$.release', stack LONGTEXT PATH '$.stack', \
-fingerprint VARCHAR(32) PATH '$.fingerprint')) AS j";
+id VARCHAR(40){charset} PATH '$.id', ts_ms BIGINT PATH '$.ts', level VARCHAR(8){charset} PATH '$.level', \
+source VARCHAR(1024){charset} PATH '$.source', env VARCHAR(1024){charset} PATH '$.env', message LONGTEXT{charset} PATH '$.message', \
+ctx JSON PATH '$.ctx', user_id VARCHAR(1024){charset} PATH '$.user_id', request_id VARCHAR(1024){charset} PATH '$.request_id', \
+tags JSON PATH '$.tags', `release` VARCHAR(1024){charset} PATH '$.release', stack LONGTEXT{charset} PATH '$.stack', \
+fingerprint VARCHAR(32){charset} PATH '$.fingerprint')) AS j";
 
 /// True when the view is there as this version defines it, or can never be.
 pub(super) async fn is_current(connection: &mut Connection) -> bool {
@@ -52,20 +56,26 @@ pub(super) async fn create(connection: &mut Connection) -> Result<(), StoreError
         tracing::debug!("SQLite has no view of the logs");
         return Ok(());
     }
-    match connection.packet(DEFINITION.to_owned(), STATEMENT_TIMEOUT).await {
-        Ok(()) => {
-            let note = "INSERT INTO settings (name, number, content) VALUES (?, ?, '') \
-                        ON DUPLICATE KEY UPDATE number = VALUES(number)";
-            let values: [Value<'_>; 2] = [NAME.into(), VERSION.into()];
-            connection.execute(note, &values, STATEMENT_TIMEOUT).await.map(drop)
+    let mut why = String::new();
+    for charset in CHARSETS {
+        let definition = DEFINITION.replace("{charset}", charset);
+        match connection.packet(definition, STATEMENT_TIMEOUT).await {
+            Ok(()) => return note_version(connection).await,
+            Err(failed) => match failed.error {
+                StoreError::Refused(refused) => why = refused,
+                other => return Err(other),
+            },
         }
-        Err(failed) => match failed.error {
-            StoreError::Refused(why) => {
-                tracing::info!(why, "the view `logs` for SQL clients is left out: this server can't have it");
-                // Nothing of the connection's state depends on a refused definition.
-                connection.rollback(STATEMENT_TIMEOUT).await
-            }
-            other => Err(other),
-        },
+        // The connection is sound: only the definition was refused.
+        connection.rollback(STATEMENT_TIMEOUT).await?;
     }
+    tracing::info!(why, "the view `logs` for SQL clients is left out: this server can't have it");
+    Ok(())
+}
+
+async fn note_version(connection: &mut Connection) -> Result<(), StoreError> {
+    let note = "INSERT INTO settings (name, number, content) VALUES (?, ?, '') \
+                ON DUPLICATE KEY UPDATE number = VALUES(number)";
+    let values: [Value<'_>; 2] = [NAME.into(), VERSION.into()];
+    connection.execute(note, &values, STATEMENT_TIMEOUT).await.map(drop)
 }

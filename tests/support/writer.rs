@@ -1,5 +1,8 @@
 //! Writers on a store with a clock moved by hand, and what they stored.
 
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
+#![allow(clippy::unwrap_used, reason = "a test stops at what fails")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
