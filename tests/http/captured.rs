@@ -11,12 +11,22 @@ async fn the_client_class_of_the_integration_guide_works_unchanged() {
         // After the time at which they were captured.
         running.hand.advance(70 * 86_400_000);
         for (head, body) in [
-            (include_str!("../fixtures/native-tekno-node.json"), include_bytes!("../fixtures/native-tekno-node.body").as_slice()),
-            (include_str!("../fixtures/native-tekno-python.json"), include_bytes!("../fixtures/native-tekno-python.body").as_slice()),
+            (
+                include_str!("../fixtures/native-tekno-node.json"),
+                include_bytes!("../fixtures/native-tekno-node.body").as_slice(),
+            ),
+            (
+                include_str!("../fixtures/native-tekno-python.json"),
+                include_bytes!("../fixtures/native-tekno-python.body").as_slice(),
+            ),
         ] {
             let head: serde_json::Value = serde_json::from_str(head).unwrap();
             let ours = Post::bare(&key, body);
-            let mut post = Post { path: head["path"].as_str().unwrap().to_owned(), headers: ours.headers, body: ours.body };
+            let mut post = Post {
+                path: head["path"].as_str().unwrap().to_owned(),
+                headers: ours.headers,
+                body: ours.body,
+            };
             for header in head["headers"].as_array().unwrap() {
                 let (name, value) = (header[0].as_str().unwrap(), header[1].as_str().unwrap());
                 let lower = name.to_ascii_lowercase();

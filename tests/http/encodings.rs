@@ -9,19 +9,19 @@ use serde_json::{Value, json};
 use crate::running::{Post, everywhere, on_sqlite, sign};
 
 fn gzip(text: &[u8]) -> Vec<u8> {
-    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     out.write_all(text).unwrap();
     out.finish().unwrap()
 }
 
 fn zlib(text: &[u8]) -> Vec<u8> {
-    let mut out = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut out = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
     out.write_all(text).unwrap();
     out.finish().unwrap()
 }
 
 fn raw_deflate(text: &[u8]) -> Vec<u8> {
-    let mut out = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut out = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
     out.write_all(text).unwrap();
     out.finish().unwrap()
 }
@@ -96,11 +96,13 @@ async fn an_unknown_or_broken_encoding_is_refused_with_its_own_code() {
     on_sqlite(&[], async |running| {
         let key = running.project("web").await;
         for name in ["compress", "snappy", "gzip;q=1", "gzip, gzip, gzip"] {
-            let answer = running.send(Post::bare(&key, r#"{"message":"m"}"#).with("content-encoding", name)).await;
+            let answer =
+                running.send(Post::bare(&key, r#"{"message":"m"}"#).with("content-encoding", name)).await;
             assert_eq!(answer.refusal(), (415, "unsupported_encoding".to_owned()), "{name}");
         }
         for name in ["gzip", "deflate", "br", "zstd"] {
-            let answer = running.send(Post::bare(&key, r#"{"message":"m"}"#).with("content-encoding", name)).await;
+            let answer =
+                running.send(Post::bare(&key, r#"{"message":"m"}"#).with("content-encoding", name)).await;
             assert_eq!(answer.refusal(), (400, "invalid_encoding".to_owned()), "{name}");
         }
         // Who is not known hears nothing about encodings.
@@ -190,7 +192,14 @@ async fn other_methods_on_the_ingest_paths_say_what_is_allowed() {
 async fn the_content_type_of_a_batch_means_nothing() {
     on_sqlite(&[], async |running| {
         let key = running.project("web").await;
-        for name in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "", "\u{fc}/x", "application/json; charset=utf-16"] {
+        for name in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data",
+            "",
+            "\u{fc}/x",
+            "application/json; charset=utf-16",
+        ] {
             let body = json!({ "message": format!("typed {name}") }).to_string();
             let answer = running.send(Post::bare(&key, body).with("content-type", name)).await;
             assert_eq!(answer.counts(), (1, 1, false), "{name}");

@@ -64,7 +64,8 @@ async fn every_path_shape_and_spelling_of_the_signature_is_taken_and_found() {
 async fn a_timestamp_counts_for_300_seconds_either_way_and_not_for_301() {
     on_sqlite(&[], async |running| {
         let key = running.project("web").await;
-        for (offset, status) in [(0, 200), (-299, 200), (299, 200), (-300, 200), (300, 200), (-301, 401), (301, 401)]
+        for (offset, status) in
+            [(0, 200), (-299, 200), (299, 200), (-300, 200), (300, 200), (-301, 401), (301, 401)]
         {
             let body = json!({ "message": format!("at {offset}") }).to_string();
             let answer = running.send(Post::timed(&key, START_SECONDS + offset, body)).await;
@@ -116,11 +117,11 @@ async fn what_is_right_in_a_batch_is_stored_and_what_is_wrong_is_named_by_its_in
 async fn fields_levels_and_times_come_back_as_the_contract_says() {
     everywhere(async |running| {
         let key = running.project("web").await;
-        let now = "2026-09-21T13:34:00.000Z";
+        let now = "2026-09-21T14:14:00.000Z";
         let body = json!([
             { "message": "full", "level": "CRITICAL", "source": "pay", "environment": "staging", "context": { "a": [1, { "b": null }] },
               "user_id": 7, "request_id": "r-1", "tags": ["x", "y"], "release": "1.2.3", "stack_trace": "at a\nat b",
-              "timestamp": "2026-09-21T15:33:00+02:00", "url": "/cart", "service": "shop" },
+              "timestamp": "2026-09-21T16:13:00+02:00", "url": "/cart", "service": "shop" },
             { "message": "plain" },
             { "message": "notice", "level": "notice" }, { "message": "err", "level": "Err" }, { "message": "warning", "level": "WARNING" },
             { "message": "pino 50", "level": 50 }, { "message": "syslog 3", "level": 3 }, { "message": "odd", "level": "loud" },
@@ -132,8 +133,8 @@ async fn fields_levels_and_times_come_back_as_the_contract_says() {
         for (field, value) in [
             ("level", json!("fatal")), ("source", json!("pay")), ("env", json!("staging")), ("user_id", json!("7")),
             ("request_id", json!("r-1")), ("tags", json!(["x", "y"])), ("release", json!("1.2.3")),
-            ("stack", json!("at a\nat b")), ("ts", json!("2026-09-21T13:33:00.000Z")), ("received_at", json!(now)),
-            ("project_id", json!(key.project_id)), ("expires_at", json!("2026-09-24T13:34:00.000Z")),
+            ("stack", json!("at a\nat b")), ("ts", json!("2026-09-21T14:13:00.000Z")), ("received_at", json!(now)),
+            ("project_id", json!(key.project_id)), ("expires_at", json!("2026-09-24T14:14:00.000Z")),
             ("ctx", json!({ "a": [1, { "b": null }], "url": "/cart", "service": "shop" })),
         ] {
             assert_eq!(full[field], value, "{field}");
@@ -146,7 +147,7 @@ async fn fields_levels_and_times_come_back_as_the_contract_says() {
             assert_eq!(one(running, &format!("q={query}")).await["level"], level, "{query}");
         }
         for (query, ts) in [
-            ("seconds", "2026-09-21T13:33:20.000Z"), ("millis", "2026-09-21T13:33:20.123Z"), ("future", now), ("%22no+time%22", now),
+            ("seconds", "2026-09-21T14:13:20.000Z"), ("millis", "2026-09-21T14:13:20.123Z"), ("future", now), ("%22no+time%22", now),
         ] {
             assert_eq!(one(running, &format!("q={query}")).await["ts"], ts, "{query}");
         }
@@ -183,8 +184,12 @@ async fn issues_merge_variables_keep_statuses_apart_and_honour_the_clients_own()
         let mut grouped_too = event("something quite different");
         grouped_too["fingerprint"] = json!("checkout");
         let body = json!([
-            event("GET /a answered 404"), event("GET /a answered 500"),
-            event("user 4711 not found in 12 ms"), event("user 93 not found in 1503 ms"), grouped, grouped_too,
+            event("GET /a answered 404"),
+            event("GET /a answered 500"),
+            event("user 4711 not found in 12 ms"),
+            event("user 93 not found in 1503 ms"),
+            grouped,
+            grouped_too,
         ]);
         assert_eq!(running.send(Post::bare(&key, body.to_string())).await.counts(), (6, 6, false));
         let fingerprint = async |query: &str| one(running, query).await["fingerprint"].clone();

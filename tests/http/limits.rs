@@ -26,7 +26,8 @@ async fn a_project_over_its_cap_waits_and_nothing_of_the_batch_is_stored() {
         let key = running.project_with("web", json!({ "minute_cap": 5 })).await;
         let other = running.project("other").await;
         let batch = |name: &str, count: usize| {
-            let events: Vec<Value> = (0..count).map(|number| json!({ "message": format!("{name} {number}") })).collect();
+            let events: Vec<Value> =
+                (0..count).map(|number| json!({ "message": format!("{name} {number}") })).collect();
             Post::bare(&key, json!(events).to_string())
         };
         assert_eq!(running.send(batch("first", 4)).await.counts(), (4, 4, false));
@@ -46,7 +47,8 @@ async fn the_cap_of_the_settings_holds_where_the_project_has_none_and_0_is_no_ca
     for (setting, second) in [("3", 429), ("0", 200)] {
         on_sqlite(&[("RATE_LIMIT_PER_MINUTE", setting)], async |running| {
             let key = running.project("web").await;
-            let post = |name: &str| Post::bare(&key, json!([{ "message": name }, { "message": "b" }]).to_string());
+            let post =
+                |name: &str| Post::bare(&key, json!([{ "message": name }, { "message": "b" }]).to_string());
             assert_eq!(running.send(post("one")).await.status, 200);
             let answer = running.send(post("two")).await;
             assert_eq!(answer.status, second);
@@ -83,7 +85,12 @@ async fn a_client_over_its_limit_waits_whatever_it_says_about_its_address() {
         }
         assert_eq!(running.logs("").await.len(), 3);
         // A limit counts requests, signed or not; reading has an allowance of its own.
-        is_limited(&running.request(Method::POST, "/api/log", &[], "x").await, "rate_limited_client", "client", 3);
+        is_limited(
+            &running.request(Method::POST, "/api/log", &[], "x").await,
+            "rate_limited_client",
+            "client",
+            3,
+        );
         assert_eq!(running.request(Method::GET, "/healthz", &[], "").await.status, 200);
         // Another address of this machine is another client.
         let answer = send_from(running, Ipv4Addr::new(127, 0, 0, 9), &post_number(&key, 9)).await;
@@ -110,29 +117,32 @@ async fn send_from(running: &Running, source: Ipv4Addr, post: &Post) -> String {
 
 #[tokio::test]
 async fn a_header_the_operator_named_tells_clients_apart_and_ipv6_by_its_64() {
-    on_sqlite(&[("RATE_LIMIT_PER_IP", "2"), ("CLIENT_ADDRESS_HEADER", "CF-Connecting-IP")], async |running| {
-        let key = running.project("web").await;
-        let mut number = 0;
-        let mut send = async |address: &str| {
-            number += 1;
-            let post = post_number(&key, number).with("cf-connecting-ip", address);
-            running.send(post.with("x-forwarded-for", &format!("198.51.100.{number}"))).await.status
-        };
-        for (address, status) in [
-            ("203.0.113.1", 200),
-            ("203.0.113.1", 200),
-            ("203.0.113.1", 429),
-            ("203.0.113.2", 200),
-            ("::ffff:203.0.113.2", 200),
-            ("203.0.113.2", 429),
-            ("2001:db8:0:1::1", 200),
-            ("2001:db8:0:1:ffff::2", 200),
-            ("2001:db8:0:1::3", 429),
-            ("2001:db8:0:2::1", 200),
-        ] {
-            assert_eq!(send(address).await, status, "{address}");
-        }
-    })
+    on_sqlite(
+        &[("RATE_LIMIT_PER_IP", "2"), ("CLIENT_ADDRESS_HEADER", "CF-Connecting-IP")],
+        async |running| {
+            let key = running.project("web").await;
+            let mut number = 0;
+            let mut send = async |address: &str| {
+                number += 1;
+                let post = post_number(&key, number).with("cf-connecting-ip", address);
+                running.send(post.with("x-forwarded-for", &format!("198.51.100.{number}"))).await.status
+            };
+            for (address, status) in [
+                ("203.0.113.1", 200),
+                ("203.0.113.1", 200),
+                ("203.0.113.1", 429),
+                ("203.0.113.2", 200),
+                ("::ffff:203.0.113.2", 200),
+                ("203.0.113.2", 429),
+                ("2001:db8:0:1::1", 200),
+                ("2001:db8:0:1:ffff::2", 200),
+                ("2001:db8:0:1::3", 429),
+                ("2001:db8:0:2::1", 200),
+            ] {
+                assert_eq!(send(address).await, status, "{address}");
+            }
+        },
+    )
     .await;
 }
 

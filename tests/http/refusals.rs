@@ -54,7 +54,10 @@ async fn every_doubt_about_the_sender_gets_one_and_the_same_answer() {
             ("no key", bare.clone().without("x-project-key")),
             ("a key of another service", Post::bare(&minted("another secret", KeyKind::Server, 1), BODY)),
             ("a key the database doesn't have", Post::bare(&minted(HMAC_SECRET, KeyKind::Server, 1), BODY)),
-            ("a key of a project that never was", Post::bare(&minted(HMAC_SECRET, KeyKind::Server, 99), BODY)),
+            (
+                "a key of a project that never was",
+                Post::bare(&minted(HMAC_SECRET, KeyKind::Server, 99), BODY),
+            ),
             ("an altered key", Post::bare(&altered, BODY)),
             ("a revoked key", Post::bare(&revoked, BODY)),
             ("a key of a deleted project", Post::bare(&gone, BODY)),
@@ -62,14 +65,20 @@ async fn every_doubt_about_the_sender_gets_one_and_the_same_answer() {
             ("the secret of another key", Post::bare(&other_secret, BODY)),
             ("another body", other_body),
             ("a signature cut short", bare.clone().without("x-signature").with("x-signature", "abcdef")),
-            ("a signature that is no hex", bare.clone().without("x-signature").with("x-signature", &"z".repeat(64))),
+            (
+                "a signature that is no hex",
+                bare.clone().without("x-signature").with("x-signature", &"z".repeat(64)),
+            ),
             ("an empty signature", bare.clone().without("x-signature").with("x-signature", "sha256=")),
             ("two keys", bare.clone().with("x-project-key", &key.api_key)),
             ("two signatures", bare.clone().with("x-signature", &"0".repeat(64))),
             ("a time from too long ago", Post::timed(&key, START_SECONDS - 301, BODY)),
             ("a time too far ahead", Post::timed(&key, START_SECONDS + 301, BODY)),
             ("a time in milliseconds", Post::timed(&key, START_SECONDS * 1_000, BODY)),
-            ("a time that is not under the MAC", bare.clone().with("x-timestamp", &START_SECONDS.to_string())),
+            (
+                "a time that is not under the MAC",
+                bare.clone().with("x-timestamp", &START_SECONDS.to_string()),
+            ),
             ("a MAC with a time, without the time", timed.without("x-timestamp")),
         ];
         let expected = blank(&running.send(cases[0].1.clone()).await);
@@ -89,7 +98,17 @@ async fn every_doubt_about_the_sender_gets_one_and_the_same_answer() {
 async fn what_cannot_be_read_at_all_is_400() {
     everywhere(async |running| {
         let key = running.project("web").await;
-        for body in ["", "   ", "[", "nope", "[]", r#"{"events":[]}"#, r#"[{"message":"m"}] x"#, "\u{0}", r#"[{"message":"m"},]"#] {
+        for body in [
+            "",
+            "   ",
+            "[",
+            "nope",
+            "[]",
+            r#"{"events":[]}"#,
+            r#"[{"message":"m"}] x"#,
+            "\u{0}",
+            r#"[{"message":"m"},]"#,
+        ] {
             let answer = running.send(Post::bare(&key, body)).await;
             assert_eq!(answer.refusal(), (400, "invalid_json".to_owned()), "{body:?}");
         }
@@ -106,7 +125,8 @@ async fn a_batch_of_which_every_event_is_refused_is_422_and_says_why_of_each() {
         assert_eq!(answer.refusal(), (422, "all_events_rejected".to_owned()));
         let problem = answer.json();
         assert_eq!(problem["received"], 4);
-        let indexes: Vec<_> = problem["rejected"].as_array().unwrap().iter().map(|one| one["index"].clone()).collect();
+        let indexes: Vec<_> =
+            problem["rejected"].as_array().unwrap().iter().map(|one| one["index"].clone()).collect();
         assert_eq!(indexes, [0, 1, 2, 3]);
         assert_eq!(problem["rejected"][0]["code"], "message_missing");
         assert_eq!(running.logs("").await.len(), 0);

@@ -50,13 +50,17 @@ async fn the_same_idempotency_key_means_the_same_batch_for_a_day() {
         assert_eq!(send(BODY, "batch-1").await.counts(), (3, 2, true));
         let conflict = send(r#"[{"message":"other"}]"#, "batch-1").await;
         assert_eq!(conflict.refusal(), (409, "idempotency_conflict".to_owned()));
+        let third = r#"[{"message":"third"}]"#;
+        assert_eq!(send(third, "batch-3").await.counts(), (1, 1, false));
+        let conflict = send(third, "batch-1").await;
+        assert_eq!(conflict.refusal(), (409, "idempotency_conflict".to_owned()), "though its body is stored");
         running.hand.advance(23 * 3_600_000);
         assert_eq!(send(BODY, "batch-1").await.counts(), (3, 2, true));
         let conflict = send(r#"[{"message":"other"}]"#, "batch-1").await;
         assert_eq!(conflict.refusal(), (409, "idempotency_conflict".to_owned()));
         running.hand.advance(3_601_000);
         assert_eq!(send(r#"[{"message":"other"}]"#, "batch-1").await.counts(), (1, 1, false), "after a day");
-        assert_eq!(running.logs("").await.len(), 3);
+        assert_eq!(running.logs("").await.len(), 4);
     })
     .await;
 }
