@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at what fails")]
 
-mod support;
 #[path = "support/private_server.rs"]
 mod private_server;
+mod support;
 
 use std::path::Path;
 use std::process::Command;
@@ -37,7 +37,8 @@ async fn mysql_takes_a_password_with_and_without_tls_and_its_own_certificate_onl
     for tls in ["disabled", "encrypt", "verify"] {
         // A user the server has not seen yet, so that the whole exchange takes place and no cache answers.
         let user = format!("{}{}", &tls[..1], &schema[schema.len() - 12..]);
-        let create = format!("CREATE USER '{user}'@'%' IDENTIFIED WITH caching_sha2_password BY 'pw/of {user}'");
+        let create =
+            format!("CREATE USER '{user}'@'%' IDENTIFIED WITH caching_sha2_password BY 'pw/of {user}'");
         database.run_sql(&create).await;
         database.run_sql(&format!("GRANT ALL ON {schema}.* TO '{user}'@'%'")).await;
         let own_url = format!("mysql://{user}:pw%2Fof%20{user}@{address}");
@@ -50,7 +51,8 @@ async fn mysql_takes_a_password_with_and_without_tls_and_its_own_certificate_onl
             (_, other) => panic!("{tls}: {other:?}"),
         }
         let wrong = format!("mysql://{user}:wrong@{address}");
-        let refused = cipher(&store(&database, &[("DATABASE_URL", &wrong), ("DATABASE_TLS", "encrypt")])).await;
+        let refused =
+            cipher(&store(&database, &[("DATABASE_URL", &wrong), ("DATABASE_TLS", "encrypt")])).await;
         assert!(refused.unwrap_err().to_string().contains("1045"), "{tls}: a wrong password");
         database.run_sql(&format!("DROP USER '{user}'@'%'")).await;
     }
@@ -70,8 +72,16 @@ fn certificates(directory: &Path) {
     write("ca.cnf", "basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign\n");
     write("server.cnf", "subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth\n");
     for name in ["ca", "server"] {
-        openssl(directory, "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out NAME.key".replace("NAME", name).as_str());
-        openssl(directory, "req -new -key NAME.key -subj /CN=NAME -out NAME.csr".replace("NAME", name).as_str());
+        openssl(
+            directory,
+            "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out NAME.key"
+                .replace("NAME", name)
+                .as_str(),
+        );
+        openssl(
+            directory,
+            "req -new -key NAME.key -subj /CN=NAME -out NAME.csr".replace("NAME", name).as_str(),
+        );
     }
     openssl(directory, "x509 -req -in ca.csr -signkey ca.key -days 3650 -extfile ca.cnf -out ca.pem");
     let signed = "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -extfile server.cnf -out server.pem";
@@ -90,7 +100,9 @@ async fn a_certificate_is_taken_from_the_named_authority_for_its_own_name_only()
     let option = |name: &str, file: &str| format!("--ssl-{name}={}", files.path().join(file).display());
     server.launch(&[option("ca", "ca.pem"), option("cert", "server.pem"), option("key", "server.key")]);
     server.wait_for("SELECT 'up'", "up").await;
-    server.run_sql("CREATE DATABASE tls; CREATE USER tls@'%' IDENTIFIED BY 'x'; GRANT ALL ON tls.* TO tls@'%'").await;
+    server
+        .run_sql("CREATE DATABASE tls; CREATE USER tls@'%' IDENTIFIED BY 'x'; GRANT ALL ON tls.* TO tls@'%'")
+        .await;
     let database = TestDatabase::sqlite();
     let url = |host: &str| format!("mysql://tls:x@{host}:{}/tls", server.port);
     let ca = files.path().join("ca.pem").display().to_string();
@@ -105,7 +117,9 @@ async fn a_certificate_is_taken_from_the_named_authority_for_its_own_name_only()
         changes.extend(ca.map(|ca| ("DATABASE_TLS_CA", ca)));
         match cipher(&store(&database, &changes)).await {
             Ok(cipher) => assert!(works && cipher.starts_with("TLS_"), "{changes:?}: {cipher}"),
-            Err(error) => assert!(!works && error.to_string().contains("certificate"), "{changes:?}: {error}"),
+            Err(error) => {
+                assert!(!works && error.to_string().contains("certificate"), "{changes:?}: {error}")
+            }
         }
     }
 }

@@ -34,7 +34,8 @@ async fn maintain(maintainer: &Maintainer) -> Report {
 
 /// Sums of counts by project and series.
 async fn sums(store: &Store) -> BTreeMap<(i64, i64), i64> {
-    let sum = "SELECT project_id, series, CAST(SUM(event_count) AS SIGNED) FROM counts GROUP BY project_id, series";
+    let sum =
+        "SELECT project_id, series, CAST(SUM(event_count) AS SIGNED) FROM counts GROUP BY project_id, series";
     let mut session = store.read().await.unwrap();
     let rows = session.select(sum.to_owned(), STATEMENT_TIMEOUT).await.unwrap();
     rows.iter().map(|row| ((row.int(0).unwrap(), row.int(1).unwrap()), row.int(2).unwrap())).collect()
@@ -209,9 +210,11 @@ async fn counts_get_wider_with_age_and_their_sums_stay() {
         assert!(report.counts_widened > 0 && report.counts_dropped == 0, "{name}");
         assert_eq!(sums(&store).await, before, "{name}");
         let now = writer.clock.now().as_seconds();
-        let misplaced = format!("SELECT COUNT(*) FROM counts WHERE bucket % 60 <> 0 AND bucket < {}", now - 3_960);
+        let misplaced =
+            format!("SELECT COUNT(*) FROM counts WHERE bucket % 60 <> 0 AND bucket < {}", now - 3_960);
         assert_eq!(number(&store, &misplaced).await, 0, "{name}");
-        let young = format!("SELECT COUNT(*) FROM counts WHERE bucket % 60 <> 0 AND bucket >= {}", now - 3_600);
+        let young =
+            format!("SELECT COUNT(*) FROM counts WHERE bucket % 60 <> 0 AND bucket >= {}", now - 3_600);
         assert!(number(&store, &young).await > 0, "{name}: the last hour stays fine");
         writer.hand.advance(2 * DAY_MS);
         maintain(&worker).await;
@@ -328,7 +331,10 @@ async fn counts_stay_exact_while_they_are_folded_and_widened_at_once() {
         let mut sent = 0;
         for round in 0..12 {
             for step in 0..6 {
-                assert_eq!(writer.send(shop, &format!("{round}-{step}"), &[Level::Error; 2]).await, WriteOutcome::Stored);
+                assert_eq!(
+                    writer.send(shop, &format!("{round}-{step}"), &[Level::Error; 2]).await,
+                    WriteOutcome::Stored
+                );
                 writer.hand.advance(20_000);
                 sent += 2;
             }

@@ -29,7 +29,10 @@ async fn client(database: &TestDatabase) -> MySqlConnection {
 }
 
 async fn select(client: &mut MySqlConnection, sql: &str) -> Vec<MySqlRow> {
-    sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(client).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    sqlx::query(AssertSqlSafe(sql.to_owned()))
+        .fetch_all(client)
+        .await
+        .unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
 
 fn text(row: &MySqlRow, column: &str) -> Option<String> {
@@ -46,7 +49,8 @@ const CTX: &str = r#"{"url":"/a?b=c","nested":{"list":[1,2.5,{"deep":"sön \"q\"
 
 fn events(ctx_text: &str) -> Vec<Event<'_>> {
     let at = |second: i64| Timestamp::from_millis(NOW + second * 1_000 + 7);
-    let mut full = event(1, at(1), Level::Error, "naïve 😀 \"quotes\" 'single' \\ back\nline \u{0} nul \u{fffd}");
+    let mut full =
+        event(1, at(1), Level::Error, "naïve 😀 \"quotes\" 'single' \\ back\nline \u{0} nul \u{fffd}");
     full.ctx = Some(std::borrow::Cow::Borrowed(ctx(ctx_text)));
     full.user_id = Some("user-é".into());
     full.request_id = Some("req-1".into());
@@ -99,9 +103,11 @@ async fn the_view_shows_every_field_as_it_was_stored() {
         for column in ["ctx", "user_id", "request_id", "tags", "release", "stack"] {
             assert_eq!(text(&rows[1], column), None, "{name}: {column}");
         }
-        let range = "SELECT id FROM logs WHERE project_id = 1 AND block_to >= '2027-01-15' AND level = 'error'";
+        let range =
+            "SELECT id FROM logs WHERE project_id = 1 AND block_to >= '2027-01-15' AND level = 'error'";
         assert_eq!(select(&mut client, range).await.len(), 1, "{name}");
-        let inside = "SELECT id FROM logs WHERE JSON_UNQUOTE(JSON_EXTRACT(ctx, '$.nested.list[2].deep')) LIKE 'sön%'";
+        let inside =
+            "SELECT id FROM logs WHERE JSON_UNQUOTE(JSON_EXTRACT(ctx, '$.nested.list[2].deep')) LIKE 'sön%'";
         assert_eq!(select(&mut client, inside).await.len(), 1, "{name}");
         client.close().await.unwrap();
         writer.stop().await;
@@ -116,7 +122,8 @@ async fn the_servers_own_uncompress_gives_the_body_that_was_stored() {
         let store = database.store().await;
         let writer = Writer::start(&store);
         let shop = project(&store, "shop", 3).await;
-        for (number, message) in ["short", &"long and \u{1F600} repeated ".repeat(20_000)].iter().enumerate() {
+        for (number, message) in ["short", &"long and \u{1F600} repeated ".repeat(20_000)].iter().enumerate()
+        {
             let one = [event(0, Timestamp::from_millis(NOW), Level::Info, message)];
             assert_eq!(writer.send_events(shop, &number.to_string(), &one).await, WriteOutcome::Stored);
         }
@@ -130,7 +137,8 @@ async fn the_servers_own_uncompress_gives_the_body_that_was_stored() {
             let length = u32::try_from(raw.len()).unwrap();
             assert_eq!(row.try_get_unchecked::<u32, _>("raw_bytes").unwrap(), length, "{name}");
             assert_eq!(row.try_get_unchecked::<u32, _>("length").unwrap(), length, "{name}");
-            let ours = tekno_logger::block::decode::inflate_body(tekno_logger::block::Codec::Zlib, length, &body);
+            let ours =
+                tekno_logger::block::decode::inflate_body(tekno_logger::block::Codec::Zlib, length, &body);
             assert_eq!(ours.unwrap(), raw, "{name}");
         }
         client.close().await.unwrap();
@@ -162,7 +170,8 @@ async fn one_odd_event_takes_no_other_blocks_events_out_of_the_view() {
                       X'0500000001020304' FROM blocks LIMIT 1";
         sqlx::raw_sql(damage).execute(&mut client).await.unwrap();
         let rows = select(&mut client, "SELECT level, message FROM logs").await;
-        let level = |wanted: &str| rows.iter().filter(|row| text(row, "level").as_deref() == Some(wanted)).count();
+        let level =
+            |wanted: &str| rows.iter().filter(|row| text(row, "level").as_deref() == Some(wanted)).count();
         assert_eq!(rows.len(), 9, "{name}");
         assert_eq!(level("info"), 4, "{name}");
         let unreadable = rows.iter().filter(|row| text(row, "level").is_none());

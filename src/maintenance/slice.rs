@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::report::{Progress, Report};
-use crate::store::{
-    BatchKey, BatchRange, CountAges, CountsWidened, Purged, SeriesSpan, Store, StoreError,
-};
+use crate::store::{BatchKey, BatchRange, CountAges, CountsWidened, Purged, SeriesSpan, Store, StoreError};
 use crate::timestamp::Timestamp;
 
 /// How long a slice should take at most; fewer rows are taken from then on when it took longer.

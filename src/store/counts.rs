@@ -141,8 +141,9 @@ impl Connection {
         ages: &CountAges,
     ) -> Result<CountsWidened, StoreError> {
         let lock = self.dialect().for_update();
-        let read =
-            format!("SELECT series, bucket, event_count FROM counts WHERE {exactly} ORDER BY series, bucket{lock}");
+        let read = format!(
+            "SELECT series, bucket, event_count FROM counts WHERE {exactly} ORDER BY series, bucket{lock}"
+        );
         let mut sums: BTreeMap<Place, i64> = BTreeMap::new();
         let mut done = CountsWidened::default();
         let rows = self.select(read, STATEMENT_TIMEOUT).await?;
@@ -199,7 +200,8 @@ mod tests {
     #[test]
     fn rows_are_named_one_by_one() {
         let found = [(1, 10), (1, 20), (7, 10)];
-        let expected = "project_id = 3 AND ((series = 1 AND bucket IN (10,20)) OR (series = 7 AND bucket IN (10)))";
+        let expected =
+            "project_id = 3 AND ((series = 1 AND bucket IN (10,20)) OR (series = 7 AND bucket IN (10)))";
         assert_eq!(exactly(3, &found), expected);
     }
 }

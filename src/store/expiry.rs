@@ -54,8 +54,7 @@ impl Connection {
     ) -> Result<Purged, StoreError> {
         let find = format!("SELECT id, event_count {EXPIRED_BLOCKS} ORDER BY id LIMIT {limit}");
         let beyond = least_id_after(before);
-        let values: [Value<'_>; 3] =
-            [project_id.into(), beyond.as_bytes().into(), before.as_millis().into()];
+        let values: [Value<'_>; 3] = [project_id.into(), beyond.as_bytes().into(), before.as_millis().into()];
         let rows = self.query(&find, &values, STATEMENT_TIMEOUT).await?;
         let mut purged = Purged::default();
         let mut ids = Vec::with_capacity(rows.len());
@@ -92,8 +91,7 @@ impl Connection {
         let count =
             format!("SELECT COUNT(*), CAST(COALESCE(SUM(event_count), 0) AS SIGNED) {EXPIRED_BLOCKS}");
         let beyond = least_id_after(before);
-        let values: [Value<'_>; 3] =
-            [project_id.into(), beyond.as_bytes().into(), before.as_millis().into()];
+        let values: [Value<'_>; 3] = [project_id.into(), beyond.as_bytes().into(), before.as_millis().into()];
         let rows = self.query(&count, &values, STATEMENT_TIMEOUT).await?;
         let Some(row) = rows.first() else { return Ok(Purged::default()) };
         Ok(Purged { blocks: row.narrow(0)?, events: row.narrow(1)? })

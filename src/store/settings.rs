@@ -56,7 +56,9 @@ impl Store {
         let now = session.dialect().now_ms();
         let find = format!("SELECT owner, until_ms - {now} FROM leases WHERE name = ? AND until_ms >= {now}");
         let rows = session.query(&find, &[MAINTENANCE.into()], STATEMENT_TIMEOUT).await?;
-        rows.first().map(|row| Ok(LeaseHolder { owner: row.text(0)?, expires_in_ms: row.int(1)? })).transpose()
+        rows.first()
+            .map(|row| Ok(LeaseHolder { owner: row.text(0)?, expires_in_ms: row.int(1)? }))
+            .transpose()
     }
 
     /// Milliseconds since maintenance was last finished by any instance; `None` when it never was.

@@ -16,7 +16,10 @@ const START: Duration = Duration::from_secs(90);
 
 /// Looks for a program where Debian puts it.
 pub fn program(name: &str) -> Option<PathBuf> {
-    ["/usr/sbin", "/usr/bin"].map(|folder| Path::new(folder).join(name)).into_iter().find(|path| path.exists())
+    ["/usr/sbin", "/usr/bin"]
+        .map(|folder| Path::new(folder).join(name))
+        .into_iter()
+        .find(|path| path.exists())
 }
 
 /// A port nobody listens on.
@@ -116,7 +119,8 @@ impl PrivateServer {
 
     /// The first column of the first row, as text.
     pub async fn ask(&self, sql: &str) -> Option<String> {
-        let mut client = MySqlConnection::connect(&format!("mysql://root@127.0.0.1:{}/", self.port)).await.ok()?;
+        let mut client =
+            MySqlConnection::connect(&format!("mysql://root@127.0.0.1:{}/", self.port)).await.ok()?;
         let row = sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut client);
         let answer = tokio::time::timeout(Duration::from_secs(10), row).await.ok()?.ok();
         let _ = client.close().await;
@@ -125,7 +129,8 @@ impl PrivateServer {
 
     /// Runs a statement as root.
     pub async fn run_sql(&self, sql: &str) {
-        let mut client = MySqlConnection::connect(&format!("mysql://root@127.0.0.1:{}/", self.port)).await.unwrap();
+        let mut client =
+            MySqlConnection::connect(&format!("mysql://root@127.0.0.1:{}/", self.port)).await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut client).await.unwrap();
         client.close().await.unwrap();
     }

@@ -61,7 +61,11 @@ pub async fn project(store: &Store, slug: &str, retention_days: u16) -> i64 {
         minute_cap: None,
         scrub: ScrubSettings::default(),
     };
-    store.create_project(new, Timestamp::from_millis(NOW)).await.unwrap_or_else(|error| panic!("{error:?}")).id
+    store
+        .create_project(new, Timestamp::from_millis(NOW))
+        .await
+        .unwrap_or_else(|error| panic!("{error:?}"))
+        .id
 }
 
 /// Both writer slots, running, and the fold, by hand.
@@ -180,9 +184,7 @@ pub async fn event_ids(store: &Store, project_id: i64) -> Vec<String> {
     for header in session.block_headers(&everything).await.unwrap() {
         let block = session.block(project_id, header.id).await.unwrap().unwrap();
         let raw = decode::inflate_body(header.codec, header.raw_bytes, &block.body).unwrap();
-        ids.extend(decode::lines(&raw).map(|line| {
-            decode::StoredEvent::parse(line).unwrap().id.to_string()
-        }));
+        ids.extend(decode::lines(&raw).map(|line| decode::StoredEvent::parse(line).unwrap().id.to_string()));
     }
     ids.sort_unstable();
     ids
