@@ -151,14 +151,19 @@ fn each_rule_fires_on_what_it_forbids_and_on_nothing_like_it() {
     for fine in ["SELECT renewed FROM t", "SELECT a AS newer FROM t", "UPDATE t SET preferences_x = 1"] {
         assert_eq!(found_in(fine), Vec::<&str>::new(), "{fine}");
     }
-    assert_eq!(literals("let a = \"x \\\n   y\"; // \"no\"\nlet b = '\"'; let c = \"z\\\"\";"), ["x y", "z\""]);
+    assert_eq!(
+        literals("let a = \"x \\\n   y\"; // \"no\"\nlet b = '\"'; let c = \"z\\\"\";"),
+        ["x y", "z\""]
+    );
 }
 
 #[test]
 fn the_decision_lists_what_is_checked() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/decisions/0007-portable-sql.md");
     let text = std::fs::read_to_string(path).expect("the decision is there").to_uppercase();
-    for word in ["AUTO_INCREMENT", "GET_LOCK", "FOREIGN KEY", "SKIP LOCKED", "FULLTEXT", "PARTITION BY", "SAVEPOINT"] {
+    for word in
+        ["AUTO_INCREMENT", "GET_LOCK", "FOREIGN KEY", "SKIP LOCKED", "FULLTEXT", "PARTITION BY", "SAVEPOINT"]
+    {
         assert!(text.contains(word), "{word}");
     }
 }

@@ -88,6 +88,7 @@ impl Galera {
             format!("--socket={dir}/socket"),
             format!("--tmpdir={dir}"),
             format!("--wsrep-provider={}", self.provider),
+            "--wsrep-cluster-address=gcomm://".to_owned(),
             "--skip-networking".to_owned(),
             "--innodb-log-file-size=16M".to_owned(),
         ]);
