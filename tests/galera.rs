@@ -85,9 +85,17 @@ impl Load {
                 .map(|index| serde_json::json!({ "message": format!("{name} of Galera"), "level": "error", "request_id": format!("{name}.{index}") }))
                 .collect();
             let body = serde_json::to_vec(&events).unwrap();
+            if number % 4 == 0 {
+                // To both at once: the nodes find out at commit, and one of the two has to give way.
+                let (one, other) = tokio::join!(
+                    self.send(&client, &self.urls[0], &name, &body),
+                    self.send(&client, &self.urls[1], &name, &body)
+                );
+                assert!(one != Some(false) || other != Some(false), "{name} was stored twice");
+            }
             let since = Instant::now();
             let mut turn = usize::try_from(sender + number).unwrap();
-            while !self.send(&client, &self.urls[turn % 2], &name, &body).await {
+            while self.send(&client, &self.urls[turn % 2], &name, &body).await.is_none() {
                 assert!(since.elapsed() < PATIENCE, "{name} is refused by everybody");
                 self.refused.fetch_add(1, Ordering::Relaxed);
                 turn += 1;
@@ -98,7 +106,8 @@ impl Load {
         names
     }
 
-    async fn send(&self, client: &reqwest::Client, url: &str, name: &str, body: &[u8]) -> bool {
+    /// Whether an acknowledged batch was a duplicate; `None` when it was not taken.
+    async fn send(&self, client: &reqwest::Client, url: &str, name: &str, body: &[u8]) -> Option<bool> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes()).unwrap();
         mac.update(body);
         let signature = data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes());
@@ -108,17 +117,18 @@ impl Load {
             .header("x-signature", signature)
             .header("idempotency-key", name)
             .body(body.to_vec());
-        let Ok(answer) = request.send().await else { return false };
+        let answer = request.send().await.ok()?;
         let status = answer.status().as_u16();
         if status != 200 {
             assert!([408, 503].contains(&status), "{name}: {status} {}", answer.text().await.unwrap());
-            return false;
+            return None;
         }
         let answer: serde_json::Value = answer.json().await.unwrap();
         assert_eq!(answer["accepted"], EVENTS, "{answer}");
-        self.duplicates.fetch_add(u64::from(answer["duplicate"] == true), Ordering::Relaxed);
+        let duplicate = answer["duplicate"] == true;
+        self.duplicates.fetch_add(u64::from(duplicate), Ordering::Relaxed);
         self.acknowledged.fetch_add(1, Ordering::Relaxed);
-        true
+        Some(duplicate)
     }
 
     /// Waits for so many more acknowledged batches.
@@ -128,16 +138,10 @@ impl Load {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_that_loses_a_node_loses_and_doubles_nothing() {
-    let Some(mut cluster) = Galera::start().await else { return };
-    cluster.nodes[0].run_sql("CREATE DATABASE tekno").await;
-    let instances = [instance(cluster.nodes[0].port), instance(cluster.nodes[1].port)];
-    for one in &instances {
-        until("both instances are connected", async || one.state.store.status() == DatabaseStatus::Connected)
-            .await;
-    }
-    let (key, secret, project_id) = make_project(&instances[0]).await;
+type Senders = Vec<tokio::task::JoinHandle<BTreeSet<String>>>;
+
+/// Sends to both instances until the load is told to stop.
+fn start_load(instances: &[Instance; 2], key: String, secret: String) -> (Arc<Load>, Senders) {
     let load = Arc::new(Load {
         urls: [instances[0].url.clone(), instances[1].url.clone()],
         key,
@@ -147,35 +151,75 @@ async fn a_cluster_that_loses_a_node_loses_and_doubles_nothing() {
         refused: AtomicU64::new(0),
         duplicates: AtomicU64::new(0),
     });
-    let senders: Vec<_> = (0..SENDERS)
-        .map(|sender| {
-            let load = load.clone();
-            tokio::spawn(async move { load.send_batches(sender).await })
-        })
-        .collect();
-    load.progress(100).await;
+    let start = |sender| {
+        let load = load.clone();
+        tokio::spawn(async move { load.send_batches(sender).await })
+    };
+    let senders = (0..SENDERS).map(start).collect();
+    (load, senders)
+}
 
-    // The second instance's node is cut off from the others: it refuses with 1047 until it is back.
+async fn until_connected(instance: &Instance, connected: bool) {
+    let status = || instance.state.store.status() == DatabaseStatus::Connected;
+    until("the instance notices what its node does", async || status() == connected).await;
+}
+
+/// The second instance's node is cut off, comes back, crashes, and comes back; batches are taken all the while.
+async fn lose_a_node_twice(cluster: &mut Galera, instance: &Instance, load: &Load) {
+    load.progress(100).await;
     cluster.isolate(1, true).await;
     cluster.wait_until_refusing(1).await;
-    until("the cut off instance notices", async || {
-        instances[1].state.store.status() != DatabaseStatus::Connected
-    })
-    .await;
+    until_connected(instance, false).await;
     load.progress(50).await;
     cluster.isolate(1, false).await;
     cluster.wait_until_ready(1).await;
-    until("it comes back", async || instances[1].state.store.status() == DatabaseStatus::Connected).await;
+    until_connected(instance, true).await;
     load.progress(50).await;
 
-    // And then it crashes and rejoins with what it had.
     cluster.kill(1);
     load.progress(50).await;
     cluster.rejoin(1).await;
     cluster.wait_for_size(0, galera::NODES).await;
-    until("it comes back", async || instances[1].state.store.status() == DatabaseStatus::Connected).await;
+    until_connected(instance, true).await;
     load.progress(100).await;
+}
 
+/// Waits until every node has counted as many errors as there are events; never more.
+async fn until_counted(cluster: &Galera, project_id: i64, stored: u64) {
+    let sum = format!(
+        "SELECT CAST(SUM(event_count) AS CHAR) FROM tekno.counts WHERE project_id = {project_id} AND series = 4"
+    );
+    for node in 0..galera::NODES {
+        until("everything is counted on every node", async || {
+            let counted = cluster.nodes[node].ask(&sum).await.and_then(|sum| sum.parse().ok()).unwrap_or(0);
+            assert!(counted <= stored, "node {node} counted {counted} of {stored}");
+            counted == stored
+        })
+        .await;
+    }
+}
+
+/// Transactions that lost against one of another node.
+async fn conflicts(cluster: &Galera) -> u64 {
+    let mut conflicts = 0;
+    for node in 0..2 {
+        for name in ["wsrep_local_cert_failures", "wsrep_local_bf_aborts"] {
+            conflicts += cluster.status(node, name).await;
+        }
+    }
+    conflicts
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_loses_a_node_loses_and_doubles_nothing() {
+    let Some(mut cluster) = Galera::start().await else { return };
+    cluster.nodes[0].run_sql("CREATE DATABASE tekno").await;
+    let instances = [instance(cluster.nodes[0].port), instance(cluster.nodes[1].port)];
+    until_connected(&instances[0], true).await;
+    until_connected(&instances[1], true).await;
+    let (key, secret, project_id) = make_project(&instances[0]).await;
+    let (load, senders) = start_load(&instances, key, secret);
+    lose_a_node_twice(&mut cluster, &instances[1], &load).await;
     load.stop.store(true, Ordering::Relaxed);
     let mut names = BTreeSet::new();
     for sender in senders {
@@ -184,33 +228,15 @@ async fn a_cluster_that_loses_a_node_loses_and_doubles_nothing() {
     assert!(load.refused.load(Ordering::Relaxed) > 0, "the faults were felt");
     let stored = u64::try_from(names.len()).unwrap() * EVENTS;
     assert_eq!(stored_request_ids(&instances[0], project_id).await, expected_request_ids(&names));
-    let level = async |node: usize| {
-        let sum = format!(
-            "SELECT CAST(SUM(event_count) AS CHAR) FROM tekno.counts WHERE project_id = {project_id} AND series = 4"
-        );
-        cluster.nodes[node].ask(&sum).await.and_then(|sum| sum.parse::<u64>().ok()).unwrap_or(0)
-    };
-    until("everything is counted on every node", async || {
-        let mut all = true;
-        for node in 0..galera::NODES {
-            let counted = level(node).await;
-            assert!(counted <= stored, "node {node} counted {counted} of {stored}");
-            all &= counted == stored;
-        }
-        all
-    })
-    .await;
-    let mut conflicts = 0;
-    for node in 0..2 {
-        conflicts += cluster.status(node, "wsrep_local_cert_failures").await
-            + cluster.status(node, "wsrep_local_bf_aborts").await;
-    }
+    until_counted(&cluster, project_id, stored).await;
+    let conflicts = conflicts(&cluster).await;
     eprintln!(
         "{} batches, {} refusals, {} duplicates answered, {conflicts} certification conflicts",
         names.len(),
         load.refused.load(Ordering::Relaxed),
         load.duplicates.load(Ordering::Relaxed)
     );
+    assert!(conflicts > 0, "the nodes had to choose");
     for one in instances {
         one.trigger.stop();
         assert_eq!(one.running.await.unwrap(), ExitOutcome::Clean);

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::private_server::{PrivateServer, free_port, program};
+use super::private_server::{PrivateServer, free_port, is_root, program};
 
 const PROVIDERS: [&str; 2] = ["/usr/lib/galera/libgalera_smm.so", "/usr/lib/libgalera_smm.so"];
 /// Nodes of the cluster; two of three are a majority.
@@ -76,13 +76,8 @@ impl Galera {
     fn recovered_position(&self, node: usize) -> String {
         let dir = self.nodes[node].directory.path().display().to_string();
         let mut command = Command::new(program("mariadbd").unwrap());
-        command.args([
-            "--no-defaults",
-            "--user=mysql",
-            "--wsrep-on=ON",
-            "--wsrep-recover",
-            "--binlog-format=ROW",
-        ]);
+        command.arg("--no-defaults").args(is_root().then_some("--user=mysql"));
+        command.args(["--wsrep-on=ON", "--wsrep-recover", "--binlog-format=ROW"]);
         command.args([
             format!("--datadir={dir}/data"),
             format!("--socket={dir}/socket"),
