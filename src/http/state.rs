@@ -16,12 +16,12 @@ use crate::key::{KeyDirectory, KeyRing, KeyStatus, VerifiedKey};
 use crate::limit::Limiter;
 use crate::memory::Budget;
 use crate::removal::Removals;
-use crate::store::{Store, StoreError};
+use crate::store::{READ_CONNECTIONS, Store, StoreError};
 
 /// How often requests with unknown keys may make the directory reload, in milliseconds.
 pub const DIRECTORY_REFRESH_MIN_MILLIS: i64 = 1_000;
-/// Searches at once; further ones wait their turn.
-pub const MAX_SEARCHES: usize = 3;
+/// Searches at once; further ones wait their turn. Each holds a connection for reads while it works.
+pub const MAX_SEARCHES: usize = READ_CONNECTIONS;
 
 /// Everything a handler can reach.
 pub struct AppState {

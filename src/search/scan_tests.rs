@@ -124,8 +124,8 @@ proptest! {
         let scanned = scan_block(&sample.body(), &EventFilter::new(criteria), &mut top);
         prop_assert_eq!((scanned.events, scanned.unreadable), (sample.events.len() as u64, 0));
         let hits = top.into_hits();
-        for (position, line) in &hits {
-            prop_assert_eq!(StoredEvent::parse(line).unwrap().id, position.id);
+        for (position, hit) in &hits {
+            prop_assert_eq!(StoredEvent::parse(&hit.line).unwrap().id, position.id);
         }
         let found: Vec<_> = hits.into_iter().map(|(position, _)| position).collect();
         prop_assert_eq!(found, expected);
