@@ -18,12 +18,12 @@ use crate::key::{KeyDirectory, KeyRing, KeyStatus, VerifiedKey};
 use crate::limit::Limiter;
 use crate::memory::Budget;
 use crate::removal::Removals;
-use crate::store::{DatabaseStatus, Store, StoreError};
+use crate::store::{DatabaseStatus, READ_CONNECTIONS, Store, StoreError};
 
 /// Time between two reloads of the directory that requests with unknown keys ask for; who asks in between waits.
 pub const DIRECTORY_REFRESH_MIN: Duration = Duration::from_secs(1);
-/// Searches at once; further ones wait their turn.
-pub const MAX_SEARCHES: usize = 3;
+/// Searches at once; further ones wait their turn. Each holds a connection for reads while it works.
+pub const MAX_SEARCHES: usize = READ_CONNECTIONS;
 
 /// Everything a handler can reach.
 pub struct AppState {

@@ -148,7 +148,8 @@ impl Connection {
         Ok(rows)
     }
 
-    /// Runs one query as text, for lists whose length varies. The caller quotes what it puts in.
+    /// Runs a query as text, for lists whose length varies, or several of them, separated by `;`: their rows come one
+    /// after the other. The caller quotes what it puts in.
     ///
     /// # Errors
     /// As [`Connection::execute`].
@@ -164,6 +165,18 @@ impl Connection {
             }
         };
         self.clean = was_clean;
+        Ok(rows)
+    }
+
+    /// Starts a transaction that only reads, and runs its first queries in the same packet: everything read until it
+    /// ends is as it was at this moment. The connection is not clean until [`Connection::commit`].
+    ///
+    /// # Errors
+    /// As [`Connection::execute`].
+    pub async fn begin_snapshot(&mut self, select: &str, timeout: Duration) -> Result<Vec<Row>, StoreError> {
+        let begin = self.dialect().begin_snapshot();
+        let rows = self.select(format!("{begin};{select}"), timeout).await?;
+        self.clean = false;
         Ok(rows)
     }
 

@@ -15,6 +15,8 @@ pub enum StoreError {
     Duplicate(String),
     /// No answer in time; the connection was dropped, and a commit may or may not have happened.
     TimedOut(Duration),
+    /// All connections were in use for so long; nothing was asked of the database.
+    Busy(Duration),
     /// The database refused the statement for itself; the same again will fail again.
     Refused(String),
     /// A stored value is not what we wrote.
@@ -44,6 +46,7 @@ impl std::fmt::Display for StoreError {
             Self::Conflict(why) => write!(f, "transaction conflict: {why}"),
             Self::Duplicate(why) => write!(f, "duplicate key: {why}"),
             Self::TimedOut(after) => write!(f, "no answer from the database in {} ms", after.as_millis()),
+            Self::Busy(after) => write!(f, "no connection came free in {} ms", after.as_millis()),
             Self::Refused(why) => write!(f, "statement refused: {why}"),
             Self::Corrupt(why) => write!(f, "stored value unreadable: {why}"),
             Self::SchemaTooNew(why) => write!(f, "schema is newer than this version: {why}"),

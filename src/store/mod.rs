@@ -16,6 +16,7 @@ mod options;
 mod pool;
 mod projects;
 mod settings;
+mod snapshot;
 mod stats;
 mod unfolded;
 mod value;
@@ -36,6 +37,7 @@ pub use headers::BlockQuery;
 pub use issues::{FoldPiece, IssueRow, IssueSeed, LEVEL_SERIES, OTHER_SERIES, bucket};
 pub use pool::{Pool, Session};
 pub use projects::{MAX_PROJECTS, NewProject, ProjectChange, ProjectError};
+pub use snapshot::Snapshot;
 pub use stats::StorageUsed;
 pub use unfolded::Unfolded;
 pub use value::{Row, Value};
@@ -44,8 +46,8 @@ pub use value::{Row, Value};
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections reserved for the writer slots on a server.
 pub const WRITER_CONNECTIONS: usize = 2;
-/// Connections for reads.
-const READ_CONNECTIONS: usize = 2;
+/// Connections for reads on a server; the embedded database has twice as many.
+pub const READ_CONNECTIONS: usize = 2;
 /// The connection for everything else: fold, keys, administration.
 const WORK_CONNECTIONS: usize = 1;
 
@@ -170,6 +172,14 @@ impl Store {
     pub async fn read(&self) -> Result<Session, StoreError> {
         self.refuse_while_away()?;
         self.0.reads.acquire().await
+    }
+
+    /// A connection for reads that all see the database as it is at the first of them.
+    ///
+    /// # Errors
+    /// As [`Store::work`].
+    pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.read().await.map(Snapshot::new)
     }
 
     /// The same connection as [`Store::work`], for finding out whether the database is back.
