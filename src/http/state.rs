@@ -16,6 +16,7 @@ use crate::http::session::Sessions;
 use crate::ingest::Ingest;
 use crate::key::{KeyDirectory, KeyRing, KeyStatus, VerifiedKey};
 use crate::limit::Limiter;
+use crate::maintenance::Maintenance;
 use crate::memory::Budget;
 use crate::removal::Removals;
 use crate::store::{DatabaseStatus, READ_CONNECTIONS, Store, StoreError};
@@ -53,6 +54,8 @@ pub struct AppState {
     pub ingest: Arc<Ingest>,
     /// Removes what an admin deleted.
     pub removals: Removals,
+    /// Keeps the database small.
+    pub maintenance: Maintenance,
     /// Turns for searches.
     pub searches: Semaphore,
     used: AtomicBool,
@@ -85,14 +88,16 @@ pub struct Parts {
     pub ingest: Arc<Ingest>,
     /// Removes what an admin deleted.
     pub removals: Removals,
+    /// Keeps the database small.
+    pub maintenance: Maintenance,
 }
 
 impl AppState {
     /// Puts the state together; what is derived from secrets is derived here, and nothing is read or started.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, clock, store, directory, health, metrics, limiter, bodies, ingest, removals } =
-            parts;
+        let Parts { config, clock, store, directory, health, metrics, limiter, bodies, ingest, .. } = parts;
+        let (removals, maintenance) = (parts.removals, parts.maintenance);
         let key_ring = Arc::new(KeyRing::new(&config.hmac_secret, config.hmac_secret_previous.as_ref()));
         Self {
             sessions: Sessions::new(&key_ring, &config.admin_token),
@@ -108,6 +113,7 @@ impl AppState {
             bodies,
             ingest,
             removals,
+            maintenance,
             searches: Semaphore::new(MAX_SEARCHES),
             used: AtomicBool::new(false),
             reloading: Mutex::new(()),

@@ -211,6 +211,21 @@ impl Connection {
         Ok(())
     }
 
+    /// Runs one statement as text, for lists whose length varies; returns the rows it changed (on a server: matched).
+    ///
+    /// # Errors
+    /// As [`Connection::execute`].
+    pub async fn change(&mut self, sql: String, timeout: Duration) -> Result<u64, StoreError> {
+        let was_clean = std::mem::replace(&mut self.clean, false);
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql));
+        let changed = match &mut self.wire {
+            Wire::MySql(wire) => within(timeout, sql.execute(wire)).await?.rows_affected(),
+            Wire::Sqlite(wire) => within(timeout, sql.execute(wire)).await?.rows_affected(),
+        };
+        self.clean = was_clean;
+        Ok(changed)
+    }
+
     /// Starts a transaction that will write; the connection is not clean until it ends.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use crate::timestamp::Timestamp;
 /// A merged block keeps its oldest part's id: at most an hour older than a batch in it.
 const OLDER_ID_MS: i64 = 3_660_000;
 /// A block's id is made when it is encoded: at most this long after a batch in it was received.
-const LATER_ID_MS: i64 = 900_000;
+pub(super) const LATER_ID_MS: i64 = 900_000;
 
 fn read_header(row: &Row, filters: bool) -> Result<BlockHeader, StoreError> {
     let codec = match row.int(9)? {
@@ -69,8 +69,7 @@ impl BlockQuery {
     /// The query as text: all of it is numbers and ids, so nothing in it needs quoting, and several fit one packet.
     pub(super) fn sql(&self) -> String {
         let Self { project_id, limit, .. } = self;
-        let [from, to, received_after] =
-            [self.from, self.to, self.received_after].map(Timestamp::as_millis);
+        let [from, to, received_after] = [self.from, self.to, self.received_after].map(Timestamp::as_millis);
         let filters = if self.filters { ", id_filter, text_filter" } else { "" };
         let (column, compare, order) =
             if self.ascending { ("ts_first", ">", "ASC") } else { ("ts_last", "<", "DESC") };

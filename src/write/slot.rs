@@ -9,6 +9,7 @@ use super::{Submission, WriteOutcome, WriteQueue};
 use crate::block::encode::BlockEncoder;
 use crate::clock::Clock;
 use crate::fold::FoldMailbox;
+use crate::maintenance::Nudge;
 use crate::store::{
     BatchKey, CommitError, DatabaseStatus, NewBatch, STATEMENT_TIMEOUT, Session, Store, StoreError,
     StoredBatch,
@@ -32,6 +33,7 @@ pub struct WriterSlot {
     clock: Clock,
     mailbox: Arc<FoldMailbox>,
     encoder: BlockEncoder,
+    nudge: Nudge,
 }
 
 /// A group in the middle of its attempts.
@@ -59,7 +61,14 @@ impl WriterSlot {
     /// A slot on a queue.
     #[must_use]
     pub fn new(queue: Arc<WriteQueue>, store: Store, clock: Clock, mailbox: Arc<FoldMailbox>) -> Self {
-        Self { queue, store, clock, mailbox, encoder: BlockEncoder::default() }
+        Self { queue, store, clock, mailbox, encoder: BlockEncoder::default(), nudge: Nudge::default() }
+    }
+
+    /// Tells maintenance of each commit.
+    #[must_use]
+    pub fn nudging(mut self, nudge: Nudge) -> Self {
+        self.nudge = nudge;
+        self
     }
 
     /// Works until the queue is closed and empty.
@@ -222,6 +231,7 @@ impl WriterSlot {
 
     fn finish(&self, group: &mut Vec<Submission>, attempt: &mut Attempt, outcome: WriteOutcome) {
         self.mailbox.deliver(std::mem::take(&mut attempt.packed.pieces));
+        self.nudge.committed();
         answer_all(std::mem::take(group), outcome);
     }
 }

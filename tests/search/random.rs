@@ -105,8 +105,23 @@ async fn context_comes_back_as_it_was_sent_to_the_last_digit_and_in_its_order() 
         }
         let names: Map<String, Value> = answer.json()["logs"][0].as_object().unwrap().clone();
         for name in [
-            "id", "project_id", "project", "ts", "received_at", "level", "source", "env", "message", "ctx", "user_id",
-            "request_id", "tags", "release", "stack", "fingerprint", "expires_at",
+            "id",
+            "project_id",
+            "project",
+            "ts",
+            "received_at",
+            "level",
+            "source",
+            "env",
+            "message",
+            "ctx",
+            "user_id",
+            "request_id",
+            "tags",
+            "release",
+            "stack",
+            "fingerprint",
+            "expires_at",
         ] {
             assert!(names.contains_key(name), "{name}");
         }
