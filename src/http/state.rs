@@ -137,6 +137,18 @@ impl AppState {
     /// # Errors
     /// When the storage can't be read; the directory stays as it was.
     pub async fn reload_directory(&self) -> Result<(), StoreError> {
+        if let Err(away) = self.store.refuse_while_away() {
+            self.directory_is_current.store(false, Ordering::Release);
+            return Err(away);
+        }
+        self.load_directory().await
+    }
+
+    /// As [`AppState::reload_directory`], also while the database is away: for the task that finds out whether it is.
+    ///
+    /// # Errors
+    /// As [`AppState::reload_directory`].
+    pub async fn load_directory(&self) -> Result<(), StoreError> {
         let _turn = self.reloading.lock().await;
         let loaded = self.store.load_directory().await;
         let result = loaded.map(|(projects, keys)| self.directory.replace(projects, &keys));

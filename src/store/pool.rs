@@ -78,6 +78,12 @@ impl Pool {
         Session { connection: Some(connection), opened, pool: self.0.clone(), _permit: permit }
     }
 
+    /// Closes what is idle: after one connection was lost, the others are not to be trusted either.
+    pub fn forget_idle(&self) {
+        let forgotten = std::mem::take(&mut *self.0.lock());
+        drop(forgotten);
+    }
+
     /// Closes what is idle and refuses what comes.
     pub fn close(&self) {
         self.0.permits.close();

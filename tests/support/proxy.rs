@@ -11,6 +11,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 const CHUNK: usize = 16 * 1024;
+/// The packet's header, the command's number and the word.
+const LONE_COMMIT_BYTES: usize = 4 + 1 + 6;
 
 /// Which way bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +37,10 @@ struct Faults {
     /// Commits whose replies will be swallowed.
     swallow: AtomicUsize,
     swallowed: AtomicUsize,
-    /// The next commit is held back, and its connection stalled with it.
+    /// The next commit is held back, and its connection stalled with it: any commit, or one alone in its packet.
     stall_at_commit: AtomicBool,
+    stall_at_lone_commit: AtomicBool,
+    stalled_commits: AtomicUsize,
     delay_ms: [AtomicU64; 2],
     connections: AtomicU64,
 }
@@ -61,6 +65,8 @@ impl Proxy {
             swallow: AtomicUsize::new(0),
             swallowed: AtomicUsize::new(0),
             stall_at_commit: AtomicBool::new(false),
+            stall_at_lone_commit: AtomicBool::new(false),
+            stalled_commits: AtomicUsize::new(0),
             delay_ms: [AtomicU64::new(0), AtomicU64::new(0)],
             connections: AtomicU64::new(0),
         };
@@ -119,6 +125,16 @@ impl Proxy {
     /// The next commit never reaches the database: its connection stalls before it, for good.
     pub fn stall_at_commit(&self) {
         self.faults.stall_at_commit.store(true, Ordering::SeqCst);
+    }
+
+    /// As [`Proxy::stall_at_commit`], for a commit that comes in a packet of its own (the fold's).
+    pub fn stall_at_lone_commit(&self) {
+        self.faults.stall_at_lone_commit.store(true, Ordering::SeqCst);
+    }
+
+    /// Commits that were held back.
+    pub fn stalled_commits(&self) -> usize {
+        self.faults.stalled_commits.load(Ordering::SeqCst)
     }
 
     /// Cuts one connection once so many more bytes went one way.
@@ -218,7 +234,11 @@ async fn pass(
             while stalled.changed().await.is_ok() {}
         }
         let commits = way == Way::Up && chunk[..read].ends_with(b"COMMIT");
-        if commits && faults.stall_at_commit.swap(false, Ordering::SeqCst) {
+        let lone = commits && read == LONE_COMMIT_BYTES;
+        if (commits && faults.stall_at_commit.swap(false, Ordering::SeqCst))
+            || (lone && faults.stall_at_lone_commit.swap(false, Ordering::SeqCst))
+        {
+            faults.stalled_commits.fetch_add(1, Ordering::SeqCst);
             while stalled.changed().await.is_ok() {}
         }
         let may_pass = faults.take(way, read);
