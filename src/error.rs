@@ -81,6 +81,10 @@ impl From<StoreError> for ApiError {
             tracing::warn!(%error, "the database did not answer a request");
             return Self::StorageUnavailable(STORAGE_RETRY_SECONDS);
         }
+        if matches!(error, StoreError::Busy(_)) {
+            tracing::warn!(%error, "too much is asked of the database at once");
+            return Self::Overloaded(1);
+        }
         tracing::error!(%error, "the database refused a request");
         Self::Internal
     }

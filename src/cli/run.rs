@@ -1,5 +1,6 @@
 //! Runs a command. What is for a person or a script goes to stdout, what went wrong to stderr.
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,7 +101,8 @@ async fn serve(config: Config) -> ExitCode {
             _ = ready => {
                 let key = first_project(&state).await;
                 let key = key.as_ref().map(|(key, secret)| (key.as_str(), secret.as_str()));
-                print!("{}", banner(&state.config, address, key));
+                // Nobody may be reading; that is no reason to end.
+                let _ = write!(std::io::stdout(), "{}", banner(&state.config, address, key));
             }
         }
     }

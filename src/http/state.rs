@@ -19,12 +19,12 @@ use crate::limit::Limiter;
 use crate::maintenance::Maintenance;
 use crate::memory::Budget;
 use crate::removal::Removals;
-use crate::store::{DatabaseStatus, Store, StoreError};
+use crate::store::{DatabaseStatus, READ_CONNECTIONS, Store, StoreError};
 
 /// Time between two reloads of the directory that requests with unknown keys ask for; who asks in between waits.
 pub const DIRECTORY_REFRESH_MIN: Duration = Duration::from_secs(1);
-/// Searches at once; further ones wait their turn.
-pub const MAX_SEARCHES: usize = 3;
+/// Searches at once; further ones wait their turn. Each holds a connection for reads while it works.
+pub const MAX_SEARCHES: usize = READ_CONNECTIONS;
 
 /// Everything a handler can reach.
 pub struct AppState {
@@ -137,6 +137,18 @@ impl AppState {
     /// # Errors
     /// When the storage can't be read; the directory stays as it was.
     pub async fn reload_directory(&self) -> Result<(), StoreError> {
+        if let Err(away) = self.store.refuse_while_away() {
+            self.directory_is_current.store(false, Ordering::Release);
+            return Err(away);
+        }
+        self.load_directory().await
+    }
+
+    /// As [`AppState::reload_directory`], also while the database is away: for the task that finds out whether it is.
+    ///
+    /// # Errors
+    /// As [`AppState::reload_directory`].
+    pub async fn load_directory(&self) -> Result<(), StoreError> {
         let _turn = self.reloading.lock().await;
         let loaded = self.store.load_directory().await;
         let result = loaded.map(|(projects, keys)| self.directory.replace(projects, &keys));

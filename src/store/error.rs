@@ -15,6 +15,8 @@ pub enum StoreError {
     Duplicate(String),
     /// No answer in time; the connection was dropped, and a commit may or may not have happened.
     TimedOut(Duration),
+    /// All connections were in use for so long; nothing was asked of the database.
+    Busy(Duration),
     /// The database refused the statement for itself; the same again will fail again.
     Refused(String),
     /// A stored value is not what we wrote.
@@ -44,6 +46,7 @@ impl std::fmt::Display for StoreError {
             Self::Conflict(why) => write!(f, "transaction conflict: {why}"),
             Self::Duplicate(why) => write!(f, "duplicate key: {why}"),
             Self::TimedOut(after) => write!(f, "no answer from the database in {} ms", after.as_millis()),
+            Self::Busy(after) => write!(f, "no connection came free in {} ms", after.as_millis()),
             Self::Refused(why) => write!(f, "statement refused: {why}"),
             Self::Corrupt(why) => write!(f, "stored value unreadable: {why}"),
             Self::SchemaTooNew(why) => write!(f, "schema is newer than this version: {why}"),
@@ -68,8 +71,14 @@ pub enum Meaning {
 
 /// `MySQL`, `MariaDB`, `TiDB` and Vitess error numbers; what is not listed is [`Meaning::Refused`].
 pub const MYSQL_ERRORS: &[(u16, Meaning, &str)] = &[
+    (1020, Meaning::Conflict, "row changed since it was read (MariaDB's snapshot isolation)"),
     (1021, Meaning::Away, "disk full"),
+    (1026, Meaning::Away, "file write error"),
+    (1030, Meaning::Away, "storage engine error"),
+    (1037, Meaning::Away, "out of memory"),
+    (1038, Meaning::Away, "out of sort memory"),
     (1040, Meaning::Away, "too many connections"),
+    (1041, Meaning::Away, "out of memory"),
     (1044, Meaning::Away, "access denied to the database"),
     (1045, Meaning::Away, "access denied"),
     (1047, Meaning::Away, "node not ready (Galera)"),
@@ -78,6 +87,10 @@ pub const MYSQL_ERRORS: &[(u16, Meaning, &str)] = &[
     (1062, Meaning::Duplicate, "duplicate key"),
     (1114, Meaning::Away, "table full"),
     (1129, Meaning::Away, "host blocked"),
+    (1135, Meaning::Away, "no thread for a connection"),
+    (1142, Meaning::Away, "right to the table taken away (hosts do so over a quota)"),
+    (1146, Meaning::Away, "table gone (it is made again)"),
+    (1153, Meaning::Refused, "packet too large"),
     (1158, Meaning::Away, "network read error"),
     (1159, Meaning::Away, "network read timeout"),
     (1160, Meaning::Away, "network write error"),
@@ -90,8 +103,11 @@ pub const MYSQL_ERRORS: &[(u16, Meaning, &str)] = &[
     (1226, Meaning::Away, "user's resource quota used up"),
     (1290, Meaning::Away, "server is read-only"),
     (1317, Meaning::Away, "query interrupted"),
+    (1412, Meaning::Conflict, "table changed since the transaction began"),
     (1461, Meaning::Away, "prepared statements used up"),
     (1586, Meaning::Duplicate, "duplicate key, with the key's name"),
+    (1637, Meaning::Away, "too many transactions"),
+    (1698, Meaning::Away, "access denied"),
     (1792, Meaning::Away, "transaction is read-only"),
     (1836, Meaning::Away, "server is read-only"),
     (1927, Meaning::Away, "connection killed"),
@@ -99,7 +115,9 @@ pub const MYSQL_ERRORS: &[(u16, Meaning, &str)] = &[
     (2006, Meaning::Away, "server has gone away"),
     (2013, Meaning::Away, "connection lost"),
     (3024, Meaning::Away, "statement time used up"),
+    (3118, Meaning::Away, "account locked"),
     (4031, Meaning::Away, "disconnected for inactivity"),
+    (4151, Meaning::Away, "account locked (MariaDB)"),
     (8022, Meaning::Conflict, "transaction to be retried (TiDB)"),
     (9001, Meaning::Away, "placement driver timeout (TiDB)"),
     (9002, Meaning::Away, "storage timeout (TiDB)"),

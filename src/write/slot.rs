@@ -17,6 +17,8 @@ use crate::store::{
 
 /// From taking a group to answering it, retries included; with the wait in the queue a reply comes within 5 s.
 const GROUP_DEADLINE: Duration = Duration::from_secs(4);
+/// With less time than this left, no further wait for a lock is begun: the server gives one up after 1 s.
+const LOCK_WAIT: Duration = Duration::from_millis(1_300);
 /// Attempts at one group, whatever goes wrong.
 const MAX_ATTEMPTS: u32 = 12;
 /// First pause before trying again; it doubles.
@@ -114,9 +116,13 @@ impl WriterSlot {
         }
         let mut attempt = Attempt { packed: Packed::default(), expired: Vec::new(), ambiguous: false };
         (group, attempt.packed) = self.encode(group).await;
-        let (mut pause, mut away) = (FIRST_PAUSE, false);
+        let (mut pause, mut away, mut locked) = (FIRST_PAUSE, false, false);
         for _ in 0..MAX_ATTEMPTS {
             let Some(left) = GROUP_DEADLINE.checked_sub(since.elapsed()) else { break };
+            if locked && left < LOCK_WAIT {
+                // One more wait for the same lock would end by the deadline, and look like a lost connection.
+                break;
+            }
             let tried = tokio::time::timeout(left, self.try_once(&mut group, &mut attempt)).await;
             match tried.unwrap_or_else(|_| lost(&StoreError::TimedOut(left))) {
                 Step::Done => return None,
@@ -125,7 +131,7 @@ impl WriterSlot {
                     attempt.ambiguous = false;
                 }
                 Step::Again { away: lost } => {
-                    away = lost;
+                    (away, locked) = (lost, !lost);
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(MAX_PAUSE);
                 }
@@ -182,7 +188,10 @@ impl WriterSlot {
                         Step::Again { away: false }
                     }
                     error if error.is_away() => lost(&error),
-                    error => Step::Refused(error.to_string()),
+                    error => {
+                        let _ = session.rollback(STATEMENT_TIMEOUT).await;
+                        Step::Refused(error.to_string())
+                    }
                 }
             }
         }
