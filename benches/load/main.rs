@@ -147,8 +147,8 @@ impl Rig {
         let each = |used: Duration| used.as_secs_f64() * 1e6 / events as f64;
         #[expect(clippy::cast_precision_loss, reason = "a number of events")]
         let rate = events as f64 / sent.seconds;
-        let service_cpu = each(cpu(service) - before.0);
-        let database_cpu = database.zip(before.1).map_or(0.0, |(pid, before)| each(cpu(pid) - before));
+        let service_cpu = each(cpu(service).saturating_sub(before.0));
+        let database_cpu = database.zip(before.1).map_or(0.0, |(pid, before)| each(cpu(pid).saturating_sub(before)));
         assert_eq!(sent.refused, 0, "every batch is taken");
         (sent, rate, service_cpu, database_cpu)
     }
