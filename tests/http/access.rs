@@ -137,3 +137,60 @@ async fn a_read_key_sees_its_project_and_a_probe_for_another_looks_like_nothing(
     assert_eq!(probe.status, 404);
     running.stop().await;
 }
+
+#[tokio::test]
+async fn guessing_the_admin_token_is_limited_and_the_right_one_never() {
+    let database = TestDatabase::sqlite();
+    let running = Running::start(&database, &[]).await;
+    let ask = async |token: &str| {
+        running.request(Method::GET, "/admin/projects", &[("x-admin-token", token)], "").await
+    };
+    for number in 0..10 {
+        assert_eq!(ask(&format!("guess-{number}")).await.status, 401);
+        assert_eq!(ask(ADMIN_TOKEN).await.status, 200);
+    }
+    let refused = ask("guess-10").await;
+    assert_eq!(refused.refusal(), (429, "rate_limited_client".to_owned()));
+    assert!(refused.header("retry-after").is_some());
+    let sign_in = running.request(Method::POST, "/session", &[], r#"{"token":"guess-11"}"#).await;
+    assert_eq!(sign_in.status, 429, "by every door");
+    assert_eq!(ask(ADMIN_TOKEN).await.status, 200);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_session_does_what_the_token_does_but_nothing_for_another_site() {
+    let database = TestDatabase::sqlite();
+    let running = Running::start(&database, &[]).await;
+    let token = format!(r#"{{"token":"{ADMIN_TOKEN}"}}"#);
+    let signed_in = running.request(Method::POST, "/session", &[], token).await;
+    assert_eq!(signed_in.status, 204, "{}", signed_in.body);
+    let set = signed_in.header("set-cookie").unwrap();
+    assert!(set.contains("; HttpOnly; SameSite=Strict") && set.contains("; Max-Age=43200"), "{set}");
+    assert!(!set.contains(ADMIN_TOKEN));
+    let cookie = ("cookie", set.split(';').next().unwrap());
+    let create = async |origin: (&str, &str), slug: &str| {
+        let body = format!(r#"{{"slug":"{slug}"}}"#);
+        running.request(Method::POST, "/admin/projects", &[cookie, origin], body).await.status
+    };
+    assert_eq!(create(("sec-fetch-site", "same-origin"), "a").await, 201);
+    assert_eq!(create(("origin", &format!("http://{}", running.address)), "b").await, 201);
+    for origin in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+        ("x-nothing", "no header at all"),
+    ] {
+        assert_eq!(create(origin, "c").await, 403, "{origin:?}");
+    }
+    let projects = running.request(Method::GET, "/admin/projects", &[cookie], "").await;
+    assert_eq!(projects.json()["projects"].as_array().unwrap().len(), 2);
+    running.hand.advance(12 * 3_600_000);
+    assert_eq!(
+        running.request(Method::GET, "/admin/projects", &[cookie], "").await.status,
+        401,
+        "after 12 h"
+    );
+    running.stop().await;
+}

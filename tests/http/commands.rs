@@ -33,7 +33,7 @@ fn json_of(output: &Output) -> Value {
 fn key_in(made: &Value) -> Key {
     Key {
         project_id: made["project"]["id"].as_i64().unwrap(),
-        id: 0,
+        id: made["key"]["id"].as_i64().unwrap(),
         api_key: made["key"]["api_key"].as_str().unwrap().to_owned(),
         signing_secret: made["key"]["signing_secret"].as_str().unwrap().to_owned(),
     }
@@ -59,9 +59,10 @@ async fn projects_and_keys_of_the_command_line_work_at_once_on_a_running_service
         let created = run_on(&database, &arguments).await;
         let made = json_of(&created);
         let shown = running.admin(reqwest::Method::GET, "/admin/projects/shop", &Value::Null).await.json();
-        for field in ["id", "slug", "name", "retention_days", "minute_cap", "created_at"] {
-            assert_eq!(made["project"][field], shown["project"][field], "{field}");
-        }
+        assert_eq!(made["project"], shown["project"], "as the HTTP API shows it");
+        let mut fields: Vec<&String> = made["key"].as_object().unwrap().keys().collect();
+        fields.sort_unstable();
+        assert_eq!(fields, ["api_key", "created_at", "id", "kind", "note", "signing_secret"]);
         let first = key_in(&made);
         let send = async |key: &Key, name: &str| {
             running.send(Post::bare(key, json!({ "message": name }).to_string())).await
@@ -73,6 +74,10 @@ async fn projects_and_keys_of_the_command_line_work_at_once_on_a_running_service
         assert_eq!(send(&second, "by the second").await.counts(), (1, 1, false));
         assert_eq!(send(&first, "by the first again").await.counts(), (1, 1, false));
 
+        let revoke = format!("/admin/projects/shop/keys/{}", first.id);
+        let revoked = running.admin(reqwest::Method::DELETE, &revoke, &Value::Null).await;
+        assert_eq!(revoked.status, 204, "by the id it was printed with");
+        assert_eq!(send(&first, "too late").await.status, 401);
         let by_id = run_on(&database, &["project", "rotate-key", &first.project_id.to_string()]).await;
         assert!(
             by_id.status.success() && text(&by_id.stdout).contains("Signing secret: "),

@@ -9,6 +9,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::running::{Answer, Key, PATIENCE, Post, Running, everywhere, on_sqlite, sign};
+use crate::support::TestDatabase;
 
 const BODY: &str = r#"{"message":"m"}"#;
 
@@ -231,4 +232,60 @@ async fn large_slow_bodies_fill_their_budget_and_no_more_and_small_clients_are_s
         timeout(PATIENCE, empty).await.expect("the room comes back");
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_is_not_signed_is_not_charged_to_the_project() {
+    on_sqlite(&[("RATE_LIMIT_PER_MINUTE", "3")], async |running| {
+        let key = running.project("web").await;
+        for number in 0..20 {
+            let forged =
+                post_number(&key, number).without("x-signature").with("x-signature", &"0".repeat(64));
+            assert_eq!(running.send(forged).await.status, 401);
+        }
+        for number in 0..3 {
+            assert_eq!(running.send(post_number(&key, number)).await.status, 200);
+        }
+        is_limited(&running.send(post_number(&key, 3)).await, "rate_limited_project", "project", 3);
+        let forged = post_number(&key, 4).without("x-signature").with("x-signature", &"0".repeat(64));
+        assert_eq!(running.send(forged).await.status, 401, "and learns nothing of the limit");
+    })
+    .await;
+}
+
+/// A batch of about 480 KB that compresses little and is its own.
+fn large_batch(key: &Key, number: usize) -> Post {
+    let event = |index: usize| json!({ "message": format!("large {number} {index} {}", "x".repeat(7_900)) });
+    let events: Vec<Value> = (0..60).map(event).collect();
+    Post::bare(key, json!(events).to_string())
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_more_and_what_was_acknowledged_is_stored_once() {
+    let database = TestDatabase::sqlite();
+    let running = Running::start(&database, &[("RATE_LIMIT_PER_MINUTE", "0")]).await;
+    let key = running.project("web").await;
+    let lock = database.lock_sqlite().await;
+    let answers =
+        futures_util::future::join_all((0..110).map(|number| running.send(large_batch(&key, number)))).await;
+    let mut overloaded = 0;
+    for answer in &answers {
+        let (status, code) = answer.refusal();
+        assert!(status == 503 && answer.header("retry-after").is_some(), "{}", answer.body);
+        overloaded += usize::from(code == "overloaded");
+    }
+    assert!(overloaded > 0, "110 batches of 480 KB are more than 32 MiB");
+    assert_eq!(running.request(Method::GET, "/healthz", &[], "").await.status, 200);
+    lock.release().await;
+    for number in 0..3 {
+        let stored = async {
+            while running.send(large_batch(&key, number)).await.status != 200 {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        };
+        timeout(PATIENCE, stored).await.expect("it recovers");
+        let query = format!("q=%22large+{number}+59+%22&limit=1000");
+        assert_eq!(running.logs(&query).await.len(), 1, "stored once, however often it was sent");
+    }
+    running.stop().await;
 }

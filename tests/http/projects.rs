@@ -214,6 +214,12 @@ async fn a_deleted_project_leaves_nothing_and_others_lose_nothing() {
             assert_eq!(database.count(table, gone.project_id).await, 0, "{} {table}", database.name);
             assert_eq!(database.count(table, kept.project_id).await, before, "{} {table}", database.name);
         }
+        let find = format!("SELECT slug, name FROM projects WHERE id = {}", gone.project_id);
+        let left = database.rows(&find).await;
+        assert!(!format!("{left:?}").contains(&format!("{:?}", b"gone")), "its row has lost its names");
+        running.hand.advance(61_000);
+        running.state.store.forget_project(gone.project_id, running.state.clock.now()).await.unwrap();
+        assert_eq!(database.rows(&find).await.len(), 0, "and goes a minute later");
         assert_eq!(running.admin(Method::DELETE, "/admin/projects/gone", NONE).await.status, 404);
         assert_eq!(running.send(Post::bare(&gone, r#"{"message":"after"}"#)).await.status, 401);
         let bearer = format!("Bearer {}", reader.api_key);
