@@ -217,6 +217,9 @@ async fn large_slow_bodies_fill_their_budget_and_no_more_and_small_clients_are_s
             futures_util::future::join_all((0..100).map(|number| running.send(post_number(&key, number))))
                 .await;
         assert!(more.iter().all(|answer| answer.status == 200), "a hundred small clients");
+        let packed = zstd::bulk::compress(br#"{"message":"packed"}"#, 3).unwrap();
+        let packed = Post::bare(&key, packed).with("content-encoding", "zstd");
+        assert_eq!(running.send(packed).await.counts(), (1, 1, false), "a small compressed body");
         // One that goes on is served; those that go away give their room back.
         let mut first = slow.remove(0);
         first.write_all(b" ").await.unwrap();
