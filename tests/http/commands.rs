@@ -1,6 +1,7 @@
 //! The command line of the real binary, beside a running service on the same database.
 
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -175,4 +176,44 @@ async fn a_good_configuration_is_shown_with_its_secrets_masked() {
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.contains("MAX_PAYLOAD_BYTES") && said.contains("524288"), "{said}");
     assert_eq!(found(said.as_bytes(), [HMAC_SECRET, ADMIN_TOKEN]), (0, None), "{said}");
+}
+
+/// Starts the embedded default, reads its start output up to the command to paste, runs that, and stops it.
+fn serve_and_paste(directory: &std::path::Path) -> (String, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tekno-logger"));
+    command.env_clear().env("PORT", "0").env("DATA_DIR", directory).env("LOG_LEVEL", "trace");
+    let mut serving = command.arg("serve").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = serving.stderr.take().unwrap();
+    let reading = std::thread::spawn(move || {
+        let mut text = String::new();
+        log.read_to_string(&mut text).map(|_| text).unwrap()
+    });
+    let mut lines = BufReader::new(serving.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut banner = String::new();
+    while !banner.contains("\ncurl ") {
+        banner += &lines.next().expect("a command to paste before the end");
+        banner += "\n";
+    }
+    let script = banner.split_once("\n\nKEY=").unwrap().1;
+    let pasted = Command::new("sh").args(["-c", &format!("KEY={script}")]).output().unwrap();
+    let stopped = Command::new("kill").args(["-TERM", &serving.id().to_string()]).status().unwrap();
+    assert!(stopped.success());
+    assert_eq!(serving.wait().unwrap().code(), Some(0), "a clean stop");
+    (banner, text(&pasted.stdout) + &text(&pasted.stderr), reading.join().unwrap())
+}
+
+#[tokio::test]
+async fn the_command_printed_at_the_first_start_works_and_our_log_has_no_secret() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_owned();
+    let (banner, pasted, log) = tokio::task::spawn_blocking(move || serve_and_paste(&path)).await.unwrap();
+    let receipt: Value = serde_json::from_str(&pasted).unwrap_or_else(|_| panic!("{pasted}"));
+    assert_eq!((&receipt["accepted"], &receipt["duplicate"]), (&json!(1), &json!(false)), "{pasted}");
+    let secret = |name: &str| {
+        let line = banner.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("{name} in {banner}")).trim_matches('\'').to_owned()
+    };
+    let secrets = ["ADMIN_TOKEN=", "KEY=", "SECRET="].map(secret);
+    assert!(log.contains("listening"), "{log}");
+    assert_eq!(found(log.as_bytes(), secrets.iter().map(String::as_str)), (0, None), "our log");
 }
