@@ -35,7 +35,7 @@ fn key_in(made: &Value) -> Key {
     Key {
         project_id: made["project"]["id"].as_i64().unwrap(),
         id: made["key"]["id"].as_i64().unwrap(),
-        api_key: made["key"]["api_key"].as_str().unwrap().to_owned(),
+        text: made["key"]["api_key"].as_str().unwrap().to_owned(),
         signing_secret: made["key"]["signing_secret"].as_str().unwrap().to_owned(),
     }
 }
@@ -71,7 +71,7 @@ async fn projects_and_keys_of_the_command_line_work_at_once_on_a_running_service
         assert_eq!(send(&first, "by the first").await.counts(), (1, 1, false));
         let rotated = run_on(&database, &["project", "rotate-key", "shop", "--json"]).await;
         let second = key_in(&json_of(&rotated));
-        assert_ne!(first.api_key, second.api_key);
+        assert_ne!(first.text, second.text);
         assert_eq!(send(&second, "by the second").await.counts(), (1, 1, false));
         assert_eq!(send(&first, "by the first again").await.counts(), (1, 1, false));
 
@@ -93,13 +93,12 @@ async fn projects_and_keys_of_the_command_line_work_at_once_on_a_running_service
         let lines = text(&run_on(&database, &["project", "list"]).await.stdout);
         assert_eq!(lines.lines().count(), 3, "{lines}");
 
-        let sent = run_on(&database, &["send-test", "shop"]).await;
-        assert!(sent.status.success(), "{}", text(&sent.stderr));
+        let tested = run_on(&database, &["send-test", "shop"]).await;
+        assert!(tested.status.success(), "{}", text(&tested.stderr));
         assert_eq!(running.logs("q=%22test+event%22").await.len(), 1);
         assert_eq!(running.logs("").await.len(), 4);
-        let secrets =
-            [&first, &second].map(|key| [key.api_key.as_str(), key.signing_secret.as_str()]).concat();
-        for output in [&created, &rotated, &sent] {
+        let secrets = [&first, &second].map(|key| [key.text.as_str(), key.signing_secret.as_str()]).concat();
+        for output in [&created, &rotated, &tested] {
             assert_eq!(found(&output.stderr, secrets.iter().copied()), (0, None), "the log of a command");
         }
         assert_eq!(found(lines.as_bytes(), secrets.iter().copied()), (0, None));

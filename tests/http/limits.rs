@@ -104,7 +104,9 @@ async fn send_from(running: &Running, source: Ipv4Addr, post: &Post) -> String {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::from((source, 0))).unwrap();
     let mut stream = socket.connect(running.address).await.unwrap();
-    let headers: String = post.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers: Vec<String> =
+        post.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers = headers.concat();
     let head = format!(
         "POST {} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
         post.path,
@@ -174,7 +176,7 @@ async fn unfinished(running: &Running, key: &Key, length: usize, sent: usize) ->
     let signature = sign(&key.signing_secret, &[&vec![b' '; length]]);
     let head = format!(
         "POST /log HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {length}\r\nX-Project-Key: {}\r\nX-Signature: {signature}\r\n\r\n",
-        key.api_key
+        key.text
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&vec![b' '; sent]).await.unwrap();
