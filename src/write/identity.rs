@@ -7,7 +7,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::store::{BATCH_KEY_BYTES, BatchKey};
+use crate::store::{BATCH_KEY_BYTES, BatchKey, BatchRange};
 use crate::timestamp::Timestamp;
 use crate::verify::{BatchIdentity, VerifiedBatch};
 
@@ -83,6 +83,34 @@ enum Kind {
     Short,
 }
 
+/// Minutes by which a request's own time may be off, and more.
+const SLACK_MINUTES: i64 = 10;
+/// Minutes of a day: of the windows of ids kept long.
+const DAY_MINUTES: i64 = KEPT_MS / 60_000;
+
+/// Ranges in which, by their ids alone, everything has expired at `now`; together all that has, but for ids that stand
+/// under a day's window: those follow when the last that may be under it has expired.
+#[must_use]
+pub fn expired_ranges(now: Timestamp) -> Vec<BatchRange> {
+    let minute = now.as_millis().div_euclid(60_000);
+    let range = |kind, from, to| BatchRange { from: key(from, kind, &[0; 16]), to: key(to, kind, &[0; 16]) };
+    // Under a window are batches of it and of the next, and they are kept for another.
+    let windows_gone = minute - 3 * DAY_MINUTES - SLACK_MINUTES;
+    let times_gone = minute - DAY_MINUTES - SLACK_MINUTES;
+    let short_gone = minute - 3 * (BARE_KEPT_MS / 60_000) - SLACK_MINUTES;
+    let mut ranges =
+        vec![range(Kind::Short, 0, short_gone.max(0)), range(Kind::Long, 0, windows_gone.max(0))];
+    let days = windows_gone.div_euclid(DAY_MINUTES)..=times_gone.div_euclid(DAY_MINUTES);
+    for day in days {
+        let from = (day * DAY_MINUTES + 1).max(windows_gone).max(0);
+        let to = ((day + 1) * DAY_MINUTES).min(times_gone);
+        if from < to {
+            ranges.push(range(Kind::Long, from, to));
+        }
+    }
+    ranges
+}
+
 fn windows(now: Timestamp, width_ms: i64, kind: Kind, hash: &[u8; 16]) -> [BatchKey; 2] {
     let window = now.as_millis().div_euclid(width_ms);
     let minute = |window: i64| window * width_ms / 60_000;
@@ -137,6 +165,27 @@ mod tests {
             let first = windows(Timestamp::from_millis(start), KEPT_MS, Kind::Long, &hash);
             let second = windows(Timestamp::from_millis(start + 3 * KEPT_MS), KEPT_MS, Kind::Long, &hash);
             prop_assert!(!shared(&first, &second));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_id_is_in_an_expired_range_only_when_it_has_expired_and_in_the_end_it_is(
+            start in 400_000_000_000_i64..4_000_000_000_000, later in 0_i64..5 * KEPT_MS,
+        ) {
+            let (received, now) = (Timestamp::from_millis(start), Timestamp::from_millis(start + later));
+            let minute = received.as_millis().div_euclid(60_000);
+            let mut long = windows(received, KEPT_MS, Kind::Long, &[7; 16]).to_vec();
+            long.push(key(minute, Kind::Long, &[7; 16]));
+            let short = windows(received, BARE_KEPT_MS, Kind::Short, &[7; 16]).to_vec();
+            let ranges = expired_ranges(now);
+            let gone = |id: &BatchKey| ranges.iter().any(|range| range.from <= *id && *id < range.to);
+            for (ids, kept) in [(long, KEPT_MS), (short, BARE_KEPT_MS)] {
+                for id in ids {
+                    prop_assert!(!gone(&id) || later >= kept);
+                    prop_assert!(gone(&id) || later < 3 * kept + 660_000);
+                }
+            }
         }
     }
 
