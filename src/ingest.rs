@@ -130,11 +130,10 @@ impl Ingest {
             self.check_request(project)?;
             self.inflate(body).await
         };
-        let (bytes, room) = gates.await.inspect_err(|error| self.outcomes.request_refused(error))?;
+        let (bytes, body_room) = gates.await.inspect_err(|error| self.outcomes.request_refused(error))?;
         let now = self.clock.now();
         let batch = BatchId::new(now);
         let prepared = self.prepare(project, batch, now, bytes).await;
-        drop(room);
         let prepared = prepared.inspect_err(|error| self.outcomes.request_refused(error))?;
         self.outcomes.batch_read(prepared.received, prepared.rejected.iter().map(|one| &one.code));
         let Prepared { received, rejected, body_hash, parts, titles } = prepared;
@@ -144,7 +143,10 @@ impl Ingest {
         }
         let stored = async {
             self.charge_events(project, acceptable)?;
+            // The body's room stands for its events until they have their own.
+            let body_room = body_room;
             let room = self.reserve_queue(&parts).await?;
+            drop(body_room);
             let (reply, outcome) = oneshot::channel();
             let project_id = project.id;
             let submission =
