@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at what fails")]
 
+#[path = "../support/proxy.rs"]
+mod proxy;
 #[path = "../support/reading.rs"]
 mod reading;
 #[path = "../support/mod.rs"]
