@@ -86,10 +86,8 @@ async fn gather(
     let Range { from, to, width } = range;
     // A bucket that is expired in part is left out: what has expired is never shown.
     let since = |project: &Project| bucket(project.kept_since(now).plus_millis(BUCKET_MS - 1));
-    let scopes: Vec<CountScope> = projects
-        .iter()
-        .map(|project| CountScope { project_id: project.id, since: since(project) })
-        .collect();
+    let scopes: Vec<CountScope> =
+        projects.iter().map(|project| CountScope { project_id: project.id, since: since(project) }).collect();
     let mut session = store.read().await?;
     let mut all = Gathered::default();
     for (level, slot, count) in session.level_trend(&scopes, from, to, width).await? {
@@ -98,7 +96,8 @@ async fn gather(
     let mut issues = session.top_issues(&scopes, from, to, TOP_ISSUES).await?;
     issues.sort_by_key(|(_, count)| -count);
     issues.truncate(TOP_ISSUES);
-    all.issues = issues.into_iter().filter_map(|(issue, count)| issue_json(&issue, count, projects)).collect();
+    all.issues =
+        issues.into_iter().filter_map(|(issue, count)| issue_json(&issue, count, projects)).collect();
     all.storage = session.storage_used(&scopes).await?;
     Ok(all)
 }

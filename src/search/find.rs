@@ -31,11 +31,7 @@ pub async fn find_event(store: &Store, scopes: &[Scope], id: EventId) -> Result<
     Ok(found)
 }
 
-async fn find_in(
-    snapshot: &mut Snapshot,
-    projects: &[i64],
-    id: EventId,
-) -> Result<Option<Hit>, StoreError> {
+async fn find_in(snapshot: &mut Snapshot, projects: &[i64], id: EventId) -> Result<Option<Hit>, StoreError> {
     let token = id_token("batch", &id.batch.to_string());
     let headers = snapshot.headers_received_at(projects, id.batch.received_at(), MAX_HEADERS).await?;
     let headers: Vec<BlockHeader> =
@@ -48,7 +44,8 @@ async fn find_in(
         };
         let blocks: Vec<Block> = headers.iter().filter_map(with_body).collect();
         let looked = tokio::task::spawn_blocking(move || look_in(&blocks, id)).await;
-        let looked = looked.map_err(|error| StoreError::Corrupt(format!("reading a block failed: {error}")))?;
+        let looked =
+            looked.map_err(|error| StoreError::Corrupt(format!("reading a block failed: {error}")))?;
         if let Some(hit) = looked {
             return Ok(Some(hit));
         }

@@ -120,9 +120,8 @@ impl<'a> Segment<'a> {
     fn must_stop(&self, edge: Timestamp, effort: &Effort) -> bool {
         let budgets = &self.request.budgets;
         let elapsed = self.stretch.started.elapsed();
-        let spent = elapsed > budgets.time
-            || self.since.elapsed() > budgets.snapshot
-            || effort.bytes > budgets.bytes;
+        let spent =
+            elapsed > budgets.time || self.since.elapsed() > budgets.snapshot || effort.bytes > budgets.bytes;
         (spent && self.advances(edge)) || elapsed > HARD_TIME
     }
 

@@ -10,7 +10,9 @@ const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
 
 fn numbered(count: usize, message: &str) -> Vec<Value> {
-    (0..count).map(|n| json!({ "message": message, "request_id": format!("req-{n}"), "ctx": { "n": n } })).collect()
+    (0..count)
+        .map(|n| json!({ "message": message, "request_id": format!("req-{n}"), "ctx": { "n": n } }))
+        .collect()
 }
 
 /// Every event by its id is what the list shows.
@@ -36,7 +38,8 @@ async fn an_event_is_found_by_its_id_wherever_its_batch_was_put() {
         service.post(&shop, &numbered(250, &filler)).await;
         let all = service.pages("limit=1000").await;
         assert_eq!(all.len(), 255, "{name}");
-        let (large, small): (Vec<Value>, Vec<Value>) = all.into_iter().partition(|event| text(event, "message").len() > 100);
+        let (large, small): (Vec<Value>, Vec<Value>) =
+            all.into_iter().partition(|event| text(event, "message").len() > 100);
         finds_each_by_id(&service, &small, name).await;
         let ends = [&large[0], &large[124], &large[125], &large[249]].map(Clone::clone);
         finds_each_by_id(&service, &ends, name).await;
@@ -72,7 +75,8 @@ async fn what_has_expired_is_shown_nowhere() {
             assert_eq!(service.get(&format!("/logs/{}", text(event, "id"))).await.status, 404, "{name}");
         }
         let wide = "/stats?from=-10d";
-        crate::reading::until("counts are folded", async || service.get(wide).await.json()["total"] == 2).await;
+        crate::reading::until("counts are folded", async || service.get(wide).await.json()["total"] == 2)
+            .await;
         service.hand.advance(DAY + 10_000);
         assert_eq!(service.pages("").await, Vec::<Value>::new(), "{name}");
         let stats = service.get(wide).await.json();
@@ -99,7 +103,10 @@ fn probe(random: &mut Random, other: &TestProject, theirs: &[Value], cursors: &[
             let fingerprint = text(event, "fingerprint");
             (format!("/logs?fingerprint={fingerprint}"), "/logs?fingerprint=0123456789abcdef".to_owned())
         }
-        6 => (format!("/logs?request_id={}", text(event, "request_id")), format!("/logs?request_id=no-{digits}")),
+        6 => (
+            format!("/logs?request_id={}", text(event, "request_id")),
+            format!("/logs?request_id=no-{digits}"),
+        ),
         _ => {
             let cursor = &cursors[random.below(cursors.len())];
             (format!("/logs?q=their&cursor={cursor}"), format!("/logs?q=nothing{digits}"))
@@ -164,7 +171,9 @@ async fn what_is_not_an_id_is_not_found_like_any_other() {
     let absent = service.get(&format!("/logs/{}", id.replace("-0", "-1"))).await.without_request_id();
     assert_eq!(absent.0, 404);
     let upper = id.to_uppercase();
-    for wrong in ["x", "0", "-", "%00", "..%2f", "1-1", &format!("{id}0"), &format!("{id}-0"), &upper, &id[1..]] {
+    for wrong in
+        ["x", "0", "-", "%00", "..%2f", "1-1", &format!("{id}0"), &format!("{id}-0"), &upper, &id[1..]]
+    {
         let answer = service.get(&format!("/logs/{wrong}")).await.without_request_id();
         assert_eq!(answer, absent, "{wrong}");
     }

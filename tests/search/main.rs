@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at what fails")]
 
-#[path = "../support/proxy.rs"]
-mod proxy;
 #[path = "../support/reading.rs"]
 mod reading;
 #[path = "../support/mod.rs"]
@@ -13,6 +11,7 @@ mod access;
 mod limits;
 mod model;
 mod paging;
+mod proxy;
 mod random;
 mod reports;
 mod storage;

@@ -36,7 +36,18 @@ const ENVS: [&str; 3] = ["production", "staging", "Test"];
 const USERS: [&str; 4] = ["u-1001", "u-1002", "ÜSER", "Anna Berg"];
 const REQUESTS: [&str; 4] = ["req-aaaa-1", "req-bbbb-2", "REQ-CCCC-3", "7"];
 const WORDS: [&str; 12] = [
-    "timeout", "Timeout", "straße", "disk", "full", "a\"b", "back\\slash", "x", "ИМЯ", "line\nbreak", "10.5", "0042",
+    "timeout",
+    "Timeout",
+    "straße",
+    "disk",
+    "full",
+    "a\"b",
+    "back\\slash",
+    "x",
+    "ИМЯ",
+    "line\nbreak",
+    "10.5",
+    "0042",
 ];
 
 /// How an event's time relates to its receipt.
@@ -81,7 +92,8 @@ pub fn event(random: &mut Random, number: usize, now: i64, spread: Spread) -> Va
         fields.insert("tags".to_owned(), json!([random.pick(&WORDS), "tagged"]));
     }
     if random.chance(30) {
-        fields["ctx"]["deep"] = json!({ "list": [random.pick(&WORDS), 12_345_678_901_234_567_u64, true, null] });
+        fields["ctx"]["deep"] =
+            json!({ "list": [random.pick(&WORDS), 12_345_678_901_234_567_u64, true, null] });
     }
     event
 }
@@ -176,7 +188,8 @@ impl Filter {
     /// Whether an event, as the service showed it, is asked for.
     pub fn matches(&self, event: &Value) -> bool {
         let among = |values: &[String], name: &str| {
-            values.is_empty() || values.iter().any(|value| value.to_lowercase() == text(event, name).to_lowercase())
+            values.is_empty()
+                || values.iter().any(|value| value.to_lowercase() == text(event, name).to_lowercase())
         };
         let equal = |value: &Option<String>, name: &str| {
             value.as_ref().is_none_or(|value| {
@@ -193,7 +206,10 @@ impl Filter {
             && equal(&self.fingerprint, "fingerprint")
             && self.from.is_none_or(|from| millis(event) >= from)
             && self.to.is_none_or(|to| millis(event) < to)
-            && self.terms.iter().all(|(negated, term)| texts.iter().any(|text| text.contains(term)) != *negated)
+            && self
+                .terms
+                .iter()
+                .all(|(negated, term)| texts.iter().any(|text| text.contains(term)) != *negated)
     }
 
     /// What of `events`, which are oldest first, the service must answer, in its order.
@@ -247,7 +263,8 @@ pub fn sort(events: &mut [Value]) {
 
 /// What was sent of an event and must come back as it is.
 pub fn sent_part(event: &Value) -> Map<String, Value> {
-    let kept = ["message", "level", "source", "env", "ctx", "user_id", "request_id", "tags", "release", "stack"];
+    let kept =
+        ["message", "level", "source", "env", "ctx", "user_id", "request_id", "tags", "release", "stack"];
     let fields = event.as_object().unwrap().iter();
     let given = |(name, value): &(&String, &Value)| {
         kept.contains(&name.as_str()) && !value.is_null() && **value != json!([])

@@ -35,7 +35,8 @@ async fn pages_neither_skip_nor_repeat_while_events_arrive() {
         let service = Service::start(&database).await;
         let project = service.project("shop").await;
         fill(&service, &project, 30).await;
-        for (limit, order) in [(1, "desc"), (1, "asc"), (7, "desc"), (7, "asc"), (100, "desc"), (100, "asc")] {
+        for (limit, order) in [(1, "desc"), (1, "asc"), (7, "desc"), (7, "asc"), (100, "desc"), (100, "asc")]
+        {
             let before: Vec<Value> = service.pages("limit=1000").await;
             let before: HashSet<&str> = before.iter().map(|event| text(event, "id")).collect();
             let done = AtomicBool::new(false);
@@ -109,7 +110,9 @@ async fn what_a_budget_cuts_short_goes_on_without_a_gap_or_a_repeat() {
             Budgets { snapshot: Duration::ZERO, ..full },
         ];
         for order in [Order::Ascending, Order::Descending] {
-            for (from, to) in [(0, i64::MAX), (START.as_millis() - 20 * 60_000, START.as_millis() - 5 * 60_000)] {
+            for (from, to) in
+                [(0, i64::MAX), (START.as_millis() - 20 * 60_000, START.as_millis() - 5 * 60_000)]
+            {
                 let between = Criteria::between(Timestamp::from_millis(from), Timestamp::from_millis(to));
                 let with = |limit, budgets| SearchRequest {
                     criteria: between.clone(),
@@ -117,7 +120,9 @@ async fn what_a_budget_cuts_short_goes_on_without_a_gap_or_a_repeat() {
                 };
                 let (expected, cut) = follow(&service, with(1_000, full)).await;
                 assert_eq!(cut, 0);
-                for (budget, limit) in budgets.iter().flat_map(|budget| [1, 7, 1_000].map(|limit| (budget, limit))) {
+                for (budget, limit) in
+                    budgets.iter().flat_map(|budget| [1, 7, 1_000].map(|limit| (budget, limit)))
+                {
                     let (found, cut) = follow(&service, with(limit, *budget)).await;
                     assert_eq!(found, expected, "{}: {order:?} {limit} {budget:?}", database.name);
                     let may_cut = budget.snapshot != Duration::ZERO;
@@ -136,7 +141,8 @@ async fn a_last_page_that_is_just_full_is_the_last() {
     for database in TestDatabase::all().await {
         let service = Service::start(&database).await;
         let project = service.project("shop").await;
-        let events: Vec<Value> = (0..6).map(|number| json!({ "message": format!("event {number}") })).collect();
+        let events: Vec<Value> =
+            (0..6).map(|number| json!({ "message": format!("event {number}") })).collect();
         service.post(&project, &events[..4]).await;
         service.post(&project, &events[4..]).await;
         for order in ["asc", "desc"] {

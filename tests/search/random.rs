@@ -96,7 +96,12 @@ async fn context_comes_back_as_it_was_sent_to_the_last_digit_and_in_its_order() 
         let answer = service.get("/logs?q=%22as+sent%22").await;
         for ctx in contexts {
             let expected = format!(r#""ctx":{ctx},"#);
-            let shown: Vec<&str> = answer.body.split("\"ctx\":").skip(1).map(|rest| rest.split(",\"user_id\"").next().unwrap()).collect();
+            let shown: Vec<&str> = answer
+                .body
+                .split("\"ctx\":")
+                .skip(1)
+                .map(|rest| rest.split(",\"user_id\"").next().unwrap())
+                .collect();
             assert!(answer.body.contains(&expected), "{}: {ctx} in {shown:#?}", database.name);
         }
         for event in answer.json()["logs"].as_array().unwrap() {
@@ -106,8 +111,23 @@ async fn context_comes_back_as_it_was_sent_to_the_last_digit_and_in_its_order() 
         }
         let names: Map<String, Value> = answer.json()["logs"][0].as_object().unwrap().clone();
         for name in [
-            "id", "project_id", "project", "ts", "received_at", "level", "source", "env", "message", "ctx", "user_id",
-            "request_id", "tags", "release", "stack", "fingerprint", "expires_at",
+            "id",
+            "project_id",
+            "project",
+            "ts",
+            "received_at",
+            "level",
+            "source",
+            "env",
+            "message",
+            "ctx",
+            "user_id",
+            "request_id",
+            "tags",
+            "release",
+            "stack",
+            "fingerprint",
+            "expires_at",
         ] {
             assert!(names.contains_key(name), "{name}");
         }

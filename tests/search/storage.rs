@@ -31,7 +31,9 @@ async fn a_block_removed_between_header_and_body_is_still_read_and_later_reads_d
         let headers = snapshot.block_headers(&[&everything(shop.id)]).await.unwrap();
         let wanted = [(shop.id, headers[0].id)];
         let mut work = store.work().await.unwrap();
-        work.packet(format!("DELETE FROM blocks WHERE project_id = {}", shop.id), STATEMENT_TIMEOUT).await.unwrap();
+        work.packet(format!("DELETE FROM blocks WHERE project_id = {}", shop.id), STATEMENT_TIMEOUT)
+            .await
+            .unwrap();
         drop(work);
         assert_eq!(snapshot.block_bodies(&wanted).await.unwrap().len(), 1, "{name}: as it was");
         snapshot.end().await;

@@ -27,7 +27,12 @@ async fn found(service: &Service, query: &[(&str, &str)]) -> String {
     let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
     let page = service.page(&query).await;
     assert_eq!(page["warnings"], json!([]), "{query}");
-    page["logs"].as_array().unwrap().iter().map(|event| text(event, "message").chars().next().unwrap()).collect()
+    page["logs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| text(event, "message").chars().next().unwrap())
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

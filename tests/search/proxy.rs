@@ -54,7 +54,12 @@ impl Drop for Proxy {
     }
 }
 
-async fn join(client: TcpStream, server: TcpStream, commands: Arc<AtomicU64>, mut cut: watch::Receiver<bool>) {
+async fn join(
+    client: TcpStream,
+    server: TcpStream,
+    commands: Arc<AtomicU64>,
+    mut cut: watch::Receiver<bool>,
+) {
     for stream in [&client, &server] {
         stream.set_nodelay(true).unwrap();
     }
@@ -68,7 +73,11 @@ async fn join(client: TcpStream, server: TcpStream, commands: Arc<AtomicU64>, mu
 }
 
 /// Passes packets on; one with sequence number 0 begins a command.
-async fn count(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, commands: &AtomicU64) -> std::io::Result<()> {
+async fn count(
+    from: &mut OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
+    commands: &AtomicU64,
+) -> std::io::Result<()> {
     loop {
         let mut head = [0; 4];
         from.read_exact(&mut head).await?;
