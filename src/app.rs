@@ -20,7 +20,7 @@ use crate::ingest::Ingest;
 use crate::key::KeyDirectory;
 use crate::lifecycle::{ExitOutcome, Lifecycle, ShutdownTrigger, Stage, StopBounds};
 use crate::limit::Limiter;
-use crate::memory::{BODY_BUDGET_BYTES, Budget};
+use crate::memory::Budget;
 use crate::metrics::Gauges;
 use crate::outcome::Outcomes;
 use crate::removal::{Remover, remover};
@@ -50,7 +50,7 @@ impl App {
         let queue = Arc::new(WriteQueue::default());
         let limiter = Arc::new(Limiter::new(&config.limits));
         let outcomes = Outcomes::default();
-        let bodies = Budget::new(BODY_BUDGET_BYTES);
+        let bodies = Budget::of_bodies();
         let ingest = Arc::new(Ingest::new(
             config.limits.clone(),
             clock.clone(),

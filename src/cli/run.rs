@@ -16,7 +16,7 @@ use crate::http::state::AppState;
 use crate::ingest::{IncomingBody, Ingest, test_event};
 use crate::key::{ApiKey, KeyKind, KeyRing};
 use crate::limit::Limiter;
-use crate::memory::{BODY_BUDGET_BYTES, BUDGET_WAIT, Budget};
+use crate::memory::{BUDGET_WAIT, Budget};
 use crate::outcome::Outcomes;
 use crate::project::{Project, ProjectRef, ProjectSlug, ScrubSettings};
 use crate::registry;
@@ -216,7 +216,7 @@ async fn send_test(store: &Store, project: &Project, config: &Config) -> Result<
     let slot = WriterSlot::new(queue.clone(), store.clone(), clock.clone(), Arc::<FoldMailbox>::default());
     let name = format!("send-test-{}", clock.now().as_millis());
     let bytes = test_event(&name);
-    let room = Budget::new(BODY_BUDGET_BYTES).reserve(bytes.len(), BUDGET_WAIT).await;
+    let room = Budget::of_bodies().reserve(bytes.len(), BUDGET_WAIT).await;
     let room = room.map_err(|_| "out of memory".to_owned())?;
     let keys = BatchKeys::of_our_own(project.id, &name, clock.now());
     let project = Arc::new(project.clone());

@@ -32,14 +32,25 @@ pub struct TopEvents {
     bytes: usize,
     /// The first event that was pushed out; nothing from there on is taken.
     end: Option<Position>,
+    /// An event of this page or a later one found no room.
+    passed_over: bool,
 }
 
 impl TopEvents {
     /// At most `limit` events that come after `after`.
     #[must_use]
     pub const fn new(order: Order, after: Option<Position>, limit: usize) -> Self {
-        let (max_bytes, project_id) = (MAX_BYTES, 0);
-        Self { order, after, limit, max_bytes, project_id, hits: BTreeMap::new(), bytes: 0, end: None }
+        Self {
+            order,
+            after,
+            limit,
+            max_bytes: MAX_BYTES,
+            project_id: 0,
+            hits: BTreeMap::new(),
+            bytes: 0,
+            end: None,
+            passed_over: false,
+        }
     }
 
     /// With room for fewer bytes than [`MAX_BYTES`].
@@ -112,14 +123,29 @@ impl TopEvents {
 
     /// Offers an event. An event offered twice is held once.
     pub fn offer(&mut self, position: Position, line: &[u8]) {
-        if !self.takes(&position) {
-            return;
+        if self.takes(&position) {
+            self.hold(position, Hit { project_id: self.project_id, line: line.to_vec() });
         }
-        self.hold(position, Hit { project_id: self.project_id, line: line.to_vec() });
     }
 
-    fn takes(&self, position: &Position) -> bool {
-        self.is_after(position) && self.has_room_for(position) && !self.hits.contains_key(position)
+    fn takes(&mut self, position: &Position) -> bool {
+        if !self.is_after(position) || self.hits.contains_key(position) {
+            return false;
+        }
+        let has_room = self.has_room_for(position);
+        if !has_room {
+            self.pass_over(position.ts);
+        }
+        has_room
+    }
+
+    /// Notes that an event at `ts`, which may or may not match, was left unread for lack of room.
+    pub fn pass_over(&mut self, ts: Timestamp) {
+        self.passed_over |= self.limit > 0
+            && self.after.is_none_or(|after| match self.order {
+                Order::Descending => ts <= after.ts,
+                Order::Ascending => ts >= after.ts,
+            });
     }
 
     fn hold(&mut self, position: Position, hit: Hit) {
@@ -143,6 +169,7 @@ impl TopEvents {
 
     /// Takes what another search in the same order, page and limit found.
     pub fn merge(&mut self, other: Self) {
+        self.passed_over |= other.passed_over;
         if let Some(end) = other.end {
             self.end = self.end.filter(|own| own.precedes(&end, self.order)).or(Some(end));
         }
@@ -170,10 +197,11 @@ impl TopEvents {
         self.hits.is_empty()
     }
 
-    /// Whether something was pushed out, so that there is certainly more; false says nothing.
+    /// Whether something found no room, so that a further page may have more. False says that everything it was
+    /// offered is held.
     #[must_use]
     pub const fn has_more(&self) -> bool {
-        self.end.is_some()
+        self.end.is_some() || self.passed_over
     }
 
     /// The events in order.

@@ -86,7 +86,9 @@ proptest! {
         if !ascending {
             expected.reverse();
         }
+        let beyond = expected.len() > limit;
         expected.truncate(limit);
+        prop_assert_eq!(top.has_more(), limit > 0 && beyond);
         let held: Vec<_> = top.into_hits().into_iter().map(|(position, _)| position).collect();
         prop_assert_eq!(held, expected);
     }

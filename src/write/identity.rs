@@ -16,6 +16,9 @@ pub const KEPT_MS: i64 = 86_400_000;
 /// How long a MAC without a time is remembered: a cron may send the same body again each hour.
 pub const BARE_KEPT_MS: i64 = 120_000;
 
+/// Set in the first byte of ids that are kept short.
+const SHORT_BIT: u8 = 0x80;
+
 /// Ids of one batch, with how long they count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchKeys {
@@ -28,29 +31,38 @@ pub struct BatchKeys {
 impl BatchKeys {
     /// The ids of a verified batch received at `now`.
     ///
-    /// The header `Idempotency-Key` is not under the MAC, so beside it the MAC still counts: else whoever saw a request
-    /// could replay it under another key.
+    /// The header `Idempotency-Key` is not under the MAC, so beside it the MAC still counts for as long as it would
+    /// alone: else whoever saw a request could replay it under another key.
     #[must_use]
     pub fn of(batch: &VerifiedBatch, now: Timestamp) -> Self {
         let owner = &batch.key.sha256;
         let mut keys = Vec::with_capacity(4);
-        let kept = match &batch.identity {
-            BatchIdentity::IdempotencyKey(text) => {
-                keys.extend(windows(now, KEPT_MS, Kind::Long, &digest(owner, b"key", text.as_bytes())));
-                keys.extend(windows(now, BARE_KEPT_MS, Kind::Short, &digest(owner, b"mac", &batch.mac)));
-                KEPT_MS
+        let mut kept = KEPT_MS;
+        if let BatchIdentity::IdempotencyKey(text) = &batch.identity {
+            keys.extend(windows(now, KEPT_MS, Kind::Long, &digest(owner, b"key", text.as_bytes())));
+        }
+        let mac = digest(owner, b"mac", &batch.mac);
+        if let Some(timestamp) = batch.timestamp {
+            keys.push(key(timestamp.div_euclid(60), Kind::Long, &mac));
+        } else {
+            if keys.is_empty() {
+                kept = BARE_KEPT_MS;
             }
-            BatchIdentity::TimestampedMac { mac, timestamp } => {
-                let minute = timestamp.div_euclid(60);
-                keys.push(key(minute, Kind::Long, &digest(owner, b"mac", mac)));
-                KEPT_MS
-            }
-            BatchIdentity::BareMac(mac) => {
-                keys.extend(windows(now, BARE_KEPT_MS, Kind::Short, &digest(owner, b"mac", mac)));
-                BARE_KEPT_MS
-            }
-        };
+            keys.extend(windows(now, BARE_KEPT_MS, Kind::Short, &mac));
+        }
         Self { keys, expires_at: now.plus_millis(kept) }
+    }
+
+    /// The ids and until when each counts, for a batch received at `received_at`: those of a MAC without a time go
+    /// earlier than an `Idempotency-Key` beside them.
+    pub(super) fn terms(
+        &self,
+        received_at: Timestamp,
+    ) -> impl Iterator<Item = (Timestamp, Vec<BatchKey>)> + use<> {
+        let (short, long): (Vec<BatchKey>, Vec<BatchKey>) =
+            self.keys.iter().partition(|key| key[0] & SHORT_BIT != 0);
+        let short_until = self.expires_at.min(received_at.plus_millis(BARE_KEPT_MS));
+        [(self.expires_at, long), (short_until, short)].into_iter().filter(|(_, keys)| !keys.is_empty())
     }
 
     /// The id of an event the service sends itself, named by the request that asked for it.
@@ -81,7 +93,7 @@ fn key(minute: i64, kind: Kind, hash: &[u8; 16]) -> BatchKey {
     let minute = u32::try_from(minute).unwrap_or(0) & 0x7fff_ffff;
     let time = match kind {
         Kind::Long => minute,
-        Kind::Short => minute | 0x8000_0000,
+        Kind::Short => minute | u32::from(SHORT_BIT) << 24,
     };
     let mut key = [0; BATCH_KEY_BYTES];
     key[..4].copy_from_slice(&time.to_be_bytes());

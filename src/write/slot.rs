@@ -152,7 +152,7 @@ impl WriterSlot {
             Ok(session) => session,
             Err(error) => return lost(&error),
         };
-        let batches: Vec<NewBatch> = group.iter().map(new_batch).collect();
+        let batches: Vec<NewBatch> = group.iter().flat_map(new_batches).collect();
         let was_ambiguous = std::mem::replace(&mut attempt.ambiguous, true);
         let committed = session.commit_blocks(&attempt.packed.blocks, &batches, &attempt.expired).await;
         attempt.ambiguous = was_ambiguous;
@@ -205,7 +205,9 @@ impl WriterSlot {
         attempt.expired = expired.into_iter().map(|row| row.key).collect();
         let mut rest = Vec::with_capacity(group.len());
         for one in group.drain(..) {
-            match live.iter().find(|row| one.keys.keys.contains(&row.key)) {
+            let mut rows = live.iter().filter(|row| one.keys.keys.contains(&row.key));
+            // Its ids may be those of two batches; one with another body is a conflict whatever the other says.
+            match rows.clone().find(|row| row.body_hash != one.body_hash).or_else(|| rows.next()) {
                 None => rest.push(one),
                 Some(row) if row.body_hash == one.body_hash => {
                     let StoredBatch { received, accepted, .. } = *row;
@@ -236,16 +238,17 @@ fn answer_all(group: Vec<Submission>, outcome: WriteOutcome) {
     }
 }
 
-fn new_batch(one: &Submission) -> NewBatch {
-    NewBatch {
-        keys: one.keys.keys.clone(),
+/// What to remember of a batch: a row for each of its ids, in one piece for each time they are kept.
+fn new_batches(one: &Submission) -> impl Iterator<Item = NewBatch> {
+    one.keys.terms(one.batch.received_at()).map(|(expires_at, keys)| NewBatch {
+        keys,
         project_id: one.project_id,
         batch: one.batch,
         body_hash: one.body_hash,
         received: one.received,
         accepted: one.accepted(),
-        expires_at: one.keys.expires_at,
-    }
+        expires_at,
+    })
 }
 
 /// Two sendings of one batch may meet in a group: the second waits until the first is answered.

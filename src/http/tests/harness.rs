@@ -19,7 +19,7 @@ use crate::http::{build, routes};
 use crate::ingest::Ingest;
 use crate::key::{ApiKey, KeyDirectory, KeyKind};
 use crate::limit::Limiter;
-use crate::memory::{BODY_BUDGET_BYTES, Budget};
+use crate::memory::Budget;
 use crate::outcome::Outcomes;
 use crate::registry;
 use crate::removal::remover;
@@ -87,7 +87,7 @@ impl App {
             store,
             directory: Arc::new(KeyDirectory::new()),
             metrics: Arc::new(Registry::default()),
-            bodies: Budget::new(BODY_BUDGET_BYTES),
+            bodies: Budget::of_bodies(),
             ingest: Arc::new(ingest),
             removals,
         };
