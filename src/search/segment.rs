@@ -155,7 +155,8 @@ impl<'a> Segment<'a> {
         let missing = (self.stretch.limit + 1 - self.top.len()) as u64;
         while candidates.len() < MAX_WIDTH && bytes < READ_BYTES {
             let Some(edge) = self.next_edge().await? else { break };
-            if !candidates.is_empty() && self.must_stop(edge, effort) {
+            let over_budget = effort.bytes + bytes as u64 > self.request.budgets.bytes;
+            if !candidates.is_empty() && (over_budget || self.must_stop(edge, effort)) {
                 break;
             }
             let Some(header) = self.headers.take() else { break };

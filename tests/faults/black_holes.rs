@@ -35,7 +35,11 @@ async fn black_holed_connections_answer_in_time_and_the_next_write_needs_no_rest
         // Reads are as bounded as writes.
         let asked = Instant::now();
         let (status, _) = instance.client.get(&format!("/logs?project_id={}", project.id)).await;
-        assert!(matches!(status, 200 | 503) && asked.elapsed() < REPLY, "{status} after {:?}", asked.elapsed());
+        assert!(
+            matches!(status, 200 | 503) && asked.elapsed() < REPLY,
+            "{status} after {:?}",
+            asked.elapsed()
+        );
         crate::process::until("the loss is noticed", PATIENCE, async || {
             instance.client.database().await == "disconnected"
         })
@@ -65,7 +69,9 @@ async fn a_black_hole_of_idle_connections_costs_a_quiet_service_one_answer_at_mo
     load.stop().await;
     rig.proxy().stall(false);
     let batch = ledger.note(Batch::new("quiet", 2, 10, &mut dice));
-    let Answer::Status(_, _, _, took) = send(&instance.client, &project, &batch).await else { panic!("an answer") };
+    let Answer::Status(_, _, _, took) = send(&instance.client, &project, &batch).await else {
+        panic!("an answer")
+    };
     assert!(took < REPLY, "an answer after {took:?}");
     send_until_stored(&instance.client, &project, &batch, Duration::from_secs(5)).await;
 }

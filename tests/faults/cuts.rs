@@ -42,7 +42,8 @@ async fn lost_answers_under_load_lose_and_double_nothing() {
     for round in 1..=15 {
         rig.proxy().swallow_commits(1);
         load.acknowledged_more(100, PATIENCE).await;
-        crate::process::until("the answer is lost", PATIENCE, async || rig.proxy().swallowed() >= round).await;
+        crate::process::until("the answer is lost", PATIENCE, async || rig.proxy().swallowed() >= round)
+            .await;
     }
     load.stop().await;
     load.ledger.check(&rig, &instance.client, &project).await;
@@ -94,7 +95,8 @@ async fn five_senders(rig: &Rig) {
     for wave in 0..10 {
         let mut sending = Vec::new();
         for number in 0..20 {
-            let batch = ledger.note(Batch::new(&format!("w{wave}-{number}"), 1 + dice.below(10), 20, &mut dice));
+            let batch =
+                ledger.note(Batch::new(&format!("w{wave}-{number}"), 1 + dice.below(10), 20, &mut dice));
             for sender in 0..5 {
                 let target = if sender % 2 == 0 { &first } else { &second };
                 let (client, project, batch) = (target.client.clone(), project.clone(), Arc::clone(&batch));

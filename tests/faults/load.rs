@@ -54,7 +54,8 @@ impl Dice {
 
     /// Twelve letters and a space: digits could happen to be a card number, which would be scrubbed.
     fn word(&mut self) -> String {
-        let mut word: String = (0..12).map(|_| char::from(b'a' + u8::try_from(self.below(26)).unwrap())).collect();
+        let mut word: String =
+            (0..12).map(|_| char::from(b'a' + u8::try_from(self.below(26)).unwrap())).collect();
         word.push(' ');
         word
     }
@@ -203,10 +204,16 @@ impl Ledger {
                 }
             }
             for (batch, acknowledged) in batches.values() {
-                let there =
-                    batch.events.iter().filter(|one| stored.contains_key(one["request_id"].as_str().unwrap()));
+                let there = batch
+                    .events
+                    .iter()
+                    .filter(|one| stored.contains_key(one["request_id"].as_str().unwrap()));
                 let (there, all) = (there.count(), batch.events.len());
-                assert!(there == all || (there == 0 && !acknowledged), "{there} of {all} events of {}", batch.id);
+                assert!(
+                    there == all || (there == 0 && !acknowledged),
+                    "{there} of {all} events of {}",
+                    batch.id
+                );
             }
         }
         check_counts(rig, client, project, &stored).await;

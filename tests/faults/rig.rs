@@ -101,7 +101,8 @@ impl Rig {
                 let file = self.directory.path().join("data/tekno-logger.db");
                 let mut connection: SqliteConnection =
                     SqliteConnectOptions::new().filename(file).connect().await.unwrap();
-                let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.unwrap();
+                let rows =
+                    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.unwrap();
                 rows.iter().map(|row| row.get(0)).collect()
             }
         }
@@ -128,7 +129,8 @@ impl Client {
     }
 
     pub async fn get(&self, path: &str) -> (u16, Value) {
-        let sent = self.http.get(format!("{}{path}", self.base)).header("x-admin-token", ADMIN_TOKEN).send().await;
+        let sent =
+            self.http.get(format!("{}{path}", self.base)).header("x-admin-token", ADMIN_TOKEN).send().await;
         let answer = sent.unwrap_or_else(|error| panic!("GET {path}: {error}"));
         let status = answer.status().as_u16();
         (status, answer.json().await.unwrap_or(Value::Null))

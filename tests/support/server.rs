@@ -55,8 +55,17 @@ impl PrivateServer {
             .arg(format!("--pid-file={folder}/pid"))
             .arg(format!("--tmpdir={folder}"))
             .arg(format!("--port={}", self.port))
-            .args(["--bind-address=127.0.0.1", "--skip-name-resolve", "--skip-log-bin", "--innodb-log-file-size=8M"])
-            .args(["--innodb-flush-log-at-trx-commit=1", "--innodb-buffer-pool-size=32M", "--max-connections=60"])
+            .args([
+                "--bind-address=127.0.0.1",
+                "--skip-name-resolve",
+                "--skip-log-bin",
+                "--innodb-log-file-size=8M",
+            ])
+            .args([
+                "--innodb-flush-log-at-trx-commit=1",
+                "--innodb-buffer-pool-size=32M",
+                "--max-connections=60",
+            ])
             .args(as_root())
             .args(options)
             .env("LOG", format!("{folder}/log"))
@@ -64,7 +73,8 @@ impl PrivateServer {
             .stdout(Stdio::piped());
         let mut keeper = keeper.spawn().unwrap();
         let mut pid = String::new();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(keeper.stdout.take().unwrap()), &mut pid).unwrap();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(keeper.stdout.take().unwrap()), &mut pid)
+            .unwrap();
         self.pid = pid.trim().parse().unwrap();
         let stdin = keeper.stdin.take().unwrap();
         self.keeper = Some((keeper, stdin));
@@ -170,7 +180,10 @@ fn template() -> Option<&'static Path> {
         let making = tempfile::tempdir_in(target).unwrap();
         let made = Command::new(install)
             .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
-            .args(["--innodb-log-file-size=8M", &format!("--datadir={}", making.path().join("data").display())])
+            .args([
+                "--innodb-log-file-size=8M",
+                &format!("--datadir={}", making.path().join("data").display()),
+            ])
             .args(as_root())
             .env("TMPDIR", making.path())
             .output()
