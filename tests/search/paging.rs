@@ -101,7 +101,7 @@ async fn what_a_budget_cuts_short_goes_on_without_a_gap_or_a_repeat() {
     for database in TestDatabase::all().await {
         let service = Service::start(&database).await;
         let project = service.project("shop").await;
-        fill(&service, &project, 60).await;
+        fill(&service, &project, 36).await;
         let full = Budgets::default();
         let budgets = [
             Budgets { bytes: 1, ..full },
@@ -121,7 +121,7 @@ async fn what_a_budget_cuts_short_goes_on_without_a_gap_or_a_repeat() {
                 let (expected, cut) = follow(&service, with(1_000, full)).await;
                 assert_eq!(cut, 0);
                 for (budget, limit) in
-                    budgets.iter().flat_map(|budget| [1, 7, 1_000].map(|limit| (budget, limit)))
+                    budgets.iter().flat_map(|budget| [3, 1_000].map(|limit| (budget, limit)))
                 {
                     let (found, cut) = follow(&service, with(limit, *budget)).await;
                     assert_eq!(found, expected, "{}: {order:?} {limit} {budget:?}", database.name);
