@@ -16,14 +16,15 @@ use crate::http::session::Sessions;
 use crate::ingest::Ingest;
 use crate::key::{KeyDirectory, KeyRing, KeyStatus, VerifiedKey};
 use crate::limit::Limiter;
+use crate::maintenance::Maintenance;
 use crate::memory::Budget;
 use crate::removal::Removals;
-use crate::store::{DatabaseStatus, Store, StoreError};
+use crate::store::{DatabaseStatus, READ_CONNECTIONS, Store, StoreError};
 
 /// Time between two reloads of the directory that requests with unknown keys ask for; who asks in between waits.
 pub const DIRECTORY_REFRESH_MIN: Duration = Duration::from_secs(1);
-/// Searches at once; further ones wait their turn.
-pub const MAX_SEARCHES: usize = 3;
+/// Searches at once; further ones wait their turn. Each holds a connection for reads while it works.
+pub const MAX_SEARCHES: usize = READ_CONNECTIONS;
 
 /// Everything a handler can reach.
 pub struct AppState {
@@ -53,6 +54,8 @@ pub struct AppState {
     pub ingest: Arc<Ingest>,
     /// Removes what an admin deleted.
     pub removals: Removals,
+    /// Keeps the database small.
+    pub maintenance: Maintenance,
     /// Turns for searches.
     pub searches: Semaphore,
     used: AtomicBool,
@@ -85,14 +88,16 @@ pub struct Parts {
     pub ingest: Arc<Ingest>,
     /// Removes what an admin deleted.
     pub removals: Removals,
+    /// Keeps the database small.
+    pub maintenance: Maintenance,
 }
 
 impl AppState {
     /// Puts the state together; what is derived from secrets is derived here, and nothing is read or started.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, clock, store, directory, health, metrics, limiter, bodies, ingest, removals } =
-            parts;
+        let Parts { config, clock, store, directory, health, metrics, limiter, bodies, ingest, .. } = parts;
+        let (removals, maintenance) = (parts.removals, parts.maintenance);
         let key_ring = Arc::new(KeyRing::new(&config.hmac_secret, config.hmac_secret_previous.as_ref()));
         Self {
             sessions: Sessions::new(&key_ring, &config.admin_token),
@@ -108,6 +113,7 @@ impl AppState {
             bodies,
             ingest,
             removals,
+            maintenance,
             searches: Semaphore::new(MAX_SEARCHES),
             used: AtomicBool::new(false),
             reloading: Mutex::new(()),
@@ -131,6 +137,18 @@ impl AppState {
     /// # Errors
     /// When the storage can't be read; the directory stays as it was.
     pub async fn reload_directory(&self) -> Result<(), StoreError> {
+        if let Err(away) = self.store.refuse_while_away() {
+            self.directory_is_current.store(false, Ordering::Release);
+            return Err(away);
+        }
+        self.load_directory().await
+    }
+
+    /// As [`AppState::reload_directory`], also while the database is away: for the task that finds out whether it is.
+    ///
+    /// # Errors
+    /// As [`AppState::reload_directory`].
+    pub async fn load_directory(&self) -> Result<(), StoreError> {
         let _turn = self.reloading.lock().await;
         let loaded = self.store.load_directory().await;
         let result = loaded.map(|(projects, keys)| self.directory.replace(projects, &keys));

@@ -144,8 +144,8 @@ proptest! {
         prop_assert_eq!((scanned.events, scanned.unreadable), (sample.events.len() as u64, 0));
         prop_assert!(top.has_more() || !beyond, "the page would seem to be the last");
         let hits = top.into_hits();
-        for (position, line) in &hits {
-            prop_assert_eq!(StoredEvent::parse(line).unwrap().id, position.id);
+        for (position, hit) in &hits {
+            prop_assert_eq!(StoredEvent::parse(&hit.line).unwrap().id, position.id);
         }
         let found: Vec<_> = hits.into_iter().map(|(position, _)| position).collect();
         prop_assert_eq!(found, expected);

@@ -6,7 +6,16 @@ use super::cursor::{Order, Position};
 use crate::timestamp::Timestamp;
 
 /// Most bytes of lines kept; a page of larger events is shorter than its limit.
-pub const MAX_BYTES: usize = 16 << 20;
+pub const MAX_BYTES: usize = 4 << 20;
+
+/// An event found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// Its project.
+    pub project_id: i64,
+    /// Its stored line.
+    pub line: Vec<u8>,
+}
 
 /// The first events in an order, after a position.
 ///
@@ -18,7 +27,8 @@ pub struct TopEvents {
     after: Option<Position>,
     limit: usize,
     max_bytes: usize,
-    hits: BTreeMap<Position, Vec<u8>>,
+    project_id: i64,
+    hits: BTreeMap<Position, Hit>,
     bytes: usize,
     /// The first event that was pushed out; nothing from there on is taken.
     end: Option<Position>,
@@ -35,11 +45,30 @@ impl TopEvents {
             after,
             limit,
             max_bytes: MAX_BYTES,
+            project_id: 0,
             hits: BTreeMap::new(),
             bytes: 0,
             end: None,
             passed_over: false,
         }
+    }
+
+    /// With room for fewer bytes than [`MAX_BYTES`].
+    #[must_use]
+    pub const fn within(mut self, max_bytes: usize) -> Self {
+        self.max_bytes = max_bytes;
+        self
+    }
+
+    /// An empty one for the same page.
+    #[must_use]
+    pub const fn empty_copy(&self) -> Self {
+        Self::new(self.order, self.after, self.limit).within(self.max_bytes)
+    }
+
+    /// What is offered from now on is this project's.
+    pub const fn set_project(&mut self, project_id: i64) {
+        self.project_id = project_id;
     }
 
     /// The order.
@@ -95,7 +124,7 @@ impl TopEvents {
     /// Offers an event. An event offered twice is held once.
     pub fn offer(&mut self, position: Position, line: &[u8]) {
         if self.takes(&position) {
-            self.hold(position, line.to_vec());
+            self.hold(position, Hit { project_id: self.project_id, line: line.to_vec() });
         }
     }
 
@@ -119,9 +148,9 @@ impl TopEvents {
             });
     }
 
-    fn hold(&mut self, position: Position, line: Vec<u8>) {
-        self.bytes += line.len();
-        self.hits.insert(position, line);
+    fn hold(&mut self, position: Position, hit: Hit) {
+        self.bytes += hit.line.len();
+        self.hits.insert(position, hit);
         while self.hits.len() > self.limit || (self.bytes > self.max_bytes && self.hits.len() > 1) {
             self.push_out();
         }
@@ -132,8 +161,8 @@ impl TopEvents {
             Order::Descending => self.hits.pop_first(),
             Order::Ascending => self.hits.pop_last(),
         };
-        if let Some((position, line)) = last {
-            self.bytes -= line.len();
+        if let Some((position, hit)) = last {
+            self.bytes -= hit.line.len();
             self.end = Some(position);
         }
     }
@@ -147,18 +176,13 @@ impl TopEvents {
         while let (Some(last), Some(end)) = (self.last(), self.end)
             && !last.precedes(&end, self.order)
         {
-            self.bytes -= self.hits.remove(&last).map_or(0, |line| line.len());
+            self.bytes -= self.hits.remove(&last).map_or(0, |hit| hit.line.len());
         }
-        for (position, line) in other.hits {
+        for (position, hit) in other.hits {
             if self.takes(&position) {
-                self.hold(position, line);
+                self.hold(position, hit);
             }
         }
-    }
-
-    /// The places of the events held, in no particular order.
-    pub fn positions(&self) -> impl Iterator<Item = &Position> {
-        self.hits.keys()
     }
 
     /// How many are held.
@@ -180,9 +204,9 @@ impl TopEvents {
         self.end.is_some() || self.passed_over
     }
 
-    /// The events in order, each with its line.
+    /// The events in order.
     #[must_use]
-    pub fn into_hits(self) -> Vec<(Position, Vec<u8>)> {
+    pub fn into_hits(self) -> Vec<(Position, Hit)> {
         let mut hits: Vec<_> = self.hits.into_iter().collect();
         if self.order == Order::Descending {
             hits.reverse();

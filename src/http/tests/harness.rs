@@ -19,6 +19,7 @@ use crate::http::{build, routes};
 use crate::ingest::Ingest;
 use crate::key::{ApiKey, KeyDirectory, KeyKind};
 use crate::limit::Limiter;
+use crate::maintenance::maintainer;
 use crate::memory::Budget;
 use crate::outcome::Outcomes;
 use crate::registry;
@@ -79,6 +80,7 @@ impl App {
         let ingest =
             Ingest::new(config.limits.clone(), clock.clone(), limiter.clone(), queue, Outcomes::default());
         let (removals, _) = remover(store.clone(), clock.clone());
+        let (maintenance, _) = maintainer(store.clone(), clock.clone());
         let parts = Parts {
             limiter,
             config: Arc::new(config),
@@ -90,6 +92,7 @@ impl App {
             bodies: Budget::of_bodies(),
             ingest: Arc::new(ingest),
             removals,
+            maintenance,
         };
         let state = Arc::new(AppState::new(parts));
         Self { edge: build(&state, table), state, hand, clients: AtomicU32::new(1), _directory: directory }
