@@ -148,7 +148,8 @@ impl Rig {
         #[expect(clippy::cast_precision_loss, reason = "a number of events")]
         let rate = events as f64 / sent.seconds;
         let service_cpu = each(cpu(service).saturating_sub(before.0));
-        let database_cpu = database.zip(before.1).map_or(0.0, |(pid, before)| each(cpu(pid).saturating_sub(before)));
+        let database_cpu =
+            database.zip(before.1).map_or(0.0, |(pid, before)| each(cpu(pid).saturating_sub(before)));
         assert_eq!(sent.refused, 0, "every batch is taken");
         (sent, rate, service_cpu, database_cpu)
     }
