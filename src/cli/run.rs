@@ -6,18 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+use tokio_util::sync::CancellationToken;
 
 use super::output::{self, NewKey};
-use super::{Cli, Command, EXIT_CONFIG, NewProject, ProjectCommand, check_config};
+use super::{Cli, Command, EXIT_CONFIG, NewProject, ProjectCommand, PurgeArguments, check_config};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseConfig, banner};
 use crate::fold::FoldMailbox;
+use crate::http::maintenance::purged_json;
 use crate::http::state::AppState;
 use crate::ingest::{IncomingBody, Ingest, test_event};
-use crate::key::{ApiKey, KeyKind, KeyRing};
+use crate::key::{ApiKey, KeyKind, KeyRecord, KeyRing};
 use crate::limit::Limiter;
-use crate::memory::{BODY_BUDGET_BYTES, BUDGET_WAIT, Budget};
+use crate::maintenance::{Purge, Ran, maintainer};
+use crate::memory::{BUDGET_WAIT, Budget};
 use crate::outcome::Outcomes;
 use crate::project::{Project, ProjectRef, ProjectSlug, ScrubSettings};
 use crate::registry;
@@ -154,10 +157,12 @@ async fn on_store(config: Config, command: Command) -> Result<String, String> {
             let now = Clock::system().now();
             let added = registry::add_key(&store, &ring, project.id, KeyKind::Server, "", now).await;
             let added = added.map_err(|error| error.to_string())?;
-            let (_, key) = added.ok_or_else(|| format!("{} has as many keys as it may", project.slug))?;
+            let key = added.ok_or_else(|| format!("{} has as many keys as it may", project.slug))?;
             with_secret(&ring, &project, &key, json)
         }
         Command::SendTest { project } => send_test(&store, &find(&store, &project).await?, &config).await,
+        Command::Maintain => maintain(store).await,
+        Command::Purge(arguments) => purge(store, arguments).await,
         Command::Serve | Command::CheckConfig => Ok(String::new()),
     }
 }
@@ -194,7 +199,7 @@ async fn create_project(
         scrub: ScrubSettings::default(),
     };
     let made = registry::create_project(store, ring, new, Clock::system().now()).await;
-    let (project, (_, key)) = made.map_err(|error| match error {
+    let (project, key) = made.map_err(|error| match error {
         ProjectError::SlugTaken => "the slug is taken".to_owned(),
         ProjectError::TooMany => "there are as many projects as there may be".to_owned(),
         ProjectError::Store(error) => error.to_string(),
@@ -202,10 +207,49 @@ async fn create_project(
     with_secret(ring, &project, &key, json)
 }
 
-fn with_secret(ring: &KeyRing, project: &Project, key: &ApiKey, json: bool) -> Result<String, String> {
+fn with_secret(
+    ring: &KeyRing,
+    project: &Project,
+    (record, key): &(KeyRecord, ApiKey),
+    json: bool,
+) -> Result<String, String> {
     let secret = signing_secret(ring, key).ok_or("the key just made doesn't verify")?;
-    let shown = NewKey { api_key: key.expose(), signing_secret: &secret };
+    let shown = NewKey { record, api_key: key.expose(), signing_secret: &secret };
     Ok(output::project_with_key(project, shown, json))
+}
+
+async fn maintain(store: Store) -> Result<String, String> {
+    let (_, maintainer) = maintainer(store, Clock::system());
+    let ran = maintainer.maintain(true, &CancellationToken::new()).await;
+    match ran.map_err(|error| error.to_string())? {
+        Ran::Done(report) => Ok(output::document(&report.json())),
+        other => Err(refused(&other)),
+    }
+}
+
+async fn purge(store: Store, arguments: PurgeArguments) -> Result<String, String> {
+    let PurgeArguments { project, older_than, dry_run } = arguments;
+    let project_id = match project {
+        None => None,
+        Some(project) => Some(find(&store, &project).await?.id),
+    };
+    let (_, maintainer) = maintainer(store, Clock::system());
+    let purge = Purge { project_id, older_than, dry_run };
+    let ran = maintainer.purge(&purge, &CancellationToken::new()).await;
+    match ran.map_err(|error| error.to_string())? {
+        Ran::Done(report) => Ok(output::document(&purged_json(&report, dry_run))),
+        other => Err(refused(&other)),
+    }
+}
+
+fn refused(ran: &Ran) -> String {
+    match ran {
+        Ran::HeldBy(holder) => format!(
+            "instance {} maintains the database; its lease ends in {} ms at the latest",
+            holder.owner, holder.expires_in_ms
+        ),
+        Ran::Done(_) | Ran::TooSoon => "there is nothing to do now".to_owned(),
+    }
 }
 
 /// One event through the whole pipeline, with a writer of its own.
@@ -218,7 +262,7 @@ async fn send_test(store: &Store, project: &Project, config: &Config) -> Result<
     let slot = WriterSlot::new(queue.clone(), store.clone(), clock.clone(), Arc::<FoldMailbox>::default());
     let name = format!("send-test-{}", clock.now().as_millis());
     let bytes = test_event(&name);
-    let room = Budget::new(BODY_BUDGET_BYTES).reserve(bytes.len(), BUDGET_WAIT).await;
+    let room = Budget::of_bodies().reserve(bytes.len(), BUDGET_WAIT).await;
     let room = room.map_err(|_| "out of memory".to_owned())?;
     let keys = BatchKeys::of_our_own(project.id, &name, clock.now());
     let project = Arc::new(project.clone());

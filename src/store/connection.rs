@@ -168,7 +168,8 @@ impl Connection {
         Ok(rows)
     }
 
-    /// Runs one query as text, for lists whose length varies. The caller quotes what it puts in.
+    /// Runs a query as text, for lists whose length varies, or several of them, separated by `;`: their rows come one
+    /// after the other. The caller quotes what it puts in.
     ///
     /// # Errors
     /// As [`Connection::execute`].
@@ -185,6 +186,18 @@ impl Connection {
             }
         };
         self.clean = was_clean;
+        Ok(rows)
+    }
+
+    /// Starts a transaction that only reads, and runs its first queries in the same packet: everything read until it
+    /// ends is as it was at this moment. The connection is not clean until [`Connection::commit`].
+    ///
+    /// # Errors
+    /// As [`Connection::execute`].
+    pub async fn begin_snapshot(&mut self, select: &str, timeout: Duration) -> Result<Vec<Row>, StoreError> {
+        let begin = self.dialect().begin_snapshot();
+        let rows = self.select(format!("{begin};{select}"), timeout).await?;
+        self.clean = false;
         Ok(rows)
     }
 
@@ -218,6 +231,21 @@ impl Connection {
         sent.map_err(|error| PacketError { done, error })?;
         self.clean = was_clean;
         Ok(())
+    }
+
+    /// Runs one statement as text, for lists whose length varies; returns the rows it changed (on a server: matched).
+    ///
+    /// # Errors
+    /// As [`Connection::execute`].
+    pub async fn change(&mut self, sql: String, timeout: Duration) -> Result<u64, StoreError> {
+        let was_clean = std::mem::replace(&mut self.clean, false);
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql));
+        let changed = match &mut self.wire {
+            Wire::MySql(wire) => within(timeout, sql.execute(wire)).await?.rows_affected(),
+            Wire::Sqlite(wire) => within(timeout, sql.execute(wire)).await?.rows_affected(),
+        };
+        self.clean = was_clean;
+        Ok(changed)
     }
 
     /// Starts a transaction that will write; the connection is not clean until it ends.

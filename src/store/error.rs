@@ -15,6 +15,8 @@ pub enum StoreError {
     Duplicate(String),
     /// No answer in time; the connection was dropped, and a commit may or may not have happened.
     TimedOut(Duration),
+    /// All connections were in use for so long; nothing was asked of the database.
+    Busy(Duration),
     /// The database refused the statement for itself; the same again will fail again.
     Refused(String),
     /// A stored value is not what we wrote.
@@ -44,6 +46,7 @@ impl std::fmt::Display for StoreError {
             Self::Conflict(why) => write!(f, "transaction conflict: {why}"),
             Self::Duplicate(why) => write!(f, "duplicate key: {why}"),
             Self::TimedOut(after) => write!(f, "no answer from the database in {} ms", after.as_millis()),
+            Self::Busy(after) => write!(f, "no connection came free in {} ms", after.as_millis()),
             Self::Refused(why) => write!(f, "statement refused: {why}"),
             Self::Corrupt(why) => write!(f, "stored value unreadable: {why}"),
             Self::SchemaTooNew(why) => write!(f, "schema is newer than this version: {why}"),
@@ -92,7 +95,8 @@ pub const MYSQL_ERRORS: &[(u16, Meaning, &str)] = &[
     (1159, Meaning::Away, "network read timeout"),
     (1160, Meaning::Away, "network write error"),
     (1161, Meaning::Away, "network write timeout"),
-    (1180, Meaning::Away, "error during commit"),
+    (1180, Meaning::Away, "commit failed, it may have happened (Galera cut off)"),
+    (1181, Meaning::Away, "rollback failed"),
     (1203, Meaning::Away, "user's connections used up"),
     (1205, Meaning::Conflict, "lock wait timeout"),
     (1213, Meaning::Conflict, "deadlock or certification failure"),
@@ -191,7 +195,7 @@ mod tests {
 
     #[test]
     fn every_number_that_asks_for_patience_is_never_the_clients_fault() {
-        for number in [1040, 1047, 1203, 1226, 1290, 1461, 2006, 2013] {
+        for number in [1040, 1047, 1180, 1203, 1226, 1290, 1461, 2006, 2013] {
             assert_eq!(mysql_meaning(number), Meaning::Away, "{number}");
         }
         for number in [1205, 1213] {

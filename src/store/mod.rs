@@ -7,8 +7,10 @@ mod api_keys;
 mod batches;
 mod blocks;
 mod connection;
+mod counts;
 mod dialect;
 mod error;
+mod expiry;
 mod headers;
 mod issues;
 mod migrate;
@@ -16,9 +18,11 @@ mod options;
 mod pool;
 mod projects;
 mod settings;
+mod snapshot;
 mod stats;
 mod unfolded;
 mod value;
+mod view;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -30,13 +34,17 @@ pub use api_keys::{MAX_KEYS, NewKey};
 pub use batches::{BATCH_KEY_BYTES, BatchKey, StoredBatch};
 pub use blocks::{CommitError, NewBatch};
 pub use connection::{Connection, PacketError, Target};
+pub use counts::{CountAges, CountsWidened, SeriesSpan};
 pub use dialect::Dialect;
 pub use error::{MYSQL_ERRORS, Meaning, SQLITE_ERRORS, StoreError, mysql_meaning, sqlite_meaning};
+pub use expiry::{BatchRange, Purged};
 pub use headers::BlockQuery;
-pub use issues::{FoldPiece, IssueRow, IssueSeed, LEVEL_SERIES, OTHER_SERIES, bucket};
+pub use issues::{BUCKET_MS, FoldPiece, IssueRow, IssueSeed, LEVEL_SERIES, OTHER_SERIES, bucket};
 pub use pool::{Pool, Session};
 pub use projects::{MAX_PROJECTS, NewProject, ProjectChange, ProjectError};
-pub use stats::StorageUsed;
+pub use settings::LeaseHolder;
+pub use snapshot::Snapshot;
+pub use stats::{CountScope, StorageUsed};
 pub use unfolded::Unfolded;
 pub use value::{Row, Value};
 
@@ -46,8 +54,8 @@ pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Connections reserved for the writer slots on a server.
 pub const WRITER_CONNECTIONS: usize = 2;
-/// Connections for reads.
-const READ_CONNECTIONS: usize = 2;
+/// Connections for reads on a server; the embedded database has twice as many.
+pub const READ_CONNECTIONS: usize = 2;
 /// The connection for everything else: fold, keys, administration.
 const WORK_CONNECTIONS: usize = 1;
 
@@ -177,6 +185,14 @@ impl Store {
     pub async fn read(&self) -> Result<Session, StoreError> {
         self.refuse_while_away()?;
         self.0.reads.acquire().await
+    }
+
+    /// A connection for reads that all see the database as it is at the first of them.
+    ///
+    /// # Errors
+    /// As [`Store::work`].
+    pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.read().await.map(Snapshot::new)
     }
 
     /// The same connection as [`Store::work`], for finding out whether the database is back.

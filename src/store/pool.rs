@@ -56,10 +56,10 @@ impl Pool {
     /// Takes a connection, opening one when none is idle.
     ///
     /// # Errors
-    /// [`StoreError::TimedOut`] when none came free, else what opening one said.
+    /// [`StoreError::Busy`] when none came free, else what opening one said.
     pub async fn acquire(&self) -> Result<Session, StoreError> {
         let permit = tokio::time::timeout(ACQUIRE_TIMEOUT, self.0.permits.clone().acquire_owned());
-        let permit = permit.await.map_err(|_| StoreError::TimedOut(ACQUIRE_TIMEOUT))?;
+        let permit = permit.await.map_err(|_| StoreError::Busy(ACQUIRE_TIMEOUT))?;
         let permit = permit.map_err(|_| StoreError::Away("the pool is closed".to_owned()))?;
         while let Some(mut idle) = self.0.pop() {
             if idle.opened.elapsed() > MAX_LIFETIME {

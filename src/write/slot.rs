@@ -9,6 +9,7 @@ use super::{Submission, WriteOutcome, WriteQueue};
 use crate::block::encode::BlockEncoder;
 use crate::clock::Clock;
 use crate::fold::FoldMailbox;
+use crate::maintenance::Nudge;
 use crate::store::{
     BatchKey, CommitError, DatabaseStatus, NewBatch, STATEMENT_TIMEOUT, Session, Store, StoreError,
     StoredBatch,
@@ -34,6 +35,7 @@ pub struct WriterSlot {
     clock: Clock,
     mailbox: Arc<FoldMailbox>,
     encoder: BlockEncoder,
+    nudge: Nudge,
 }
 
 /// A group in the middle of its attempts.
@@ -61,7 +63,14 @@ impl WriterSlot {
     /// A slot on a queue.
     #[must_use]
     pub fn new(queue: Arc<WriteQueue>, store: Store, clock: Clock, mailbox: Arc<FoldMailbox>) -> Self {
-        Self { queue, store, clock, mailbox, encoder: BlockEncoder::default() }
+        Self { queue, store, clock, mailbox, encoder: BlockEncoder::default(), nudge: Nudge::default() }
+    }
+
+    /// Tells maintenance of each commit.
+    #[must_use]
+    pub fn nudging(mut self, nudge: Nudge) -> Self {
+        self.nudge = nudge;
+        self
     }
 
     /// Works until the queue is closed and empty.
@@ -158,7 +167,7 @@ impl WriterSlot {
             Ok(session) => session,
             Err(error) => return lost(&error),
         };
-        let batches: Vec<NewBatch> = group.iter().map(new_batch).collect();
+        let batches: Vec<NewBatch> = group.iter().flat_map(new_batches).collect();
         let was_ambiguous = std::mem::replace(&mut attempt.ambiguous, true);
         let committed = session.commit_blocks(&attempt.packed.blocks, &batches, &attempt.expired).await;
         attempt.ambiguous = was_ambiguous;
@@ -214,7 +223,9 @@ impl WriterSlot {
         attempt.expired = expired.into_iter().map(|row| row.key).collect();
         let mut rest = Vec::with_capacity(group.len());
         for one in group.drain(..) {
-            match live.iter().find(|row| one.keys.keys.contains(&row.key)) {
+            let mut rows = live.iter().filter(|row| one.keys.keys.contains(&row.key));
+            // Its ids may be those of two batches; one with another body is a conflict whatever the other says.
+            match rows.clone().find(|row| row.body_hash != one.body_hash).or_else(|| rows.next()) {
                 None => rest.push(one),
                 Some(row) if row.body_hash == one.body_hash => {
                     let StoredBatch { received, accepted, .. } = *row;
@@ -229,6 +240,7 @@ impl WriterSlot {
 
     fn finish(&self, group: &mut Vec<Submission>, attempt: &mut Attempt, outcome: WriteOutcome) {
         self.mailbox.deliver(std::mem::take(&mut attempt.packed.pieces));
+        self.nudge.committed();
         answer_all(std::mem::take(group), outcome);
     }
 }
@@ -245,16 +257,17 @@ fn answer_all(group: Vec<Submission>, outcome: WriteOutcome) {
     }
 }
 
-fn new_batch(one: &Submission) -> NewBatch {
-    NewBatch {
-        keys: one.keys.keys.clone(),
+/// What to remember of a batch: a row for each of its ids, in one piece for each time they are kept.
+fn new_batches(one: &Submission) -> impl Iterator<Item = NewBatch> {
+    one.keys.terms(one.batch.received_at()).map(|(expires_at, keys)| NewBatch {
+        keys,
         project_id: one.project_id,
         batch: one.batch,
         body_hash: one.body_hash,
         received: one.received,
         accepted: one.accepted(),
-        expires_at: one.keys.expires_at,
-    }
+        expires_at,
+    })
 }
 
 /// Two sendings of one batch may meet in a group: the second waits until the first is answered.
