@@ -9,6 +9,7 @@ mod writer;
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use support::TestDatabase;
 use tekno_logger::event::Level;
@@ -304,7 +305,7 @@ async fn of_two_instances_one_maintains_and_the_other_is_told_who() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_stops_between_two_slices_when_asked_to_and_when_its_lease_is_gone() {
+async fn a_run_stops_between_two_slices_when_asked_to() {
     let database = TestDatabase::sqlite();
     let store = database.store().await;
     let writer = Writer::start(&store);
@@ -318,6 +319,38 @@ async fn a_run_stops_between_two_slices_when_asked_to_and_when_its_lease_is_gone
     assert_eq!(store.maintenance_holder().await.unwrap(), None, "the lease was given back");
     writer.stop().await;
     database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_lease_was_taken_over_ends() {
+    for database in TestDatabase::all().await {
+        let name = database.name;
+        let (store, other) = (database.store().await, database.store().await);
+        let writer = Writer::start(&store);
+        let shop = project(&store, "shop", 1).await;
+        filled(&store, &writer, shop).await;
+        let events = event_ids(&store, shop).await.len();
+        let one = worker(&store, &writer).renewing_every(Duration::ZERO);
+        let stop = CancellationToken::new();
+        let mut run = pin!(one.maintain(true, &stop));
+        // It waits here while another takes over, as a process does that was suspended for longer than its lease.
+        while other.maintenance_holder().await.unwrap().is_none() {
+            assert!(
+                std::future::poll_fn(|context| Poll::Ready(run.as_mut().poll(context))).await.is_pending()
+            );
+            tokio::task::yield_now().await;
+        }
+        let ours = format!("owner = '{}' AND name = 'maintenance'", store.instance());
+        let steal = format!("UPDATE leases SET owner = 'thief' WHERE {ours}");
+        assert_eq!(other.work().await.unwrap().change(steal, STATEMENT_TIMEOUT).await.unwrap(), 1, "{name}");
+        let Ran::Done(report) = run.await.unwrap() else { panic!("{name}") };
+        assert!(!report.complete, "{name}: {report:?}");
+        assert_eq!(report.purged.blocks, 0, "{name}");
+        assert_eq!(event_ids(&store, shop).await.len(), events, "{name}");
+        assert_eq!(other.maintenance_holder().await.unwrap().unwrap().owner, "thief", "{name}");
+        writer.stop().await;
+        database.remove().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
