@@ -161,7 +161,7 @@ impl TestDatabase {
         for table in self.tables().await {
             for row in self.rows(&format!("SELECT * FROM {table}")).await {
                 for column in row {
-                    if let Some(text) = column.get(4..).and_then(|body| inflated(body)) {
+                    if let Some(text) = column.get(4..).and_then(inflated) {
                         dump.extend_from_slice(&text);
                         dump.push(b'\n');
                     }
