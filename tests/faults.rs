@@ -29,6 +29,8 @@ mod cuts;
 mod files;
 #[path = "faults/kills.rs"]
 mod kills;
+#[path = "faults/limits.rs"]
+mod limits;
 #[path = "faults/refusals.rs"]
 mod refusals;
 #[path = "faults/stops.rs"]

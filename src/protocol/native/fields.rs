@@ -208,13 +208,13 @@ impl<'a> Fields<'a> {
     fn ts(&mut self, received_at: Timestamp) -> Timestamp {
         let mut found = None;
         if let Some((_, value)) = self.take(Field::Ts) {
-            found = read_ts(&value);
+            found = read_ts(&value, received_at);
             if found.is_none() {
                 self.keep(Cow::Borrowed("ts_original"), value);
             }
         }
         if let Some((key, value)) = self.take(Field::OtherTs) {
-            let other = read_ts(&value).filter(|ts| found.is_none() && *ts >= PLAUSIBLE_FROM);
+            let other = read_ts(&value, received_at).filter(|ts| found.is_none() && *ts >= PLAUSIBLE_FROM);
             match other {
                 Some(_) => found = other,
                 None => self.keep(decode(&key), value),
@@ -326,9 +326,13 @@ fn each_entry<'a>(value: &Value<'a>, mut show: impl FnMut(Option<Value<'a>>, Val
     true
 }
 
-fn read_ts(value: &Value<'_>) -> Option<Timestamp> {
+/// As the contract says of every time that comes in: absolute, or relative to now as `-15m`.
+fn read_ts(value: &Value<'_>, received_at: Timestamp) -> Option<Timestamp> {
     match value.kind {
-        Kind::String => Timestamp::parse_text(&text_of(value, SHORT).text),
+        Kind::String => {
+            let text = text_of(value, SHORT).text;
+            Timestamp::parse_text(&text).or_else(|| Timestamp::parse_query(&text, received_at))
+        }
         Kind::Number => Timestamp::from_epoch_number(value.raw),
         _ => None,
     }
