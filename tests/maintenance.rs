@@ -197,7 +197,7 @@ async fn counts_get_wider_with_age_and_their_sums_stay() {
         let shop = project(&store, "shop", 90).await;
         for step in 0..180 {
             let levels = [Level::Info, Level::Error, Level::Error];
-            writer.send(shop, &format!("{step}"), &levels[..1 + step % 3]).await;
+            writer.send(shop, &format!("{step}"), &levels[..=(step % 3)]).await;
             if step % 10 == 0 {
                 writer.fold().await;
             }
@@ -259,7 +259,8 @@ async fn a_run_that_is_killed_anywhere_loses_nothing_and_the_next_one_finishes()
         let events = number(&store, &format!("{kept} {kept_from}")).await;
         let worker = worker(&store, &writer);
         let (mut kills, mut waits) = (0_u32, 0_u32);
-        while killed_after(waits, worker.maintain(true, &CancellationToken::new())).await.is_none() {
+        while Box::pin(killed_after(waits, worker.maintain(true, &CancellationToken::new()))).await.is_none()
+        {
             let levels: BTreeMap<_, _> = sums(&store).await.into_iter().filter(|sum| sum.0.1 < 16).collect();
             let expected: BTreeMap<_, _> = before.clone().into_iter().filter(|sum| sum.0.1 < 16).collect();
             assert_eq!(levels, expected, "{name}: after {waits} waits");
@@ -284,19 +285,19 @@ async fn of_two_instances_one_maintains_and_the_other_is_told_who() {
         let shop = project(&store, "shop", 2).await;
         filled(&store, &writer, shop).await;
         let (one, two) = (worker(&store, &writer), worker(&other, &writer));
-        let stop = CancellationToken::new();
+        let stopped = CancellationToken::new();
         // The first holds the lease as soon as it has done anything; a dropped run keeps it until it runs out.
         let mut waits = 0;
         while other.maintenance_holder().await.unwrap().is_none() {
-            assert!(killed_after(waits, one.maintain(true, &stop)).await.is_none(), "{name}");
+            assert!(Box::pin(killed_after(waits, one.maintain(true, &stopped))).await.is_none(), "{name}");
             waits += 1;
         }
-        let Ran::HeldBy(holder) = two.maintain(true, &stop).await.unwrap() else { panic!("{name}") };
+        let Ran::HeldBy(holder) = two.maintain(true, &stopped).await.unwrap() else { panic!("{name}") };
         assert_eq!(holder.owner, store.instance(), "{name}");
         assert!((1..=60_000).contains(&holder.expires_in_ms), "{name}: {holder:?}");
         assert!(maintain(&one).await.complete, "{name}: it goes on under its own lease");
-        assert_eq!(two.maintain(false, &stop).await.unwrap(), Ran::TooSoon, "{name}");
-        let (first, second) = tokio::join!(one.maintain(true, &stop), two.maintain(true, &stop));
+        assert_eq!(two.maintain(false, &stopped).await.unwrap(), Ran::TooSoon, "{name}");
+        let (first, second) = tokio::join!(one.maintain(true, &stopped), two.maintain(true, &stopped));
         let ran = [first.unwrap(), second.unwrap()];
         assert!(ran.iter().any(|ran| matches!(ran, Ran::Done(_))), "{name}: {ran:?}");
         writer.stop().await;
@@ -311,9 +312,9 @@ async fn a_run_stops_between_two_slices_when_asked_to() {
     let writer = Writer::start(&store);
     let shop = project(&store, "shop", 1).await;
     filled(&store, &writer, shop).await;
-    let stop = CancellationToken::new();
-    stop.cancel();
-    let Ran::Done(report) = worker(&store, &writer).maintain(true, &stop).await.unwrap() else { panic!() };
+    let stopped = CancellationToken::new();
+    stopped.cancel();
+    let Ran::Done(report) = worker(&store, &writer).maintain(true, &stopped).await.unwrap() else { panic!() };
     assert!(!report.complete);
     assert_eq!(report.slices, 0);
     assert_eq!(store.maintenance_holder().await.unwrap(), None, "the lease was given back");
