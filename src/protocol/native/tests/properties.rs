@@ -129,6 +129,8 @@ proptest! {
 
     #[test]
     fn a_ctx_is_kept_as_the_same_value(kept in any_json(), url in any_json()) {
+        // An empty text counts as absent, as `null` does.
+        prop_assume!(kept != json!("") && url != json!("") && !url.is_null());
         let body = json!([{"message": "m", "ctx": kept}, {"message": "m", "ctx": {"a": kept}, "url": url}]).to_string();
         let batch = parse(&body, &rules(250)).unwrap();
         for event in &batch.events {
