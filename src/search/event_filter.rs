@@ -192,6 +192,19 @@ impl EventFilter {
             && self.trigrams.iter().all(|&token| may_contain(&header.text_filter, token))
     }
 
+    /// About how many events of the block match, by its counts; exact but for the minutes at the ends of the range.
+    /// `None` where more is asked for than counts tell.
+    #[must_use]
+    pub fn estimate(&self, header: &BlockHeader) -> Option<u64> {
+        let Criteria { from, to, levels, sources, envs, text, .. } = &self.criteria;
+        let by_counts = self.needles.is_empty() && sources.is_empty() && envs.is_empty() && text.is_empty();
+        let minutes = minute_of(*from)..=minute_of(to.plus_millis(-1));
+        let asked = |count: &&MinuteCount| {
+            minutes.contains(&count.minute) && levels.is_none_or(|levels| levels.contains(count.level))
+        };
+        by_counts.then(|| header.counts.iter().filter(asked).map(|count| u64::from(count.count)).sum())
+    }
+
     /// Whether a level asked for occurs in a minute asked for. Without counts nothing is ruled out.
     fn admits_counts(&self, counts: &[MinuteCount]) -> bool {
         let Criteria { from, to, levels, .. } = &self.criteria;

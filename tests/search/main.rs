@@ -11,6 +11,7 @@ mod access;
 mod limits;
 mod model;
 mod paging;
+mod proxy;
 mod random;
 mod reports;
 mod storage;
