@@ -6,7 +6,7 @@
 pub mod cursor;
 pub mod event_filter;
 mod headers;
-pub mod query;
+pub mod language;
 pub mod run;
 pub mod scan;
 pub mod top;

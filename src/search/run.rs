@@ -133,7 +133,8 @@ impl<'a> Running<'a> {
             (_, None) => {}
         }
         let filter_for = |scope: &Scope| {
-            let criteria = Criteria { received_after: scope.received_after, ..criteria.clone() };
+            let project_id = Some(scope.project_id);
+            let criteria = Criteria { project_id, received_after: scope.received_after, ..criteria.clone() };
             (scope.project_id, Arc::new(EventFilter::new(criteria)))
         };
         let filters: HashMap<_, _> = scopes.iter().map(filter_for).collect();

@@ -4,7 +4,7 @@ use super::*;
 use crate::block::arbitrary::NOON;
 use crate::event::Event;
 use crate::search::event_filter::Criteria;
-use crate::search::query::TextQuery;
+use crate::search::language::Query;
 use crate::search::samples;
 use crate::timestamp::Timestamp;
 
@@ -13,7 +13,7 @@ fn all() -> Criteria {
 }
 
 fn text(query: &str) -> EventFilter {
-    EventFilter::new(Criteria { text: TextQuery::parse(query).unwrap().0, ..all() })
+    EventFilter::new(Criteria { text: Query::parse(query, Timestamp::from_millis(NOON)).unwrap().0, ..all() })
 }
 
 fn found(raw: &[u8], filter: &EventFilter) -> (usize, Scanned) {
