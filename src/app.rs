@@ -20,7 +20,8 @@ use crate::ingest::Ingest;
 use crate::key::KeyDirectory;
 use crate::lifecycle::{ExitOutcome, Lifecycle, ShutdownTrigger, Stage, StopBounds};
 use crate::limit::Limiter;
-use crate::memory::{BODY_BUDGET_BYTES, Budget};
+use crate::maintenance::{Maintainer, maintainer};
+use crate::memory::Budget;
 use crate::metrics::Gauges;
 use crate::outcome::Outcomes;
 use crate::removal::{Remover, remover};
@@ -36,6 +37,7 @@ pub struct App {
     queue: Arc<WriteQueue>,
     mailbox: Arc<FoldMailbox>,
     remover: Remover,
+    maintainer: Maintainer,
     first_ready: Option<oneshot::Sender<()>>,
 }
 
@@ -50,7 +52,7 @@ impl App {
         let queue = Arc::new(WriteQueue::default());
         let limiter = Arc::new(Limiter::new(&config.limits));
         let outcomes = Outcomes::default();
-        let bodies = Budget::new(BODY_BUDGET_BYTES);
+        let bodies = Budget::of_bodies();
         let ingest = Arc::new(Ingest::new(
             config.limits.clone(),
             clock.clone(),
@@ -76,6 +78,7 @@ impl App {
             limiter: limiter.clone(),
         }));
         let (removals, remover) = remover(store.clone(), clock.clone());
+        let (maintenance, maintainer) = maintainer(store.clone(), clock.clone());
         let state = Arc::new(AppState::new(Parts {
             config: Arc::new(config),
             health: Arc::new(Health::new(clock.now(), store.clone())),
@@ -87,10 +90,11 @@ impl App {
             bodies,
             ingest,
             removals,
+            maintenance,
         }));
         let lifecycle = Lifecycle::new(StopBounds::default());
         let mailbox = Arc::new(FoldMailbox::default());
-        Ok(Self { listener, state, lifecycle, queue, mailbox, remover, first_ready: None })
+        Ok(Self { listener, state, lifecycle, queue, mailbox, remover, maintainer, first_ready: None })
     }
 
     /// The address it listens on.
@@ -128,7 +132,7 @@ impl App {
 
     /// Serves until stopped, then stops accepting, answers what was accepted, commits what was queued, counts it.
     pub async fn run(self) -> ExitOutcome {
-        let Self { listener, state, lifecycle, queue, mailbox, remover, first_ready } = self;
+        let Self { listener, state, lifecycle, queue, mailbox, remover, maintainer, first_ready } = self;
         let (store, clock) = (state.store.clone(), state.clock.clone());
         let limits = ServerLimits::new(state.config.limits.max_connections, &state.config.client_address);
         let handler = adapter::handler(http::endpoint(&state));
@@ -136,6 +140,7 @@ impl App {
         lifecycle.spawn(Stage::Serve, "server", server::serve(listener, handler, limits, stop(Stage::Serve)));
         for _ in 0..WRITER_CONNECTIONS {
             let slot = WriterSlot::new(queue.clone(), store.clone(), clock.clone(), mailbox.clone());
+            let slot = slot.nudging(state.maintenance.nudge());
             lifecycle.spawn(Stage::Write, "writer", slot.run());
         }
         let stop_writing = stop(Stage::Write);
@@ -146,6 +151,8 @@ impl App {
         let fold = Fold::new(store.clone(), clock, mailbox);
         lifecycle.spawn(Stage::Fold, "fold", fold.run(stop(Stage::Fold)));
         lifecycle.spawn(Stage::Background, "removal", remover.run(stop(Stage::Background)));
+        let maintain = maintainer.run(stop(Stage::Background));
+        lifecycle.spawn(Stage::Background, "maintenance", maintain);
         let watch = DatabaseWatch::new(state, first_ready);
         lifecycle.spawn(Stage::Background, "database", watch.run(stop(Stage::Background)));
         let outcome = lifecycle.run().await;

@@ -10,8 +10,10 @@ mod tests;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
 
+use crate::clock::Clock;
 use crate::config::{Config, ConfigError, effective};
 use crate::project::{ProjectRef, ProjectSlug, RETENTION_DAYS};
+use crate::timestamp::Timestamp;
 
 /// Exit code for settings that can't be used: `EX_CONFIG` of sysexits.
 pub const EXIT_CONFIG: u8 = 78;
@@ -49,6 +51,10 @@ pub enum Command {
     Project(ProjectCommand),
     /// Print every setting in effect, secrets masked; exit 78 and list all problems if there are any
     CheckConfig,
+    /// Delete what has expired and make the rest small, now
+    Maintain,
+    /// Delete blocks of events: what has expired, or what was received before a time
+    Purge(PurgeArguments),
     /// Store one test event in a project
     SendTest {
         /// Id or slug
@@ -84,6 +90,20 @@ pub enum ProjectCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// What to delete.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct PurgeArguments {
+    /// Id or slug [default: all projects]
+    #[arg(long, value_parser = project_ref)]
+    pub project: Option<ProjectRef>,
+    /// RFC 3339, or relative as -24h [default: each project's retention]
+    #[arg(long, value_parser = time, allow_hyphen_values = true)]
+    pub older_than: Option<Timestamp>,
+    /// Only say what would be deleted
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// A project to be made: a name, a slug or both.
@@ -133,6 +153,10 @@ pub fn check_config(config: &Result<Config, ConfigError>) -> (String, u8) {
         }
         Err(error) => (format!("{error}\n"), EXIT_CONFIG),
     }
+}
+
+fn time(text: &str) -> Result<Timestamp, &'static str> {
+    Timestamp::parse_query(text, Clock::system().now()).ok_or("neither RFC 3339 nor relative as -24h")
 }
 
 fn project_ref(text: &str) -> Result<ProjectRef, &'static str> {

@@ -44,7 +44,7 @@ impl DatabaseWatch {
     }
 
     async fn watch(&mut self) {
-        self.until_it_works("the database can't be used yet", true).await;
+        self.until_it_works("the database can't be used yet").await;
         tracing::info!("database connected");
         if let Some(ready) = self.first_ready.take() {
             // Nobody need be waiting.
@@ -55,7 +55,7 @@ impl DatabaseWatch {
             tokio::time::sleep(TICK).await;
             if self.state.store.status() != DatabaseStatus::Connected {
                 tracing::warn!("database disconnected");
-                self.until_it_works("the database is still away", false).await;
+                self.until_it_works("the database is still away").await;
                 tracing::info!("database connected again");
                 read_at = Instant::now();
             }
@@ -70,12 +70,11 @@ impl DatabaseWatch {
     }
 
     /// Tries until the database can be used, with growing pauses; logs a cause once, until it changes.
-    async fn until_it_works(&self, message: &str, migrate: bool) {
+    async fn until_it_works(&self, message: &str) {
         let mut pause = FIRST_PAUSE;
         let mut logged = String::new();
         loop {
-            let tried = if migrate { self.prepare().await } else { self.look_again().await };
-            let Err(error) = tried else {
+            let Err(error) = self.prepare().await else {
                 self.state.health.set_check("database", None);
                 return;
             };
@@ -90,22 +89,16 @@ impl DatabaseWatch {
         }
     }
 
+    /// The same at the start and after a loss, since the database that comes back may be another or an older one. Only
+    /// where everything works, writing too, is it connected.
     async fn prepare(&self) -> Result<(), StoreError> {
         let store = &self.state.store;
         store.migrate().await?;
+        store.check_writable().await?;
         self.check_hmac_secret().await?;
+        self.state.load_directory().await?;
         store.set_status(DatabaseStatus::Connected);
-        let loaded = self.state.reload_directory().await;
-        if loaded.is_err() {
-            store.set_status(DatabaseStatus::Disconnected);
-        }
-        loaded
-    }
-
-    async fn look_again(&self) -> Result<(), StoreError> {
-        self.state.store.ping().await?;
-        self.state.store.set_status(DatabaseStatus::Connected);
-        self.state.reload_directory().await
+        Ok(())
     }
 
     /// A database filled under another `HMAC_SECRET` holds keys that will never verify: say so where one looks.

@@ -40,6 +40,8 @@ pub enum ApiError {
     SlugTaken,
     /// 409 `idempotency_conflict`: the same batch id came with another body.
     IdempotencyConflict,
+    /// 409 `maintenance_running`: another instance has the lease; the detail says which and for how long.
+    MaintenanceRunning(String),
     /// 413 `payload_too_large`: more bytes than allowed; the detail has the limit.
     PayloadTooLarge(String),
     /// 413 `too_many_events`: more events than a request may have.
@@ -79,6 +81,10 @@ impl From<StoreError> for ApiError {
             tracing::warn!(%error, "the database did not answer a request");
             return Self::StorageUnavailable(STORAGE_RETRY_SECONDS);
         }
+        if matches!(error, StoreError::Busy(_)) {
+            tracing::warn!(%error, "too much is asked of the database at once");
+            return Self::Overloaded(1);
+        }
         tracing::error!(%error, "the database refused a request");
         Self::Internal
     }
@@ -116,7 +122,7 @@ impl ApiError {
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
-            Self::SlugTaken | Self::IdempotencyConflict => 409,
+            Self::SlugTaken | Self::IdempotencyConflict | Self::MaintenanceRunning(_) => 409,
             Self::PayloadTooLarge(_) | Self::TooManyEvents(_) | Self::BatchExceedsCap(_) => 413,
             Self::UnsupportedEncoding(_) => 415,
             Self::AllRejected { .. } | Self::InvalidField(_) => 422,
@@ -140,6 +146,7 @@ impl ApiError {
             Self::RequestTimeout => "request_timeout",
             Self::SlugTaken => "slug_taken",
             Self::IdempotencyConflict => "idempotency_conflict",
+            Self::MaintenanceRunning(_) => "maintenance_running",
             Self::PayloadTooLarge(_) => "payload_too_large",
             Self::TooManyEvents(_) => "too_many_events",
             Self::BatchExceedsCap(_) => "batch_exceeds_cap",
@@ -168,6 +175,7 @@ impl ApiError {
             Self::RequestTimeout => "The body came too slowly",
             Self::SlugTaken => "The slug is taken",
             Self::IdempotencyConflict => "The same batch id with another body",
+            Self::MaintenanceRunning(_) => "Another instance maintains",
             Self::PayloadTooLarge(_) => "The body is too large",
             Self::TooManyEvents(_) => "Too many events in one request",
             Self::BatchExceedsCap(_) => "The batch exceeds the project's cap",
@@ -190,6 +198,7 @@ impl ApiError {
             | Self::InvalidParameter(detail)
             | Self::InvalidEncoding(detail)
             | Self::Forbidden(detail)
+            | Self::MaintenanceRunning(detail)
             | Self::PayloadTooLarge(detail)
             | Self::TooManyEvents(detail)
             | Self::BatchExceedsCap(detail)

@@ -115,6 +115,8 @@ impl Fold {
                 last_arrival = Instant::now();
             }
             if self.store.status() != DatabaseStatus::Connected {
+                // What was committed without an answer stands in `unfolded`: look there once the database is back.
+                last_arrival = Instant::now();
                 continue;
             }
             let look = last_look.elapsed() >= IDLE_LOOK_EVERY || last_arrival.elapsed() <= BUSY_FOR;

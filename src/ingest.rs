@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::block::EncodedBatch;
 use crate::block::encode::BatchEncoder;
@@ -26,7 +27,8 @@ use crate::scrub::Scrubber;
 use crate::timestamp::Timestamp;
 use crate::write::{BatchKeys, IssueTitle, Submission, WriteOutcome, WriteQueue, makes_issues};
 
-/// Longest a client waits for its commit; the batch may still be stored after it, under the same id.
+/// Longest a client waits from the end of its body to its answer, room in memory and commit included; the batch may
+/// still be stored after it, under the same id.
 const REPLY_TIMEOUT: Duration = Duration::from_millis(4_800);
 /// Seconds a client is told to wait when there is no room.
 const OVERLOADED_RETRY: u32 = 1;
@@ -118,6 +120,7 @@ impl Ingest {
         keys: BatchKeys,
         body: IncomingBody,
     ) -> Result<Receipt, ApiError> {
+        let answer_by = Instant::now() + REPLY_TIMEOUT;
         let gates = async {
             self.check_request(project)?;
             self.inflate(body).await
@@ -142,7 +145,7 @@ impl Ingest {
             let submission =
                 Submission { project_id, keys, body_hash, batch, received, parts, titles, room, reply };
             self.queue.push(submission).map_err(|_| ApiError::StorageUnavailable(STORAGE_RETRY))?;
-            wait_for(outcome).await
+            wait_for(outcome, answer_by).await
         };
         match stored.await {
             Ok(WriteOutcome::Duplicate { received, accepted }) => {
@@ -214,8 +217,11 @@ fn count(parts: &[EncodedBatch]) -> u32 {
     u32::try_from(events).unwrap_or(u32::MAX)
 }
 
-async fn wait_for(outcome: oneshot::Receiver<WriteOutcome>) -> Result<WriteOutcome, ApiError> {
-    match tokio::time::timeout(REPLY_TIMEOUT, outcome).await {
+async fn wait_for(
+    outcome: oneshot::Receiver<WriteOutcome>,
+    answer_by: Instant,
+) -> Result<WriteOutcome, ApiError> {
+    match tokio::time::timeout_at(answer_by, outcome).await {
         Ok(Ok(WriteOutcome::Conflict)) => Err(ApiError::IdempotencyConflict),
         Ok(Ok(WriteOutcome::Refused)) => Err(ApiError::Internal),
         Ok(Ok(WriteOutcome::Unavailable) | Err(_)) | Err(_) => {

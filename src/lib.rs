@@ -11,7 +11,8 @@
 //! 7. [`mod@write`] gathers queued batches into compressed blocks ([`block`]) and commits blocks, batch ids and
 //!    unfolded rows in one transaction through [`store`]; only then is the client answered.
 //! 8. [`fold`] turns committed blocks into counts and issues once a second, exactly once.
-//! 9. [`search`] skips blocks by their headers, inflates the rest and tests them line by line.
+//! 9. [`maintenance`] deletes what has expired and keeps the rest small, by one instance at a time.
+//! 10. [`search`] skips blocks by their headers, inflates the rest and tests them line by line.
 //!
 //! [`app`] builds all of it from a [`config::Config`] and stops it in order.
 
@@ -30,6 +31,7 @@ pub mod ingest;
 pub mod key;
 pub mod lifecycle;
 pub mod limit;
+pub mod maintenance;
 pub mod memory;
 pub mod metrics;
 pub mod outcome;

@@ -2,7 +2,8 @@
 //!
 //! A [`Budget`] hands out [`Reservation`]s in the order they were asked for and takes them back when they are
 //! dropped. Nobody waits longer than it says, so holders that want to grow and strangers that want to start
-//! can't block each other for good. It counts bytes; it doesn't allocate them.
+//! can't block each other for good. A part can be kept back from growth, so that many large holders leave room
+//! to start in. It counts bytes; it doesn't allocate them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,6 +16,9 @@ mod tests;
 
 /// Room for request bodies as sent and as inflated, over all requests.
 pub const BODY_BUDGET_BYTES: usize = 48 << 20;
+
+/// The part of it that bodies can't grow into: a first step for each connection at the default cap of them.
+const BODY_START_BYTES: usize = 8 << 20;
 
 /// Room for events queued for the writers.
 pub const QUEUE_BUDGET_BYTES: usize = 32 << 20;
@@ -38,7 +42,10 @@ pub struct Budget(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     free: Arc<Semaphore>,
+    /// What reservations may grow by, all together.
+    growth: Arc<Semaphore>,
     total: u32,
+    growth_total: u32,
     used: AtomicUsize,
     peak: AtomicUsize,
 }
@@ -47,9 +54,24 @@ impl Budget {
     /// A budget of `bytes`; what is beyond 4 GiB is cut off.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
+        Self::keeping_back(bytes, 0)
+    }
+
+    /// The budget of request bodies: [`BODY_BUDGET_BYTES`], of which a sixth is for those that start.
+    #[must_use]
+    pub fn of_bodies() -> Self {
+        Self::keeping_back(BODY_BUDGET_BYTES, BODY_START_BYTES)
+    }
+
+    /// A budget of which reservations may grow into all but `kept_back` bytes.
+    #[must_use]
+    pub fn keeping_back(bytes: usize, kept_back: usize) -> Self {
         let total = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let growth_total = total.saturating_sub(u32::try_from(kept_back).unwrap_or(u32::MAX));
         let free = Arc::new(Semaphore::new(total as usize));
-        Self(Arc::new(Inner { free, total, used: AtomicUsize::new(0), peak: AtomicUsize::new(0) }))
+        let growth = Arc::new(Semaphore::new(growth_total as usize));
+        let (used, peak) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self(Arc::new(Inner { free, growth, total, growth_total, used, peak }))
     }
 
     /// Reserves `bytes`, waiting at most `wait` behind those who asked before.
@@ -57,9 +79,10 @@ impl Budget {
     /// # Errors
     /// [`Exhausted::TooLarge`] at once when the whole budget is smaller, [`Exhausted::Busy`] after `wait`.
     pub async fn reserve(&self, bytes: usize, wait: Duration) -> Result<Reservation, Exhausted> {
-        let permit = self.0.acquire(bytes, wait).await?;
+        let permit = acquire(&self.0.free, self.0.total, bytes, wait).await?;
+        let growth = acquire(&self.0.growth, self.0.growth_total, 0, wait).await?;
         self.0.count(bytes);
-        Ok(Reservation { budget: self.0.clone(), permit })
+        Ok(Reservation { budget: self.0.clone(), permit, growth })
     }
 
     /// The size of the budget in bytes.
@@ -81,23 +104,29 @@ impl Budget {
     }
 }
 
-impl Inner {
-    async fn acquire(&self, bytes: usize, wait: Duration) -> Result<OwnedSemaphorePermit, Exhausted> {
-        let wanted = u32::try_from(bytes).map_err(|_| Exhausted::TooLarge)?;
-        if wanted > self.total {
-            return Err(Exhausted::TooLarge);
-        }
-        match self.free.clone().try_acquire_many_owned(wanted) {
-            Ok(permit) => return Ok(permit),
-            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {}
-        }
-        match tokio::time::timeout(wait, self.free.clone().acquire_many_owned(wanted)).await {
-            Ok(Ok(permit)) => Ok(permit),
-            // The semaphore is never closed; were it, there would be no room either.
-            Ok(Err(_)) | Err(_) => Err(Exhausted::Busy),
-        }
+/// Takes `bytes` of the `total` of a semaphore.
+async fn acquire(
+    semaphore: &Arc<Semaphore>,
+    total: u32,
+    bytes: usize,
+    wait: Duration,
+) -> Result<OwnedSemaphorePermit, Exhausted> {
+    let wanted = u32::try_from(bytes).map_err(|_| Exhausted::TooLarge)?;
+    if wanted > total {
+        return Err(Exhausted::TooLarge);
     }
+    match semaphore.clone().try_acquire_many_owned(wanted) {
+        Ok(permit) => return Ok(permit),
+        Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {}
+    }
+    match tokio::time::timeout(wait, semaphore.clone().acquire_many_owned(wanted)).await {
+        Ok(Ok(permit)) => Ok(permit),
+        // The semaphore is never closed; were it, there would be no room either.
+        Ok(Err(_)) | Err(_) => Err(Exhausted::Busy),
+    }
+}
 
+impl Inner {
     fn count(&self, bytes: usize) {
         let used = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
         self.peak.fetch_max(used, Ordering::Relaxed);
@@ -109,6 +138,8 @@ impl Inner {
 pub struct Reservation {
     budget: Arc<Inner>,
     permit: OwnedSemaphorePermit,
+    /// As many bytes of it as came by growing.
+    growth: OwnedSemaphorePermit,
 }
 
 impl Reservation {
@@ -118,15 +149,23 @@ impl Reservation {
         self.permit.num_permits()
     }
 
-    /// Adds `more` bytes, waiting at most `wait`; what is held stays held when it fails.
+    /// Adds `more` bytes, waiting at most `wait` for leave to grow and as long for the room; what is held stays held
+    /// when it fails.
     ///
     /// # Errors
-    /// [`Exhausted::TooLarge`] when the sum is beyond the whole budget, [`Exhausted::Busy`] after `wait`.
+    /// [`Exhausted::TooLarge`] when the sum is beyond the whole budget or what may be grown into, [`Exhausted::Busy`]
+    /// after `wait`.
     pub async fn grow(&mut self, more: usize, wait: Duration) -> Result<(), Exhausted> {
-        if self.bytes().saturating_add(more) > self.budget.total as usize {
+        let budget = &self.budget;
+        let grown = self.growth.num_permits();
+        if self.bytes().saturating_add(more) > budget.total as usize
+            || grown.saturating_add(more) > budget.growth_total as usize
+        {
             return Err(Exhausted::TooLarge);
         }
-        let permit = self.budget.acquire(more, wait).await?;
+        let growth = acquire(&budget.growth, budget.growth_total, more, wait).await?;
+        let permit = acquire(&budget.free, budget.total, more, wait).await?;
+        self.growth.merge(growth);
         self.permit.merge(permit);
         self.budget.count(more);
         Ok(())
@@ -138,13 +177,15 @@ impl Reservation {
         drop(self.split(excess));
     }
 
-    /// Takes `bytes` (at most what is held) out into a reservation of their own.
+    /// Takes `bytes` (at most what is held) out into a reservation of their own, first of those that came by growing.
     #[must_use = "dropping the part gives its bytes back"]
     #[allow(clippy::missing_panics_doc, reason = "a part is cut to what is held")]
     pub fn split(&mut self, bytes: usize) -> Self {
         let part = bytes.min(self.bytes());
         let permit = self.permit.split(part).expect("a part is never more than what is held");
-        Self { budget: self.budget.clone(), permit }
+        let grown = part.min(self.growth.num_permits());
+        let growth = self.growth.split(grown).expect("a part is never more than what is held");
+        Self { budget: self.budget.clone(), permit, growth }
     }
 }
 

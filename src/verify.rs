@@ -88,6 +88,8 @@ pub struct VerifiedBatch {
     /// The MAC it came with. Under an [`BatchIdentity::IdempotencyKey`] it still tells a replay: that header is not
     /// under the MAC.
     pub mac: [u8; MAC_BYTES],
+    /// The `X-Timestamp` under the MAC, in Unix seconds, if there was one.
+    pub timestamp: Option<i64>,
 }
 
 /// Checks key, MAC, time and key status of a request.
@@ -123,7 +125,12 @@ pub fn verify_request(
         && status != KeyStatus::Revoked
         && headers.idempotency_key != Single::Repeated;
     let (true, Some(mac)) = (sender_is_right, claimed_mac) else { return Err(ApiError::Unauthorized) };
-    Ok(VerifiedBatch { key, project: project_of(status), identity: identity(headers, time, mac)?, mac })
+    let timestamp = match time {
+        RequestTime::Given { seconds, .. } => Some(seconds),
+        RequestTime::Absent | RequestTime::Wrong => None,
+    };
+    let identity = identity(headers, time, mac)?;
+    Ok(VerifiedBatch { key, project: project_of(status), identity, mac, timestamp })
 }
 
 fn key_text(header: Single<'_>) -> &str {

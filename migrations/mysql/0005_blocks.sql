@@ -15,5 +15,6 @@ CREATE TABLE IF NOT EXISTS blocks (
     text_filter BLOB NOT NULL,
     body MEDIUMBLOB NOT NULL,
     PRIMARY KEY (project_id, id),
-    KEY blocks_ts (project_id, ts_last, id)
+    KEY blocks_ts (project_id, ts_last, id),
+    KEY blocks_ts_first (project_id, ts_first, id)
 ) DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin

@@ -15,5 +15,6 @@ CREATE TABLE IF NOT EXISTS blocks (
     text_filter BLOB NOT NULL,
     body BLOB NOT NULL,
     PRIMARY KEY (project_id, id),
-    UNIQUE (project_id, ts_last, id)
+    UNIQUE (project_id, ts_last, id),
+    UNIQUE (project_id, ts_first, id)
 )

@@ -25,8 +25,8 @@ const CASES = [
   ['the wall clock in an id', { 'src/event.rs': 'let id = Uuid::now_v7();\n' }, ['clock src/event.rs:1']],
   ['the clock itself', { 'src/clock.rs': 'SystemTime::now()\n', 'src/write.rs': 'self.clock.now(); Instant::now();\n' }, []],
   ['a stray task', { 'src/http/mod.rs': 'tokio::spawn(work());\n' }, ['spawn src/http/mod.rs:1']],
-  ['a stray blocking task', { 'src/ingest.rs': 'use tokio::task::spawn_blocking;\n' }, ['spawn src/ingest.rs:1']],
-  ['a stray thread', { 'src/ingest.rs': 'std::thread::spawn(f);\n' }, ['spawn src/ingest.rs:1']],
+  ['a stray blocking task', { 'src/limit.rs': 'use tokio::task::spawn_blocking;\n' }, ['spawn src/limit.rs:1']],
+  ['a stray thread', { 'src/limit.rs': 'std::thread::spawn(f);\n' }, ['spawn src/limit.rs:1']],
   ['an owned task', { 'src/lifecycle.rs': 'tokio::spawn(work());\n', 'src/server.rs': 'tokio::spawn(work());\n' }, []],
   [
     'names in comments, strings and tests',

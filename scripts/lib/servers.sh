@@ -148,13 +148,13 @@ mysql_tree() {
     fi
 }
 
-# Prints the first Debian mirror of this machine's apt configuration that has the suite `sid`.
+# debian_mirror [PROXY]: prints the first Debian mirror of this machine's apt configuration that has the suite `sid`.
 debian_mirror() {
     local uri
     for uri in $(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' | sort -u); do
         uri=${uri%/}
         case $uri in http://* | https://*) ;; *) continue ;; esac
-        if curl -fsIL --max-time 20 -o /dev/null "$uri/dists/sid/InRelease"; then
+        if http_proxy=${1:-${http_proxy:-}} curl -fsIL --max-time 20 -o /dev/null "$uri/dists/sid/InRelease"; then
             printf '%s\n' "$uri"
             return 0
         fi
@@ -168,8 +168,8 @@ build_mysql_tree() {
     local tree mirror proxy=
     tree=$(mysql_tree)
     [ -f "$tree/.complete" ] && return 0
-    mirror=$(debian_mirror)
     eval "$(apt-config shell proxy Acquire::http::Proxy)"
+    mirror=$(debian_mirror "$proxy")
     rm -rf --one-file-system -- "$tree"
     mkdir -p "$tree"
     echo "unpacking MySQL from Debian's sid (once)"

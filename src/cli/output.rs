@@ -48,7 +48,7 @@ pub fn projects(projects: &[Project], as_json: bool) -> String {
     "ID\tSLUG\tNAME\tDAYS\tMINUTE_CAP\tCREATED\n".to_owned() + &lines.collect::<String>()
 }
 
-fn document(value: &Value) -> String {
+pub(super) fn document(value: &Value) -> String {
     format!("{value:#}\n")
 }
 

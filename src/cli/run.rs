@@ -1,22 +1,26 @@
 //! Runs a command. What is for a person or a script goes to stdout, what went wrong to stderr.
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+use tokio_util::sync::CancellationToken;
 
 use super::output::{self, NewKey};
-use super::{Cli, Command, EXIT_CONFIG, NewProject, ProjectCommand, check_config};
+use super::{Cli, Command, EXIT_CONFIG, NewProject, ProjectCommand, PurgeArguments, check_config};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseConfig, banner};
 use crate::fold::FoldMailbox;
+use crate::http::maintenance::purged_json;
 use crate::http::state::AppState;
 use crate::ingest::{IncomingBody, Ingest, test_event};
 use crate::key::{ApiKey, KeyKind, KeyRing};
 use crate::limit::Limiter;
-use crate::memory::{BODY_BUDGET_BYTES, BUDGET_WAIT, Budget};
+use crate::maintenance::{Purge, Ran, maintainer};
+use crate::memory::{BUDGET_WAIT, Budget};
 use crate::outcome::Outcomes;
 use crate::project::{Project, ProjectRef, ProjectSlug, ScrubSettings};
 use crate::registry;
@@ -97,7 +101,8 @@ async fn serve(config: Config) -> ExitCode {
             _ = ready => {
                 let key = first_project(&state).await;
                 let key = key.as_ref().map(|(key, secret)| (key.as_str(), secret.as_str()));
-                print!("{}", banner(&state.config, address, key));
+                // Nobody may be reading; that is no reason to end.
+                let _ = write!(std::io::stdout(), "{}", banner(&state.config, address, key));
             }
         }
     }
@@ -156,6 +161,8 @@ async fn on_store(config: Config, command: Command) -> Result<String, String> {
             with_secret(&ring, &project, &key, json)
         }
         Command::SendTest { project } => send_test(&store, &find(&store, &project).await?, &config).await,
+        Command::Maintain => maintain(store).await,
+        Command::Purge(arguments) => purge(store, arguments).await,
         Command::Serve | Command::CheckConfig => Ok(String::new()),
     }
 }
@@ -206,6 +213,40 @@ fn with_secret(ring: &KeyRing, project: &Project, key: &ApiKey, json: bool) -> R
     Ok(output::project_with_key(project, shown, json))
 }
 
+async fn maintain(store: Store) -> Result<String, String> {
+    let (_, maintainer) = maintainer(store, Clock::system());
+    let ran = maintainer.maintain(true, &CancellationToken::new()).await;
+    match ran.map_err(|error| error.to_string())? {
+        Ran::Done(report) => Ok(output::document(&report.json())),
+        other => Err(refused(&other)),
+    }
+}
+
+async fn purge(store: Store, arguments: PurgeArguments) -> Result<String, String> {
+    let PurgeArguments { project, older_than, dry_run } = arguments;
+    let project_id = match project {
+        None => None,
+        Some(project) => Some(find(&store, &project).await?.id),
+    };
+    let (_, maintainer) = maintainer(store, Clock::system());
+    let purge = Purge { project_id, older_than, dry_run };
+    let ran = maintainer.purge(&purge, &CancellationToken::new()).await;
+    match ran.map_err(|error| error.to_string())? {
+        Ran::Done(report) => Ok(output::document(&purged_json(&report, dry_run))),
+        other => Err(refused(&other)),
+    }
+}
+
+fn refused(ran: &Ran) -> String {
+    match ran {
+        Ran::HeldBy(holder) => format!(
+            "instance {} maintains the database; its lease ends in {} ms at the latest",
+            holder.owner, holder.expires_in_ms
+        ),
+        Ran::Done(_) | Ran::TooSoon => "there is nothing to do now".to_owned(),
+    }
+}
+
 /// One event through the whole pipeline, with a writer of its own.
 async fn send_test(store: &Store, project: &Project, config: &Config) -> Result<String, String> {
     let clock = Clock::system();
@@ -216,7 +257,7 @@ async fn send_test(store: &Store, project: &Project, config: &Config) -> Result<
     let slot = WriterSlot::new(queue.clone(), store.clone(), clock.clone(), Arc::<FoldMailbox>::default());
     let name = format!("send-test-{}", clock.now().as_millis());
     let bytes = test_event(&name);
-    let room = Budget::new(BODY_BUDGET_BYTES).reserve(bytes.len(), BUDGET_WAIT).await;
+    let room = Budget::of_bodies().reserve(bytes.len(), BUDGET_WAIT).await;
     let room = room.map_err(|_| "out of memory".to_owned())?;
     let keys = BatchKeys::of_our_own(project.id, &name, clock.now());
     let project = Arc::new(project.clone());

@@ -43,9 +43,10 @@ impl Health {
     fn findings(&self) -> BTreeMap<&'static str, Option<String>> {
         let mut findings = self.checks.read().unwrap_or_else(PoisonError::into_inner).clone();
         let status = self.store.status();
-        let problem =
-            (status != DatabaseStatus::Connected).then(|| format!("The database is {}.", status.name()));
-        findings.entry("database").or_insert(problem);
+        let finding = findings.entry("database").or_default();
+        if status != DatabaseStatus::Connected && finding.is_none() {
+            *finding = Some(format!("The database is {}.", status.name()));
+        }
         findings
     }
 }

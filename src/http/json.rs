@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use bytes::Bytes;
 use poem::http::StatusCode;
 use poem::{Body, Response};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::error::ApiError;
@@ -36,6 +37,18 @@ pub fn reply(status: StatusCode, value: &Value) -> Response {
         .status(status)
         .content_type("application/json")
         .body(Body::from_string(value.to_string()))
+}
+
+/// A reply whose body is written straight from its parts, so that raw JSON in them stays as it is.
+///
+/// # Errors
+/// `Internal` when it can't be written, which would be a fault of ours.
+pub fn reply_of(status: StatusCode, body: &impl Serialize) -> Result<Response, ApiError> {
+    let text = serde_json::to_string(body).map_err(|error| {
+        tracing::error!(%error, "an answer can't be written");
+        ApiError::Internal
+    })?;
+    Ok(Response::builder().status(status).content_type("application/json").body(Body::from_string(text)))
 }
 
 /// A reply without a body.

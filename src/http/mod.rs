@@ -17,6 +17,7 @@ pub mod ingest;
 pub mod json;
 pub mod layers;
 pub mod log_json;
+pub mod maintenance;
 pub mod origin;
 pub mod problem;
 pub mod project_input;
@@ -66,6 +67,10 @@ pub fn routes() -> Vec<RouteSpec> {
         RouteSpec::new(POST, "/admin/projects/:id/keys", Admin, admin::create_key),
         RouteSpec::new(DELETE, "/admin/projects/:id/keys/:key_id", Admin, admin::revoke_key),
         RouteSpec::new(POST, "/admin/projects/:id/test-event", Admin, admin::send_test_event),
+        // Maintenance
+        RouteSpec::new(GET, "/admin/maintenance", Admin, maintenance::show),
+        RouteSpec::new(POST, "/admin/maintain", Admin, maintenance::maintain),
+        RouteSpec::new(POST, "/admin/purge", Admin, maintenance::purge),
         // Sessions: each handler checks what it is given
         RouteSpec::new(GET, "/session", Public, session::status),
         RouteSpec::new(POST, "/session", Public, session::sign_in),

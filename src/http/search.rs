@@ -4,56 +4,81 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use poem::http::StatusCode;
-use serde_json::json;
+use serde::Serialize;
 use tokio::sync::SemaphorePermit;
 
 use crate::error::ApiError;
 use crate::event::EventId;
 use crate::http::guard::{Caller, Reader};
 use crate::http::json;
-use crate::http::log_json::log_json;
+use crate::http::log_json::{LogJson, log_json};
 use crate::http::route::{Call, Reply};
 use crate::http::search_input::{self, SearchInput};
 use crate::project::{Project, ProjectRef};
 use crate::search::cursor::Cursor;
+use crate::search::find::find_event;
 use crate::search::language::ProjectName;
-use crate::search::run::{self, Effort, Scope, SearchRequest};
+use crate::search::run::{self, Budgets, Effort, Scope, SearchRequest};
 use crate::timestamp::Timestamp;
 
 /// Longest a search waits for its turn.
 const TURN_WAIT: Duration = Duration::from_secs(3);
 
+/// A page of events.
+#[derive(Serialize)]
+struct Answer<'a> {
+    logs: Vec<LogJson<'a>>,
+    next_cursor: Option<String>,
+    scanned: ScannedJson,
+    warnings: Vec<String>,
+}
+
+/// What a search read.
+#[derive(Serialize)]
+struct ScannedJson {
+    blocks: u64,
+    events: u64,
+    bytes: u64,
+    ms: u64,
+    complete: bool,
+}
+
 /// `GET /logs`, `GET /api/log`, `GET /admin/logs/search`.
 ///
 /// # Errors
 /// 400 naming the parameter, 404 for a project the caller doesn't have, 503 when too many search at once. While the
-/// database is away the answer is 200, empty, with `complete: false` and the warning `database_away`.
+/// database is away the answer is 200, empty, with `complete: false`, the cursor it was asked with, and the warning
+/// `database_away`.
 pub async fn search(call: Call) -> Reply {
     let now = call.state.clock.now();
     let projects = readable_projects(&call)?;
     let SearchInput { mut criteria, order, after, limit, mut warnings } =
         search_input::parse(call.request.uri().query().unwrap_or(""), now)?;
     criteria.projects = names(&projects);
-    let request = SearchRequest { scopes: scopes(&projects, now), criteria, order, after, limit };
-    let _turn = turn(&call).await?;
+    let budgets = Budgets::default();
+    let request = SearchRequest { scopes: scopes(&projects, now), criteria, order, after, limit, budgets };
+    let turn = turn(&call).await?;
     let page = match run::search(&call.state.store, &request).await {
         Ok(page) => page,
         Err(error) if error.is_away() => {
+            tracing::warn!(%error, "the database did not answer a search");
             warnings.push("database_away".to_owned());
-            run::Page { hits: Vec::new(), next: None, effort: Effort::default() }
+            run::Page { hits: Vec::new(), next: after, effort: Effort::default() }
         }
         Err(error) => return Err(error.into()),
     };
-    let logs: Vec<_> = page.hits.iter().filter_map(|hit| log_json(hit, &projects)).collect();
-    let next = page.next.map(|position| Cursor { order: request.order, position }.encode());
-    let Effort { blocks, events, bytes, ms, complete } = page.effort;
-    let answer = json!({
-        "logs": logs,
-        "next_cursor": next,
-        "scanned": { "blocks": blocks, "events": events, "bytes": bytes, "ms": ms, "complete": complete },
-        "warnings": warnings,
-    });
-    Ok(json::reply(StatusCode::OK, &answer))
+    drop(turn);
+    let Effort { blocks, events, bytes, ms, unreadable, complete } = page.effort;
+    if unreadable > 0 {
+        warnings.push(format!("{unreadable} damaged blocks or events could not be read."));
+    }
+    let answer = Answer {
+        logs: page.hits.iter().filter_map(|hit| log_json(hit, &projects)).collect(),
+        next_cursor: page.next.map(|position| Cursor { order, position }.encode()),
+        scanned: ScannedJson { blocks, events, bytes, ms, complete },
+        warnings,
+    };
+    json::reply_of(StatusCode::OK, &answer)
 }
 
 /// `GET /logs/{id}`.
@@ -63,14 +88,20 @@ pub async fn search(call: Call) -> Reply {
 pub async fn show_event(call: Call) -> Reply {
     let projects = readable_projects(&call)?;
     let id = EventId::parse(call.param("id")).ok_or(ApiError::NotFound)?;
-    let _turn = turn(&call).await?;
+    let turn = turn(&call).await?;
     let scopes = scopes(&projects, call.state.clock.now());
-    let hit = run::find_event(&call.state.store, &scopes, id).await?.ok_or(ApiError::NotFound)?;
+    let hit = find_event(&call.state.store, &scopes, id).await?.ok_or(ApiError::NotFound)?;
+    drop(turn);
     let log = log_json(&hit, &projects).ok_or(ApiError::Internal)?;
-    Ok(json::reply(StatusCode::OK, &log))
+    json::reply_of(StatusCode::OK, &log)
 }
 
-async fn turn(call: &Call) -> Result<SemaphorePermit<'_>, ApiError> {
+/// Waits for a turn to read: as many as there are connections for reads, in the order they came. A client that goes
+/// away gives its turn, or its place among those who wait, to the next.
+///
+/// # Errors
+/// `Overloaded` after [`TURN_WAIT`].
+pub async fn turn(call: &Call) -> Result<SemaphorePermit<'_>, ApiError> {
     let turn = tokio::time::timeout(TURN_WAIT, call.state.searches.acquire()).await;
     turn.ok().and_then(Result::ok).ok_or(ApiError::Overloaded(1))
 }

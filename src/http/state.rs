@@ -1,10 +1,12 @@
 //! What every handler can reach.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use tokio::sync::{Mutex, Semaphore};
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -14,14 +16,15 @@ use crate::http::session::Sessions;
 use crate::ingest::Ingest;
 use crate::key::{KeyDirectory, KeyRing, KeyStatus, VerifiedKey};
 use crate::limit::Limiter;
+use crate::maintenance::Maintenance;
 use crate::memory::Budget;
 use crate::removal::Removals;
-use crate::store::{Store, StoreError};
+use crate::store::{DatabaseStatus, READ_CONNECTIONS, Store, StoreError};
 
-/// How often requests with unknown keys may make the directory reload, in milliseconds.
-pub const DIRECTORY_REFRESH_MIN_MILLIS: i64 = 1_000;
-/// Searches at once; further ones wait their turn.
-pub const MAX_SEARCHES: usize = 3;
+/// Time between two reloads of the directory that requests with unknown keys ask for; who asks in between waits.
+pub const DIRECTORY_REFRESH_MIN: Duration = Duration::from_secs(1);
+/// Searches at once; further ones wait their turn. Each holds a connection for reads while it works.
+pub const MAX_SEARCHES: usize = READ_CONNECTIONS;
 
 /// Everything a handler can reach.
 pub struct AppState {
@@ -51,13 +54,16 @@ pub struct AppState {
     pub ingest: Arc<Ingest>,
     /// Removes what an admin deleted.
     pub removals: Removals,
+    /// Keeps the database small.
+    pub maintenance: Maintenance,
     /// Turns for searches.
     pub searches: Semaphore,
     used: AtomicBool,
     reloading: Mutex<()>,
     /// Whether the last reload worked.
     directory_is_current: AtomicBool,
-    last_asked_reload: AtomicI64,
+    /// When the last reload that a request asked for began; held while one goes on.
+    asked_reload: Mutex<Option<Instant>>,
 }
 
 /// What the state is put together from; the rest of it is derived.
@@ -82,14 +88,16 @@ pub struct Parts {
     pub ingest: Arc<Ingest>,
     /// Removes what an admin deleted.
     pub removals: Removals,
+    /// Keeps the database small.
+    pub maintenance: Maintenance,
 }
 
 impl AppState {
     /// Puts the state together; what is derived from secrets is derived here, and nothing is read or started.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, clock, store, directory, health, metrics, limiter, bodies, ingest, removals } =
-            parts;
+        let Parts { config, clock, store, directory, health, metrics, limiter, bodies, ingest, .. } = parts;
+        let (removals, maintenance) = (parts.removals, parts.maintenance);
         let key_ring = Arc::new(KeyRing::new(&config.hmac_secret, config.hmac_secret_previous.as_ref()));
         Self {
             sessions: Sessions::new(&key_ring, &config.admin_token),
@@ -105,11 +113,12 @@ impl AppState {
             bodies,
             ingest,
             removals,
+            maintenance,
             searches: Semaphore::new(MAX_SEARCHES),
             used: AtomicBool::new(false),
             reloading: Mutex::new(()),
             directory_is_current: AtomicBool::new(false),
-            last_asked_reload: AtomicI64::new(i64::MIN),
+            asked_reload: Mutex::new(None),
         }
     }
 
@@ -128,6 +137,18 @@ impl AppState {
     /// # Errors
     /// When the storage can't be read; the directory stays as it was.
     pub async fn reload_directory(&self) -> Result<(), StoreError> {
+        if let Err(away) = self.store.refuse_while_away() {
+            self.directory_is_current.store(false, Ordering::Release);
+            return Err(away);
+        }
+        self.load_directory().await
+    }
+
+    /// As [`AppState::reload_directory`], also while the database is away: for the task that finds out whether it is.
+    ///
+    /// # Errors
+    /// As [`AppState::reload_directory`].
+    pub async fn load_directory(&self) -> Result<(), StoreError> {
         let _turn = self.reloading.lock().await;
         let loaded = self.store.load_directory().await;
         let result = loaded.map(|(projects, keys)| self.directory.replace(projects, &keys));
@@ -136,33 +157,36 @@ impl AppState {
     }
 
     /// What is known of a key, after a reload of the directory where it may be newer than that. Reloads asked for here
-    /// come at most once in [`DIRECTORY_REFRESH_MIN_MILLIS`] over all requests.
+    /// come at most once in [`DIRECTORY_REFRESH_MIN`] over all requests; a request waits for one that began after it.
     ///
     /// [`KeyStatus::Unknown`] then means that the database can't be asked now; a key the database doesn't have is
     /// [`KeyStatus::Revoked`].
     pub async fn key_status(&self, key: &VerifiedKey) -> KeyStatus {
         let status = self.directory.lookup(key);
-        if status != KeyStatus::Unknown {
+        if status != KeyStatus::Unknown || self.store.status() != DatabaseStatus::Connected {
             return status;
         }
-        if self.take_reload_turn() {
-            if let Err(error) = self.reload_directory().await {
-                tracing::debug!(?error, "the key directory could not be reloaded for an unknown key");
-            }
-        } else {
-            // Another request may be reloading: its result is ours too.
-            drop(self.reloading.lock().await);
-        }
+        self.reload_for_unknown_key().await;
         match self.directory.lookup(key) {
             KeyStatus::Unknown if self.directory_is_current.load(Ordering::Acquire) => KeyStatus::Revoked,
             status => status,
         }
     }
 
-    fn take_reload_turn(&self) -> bool {
-        let now = self.clock.now().as_millis();
-        let last = self.last_asked_reload.load(Ordering::Acquire);
-        let due = now.saturating_sub(last) >= DIRECTORY_REFRESH_MIN_MILLIS || now < last;
-        due && self.last_asked_reload.compare_exchange(last, now, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    /// A key made just before a request is in a snapshot that was begun after the request came, and perhaps in no
+    /// earlier one.
+    async fn reload_for_unknown_key(&self) {
+        let came = Instant::now();
+        let mut last = self.asked_reload.lock().await;
+        if last.is_some_and(|began| began > came) {
+            return;
+        }
+        if let Some(began) = *last {
+            tokio::time::sleep_until(began + DIRECTORY_REFRESH_MIN).await;
+        }
+        *last = Some(Instant::now());
+        if let Err(error) = self.reload_directory().await {
+            tracing::debug!(?error, "the key directory could not be reloaded for an unknown key");
+        }
     }
 }

@@ -13,6 +13,7 @@ use crate::http::json;
 use crate::http::route::{Call, Reply};
 use crate::http::search::readable_projects;
 use crate::http::search_input::time;
+use crate::maintenance::wide_before;
 use crate::project::Project;
 use crate::store::{StorageUsed, Store, StoreError};
 use crate::timestamp::Timestamp;
@@ -63,10 +64,24 @@ fn range(query: &str, now: Timestamp) -> Result<Range, ApiError> {
         return Err(ApiError::InvalidParameter("from must be before to, by at most 90 days.".to_owned()));
     }
     let seconds = length / 1_000 + 1;
-    let width = WIDTHS.into_iter().find(|width| seconds / width < MAX_BUCKETS).unwrap_or(86_400);
+    let finest = finest_width(from.as_seconds(), now.as_seconds());
+    let fits = |width: &i64| *width >= finest && seconds / width < MAX_BUCKETS;
+    let width = WIDTHS.into_iter().find(fits).unwrap_or(86_400);
     let from = from.as_seconds().div_euclid(width) * width;
     let to = (to.as_seconds().div_euclid(width) + 1) * width;
     Ok(Range { from, to, width })
+}
+
+/// What is counted of past time may stand in whole minutes or hours already; a finer range would cut through them.
+fn finest_width(from: i64, now: i64) -> i64 {
+    let (minutes_before, hours_before) = wide_before(now);
+    if from < hours_before {
+        3_600
+    } else if from < minutes_before {
+        60
+    } else {
+        10
+    }
 }
 
 #[derive(Default)]

@@ -100,3 +100,22 @@ async fn a_waiter_that_gives_up_leaves_no_bytes_behind() {
     assert_eq!(budget.used(), 0);
     assert!(budget.reserve(100, NOW).await.is_ok());
 }
+
+#[tokio::test]
+async fn growth_leaves_what_is_kept_back_to_those_that_start() {
+    let budget = Budget::keeping_back(100, 30);
+    let mut large = budget.reserve(5, NOW).await.expect("room");
+    assert_eq!(large.grow(71, Duration::MAX).await, Err(Exhausted::TooLarge));
+    large.grow(60, NOW).await.expect("room to grow");
+    let mut other = budget.reserve(5, NOW).await.expect("room");
+    assert_eq!(other.grow(11, NOW).await, Err(Exhausted::Busy));
+    other.grow(10, NOW).await.expect("all that is left to grow into");
+    let small = budget.reserve(20, NOW).await.expect("room to start");
+    assert_eq!(budget.used(), 100);
+    large.shrink_to(5);
+    drop(small);
+    assert_eq!(budget.used(), 20);
+    other.grow(60, NOW).await.expect("what was grown is given back first");
+    drop((large, other));
+    assert_eq!(budget.used(), 0);
+}

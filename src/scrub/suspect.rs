@@ -50,7 +50,7 @@ const FOLD: u64 = 0x2020_2020_2020_2020;
 const UPPER_BITS: u64 = 0xe0e0_e0e0_e0e0_e0e0;
 
 /// Tell-tales with all four bytes known, in lower case.
-const TELL_TALES: [(&[u8; 4], Kind); 42] = [
+const TELL_TALES: [(&[u8; 4], Kind); 43] = [
     (b"pass", Kind::Word),
     (b"secr", Kind::Word),
     (b"apik", Kind::Word),
@@ -87,6 +87,7 @@ const TELL_TALES: [(&[u8; 4], Kind); 42] = [
     (b"asia", Kind::Prefix),
     (b"glpa", Kind::Prefix),
     (b"tkl_", Kind::Prefix),
+    (b"tkr_", Kind::Prefix),
     (b"npm_", Kind::Prefix),
     (b"aiza", Kind::Prefix),
     (b"whse", Kind::Prefix),

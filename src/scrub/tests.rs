@@ -177,6 +177,7 @@ fn the_text_around_a_secret_stays() {
         ("password: -----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY----- b", "password: [scrubbed] b"),
         ("4111 1111 1111 1111 12/29", "[scrubbed] 12/29"),
         ("api key: abc", "api key: [scrubbed]"),
+        ("key tkl_8bcdefghij0 or tkr_8bcdefghij0", "key [scrubbed] or [scrubbed]"),
         ("Größe=1 password=größe ß", "Größe=1 password=[scrubbed] ß"),
         ("Cookie: a=b; c=d\nHost: x", "Cookie: [scrubbed]\nHost: x"),
         (

@@ -9,7 +9,7 @@ use memchr::{memchr, memmem};
 const MAX_USERINFO: usize = 512;
 
 /// Prefix, least bytes that follow, whether only letters and digits follow.
-const PREFIXES: [(&str, usize, bool); 23] = [
+const PREFIXES: [(&str, usize, bool); 24] = [
     ("sk_live_", 8, false),
     ("sk_test_", 8, false),
     ("rk_live_", 8, false),
@@ -28,6 +28,7 @@ const PREFIXES: [(&str, usize, bool); 23] = [
     ("xoxs-", 8, false),
     ("glpat-", 8, false),
     ("tkl_", 10, true),
+    ("tkr_", 10, true),
     ("npm_", 30, true),
     ("AIza", 30, false),
     ("whsec_", 16, false),

@@ -4,12 +4,17 @@ use std::collections::VecDeque;
 
 use super::cursor::Order;
 use super::run::Scope;
+use super::segment::edge;
 use crate::block::BlockHeader;
-use crate::store::{BlockQuery, Store, StoreError};
+use crate::store::{BlockQuery, Snapshot, StoreError};
 use crate::timestamp::Timestamp;
 
-/// Headers read at a time and project.
-const PAGE: usize = 64;
+/// Headers of the first read, all projects together, about; a project's next read is twice as large.
+const FIRST_PAGE: usize = 64;
+/// Headers read at a time and project at most. A header without token filters has about 200 bytes.
+const MAX_PAGE: usize = 512;
+/// The same with token filters, which have about 8 KiB and at most 128 KiB.
+const MAX_PAGE_WITH_FILTERS: usize = 64;
 
 /// One project's headers.
 struct ProjectHeaders {
@@ -27,38 +32,29 @@ pub(super) struct HeaderStream {
 impl HeaderStream {
     /// Blocks of `scopes` with events in `[from, to)`; with their token filters when `filters`.
     pub fn new(scopes: &[Scope], from: Timestamp, to: Timestamp, order: Order, filters: bool) -> Self {
-        let projects = scopes
-            .iter()
-            .map(|scope| ProjectHeaders {
-                query: BlockQuery {
-                    project_id: scope.project_id,
-                    from,
-                    to,
-                    received_after: scope.received_after,
-                    filters,
-                    ascending: order == Order::Ascending,
-                    after: None,
-                    limit: PAGE,
-                },
-                waiting: VecDeque::new(),
-                ended: false,
-            })
-            .collect();
-        Self { order, projects }
+        let limit = (FIRST_PAGE / scopes.len().max(1)).max(2);
+        let ascending = order == Order::Ascending;
+        let projects = scopes.iter().map(|scope| {
+            let Scope { project_id, received_after } = *scope;
+            let query =
+                BlockQuery { project_id, from, to, received_after, filters, ascending, after: None, limit };
+            ProjectHeaders { query, waiting: VecDeque::new(), ended: false }
+        });
+        Self { order, projects: projects.collect() }
     }
 
-    /// The time by which a header stands in this order: nothing after it has a better one.
-    pub fn edge(&self, header: &BlockHeader) -> Timestamp {
-        match self.order {
-            Order::Descending => header.ts_last,
-            Order::Ascending => header.ts_first,
-        }
-    }
-
-    /// The best header, left in the stream.
-    pub async fn peek(&mut self, store: &Store) -> Result<Option<&BlockHeader>, StoreError> {
-        for project in &mut self.projects {
-            project.fill(store).await?;
+    /// The best header, left in the stream. Reads what is needed to tell, in one round trip for all projects.
+    pub async fn peek(&mut self, snapshot: &mut Snapshot) -> Result<Option<&BlockHeader>, StoreError> {
+        let empty = |project: &&mut ProjectHeaders| !project.ended && project.waiting.is_empty();
+        let mut empty: Vec<&mut ProjectHeaders> = self.projects.iter_mut().filter(empty).collect();
+        if !empty.is_empty() {
+            let queries: Vec<&BlockQuery> = empty.iter().map(|project| &project.query).collect();
+            let mut headers = snapshot.block_headers(&queries).await?.into_iter().peekable();
+            for project in &mut empty {
+                let own = |header: &BlockHeader| header.project_id == project.query.project_id;
+                let page = std::iter::from_fn(|| headers.next_if(own)).collect();
+                project.take_page(page);
+            }
         }
         Ok(self.best().and_then(|index| self.projects[index].waiting.front()))
     }
@@ -70,7 +66,7 @@ impl HeaderStream {
 
     fn best(&self) -> Option<usize> {
         let fronts = self.projects.iter().enumerate().filter_map(|(index, project)| {
-            project.waiting.front().map(|header| (self.edge(header), header.id, index))
+            project.waiting.front().map(|header| (edge(header, self.order), header.id, index))
         });
         let best = match self.order {
             Order::Descending => fronts.max(),
@@ -81,17 +77,14 @@ impl HeaderStream {
 }
 
 impl ProjectHeaders {
-    async fn fill(&mut self, store: &Store) -> Result<(), StoreError> {
-        if self.ended || !self.waiting.is_empty() {
-            return Ok(());
-        }
-        let page = store.read().await?.block_headers(&self.query).await?;
-        self.ended = page.len() < PAGE;
-        if let Some(last) = page.last() {
+    fn take_page(&mut self, page: VecDeque<BlockHeader>) {
+        self.ended = page.len() < self.query.limit;
+        if let Some(last) = page.back() {
             let edge = if self.query.ascending { last.ts_first } else { last.ts_last };
             self.query.after = Some((edge, last.id));
         }
-        self.waiting.extend(page);
-        Ok(())
+        let most = if self.query.filters { MAX_PAGE_WITH_FILTERS } else { MAX_PAGE };
+        self.query.limit = (self.query.limit * 2).min(most);
+        self.waiting = page;
     }
 }

@@ -59,6 +59,7 @@ pub fn scan_block(raw: &[u8], filter: &EventFilter, out: &mut TopEvents) -> Scan
             continue;
         }
         if !out.has_room_for(&position) {
+            out.pass_over(position.ts);
             break;
         }
         match StoredEvent::parse(candidate.line) {
@@ -86,7 +87,7 @@ impl Candidate<'_> {
 /// Gathers the lines of one body that may match.
 struct Candidates<'a, 'b> {
     filter: &'b EventFilter,
-    out: &'b TopEvents,
+    out: &'b mut TopEvents,
     list: Vec<Candidate<'a>>,
     unreadable: u64,
 }
@@ -96,10 +97,9 @@ impl<'a> Candidates<'a, '_> {
     fn consider(&mut self, line: &'a [u8]) {
         match LineHead::parse(line) {
             None => self.unreadable += 1,
-            Some(head) if self.filter.admits_head(&head) && self.out.may_take(head.ts, head.ts) => {
-                self.list.push(Candidate { head, line });
-            }
-            Some(_) => {}
+            Some(head) if !self.filter.admits_head(&head) => {}
+            Some(head) if self.out.may_take(head.ts, head.ts) => self.list.push(Candidate { head, line }),
+            Some(head) => self.out.pass_over(head.ts),
         }
     }
 

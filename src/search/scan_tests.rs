@@ -100,6 +100,24 @@ fn events_are_parsed_only_while_they_could_be_taken() {
     assert_eq!(top.len(), 1);
 }
 
+#[test]
+fn what_finds_no_room_is_not_forgotten() {
+    let events = ["a", "b", "c"].map(samples::plain);
+    let raw = samples::of(&[&events]).body();
+    for (limit, more) in [(2, true), (3, false)] {
+        let mut top = TopEvents::new(Order::Descending, None, limit);
+        scan_block(&raw, &text(""), &mut top);
+        assert_eq!((top.len(), top.has_more()), (limit, more));
+    }
+    // A page that is full before the block is read.
+    let mut full = TopEvents::new(Order::Descending, None, 1);
+    let later = Event { ts: Timestamp::from_millis(NOON + 5), ..samples::plain("later") };
+    scan_block(&samples::of(&[&[later]]).body(), &text(""), &mut full);
+    assert!(!full.has_more());
+    scan_block(&raw, &text(""), &mut full);
+    assert!(full.has_more());
+}
+
 proptest! {
     #[test]
     fn a_scan_finds_what_the_naive_matcher_finds(
@@ -119,13 +137,15 @@ proptest! {
         if !ascending {
             expected.reverse();
         }
+        let beyond = expected.len() > limit;
         expected.truncate(limit);
         let mut top = TopEvents::new(order, after, limit);
         let scanned = scan_block(&sample.body(), &EventFilter::new(criteria), &mut top);
         prop_assert_eq!((scanned.events, scanned.unreadable), (sample.events.len() as u64, 0));
+        prop_assert!(top.has_more() || !beyond, "the page would seem to be the last");
         let hits = top.into_hits();
-        for (position, line) in &hits {
-            prop_assert_eq!(StoredEvent::parse(line).unwrap().id, position.id);
+        for (position, hit) in &hits {
+            prop_assert_eq!(StoredEvent::parse(&hit.line).unwrap().id, position.id);
         }
         let found: Vec<_> = hits.into_iter().map(|(position, _)| position).collect();
         prop_assert_eq!(found, expected);

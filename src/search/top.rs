@@ -6,7 +6,16 @@ use super::cursor::{Order, Position};
 use crate::timestamp::Timestamp;
 
 /// Most bytes of lines kept; a page of larger events is shorter than its limit.
-pub const MAX_BYTES: usize = 16 << 20;
+pub const MAX_BYTES: usize = 4 << 20;
+
+/// An event found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// Its project.
+    pub project_id: i64,
+    /// Its stored line.
+    pub line: Vec<u8>,
+}
 
 /// The first events in an order, after a position.
 ///
@@ -18,17 +27,48 @@ pub struct TopEvents {
     after: Option<Position>,
     limit: usize,
     max_bytes: usize,
-    hits: BTreeMap<Position, Vec<u8>>,
+    project_id: i64,
+    hits: BTreeMap<Position, Hit>,
     bytes: usize,
     /// The first event that was pushed out; nothing from there on is taken.
     end: Option<Position>,
+    /// An event of this page or a later one found no room.
+    passed_over: bool,
 }
 
 impl TopEvents {
     /// At most `limit` events that come after `after`.
     #[must_use]
     pub const fn new(order: Order, after: Option<Position>, limit: usize) -> Self {
-        Self { order, after, limit, max_bytes: MAX_BYTES, hits: BTreeMap::new(), bytes: 0, end: None }
+        Self {
+            order,
+            after,
+            limit,
+            max_bytes: MAX_BYTES,
+            project_id: 0,
+            hits: BTreeMap::new(),
+            bytes: 0,
+            end: None,
+            passed_over: false,
+        }
+    }
+
+    /// With room for fewer bytes than [`MAX_BYTES`].
+    #[must_use]
+    pub const fn within(mut self, max_bytes: usize) -> Self {
+        self.max_bytes = max_bytes;
+        self
+    }
+
+    /// An empty one for the same page.
+    #[must_use]
+    pub const fn empty_copy(&self) -> Self {
+        Self::new(self.order, self.after, self.limit).within(self.max_bytes)
+    }
+
+    /// What is offered from now on is this project's.
+    pub const fn set_project(&mut self, project_id: i64) {
+        self.project_id = project_id;
     }
 
     /// The order.
@@ -83,19 +123,34 @@ impl TopEvents {
 
     /// Offers an event. An event offered twice is held once.
     pub fn offer(&mut self, position: Position, line: &[u8]) {
-        if !self.takes(&position) {
-            return;
+        if self.takes(&position) {
+            self.hold(position, Hit { project_id: self.project_id, line: line.to_vec() });
         }
-        self.hold(position, line.to_vec());
     }
 
-    fn takes(&self, position: &Position) -> bool {
-        self.is_after(position) && self.has_room_for(position) && !self.hits.contains_key(position)
+    fn takes(&mut self, position: &Position) -> bool {
+        if !self.is_after(position) || self.hits.contains_key(position) {
+            return false;
+        }
+        let has_room = self.has_room_for(position);
+        if !has_room {
+            self.pass_over(position.ts);
+        }
+        has_room
     }
 
-    fn hold(&mut self, position: Position, line: Vec<u8>) {
-        self.bytes += line.len();
-        self.hits.insert(position, line);
+    /// Notes that an event at `ts`, which may or may not match, was left unread for lack of room.
+    pub fn pass_over(&mut self, ts: Timestamp) {
+        self.passed_over |= self.limit > 0
+            && self.after.is_none_or(|after| match self.order {
+                Order::Descending => ts <= after.ts,
+                Order::Ascending => ts >= after.ts,
+            });
+    }
+
+    fn hold(&mut self, position: Position, hit: Hit) {
+        self.bytes += hit.line.len();
+        self.hits.insert(position, hit);
         while self.hits.len() > self.limit || (self.bytes > self.max_bytes && self.hits.len() > 1) {
             self.push_out();
         }
@@ -106,32 +161,28 @@ impl TopEvents {
             Order::Descending => self.hits.pop_first(),
             Order::Ascending => self.hits.pop_last(),
         };
-        if let Some((position, line)) = last {
-            self.bytes -= line.len();
+        if let Some((position, hit)) = last {
+            self.bytes -= hit.line.len();
             self.end = Some(position);
         }
     }
 
     /// Takes what another search in the same order, page and limit found.
     pub fn merge(&mut self, other: Self) {
+        self.passed_over |= other.passed_over;
         if let Some(end) = other.end {
             self.end = self.end.filter(|own| own.precedes(&end, self.order)).or(Some(end));
         }
         while let (Some(last), Some(end)) = (self.last(), self.end)
             && !last.precedes(&end, self.order)
         {
-            self.bytes -= self.hits.remove(&last).map_or(0, |line| line.len());
+            self.bytes -= self.hits.remove(&last).map_or(0, |hit| hit.line.len());
         }
-        for (position, line) in other.hits {
+        for (position, hit) in other.hits {
             if self.takes(&position) {
-                self.hold(position, line);
+                self.hold(position, hit);
             }
         }
-    }
-
-    /// The places of the events held, in no particular order.
-    pub fn positions(&self) -> impl Iterator<Item = &Position> {
-        self.hits.keys()
     }
 
     /// How many are held.
@@ -146,15 +197,16 @@ impl TopEvents {
         self.hits.is_empty()
     }
 
-    /// Whether something was pushed out, so that there is certainly more; false says nothing.
+    /// Whether something found no room, so that a further page may have more. False says that everything it was
+    /// offered is held.
     #[must_use]
     pub const fn has_more(&self) -> bool {
-        self.end.is_some()
+        self.end.is_some() || self.passed_over
     }
 
-    /// The events in order, each with its line.
+    /// The events in order.
     #[must_use]
-    pub fn into_hits(self) -> Vec<(Position, Vec<u8>)> {
+    pub fn into_hits(self) -> Vec<(Position, Hit)> {
         let mut hits: Vec<_> = self.hits.into_iter().collect();
         if self.order == Order::Descending {
             hits.reverse();

@@ -86,7 +86,9 @@ proptest! {
         if !ascending {
             expected.reverse();
         }
+        let beyond = expected.len() > limit;
         expected.truncate(limit);
+        prop_assert_eq!(top.has_more(), limit > 0 && beyond);
         let held: Vec<_> = top.into_hits().into_iter().map(|(position, _)| position).collect();
         prop_assert_eq!(held, expected);
     }
@@ -103,7 +105,7 @@ proptest! {
             target.offer(position, &vec![0; lines[&position]]);
         }
         top.merge(other);
-        prop_assert_eq!(top.bytes, top.hits.values().map(Vec::len).sum::<usize>());
+        prop_assert_eq!(top.bytes, top.hits.values().map(|hit| hit.line.len()).sum::<usize>());
         prop_assert!(top.bytes <= 8 && top.len() <= 5);
         let held: Vec<_> = top.into_hits().into_iter().map(|(position, _)| position).collect();
         let first: Vec<_> = lines.keys().take(held.len()).copied().collect();

@@ -66,7 +66,7 @@ impl Store {
     /// # Errors
     /// What the database said.
     pub async fn load_directory(&self) -> Result<(Vec<Project>, Vec<KeyRecord>), StoreError> {
-        let mut session = self.work().await?;
+        let mut session = self.probe().await?;
         let projects = super::projects::list(&mut session).await?;
         let find = format!("SELECT {COLUMNS} FROM api_keys ORDER BY project_id, number LIMIT {MAX_ALL_KEYS}");
         let keys = session.query(&find, &[], STATEMENT_TIMEOUT).await?;

@@ -8,7 +8,7 @@ use futures_util::{FutureExt, TryStreamExt};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Either};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Either, Row as _};
 
 use super::dialect::Dialect;
 use super::error::StoreError;
@@ -48,7 +48,18 @@ enum Wire {
 pub struct Connection {
     wire: Wire,
     clean: bool,
+    /// Bytes of the largest packet the server takes. It breaks the connection over a larger one, which would look like
+    /// an outage and be tried again, so that is refused here.
+    max_packet: usize,
 }
+
+/// Seconds after which a server gives up a connection of ours that says nothing: a network that went silent inside a
+/// transaction leaves its locks for no longer. More than the pool lets a connection idle without asking it.
+const SILENCE_SECONDS: u32 = 40;
+/// Seconds a statement waits for another transaction's lock: short, so that one lock isn't taken for an outage.
+pub const LOCK_WAIT_SECONDS: u32 = 1;
+/// What a packet has beside the text or the values it carries.
+const PACKET_OVERHEAD: usize = 512;
 
 /// A text packet of several statements: how many ran before the one that failed, and why it failed.
 #[derive(Debug)]
@@ -69,16 +80,14 @@ impl Connection {
             match target {
                 Target::MySql { options, autocommit } => {
                     let mut wire = options.connect().await?;
-                    if !autocommit {
-                        sqlx::raw_sql("SET autocommit=0").execute(&mut wire).await?;
-                    }
-                    Ok(Wire::MySql(wire))
+                    let max_packet = start_session(&mut wire, *autocommit).await?;
+                    Ok((Wire::MySql(wire), max_packet))
                 }
-                Target::Sqlite(options) => options.connect().await.map(Wire::Sqlite),
+                Target::Sqlite(options) => Ok((Wire::Sqlite(options.connect().await?), usize::MAX)),
             }
         };
-        let wire = within(timeout, open).await?;
-        Ok(Self { wire, clean: true })
+        let (wire, max_packet) = within(timeout, open).await?;
+        Ok(Self { wire, clean: true, max_packet })
     }
 
     /// Which SQL it speaks.
@@ -96,6 +105,16 @@ impl Connection {
         self.clean
     }
 
+    fn check_size(&self, bytes: usize) -> Result<(), StoreError> {
+        if bytes.saturating_add(PACKET_OVERHEAD) <= self.max_packet {
+            return Ok(());
+        }
+        let max = self.max_packet;
+        Err(StoreError::Refused(format!(
+            "{bytes} bytes are more than the server's max_allowed_packet of {max}"
+        )))
+    }
+
     /// Runs a prepared statement; returns the rows it changed (on a server: matched).
     ///
     /// # Errors
@@ -106,6 +125,7 @@ impl Connection {
         values: &[Value<'_>],
         timeout: Duration,
     ) -> Result<u64, StoreError> {
+        self.check_size(sql.len().max(values.iter().map(Value::wire_bytes).sum()))?;
         let was_clean = std::mem::replace(&mut self.clean, false);
         let sql = AssertSqlSafe(sql.to_owned());
         let changed = match &mut self.wire {
@@ -148,11 +168,13 @@ impl Connection {
         Ok(rows)
     }
 
-    /// Runs one query as text, for lists whose length varies. The caller quotes what it puts in.
+    /// Runs a query as text, for lists whose length varies, or several of them, separated by `;`: their rows come one
+    /// after the other. The caller quotes what it puts in.
     ///
     /// # Errors
     /// As [`Connection::execute`].
     pub async fn select(&mut self, sql: String, timeout: Duration) -> Result<Vec<Row>, StoreError> {
+        self.check_size(sql.len())?;
         let was_clean = std::mem::replace(&mut self.clean, false);
         let query = sqlx::raw_sql(AssertSqlSafe(sql));
         let rows = match &mut self.wire {
@@ -167,11 +189,24 @@ impl Connection {
         Ok(rows)
     }
 
+    /// Starts a transaction that only reads, and runs its first queries in the same packet: everything read until it
+    /// ends is as it was at this moment. The connection is not clean until [`Connection::commit`].
+    ///
+    /// # Errors
+    /// As [`Connection::execute`].
+    pub async fn begin_snapshot(&mut self, select: &str, timeout: Duration) -> Result<Vec<Row>, StoreError> {
+        let begin = self.dialect().begin_snapshot();
+        let rows = self.select(format!("{begin};{select}"), timeout).await?;
+        self.clean = false;
+        Ok(rows)
+    }
+
     /// Sends several statements, separated by `;`, in one packet of text. The caller quotes what it puts in.
     ///
     /// # Errors
     /// The first failure, with the number of statements that went well before it.
     pub async fn packet(&mut self, sql: String, timeout: Duration) -> Result<(), PacketError> {
+        self.check_size(sql.len()).map_err(|error| PacketError { done: 0, error })?;
         let was_clean = std::mem::replace(&mut self.clean, false);
         let mut done = 0;
         let sql = sqlx::raw_sql(AssertSqlSafe(sql));
@@ -196,6 +231,21 @@ impl Connection {
         sent.map_err(|error| PacketError { done, error })?;
         self.clean = was_clean;
         Ok(())
+    }
+
+    /// Runs one statement as text, for lists whose length varies; returns the rows it changed (on a server: matched).
+    ///
+    /// # Errors
+    /// As [`Connection::execute`].
+    pub async fn change(&mut self, sql: String, timeout: Duration) -> Result<u64, StoreError> {
+        let was_clean = std::mem::replace(&mut self.clean, false);
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql));
+        let changed = match &mut self.wire {
+            Wire::MySql(wire) => within(timeout, sql.execute(wire)).await?.rows_affected(),
+            Wire::Sqlite(wire) => within(timeout, sql.execute(wire)).await?.rows_affected(),
+        };
+        self.clean = was_clean;
+        Ok(changed)
     }
 
     /// Starts a transaction that will write; the connection is not clean until it ends.
@@ -287,6 +337,31 @@ impl Connection {
         self.clean = was_clean;
         Ok(())
     }
+}
+
+/// Sets a new session up in one round trip; gives the largest packet the server takes, in bytes.
+async fn start_session(wire: &mut MySqlConnection, autocommit: bool) -> Result<usize, sqlx::Error> {
+    let autocommit = u8::from(autocommit);
+    let sql = format!(
+        "SET autocommit={autocommit}; SELECT CAST(@@max_allowed_packet AS SIGNED); \
+         SET wait_timeout={SILENCE_SECONDS}, innodb_lock_wait_timeout={LOCK_WAIT_SECONDS}"
+    );
+    let mut max_packet = None;
+    let mut results = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(wire);
+    loop {
+        match results.try_next().await {
+            Ok(Some(Either::Right(row))) => max_packet = usize::try_from(row.try_get::<i64, _>(0)?).ok(),
+            Ok(Some(Either::Left(_))) => {}
+            Ok(None) => break,
+            // The last two settings bound waits; a kin of MySQL that lacks them is used without.
+            Err(sqlx::Error::Database(error)) if max_packet.is_some() => {
+                tracing::debug!(%error, "waits are not bounded by the server");
+                break;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(max_packet.unwrap_or(usize::MAX))
 }
 
 pub(super) async fn within<T>(

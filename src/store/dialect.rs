@@ -59,6 +59,18 @@ impl Dialect {
             Self::Sqlite => "BEGIN IMMEDIATE",
         }
     }
+
+    /// Starts a transaction that only reads and sees one moment, also where the server's default is to see each
+    /// commit at once. Without `READ ONLY`: `TiDB` has no grammar for both.
+    #[must_use]
+    pub const fn begin_snapshot(self) -> &'static str {
+        match self {
+            Self::MySql => {
+                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;START TRANSACTION WITH CONSISTENT SNAPSHOT"
+            }
+            Self::Sqlite => "BEGIN",
+        }
+    }
 }
 
 #[cfg(test)]

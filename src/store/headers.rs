@@ -1,5 +1,6 @@
 //! Reading blocks back: headers by time, bodies by id.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use uuid::Uuid;
@@ -8,7 +9,7 @@ use super::STATEMENT_TIMEOUT;
 use super::blocks::{HEADER, hex_literal, least_id};
 use super::connection::Connection;
 use super::error::StoreError;
-use super::value::{Row, Value};
+use super::value::Row;
 use crate::block::counts::decode_counts;
 use crate::block::{Block, BlockHeader, Codec};
 use crate::timestamp::Timestamp;
@@ -16,7 +17,7 @@ use crate::timestamp::Timestamp;
 /// A merged block keeps its oldest part's id: at most an hour older than a batch in it.
 const OLDER_ID_MS: i64 = 3_660_000;
 /// A block's id is made when it is encoded: at most this long after a batch in it was received.
-const LATER_ID_MS: i64 = 900_000;
+pub(super) const LATER_ID_MS: i64 = 900_000;
 
 fn read_header(row: &Row, filters: bool) -> Result<BlockHeader, StoreError> {
     let codec = match row.int(9)? {
@@ -64,58 +65,76 @@ pub struct BlockQuery {
     pub limit: usize,
 }
 
+impl BlockQuery {
+    /// The query as text: all of it is numbers and ids, so nothing in it needs quoting, and several fit one packet.
+    pub(super) fn sql(&self) -> String {
+        let Self { project_id, limit, .. } = self;
+        let [from, to, received_after] = [self.from, self.to, self.received_after].map(Timestamp::as_millis);
+        let filters = if self.filters { ", id_filter, text_filter" } else { "" };
+        let (column, compare, order) =
+            if self.ascending { ("ts_first", ">", "ASC") } else { ("ts_last", "<", "DESC") };
+        let mut sql = format!(
+            "SELECT {HEADER}{filters} FROM blocks WHERE project_id = {project_id} AND ts_last >= {from} \
+             AND ts_first < {to} AND received_last >= {received_after}"
+        );
+        if let Some((ts, id)) = &self.after {
+            let (ts, id) = (ts.as_millis(), hex_literal(id.as_bytes()));
+            // The first condition follows from the second; it is what an index range is made of.
+            let _ = write!(
+                sql,
+                " AND {column} {compare}= {ts} AND ({column} {compare} {ts} OR id {compare} {id})"
+            );
+        }
+        let _ = write!(sql, " ORDER BY {column} {order}, id {order} LIMIT {limit}");
+        sql
+    }
+
+    pub(super) fn read(&self, row: &Row) -> Result<BlockHeader, StoreError> {
+        read_header(row, self.filters)
+    }
+}
+
+/// Headers, with the id filter alone, of blocks of some projects that may hold a batch received at `at`.
+pub(super) fn received_at_sql(projects: &[i64], at: Timestamp, limit: usize) -> String {
+    let list: Vec<String> = projects.iter().map(i64::to_string).collect();
+    let (first, last) = (least_id(at.plus_millis(-OLDER_ID_MS)), least_id(at.plus_millis(LATER_ID_MS)));
+    let (first, last) = (hex_literal(first.as_bytes()), hex_literal(last.as_bytes()));
+    let (list, at) = (list.join(","), at.as_millis());
+    format!(
+        "SELECT {HEADER}, id_filter, X'' AS text_filter FROM blocks WHERE project_id IN ({list}) \
+         AND id >= {first} AND id < {last} AND received_first <= {at} AND received_last >= {at} \
+         ORDER BY project_id, id LIMIT {limit}"
+    )
+}
+
+pub(super) fn read_with_filters(row: &Row) -> Result<BlockHeader, StoreError> {
+    read_header(row, true)
+}
+
+/// Bodies of some blocks, one query a project.
+pub(super) fn bodies_sql(blocks: &[(i64, Uuid)]) -> String {
+    let mut by_project: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+    for (project_id, id) in blocks {
+        by_project.entry(*project_id).or_default().push(hex_literal(id.as_bytes()));
+    }
+    let query = |(project_id, ids): (i64, Vec<String>)| {
+        format!("SELECT id, body FROM blocks WHERE project_id = {project_id} AND id IN ({})", ids.join(","))
+    };
+    by_project.into_iter().map(query).collect::<Vec<_>>().join(";")
+}
+
+pub(super) fn read_body(row: &Row) -> Result<(Uuid, Vec<u8>), StoreError> {
+    Ok((Uuid::from_bytes(row.array(0)?), row.bytes(1)?))
+}
+
 impl Connection {
     /// A page of headers; newest first by the block's greatest `ts`, or oldest first by its least.
     ///
     /// # Errors
     /// What the database said.
     pub async fn block_headers(&mut self, query: &BlockQuery) -> Result<Vec<BlockHeader>, StoreError> {
-        let filters = if query.filters { ", id_filter, text_filter" } else { "" };
-        let (column, compare, order) =
-            if query.ascending { ("ts_first", ">", "ASC") } else { ("ts_last", "<", "DESC") };
-        let mut sql = format!(
-            "SELECT {HEADER}{filters} FROM blocks WHERE project_id = ? AND ts_last >= ? AND ts_first < ? \
-             AND received_last >= ?"
-        );
-        let mut values: Vec<Value<'_>> = vec![
-            query.project_id.into(),
-            query.from.as_millis().into(),
-            query.to.as_millis().into(),
-            query.received_after.as_millis().into(),
-        ];
-        if let Some((ts, id)) = &query.after {
-            let _ = write!(sql, " AND ({column} {compare} ? OR ({column} = ? AND id {compare} ?))");
-            values.extend([ts.as_millis().into(), ts.as_millis().into(), id.as_bytes().into()]);
-        }
-        let _ = write!(sql, " ORDER BY {column} {order}, id {order} LIMIT {}", query.limit);
-        let rows = self.query(&sql, &values, STATEMENT_TIMEOUT).await?;
-        rows.iter().map(|row| read_header(row, query.filters)).collect()
-    }
-
-    /// Headers, with filters, of blocks that may hold a batch received at `at`.
-    ///
-    /// # Errors
-    /// What the database said.
-    pub async fn headers_received_at(
-        &mut self,
-        project_id: i64,
-        at: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<BlockHeader>, StoreError> {
-        let sql = format!(
-            "SELECT {HEADER}, id_filter, text_filter FROM blocks WHERE project_id = ? AND id >= ? AND id < ? \
-             AND received_first <= ? AND received_last >= ? ORDER BY id LIMIT {limit}"
-        );
-        let (first, last) = (least_id(at.plus_millis(-OLDER_ID_MS)), least_id(at.plus_millis(LATER_ID_MS)));
-        let values: [Value<'_>; 5] = [
-            project_id.into(),
-            first.as_bytes().into(),
-            last.as_bytes().into(),
-            at.as_millis().into(),
-            at.as_millis().into(),
-        ];
-        let rows = self.query(&sql, &values, STATEMENT_TIMEOUT).await?;
-        rows.iter().map(|row| read_header(row, true)).collect()
+        let rows = self.select(query.sql(), STATEMENT_TIMEOUT).await?;
+        rows.iter().map(|row| query.read(row)).collect()
     }
 
     /// Bodies of some of a project's blocks, by id, in any order; a block that has gone is left out.
@@ -130,13 +149,9 @@ impl Connection {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let list: Vec<String> = ids.iter().map(|id| hex_literal(id.as_bytes())).collect();
-        let sql = format!(
-            "SELECT id, body FROM blocks WHERE project_id = {project_id} AND id IN ({})",
-            list.join(",")
-        );
-        let rows = self.select(sql, STATEMENT_TIMEOUT).await?;
-        rows.iter().map(|row| Ok((Uuid::from_bytes(row.array(0)?), row.bytes(1)?))).collect()
+        let blocks: Vec<_> = ids.iter().map(|id| (project_id, *id)).collect();
+        let rows = self.select(bodies_sql(&blocks), STATEMENT_TIMEOUT).await?;
+        rows.iter().map(read_body).collect()
     }
 
     /// One block, or `None` when it has gone.

@@ -182,15 +182,20 @@ impl Connection {
     }
 
     async fn upsert_counts(&mut self, series: &BTreeMap<SeriesKey, i64>) -> Result<(), StoreError> {
-        let tail = self.dialect().on_duplicate(
-            "project_id, series, bucket",
-            "event_count = counts.event_count + new(event_count)",
-        );
         let rows: Vec<[Value<'_>; 4]> = series
             .iter()
             .map(|(key, count)| [key.0.into(), key.1.into(), key.2.into(), (*count).into()])
             .collect();
-        self.insert_rows("INSERT INTO counts (project_id, series, bucket, event_count)", &rows, &tail).await
+        self.add_counts(&rows).await
+    }
+
+    /// Adds rows of (project, series, bucket, count) to what is counted already.
+    pub(super) async fn add_counts(&mut self, rows: &[[Value<'_>; 4]]) -> Result<(), StoreError> {
+        let tail = self.dialect().on_duplicate(
+            "project_id, series, bucket",
+            "event_count = counts.event_count + new(event_count)",
+        );
+        self.insert_rows("INSERT INTO counts (project_id, series, bucket, event_count)", rows, &tail).await
     }
 
     async fn upsert_issues(

@@ -14,7 +14,7 @@ use super::connection::Connection;
 use super::dialect::Dialect;
 use super::error::StoreError;
 use super::settings::{release_lease, take_lease};
-use super::{STATEMENT_TIMEOUT, Store};
+use super::{STATEMENT_TIMEOUT, Store, view};
 
 const LEASE: &str = "migrate";
 const LEASE_LENGTH: Duration = Duration::from_mins(1);
@@ -56,7 +56,7 @@ impl Store {
     async fn migrate_once(&self) -> Result<(), StoreError> {
         let mut session = self.probe().await?;
         let migrator = migrator(session.dialect())?;
-        if is_current(&mut session, &migrator).await {
+        if is_current(&mut session, &migrator).await && view::is_current(&mut session).await {
             return Ok(());
         }
         let owner = self.instance();
@@ -69,7 +69,10 @@ impl Store {
             tokio::time::sleep(WAIT_STEP).await;
             waited += WAIT_STEP;
         }
-        let migrated = run(&mut session, &migrator).await;
+        let mut migrated = run(&mut session, &migrator).await;
+        if migrated.is_ok() {
+            migrated = view::create(&mut session).await;
+        }
         if session.is_clean() {
             release_lease(&mut session, LEASE, owner).await?;
         }

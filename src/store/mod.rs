@@ -7,8 +7,10 @@ mod api_keys;
 mod batches;
 mod blocks;
 mod connection;
+mod counts;
 mod dialect;
 mod error;
+mod expiry;
 mod headers;
 mod issues;
 mod migrate;
@@ -16,9 +18,11 @@ mod options;
 mod pool;
 mod projects;
 mod settings;
+mod snapshot;
 mod stats;
 mod unfolded;
 mod value;
+mod view;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -30,22 +34,28 @@ pub use api_keys::{MAX_KEYS, NewKey};
 pub use batches::{BATCH_KEY_BYTES, BatchKey, StoredBatch};
 pub use blocks::{CommitError, NewBatch};
 pub use connection::{Connection, PacketError, Target};
+pub use counts::{CountAges, CountsWidened, SeriesSpan};
 pub use dialect::Dialect;
 pub use error::{MYSQL_ERRORS, Meaning, SQLITE_ERRORS, StoreError, mysql_meaning, sqlite_meaning};
+pub use expiry::{BatchRange, Purged};
 pub use headers::BlockQuery;
 pub use issues::{FoldPiece, IssueRow, IssueSeed, LEVEL_SERIES, OTHER_SERIES, bucket};
 pub use pool::{Pool, Session};
 pub use projects::{MAX_PROJECTS, NewProject, ProjectChange, ProjectError};
+pub use settings::LeaseHolder;
+pub use snapshot::Snapshot;
 pub use stats::StorageUsed;
 pub use unfolded::Unfolded;
 pub use value::{Row, Value};
 
 /// Longest a statement may take.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest a question whether the database is back may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Connections reserved for the writer slots on a server.
 pub const WRITER_CONNECTIONS: usize = 2;
-/// Connections for reads.
-const READ_CONNECTIONS: usize = 2;
+/// Connections for reads on a server; the embedded database has twice as many.
+pub const READ_CONNECTIONS: usize = 2;
 /// The connection for everything else: fold, keys, administration.
 const WORK_CONNECTIONS: usize = 1;
 
@@ -141,9 +151,14 @@ impl Store {
         }
     }
 
-    /// Notes what was last seen of the database.
+    /// Notes what was last seen of the database. When it was lost, idle connections are closed.
     pub fn set_status(&self, status: DatabaseStatus) {
-        self.0.status.store(status as u8, Ordering::Relaxed);
+        let before = self.0.status.swap(status as u8, Ordering::Relaxed);
+        if status == DatabaseStatus::Disconnected && before == DatabaseStatus::Connected as u8 {
+            self.0.reads.forget_idle();
+            self.0.work.forget_idle();
+            self.0.writers.forget_idle();
+        }
     }
 
     /// A connection for a writer slot's transactions.
@@ -172,24 +187,40 @@ impl Store {
         self.0.reads.acquire().await
     }
 
+    /// A connection for reads that all see the database as it is at the first of them.
+    ///
+    /// # Errors
+    /// As [`Store::work`].
+    pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.read().await.map(Snapshot::new)
+    }
+
     /// The same connection as [`Store::work`], for finding out whether the database is back.
     async fn probe(&self) -> Result<Session, StoreError> {
         self.0.work.acquire().await
     }
 
-    fn refuse_while_away(&self) -> Result<(), StoreError> {
+    /// # Errors
+    /// [`StoreError::Away`] while the database is known to be away.
+    pub fn refuse_while_away(&self) -> Result<(), StoreError> {
         match self.status() {
             DatabaseStatus::Connected => Ok(()),
             status => Err(StoreError::Away(format!("the database is {}", status.name()))),
         }
     }
 
-    /// Asks the database for a sign of life.
+    /// Asks the database whether it takes writes, without changing anything.
     ///
     /// # Errors
-    /// What it said.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.probe().await?.ping(Duration::from_secs(2)).await
+    /// What it said: a server that is read-only or out of room for its user says so here.
+    pub async fn check_writable(&self) -> Result<(), StoreError> {
+        let mut session = self.probe().await?;
+        for table in ["blocks", "batches", "unfolded"] {
+            // The statement is checked before it finds that there is nothing to insert.
+            let nothing = format!("INSERT INTO {table} SELECT * FROM {table} WHERE 1 = 0");
+            session.execute(&nothing, &[], PROBE_TIMEOUT).await?;
+        }
+        Ok(())
     }
 
     /// Closes idle connections and refuses further use.

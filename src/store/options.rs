@@ -37,8 +37,15 @@ pub(super) fn targets(config: &Config) -> Result<Targets, String> {
 fn sqlite_options(config: &Config) -> Result<Target, String> {
     std::fs::create_dir_all(&config.data_dir)
         .map_err(|error| format!("DATA_DIR {} can't be made: {error}", config.data_dir.display()))?;
+    let file = config.data_dir.join(SQLITE_FILE);
+    // The library names neither the folder nor the cause.
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&file)
+        .map_err(|error| format!("DATA_DIR {} can't be written: {error}", config.data_dir.display()))?;
     let options = SqliteConnectOptions::new()
-        .filename(config.data_dir.join(SQLITE_FILE))
+        .filename(file)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)

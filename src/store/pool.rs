@@ -56,10 +56,10 @@ impl Pool {
     /// Takes a connection, opening one when none is idle.
     ///
     /// # Errors
-    /// [`StoreError::TimedOut`] when none came free, else what opening one said.
+    /// [`StoreError::Busy`] when none came free, else what opening one said.
     pub async fn acquire(&self) -> Result<Session, StoreError> {
         let permit = tokio::time::timeout(ACQUIRE_TIMEOUT, self.0.permits.clone().acquire_owned());
-        let permit = permit.await.map_err(|_| StoreError::TimedOut(ACQUIRE_TIMEOUT))?;
+        let permit = permit.await.map_err(|_| StoreError::Busy(ACQUIRE_TIMEOUT))?;
         let permit = permit.map_err(|_| StoreError::Away("the pool is closed".to_owned()))?;
         while let Some(mut idle) = self.0.pop() {
             if idle.opened.elapsed() > MAX_LIFETIME {
@@ -76,6 +76,12 @@ impl Pool {
 
     fn session(&self, connection: Connection, opened: Instant, permit: OwnedSemaphorePermit) -> Session {
         Session { connection: Some(connection), opened, pool: self.0.clone(), _permit: permit }
+    }
+
+    /// Closes what is idle: after one connection was lost, the others are not to be trusted either.
+    pub fn forget_idle(&self) {
+        let forgotten = std::mem::take(&mut *self.0.lock());
+        drop(forgotten);
     }
 
     /// Closes what is idle and refuses what comes.

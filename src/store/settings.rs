@@ -9,6 +9,70 @@ use super::{STATEMENT_TIMEOUT, Store};
 
 /// Name of the setting that holds the fingerprint of `HMAC_SECRET`.
 const HMAC_FINGERPRINT: &str = "hmac_fingerprint";
+/// Name of the lease on maintenance, and of the setting that holds when it last ended, by the database's clock.
+const MAINTENANCE: &str = "maintenance";
+
+/// Who has a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseHolder {
+    /// The instance's name.
+    pub owner: String,
+    /// Milliseconds until the lease runs out by itself.
+    pub expires_in_ms: i64,
+}
+
+impl Store {
+    /// Takes or renews the lease on maintenance; false when another instance has it.
+    ///
+    /// # Errors
+    /// What the database said; so for all of these.
+    pub async fn lease_maintenance(&self, length: Duration) -> Result<bool, StoreError> {
+        let mut session = self.work().await?;
+        take_lease(&mut session, MAINTENANCE, self.instance(), length).await
+    }
+
+    /// Gives the lease on maintenance back; with `finished`, notes that everything was done now.
+    ///
+    /// # Errors
+    /// What the database said; the lease then runs out by itself.
+    pub async fn release_maintenance(&self, finished: bool) -> Result<(), StoreError> {
+        let mut session = self.work().await?;
+        if finished {
+            let (keep, now) = (session.dialect().insert_or_keep(), session.dialect().now_ms());
+            let insert = format!("{keep} settings (name, number, content) VALUES (?, 0, '')");
+            session.execute(&insert, &[MAINTENANCE.into()], STATEMENT_TIMEOUT).await?;
+            let note = format!("UPDATE settings SET number = {now} WHERE name = ?");
+            session.execute(&note, &[MAINTENANCE.into()], STATEMENT_TIMEOUT).await?;
+        }
+        release_lease(&mut session, MAINTENANCE, self.instance()).await
+    }
+
+    /// Who maintains now, if anyone.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn maintenance_holder(&self) -> Result<Option<LeaseHolder>, StoreError> {
+        let mut session = self.work().await?;
+        let now = session.dialect().now_ms();
+        let find = format!("SELECT owner, until_ms - {now} FROM leases WHERE name = ? AND until_ms >= {now}");
+        let rows = session.query(&find, &[MAINTENANCE.into()], STATEMENT_TIMEOUT).await?;
+        rows.first()
+            .map(|row| Ok(LeaseHolder { owner: row.text(0)?, expires_in_ms: row.int(1)? }))
+            .transpose()
+    }
+
+    /// Milliseconds since maintenance was last finished by any instance; `None` when it never was.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn maintained_ms_ago(&self) -> Result<Option<i64>, StoreError> {
+        let mut session = self.work().await?;
+        let now = session.dialect().now_ms();
+        let find = format!("SELECT {now} - number FROM settings WHERE name = ?");
+        let rows = session.query(&find, &[MAINTENANCE.into()], STATEMENT_TIMEOUT).await?;
+        rows.first().map(|row| row.int(0)).transpose()
+    }
+}
 
 impl Store {
     /// The fingerprint of the `HMAC_SECRET` this database was first used with; `ours` becomes it when there is none.

@@ -21,6 +21,18 @@ pub enum Value<'a> {
     Bytes(Cow<'a, [u8]>),
 }
 
+impl Value<'_> {
+    /// Bytes it takes at most on its way to a server.
+    pub(super) fn wire_bytes(&self) -> usize {
+        // A length of up to nine bytes, and two for the type.
+        11 + match self {
+            Self::Null | Self::Int(_) => 0,
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+}
+
 impl<'a> From<&'a str> for Value<'a> {
     fn from(text: &'a str) -> Self {
         Self::Text(Cow::Borrowed(text))

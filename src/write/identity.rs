@@ -7,7 +7,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::store::{BATCH_KEY_BYTES, BatchKey};
+use crate::store::{BATCH_KEY_BYTES, BatchKey, BatchRange};
 use crate::timestamp::Timestamp;
 use crate::verify::{BatchIdentity, VerifiedBatch};
 
@@ -15,6 +15,9 @@ use crate::verify::{BatchIdentity, VerifiedBatch};
 pub const KEPT_MS: i64 = 86_400_000;
 /// How long a MAC without a time is remembered: a cron may send the same body again each hour.
 pub const BARE_KEPT_MS: i64 = 120_000;
+
+/// Set in the first byte of ids that are kept short.
+const SHORT_BIT: u8 = 0x80;
 
 /// Ids of one batch, with how long they count.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,29 +31,38 @@ pub struct BatchKeys {
 impl BatchKeys {
     /// The ids of a verified batch received at `now`.
     ///
-    /// The header `Idempotency-Key` is not under the MAC, so beside it the MAC still counts: else whoever saw a request
-    /// could replay it under another key.
+    /// The header `Idempotency-Key` is not under the MAC, so beside it the MAC still counts for as long as it would
+    /// alone: else whoever saw a request could replay it under another key.
     #[must_use]
     pub fn of(batch: &VerifiedBatch, now: Timestamp) -> Self {
         let owner = &batch.key.sha256;
         let mut keys = Vec::with_capacity(4);
-        let kept = match &batch.identity {
-            BatchIdentity::IdempotencyKey(text) => {
-                keys.extend(windows(now, KEPT_MS, Kind::Long, &digest(owner, b"key", text.as_bytes())));
-                keys.extend(windows(now, BARE_KEPT_MS, Kind::Short, &digest(owner, b"mac", &batch.mac)));
-                KEPT_MS
+        let mut kept = KEPT_MS;
+        if let BatchIdentity::IdempotencyKey(text) = &batch.identity {
+            keys.extend(windows(now, KEPT_MS, Kind::Long, &digest(owner, b"key", text.as_bytes())));
+        }
+        let mac = digest(owner, b"mac", &batch.mac);
+        if let Some(timestamp) = batch.timestamp {
+            keys.push(key(timestamp.div_euclid(60), Kind::Long, &mac));
+        } else {
+            if keys.is_empty() {
+                kept = BARE_KEPT_MS;
             }
-            BatchIdentity::TimestampedMac { mac, timestamp } => {
-                let minute = timestamp.div_euclid(60);
-                keys.push(key(minute, Kind::Long, &digest(owner, b"mac", mac)));
-                KEPT_MS
-            }
-            BatchIdentity::BareMac(mac) => {
-                keys.extend(windows(now, BARE_KEPT_MS, Kind::Short, &digest(owner, b"mac", mac)));
-                BARE_KEPT_MS
-            }
-        };
+            keys.extend(windows(now, BARE_KEPT_MS, Kind::Short, &mac));
+        }
         Self { keys, expires_at: now.plus_millis(kept) }
+    }
+
+    /// The ids and until when each counts, for a batch received at `received_at`: those of a MAC without a time go
+    /// earlier than an `Idempotency-Key` beside them.
+    pub(super) fn terms(
+        &self,
+        received_at: Timestamp,
+    ) -> impl Iterator<Item = (Timestamp, Vec<BatchKey>)> + use<> {
+        let (short, long): (Vec<BatchKey>, Vec<BatchKey>) =
+            self.keys.iter().partition(|key| key[0] & SHORT_BIT != 0);
+        let short_until = self.expires_at.min(received_at.plus_millis(BARE_KEPT_MS));
+        [(self.expires_at, long), (short_until, short)].into_iter().filter(|(_, keys)| !keys.is_empty())
     }
 
     /// The id of an event the service sends itself, named by the request that asked for it.
@@ -71,6 +83,34 @@ enum Kind {
     Short,
 }
 
+/// Minutes by which a request's own time may be off, and more.
+const SLACK_MINUTES: i64 = 10;
+/// Minutes of a day: of the windows of ids kept long.
+const DAY_MINUTES: i64 = KEPT_MS / 60_000;
+
+/// Ranges in which, by their ids alone, everything has expired at `now`; together all that has, but for ids that stand
+/// under a day's window: those follow when the last that may be under it has expired.
+#[must_use]
+pub fn expired_ranges(now: Timestamp) -> Vec<BatchRange> {
+    let minute = now.as_millis().div_euclid(60_000);
+    let range = |kind, from, to| BatchRange { from: key(from, kind, &[0; 16]), to: key(to, kind, &[0; 16]) };
+    // Under a window are batches of it and of the next, and they are kept for another.
+    let windows_gone = minute - 3 * DAY_MINUTES - SLACK_MINUTES;
+    let times_gone = minute - DAY_MINUTES - SLACK_MINUTES;
+    let short_gone = minute - 3 * (BARE_KEPT_MS / 60_000) - SLACK_MINUTES;
+    let mut ranges =
+        vec![range(Kind::Short, 0, short_gone.max(0)), range(Kind::Long, 0, windows_gone.max(0))];
+    let days = windows_gone.div_euclid(DAY_MINUTES)..=times_gone.div_euclid(DAY_MINUTES);
+    for day in days {
+        let from = (day * DAY_MINUTES + 1).max(windows_gone).max(0);
+        let to = ((day + 1) * DAY_MINUTES).min(times_gone);
+        if from < to {
+            ranges.push(range(Kind::Long, from, to));
+        }
+    }
+    ranges
+}
+
 fn windows(now: Timestamp, width_ms: i64, kind: Kind, hash: &[u8; 16]) -> [BatchKey; 2] {
     let window = now.as_millis().div_euclid(width_ms);
     let minute = |window: i64| window * width_ms / 60_000;
@@ -81,7 +121,7 @@ fn key(minute: i64, kind: Kind, hash: &[u8; 16]) -> BatchKey {
     let minute = u32::try_from(minute).unwrap_or(0) & 0x7fff_ffff;
     let time = match kind {
         Kind::Long => minute,
-        Kind::Short => minute | 0x8000_0000,
+        Kind::Short => minute | u32::from(SHORT_BIT) << 24,
     };
     let mut key = [0; BATCH_KEY_BYTES];
     key[..4].copy_from_slice(&time.to_be_bytes());
@@ -125,6 +165,27 @@ mod tests {
             let first = windows(Timestamp::from_millis(start), KEPT_MS, Kind::Long, &hash);
             let second = windows(Timestamp::from_millis(start + 3 * KEPT_MS), KEPT_MS, Kind::Long, &hash);
             prop_assert!(!shared(&first, &second));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_id_is_in_an_expired_range_only_when_it_has_expired_and_in_the_end_it_is(
+            start in 400_000_000_000_i64..4_000_000_000_000, later in 0_i64..5 * KEPT_MS,
+        ) {
+            let (received, now) = (Timestamp::from_millis(start), Timestamp::from_millis(start + later));
+            let minute = received.as_millis().div_euclid(60_000);
+            let mut long = windows(received, KEPT_MS, Kind::Long, &[7; 16]).to_vec();
+            long.push(key(minute, Kind::Long, &[7; 16]));
+            let short = windows(received, BARE_KEPT_MS, Kind::Short, &[7; 16]).to_vec();
+            let ranges = expired_ranges(now);
+            let gone = |id: &BatchKey| ranges.iter().any(|range| range.from <= *id && *id < range.to);
+            for (ids, kept) in [(long, KEPT_MS), (short, BARE_KEPT_MS)] {
+                for id in ids {
+                    prop_assert!(!gone(&id) || later >= kept);
+                    prop_assert!(gone(&id) || later < 3 * kept + 660_000);
+                }
+            }
         }
     }
 

@@ -19,7 +19,7 @@ use crate::event::{BatchId, Level};
 use crate::fingerprint::Fingerprint;
 use crate::memory::Reservation;
 
-pub use identity::BatchKeys;
+pub use identity::{BatchKeys, expired_ranges};
 pub(crate) use pack::PieceBuilder;
 pub use queue::WriteQueue;
 pub use slot::WriterSlot;

@@ -9,6 +9,7 @@ use super::{Submission, WriteOutcome, WriteQueue};
 use crate::block::encode::BlockEncoder;
 use crate::clock::Clock;
 use crate::fold::FoldMailbox;
+use crate::maintenance::Nudge;
 use crate::store::{
     BatchKey, CommitError, DatabaseStatus, NewBatch, STATEMENT_TIMEOUT, Session, Store, StoreError,
     StoredBatch,
@@ -16,6 +17,8 @@ use crate::store::{
 
 /// From taking a group to answering it, retries included; with the wait in the queue a reply comes within 5 s.
 const GROUP_DEADLINE: Duration = Duration::from_secs(4);
+/// With less time than this left, no further wait for a lock is begun: the server gives one up after 1 s.
+const LOCK_WAIT: Duration = Duration::from_millis(1_300);
 /// Attempts at one group, whatever goes wrong.
 const MAX_ATTEMPTS: u32 = 12;
 /// First pause before trying again; it doubles.
@@ -32,6 +35,7 @@ pub struct WriterSlot {
     clock: Clock,
     mailbox: Arc<FoldMailbox>,
     encoder: BlockEncoder,
+    nudge: Nudge,
 }
 
 /// A group in the middle of its attempts.
@@ -59,7 +63,14 @@ impl WriterSlot {
     /// A slot on a queue.
     #[must_use]
     pub fn new(queue: Arc<WriteQueue>, store: Store, clock: Clock, mailbox: Arc<FoldMailbox>) -> Self {
-        Self { queue, store, clock, mailbox, encoder: BlockEncoder::default() }
+        Self { queue, store, clock, mailbox, encoder: BlockEncoder::default(), nudge: Nudge::default() }
+    }
+
+    /// Tells maintenance of each commit.
+    #[must_use]
+    pub fn nudging(mut self, nudge: Nudge) -> Self {
+        self.nudge = nudge;
+        self
     }
 
     /// Works until the queue is closed and empty.
@@ -105,9 +116,13 @@ impl WriterSlot {
         }
         let mut attempt = Attempt { packed: Packed::default(), expired: Vec::new(), ambiguous: false };
         (group, attempt.packed) = self.encode(group).await;
-        let (mut pause, mut away) = (FIRST_PAUSE, false);
+        let (mut pause, mut away, mut locked) = (FIRST_PAUSE, false, false);
         for _ in 0..MAX_ATTEMPTS {
             let Some(left) = GROUP_DEADLINE.checked_sub(since.elapsed()) else { break };
+            if locked && left < LOCK_WAIT {
+                // One more wait for the same lock would end by the deadline, and look like a lost connection.
+                break;
+            }
             let tried = tokio::time::timeout(left, self.try_once(&mut group, &mut attempt)).await;
             match tried.unwrap_or_else(|_| lost(&StoreError::TimedOut(left))) {
                 Step::Done => return None,
@@ -116,7 +131,7 @@ impl WriterSlot {
                     attempt.ambiguous = false;
                 }
                 Step::Again { away: lost } => {
-                    away = lost;
+                    (away, locked) = (lost, !lost);
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(MAX_PAUSE);
                 }
@@ -152,7 +167,7 @@ impl WriterSlot {
             Ok(session) => session,
             Err(error) => return lost(&error),
         };
-        let batches: Vec<NewBatch> = group.iter().map(new_batch).collect();
+        let batches: Vec<NewBatch> = group.iter().flat_map(new_batches).collect();
         let was_ambiguous = std::mem::replace(&mut attempt.ambiguous, true);
         let committed = session.commit_blocks(&attempt.packed.blocks, &batches, &attempt.expired).await;
         attempt.ambiguous = was_ambiguous;
@@ -173,7 +188,10 @@ impl WriterSlot {
                         Step::Again { away: false }
                     }
                     error if error.is_away() => lost(&error),
-                    error => Step::Refused(error.to_string()),
+                    error => {
+                        let _ = session.rollback(STATEMENT_TIMEOUT).await;
+                        Step::Refused(error.to_string())
+                    }
                 }
             }
         }
@@ -205,7 +223,9 @@ impl WriterSlot {
         attempt.expired = expired.into_iter().map(|row| row.key).collect();
         let mut rest = Vec::with_capacity(group.len());
         for one in group.drain(..) {
-            match live.iter().find(|row| one.keys.keys.contains(&row.key)) {
+            let mut rows = live.iter().filter(|row| one.keys.keys.contains(&row.key));
+            // Its ids may be those of two batches; one with another body is a conflict whatever the other says.
+            match rows.clone().find(|row| row.body_hash != one.body_hash).or_else(|| rows.next()) {
                 None => rest.push(one),
                 Some(row) if row.body_hash == one.body_hash => {
                     let StoredBatch { received, accepted, .. } = *row;
@@ -220,6 +240,7 @@ impl WriterSlot {
 
     fn finish(&self, group: &mut Vec<Submission>, attempt: &mut Attempt, outcome: WriteOutcome) {
         self.mailbox.deliver(std::mem::take(&mut attempt.packed.pieces));
+        self.nudge.committed();
         answer_all(std::mem::take(group), outcome);
     }
 }
@@ -236,16 +257,17 @@ fn answer_all(group: Vec<Submission>, outcome: WriteOutcome) {
     }
 }
 
-fn new_batch(one: &Submission) -> NewBatch {
-    NewBatch {
-        keys: one.keys.keys.clone(),
+/// What to remember of a batch: a row for each of its ids, in one piece for each time they are kept.
+fn new_batches(one: &Submission) -> impl Iterator<Item = NewBatch> {
+    one.keys.terms(one.batch.received_at()).map(|(expires_at, keys)| NewBatch {
+        keys,
         project_id: one.project_id,
         batch: one.batch,
         body_hash: one.body_hash,
         received: one.received,
         accepted: one.accepted(),
-        expires_at: one.keys.expires_at,
-    }
+        expires_at,
+    })
 }
 
 /// Two sendings of one batch may meet in a group: the second waits until the first is answered.

@@ -20,7 +20,7 @@ export async function startServer() {
   const folder = await mkdtemp(join(tmpdir(), "tekno-browser-"));
   const child = spawn(TEKNO_BIN, [], {
     cwd: folder,
-    env: { PATH: process.env.PATH, HOME: folder, PORT: "0", DATA_DIR: folder },
+    env: { PATH: process.env.PATH, HOME: folder, PORT: "0", DATA_DIR: folder, RATE_LIMIT_PER_IP: "0", READ_RATE_LIMIT_PER_IP: "0" },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const ended = new Promise((resolve) => child.once("exit", resolve));

@@ -10,8 +10,9 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::Connection as _;
-use sqlx::mysql::MySqlConnection;
+use sqlx::mysql::{MySqlConnection, MySqlRow};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
+use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 use tekno_logger::config::Config;
 use tekno_logger::store::{DatabaseStatus, Store};
 
@@ -107,10 +108,98 @@ impl TestDatabase {
         connection.close().await.unwrap();
     }
 
+    async fn sqlite_connection(&self) -> SqliteConnection {
+        let file = self.directory.path().join("tekno-logger.db");
+        SqliteConnectOptions::new().filename(file).connect().await.unwrap()
+    }
+
+    /// Takes the embedded database away from everybody else.
+    pub async fn lock_sqlite(&self) -> SqliteLock {
+        let mut connection = self.sqlite_connection().await;
+        sqlx::raw_sql("PRAGMA busy_timeout = 10000; BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+        SqliteLock(connection)
+    }
+
+    /// Every row of a query as the bytes of its columns; `NULL` is empty.
+    pub async fn rows(&self, sql: &str) -> Vec<Vec<Vec<u8>>> {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        if let Some((server, database)) = &self.server_url {
+            let mut connection = MySqlConnection::connect(&format!("{server}/{database}")).await.unwrap();
+            let rows: Vec<MySqlRow> = sqlx::raw_sql(sql).fetch_all(&mut connection).await.unwrap();
+            let bytes = |row: &MySqlRow, at| row.get_unchecked::<Option<Vec<u8>>, _>(at).unwrap_or_default();
+            rows.iter().map(|row| (0..row.len()).map(|at| bytes(row, at)).collect()).collect()
+        } else {
+            let mut connection = self.sqlite_connection().await;
+            let rows: Vec<SqliteRow> = sqlx::raw_sql(sql).fetch_all(&mut connection).await.unwrap();
+            let bytes = |row: &SqliteRow, at| row.get_unchecked::<Option<Vec<u8>>, _>(at).unwrap_or_default();
+            rows.iter().map(|row| (0..row.len()).map(|at| bytes(row, at)).collect()).collect()
+        }
+    }
+
+    /// Names of all tables.
+    pub async fn tables(&self) -> Vec<String> {
+        let find = if self.server_url.is_some() {
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
+        } else {
+            "SELECT name FROM sqlite_master WHERE type = 'table'"
+        };
+        let names = self.rows(find).await;
+        names.into_iter().map(|mut row| String::from_utf8(row.remove(0)).unwrap()).collect()
+    }
+
+    /// How many rows of a table belong to a project.
+    pub async fn count(&self, table: &str, project_id: i64) -> usize {
+        self.rows(&format!("SELECT 1 FROM {table} WHERE project_id = {project_id}")).await.len()
+    }
+
+    /// Everything a thief of the database would have: each column of each row of each table, compressed bodies
+    /// inflated, and for the embedded database the bytes of all its files.
+    pub async fn dump(&self) -> Vec<u8> {
+        let mut dump = Vec::new();
+        for table in self.tables().await {
+            for row in self.rows(&format!("SELECT * FROM {table}")).await {
+                for column in row {
+                    if let Some(text) = column.get(4..).and_then(|body| inflated(body)) {
+                        dump.extend_from_slice(&text);
+                        dump.push(b'\n');
+                    }
+                    dump.extend_from_slice(&column);
+                    dump.push(b'\n');
+                }
+            }
+        }
+        if self.server_url.is_none() {
+            for entry in std::fs::read_dir(self.directory.path()).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_file() {
+                    dump.extend_from_slice(&std::fs::read(path).unwrap());
+                }
+            }
+        }
+        dump
+    }
+
     /// Drops the database, at the end of a test.
     pub async fn remove(self) {
         if let Some((_, database)) = &self.server_url {
             self.run_sql(&format!("DROP DATABASE {database}")).await;
         }
+    }
+}
+
+/// What a zlib stream holds; `None` for anything else.
+fn inflated(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut text = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::ZlibDecoder::new(bytes), &mut text).ok().map(|_| text)
+}
+
+/// The embedded database while nobody else can write to it.
+pub struct SqliteLock(SqliteConnection);
+
+impl SqliteLock {
+    /// Gives it back.
+    pub async fn release(mut self) {
+        sqlx::raw_sql("ROLLBACK").execute(&mut self.0).await.unwrap();
+        self.0.close().await.unwrap();
     }
 }

@@ -48,14 +48,16 @@ function noProject() {
   return panel({ title: "No project yet", text: "A project has a key to send events with, a retention and a cap. Create the first one below." });
 }
 
+/** The columns, and which of them a phone leaves out. @type {[string, boolean][]} */
+const HEADS = [["Name", false], ["Slug", false], ["Id", true], ["Retention", false], ["Cap a minute", false], ["Created, UTC", true]];
+
 /** @param {Project[]} projects */
 function projectTable(projects) {
-  const heads = ["Name", "Slug", "Id", "Retention", "Cap a minute", "Created"];
   return h(
     "div",
     { class: "wide", role: "region", "aria-label": "Projects", tabindex: "0" },
     h("table", null,
-      h("thead", null, h("tr", null, heads.map((head) => h("th", { scope: "col" }, head)))),
+      h("thead", null, h("tr", null, HEADS.map(([head, aside]) => h("th", { scope: "col", class: aside ? "aside" : "" }, head)))),
       h("tbody", null, projects.map(projectRow))),
   );
 }
@@ -68,10 +70,10 @@ function projectRow(project) {
     null,
     h("th", { scope: "row" }, h("a", { href: logs, title: `Logs of ${shown(project.name)}` }, shown(project.name || project.slug))),
     h("td", { class: "mono" }, project.slug),
-    h("td", { class: "number" }, project.id),
+    h("td", { class: "number aside" }, project.id),
     h("td", { class: "number" }, project.retention_days === 1 ? "1 day" : `${project.retention_days} days`),
     h("td", { class: "number" }, project.minute_cap === null ? "default" : project.minute_cap.toLocaleString("en")),
-    h("td", { class: "number" }, h("time", { datetime: project.created_at }, fullTime(Date.parse(project.created_at)).slice(0, 16))),
+    h("td", { class: "number aside" }, h("time", { datetime: project.created_at }, fullTime(Date.parse(project.created_at)).slice(0, 16))),
   );
 }
 

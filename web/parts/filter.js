@@ -19,7 +19,7 @@ export class FilterBar {
   #onSearch;
 
   #query = h("input", {
-    type: "search", name: "q", id: "q", "aria-label": "Search", placeholder: "Search, e.g. timeout or user_id:42",
+    type: "search", name: "q", id: "q", "aria-label": "Search", placeholder: 'Words or "a phrase"',
     autocomplete: "off", autocapitalize: "off", spellcheck: "false", enterkeyhint: "search",
   });
   #project = h("select", { "aria-label": "Project", onchange: () => this.#search() });

@@ -19,7 +19,8 @@ use crate::http::{build, routes};
 use crate::ingest::Ingest;
 use crate::key::{ApiKey, KeyDirectory, KeyKind};
 use crate::limit::Limiter;
-use crate::memory::{BODY_BUDGET_BYTES, Budget};
+use crate::maintenance::maintainer;
+use crate::memory::Budget;
 use crate::outcome::Outcomes;
 use crate::registry;
 use crate::removal::remover;
@@ -79,6 +80,7 @@ impl App {
         let ingest =
             Ingest::new(config.limits.clone(), clock.clone(), limiter.clone(), queue, Outcomes::default());
         let (removals, _) = remover(store.clone(), clock.clone());
+        let (maintenance, _) = maintainer(store.clone(), clock.clone());
         let parts = Parts {
             limiter,
             config: Arc::new(config),
@@ -87,9 +89,10 @@ impl App {
             store,
             directory: Arc::new(KeyDirectory::new()),
             metrics: Arc::new(Registry::default()),
-            bodies: Budget::new(BODY_BUDGET_BYTES),
+            bodies: Budget::of_bodies(),
             ingest: Arc::new(ingest),
             removals,
+            maintenance,
         };
         let state = Arc::new(AppState::new(parts));
         Self { edge: build(&state, table), state, hand, clients: AtomicU32::new(1), _directory: directory }

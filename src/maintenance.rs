@@ -1,0 +1,207 @@
+//! Keeps the database small: one instance at a time deletes what has expired and puts counts into wider buckets.
+//!
+//! It runs at start, after a commit when none ran for five minutes, each hour, and when an admin asks. Work is done in
+//! slices of at most about 200 ms under a lease by the database's clock. What is left to do stands in the tables
+//! themselves, so a run that was killed is simply begun again. Reads never depend on it: they leave out what has expired.
+
+pub mod purge;
+pub mod report;
+mod run;
+mod slice;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::store::{DatabaseStatus, Store, StoreError};
+
+pub use purge::Purge;
+pub use report::{Progress, Ran, Report, holder_json};
+pub use run::{MIN_BETWEEN, wide_before};
+pub use slice::SLICE;
+
+use run::Run;
+
+/// Requests waiting at most.
+const MAX_WAITING: usize = 8;
+/// Longest an admin waits for an answer; the work goes on.
+const WAIT: Duration = Duration::from_secs(25);
+/// Time between two runs when nothing comes in.
+const IDLE_EVERY: Duration = Duration::from_hours(1);
+/// Time to the next try when the database is away or a run failed.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
+/// How often a start looks whether the database is there.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Told by the writers that something was committed.
+#[derive(Clone, Debug, Default)]
+pub struct Nudge(Arc<Notify>);
+
+impl Nudge {
+    /// Something was committed; never waits.
+    pub fn committed(&self) {
+        self.0.notify_one();
+    }
+}
+
+enum What {
+    Maintain,
+    Purge(Purge),
+}
+
+struct Request {
+    what: What,
+    reply: oneshot::Sender<Result<Ran, StoreError>>,
+}
+
+/// Asks for maintenance and sees how it goes.
+#[derive(Clone)]
+pub struct Maintenance {
+    requests: mpsc::Sender<Request>,
+    nudge: Nudge,
+    progress: Progress,
+}
+
+/// Why a request was not answered.
+#[derive(Debug)]
+pub enum NoAnswer {
+    /// Too many wait already, or the process stops.
+    Busy,
+    /// The database did not do it.
+    Store(StoreError),
+}
+
+impl Maintenance {
+    /// What writers tell of their commits.
+    #[must_use]
+    pub fn nudge(&self) -> Nudge {
+        self.nudge.clone()
+    }
+
+    /// How it goes.
+    #[must_use]
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Does everything that is due. Answers after 25 s at the latest, then with what was done so far.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    pub async fn maintain(&self) -> Result<Ran, NoAnswer> {
+        self.ask(What::Maintain).await
+    }
+
+    /// Deletes blocks. Answers as [`Maintenance::maintain`].
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    pub async fn purge(&self, purge: Purge) -> Result<Ran, NoAnswer> {
+        self.ask(What::Purge(purge)).await
+    }
+
+    async fn ask(&self, what: What) -> Result<Ran, NoAnswer> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.try_send(Request { what, reply }).map_err(|_| NoAnswer::Busy)?;
+        match tokio::time::timeout(WAIT, answer).await {
+            Ok(Ok(answer)) => answer.map_err(NoAnswer::Store),
+            Ok(Err(_)) => Err(NoAnswer::Busy),
+            Err(_) => Ok(Ran::Done(self.progress.running().unwrap_or_default())),
+        }
+    }
+}
+
+/// The owned task that maintains.
+pub struct Maintainer {
+    store: Store,
+    clock: Clock,
+    nudge: Nudge,
+    progress: Progress,
+    requests: mpsc::Receiver<Request>,
+}
+
+/// A maintainer and the way to ask it.
+#[must_use]
+pub fn maintainer(store: Store, clock: Clock) -> (Maintenance, Maintainer) {
+    let (sender, requests) = mpsc::channel(MAX_WAITING);
+    let (nudge, progress) = (Nudge::default(), Progress::default());
+    let asking = Maintenance { requests: sender, nudge: nudge.clone(), progress: progress.clone() };
+    (asking, Maintainer { store, clock, nudge, progress, requests })
+}
+
+impl Maintainer {
+    /// Works until `stop`; a run in hand ends after its slice.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let (mut ready_at, mut due_at) = (Instant::now(), Instant::now());
+        loop {
+            let may_run = Instant::now() >= ready_at;
+            let wake = if may_run { due_at } else { ready_at };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Some(request) = self.requests.recv() => {
+                    self.serve(request, &stop).await;
+                    continue;
+                }
+                () = self.nudge.0.notified(), if may_run => due_at = Instant::now(),
+                () = tokio::time::sleep_until(wake.into()) => {}
+            }
+            if Instant::now() < due_at.max(ready_at) {
+                continue;
+            }
+            let pause = self.run_when_due(&stop).await;
+            ready_at = Instant::now() + pause;
+            due_at = if pause < MIN_BETWEEN { ready_at } else { Instant::now() + IDLE_EVERY };
+        }
+    }
+
+    /// A run that nobody asked for; gives the time to the next one.
+    async fn run_when_due(&self, stop: &CancellationToken) -> Duration {
+        if self.store.status() != DatabaseStatus::Connected {
+            return LOOK_EVERY;
+        }
+        match self.maintain(false, stop).await {
+            Ok(Ran::Done(report)) if report.complete => {
+                tracing::debug!(?report, "maintained");
+                MIN_BETWEEN
+            }
+            Ok(Ran::Done(_)) => RETRY_AFTER,
+            Ok(Ran::HeldBy(_) | Ran::TooSoon) => MIN_BETWEEN,
+            Err(error) => {
+                tracing::warn!(%error, "maintenance goes on later");
+                RETRY_AFTER
+            }
+        }
+    }
+
+    async fn serve(&self, request: Request, stop: &CancellationToken) {
+        let answer = match request.what {
+            What::Maintain => self.maintain(true, stop).await,
+            What::Purge(purge) => self.purge(&purge, stop).await,
+        };
+        // The admin may have stopped waiting; the work is done all the same.
+        let _ = request.reply.send(answer);
+    }
+
+    /// Does everything that is due; unless `forced`, only when no instance did within five minutes.
+    ///
+    /// # Errors
+    /// What the database said; nothing is lost, the next run goes on.
+    pub async fn maintain(&self, forced: bool, stop: &CancellationToken) -> Result<Ran, StoreError> {
+        self.one_run(stop).maintain(forced).await
+    }
+
+    /// Deletes blocks as asked.
+    ///
+    /// # Errors
+    /// As [`Maintainer::maintain`].
+    pub async fn purge(&self, purge: &Purge, stop: &CancellationToken) -> Result<Ran, StoreError> {
+        self.one_run(stop).purge(purge).await
+    }
+
+    fn one_run<'a>(&'a self, stop: &'a CancellationToken) -> Run<'a> {
+        Run { store: &self.store, clock: &self.clock, stop, progress: &self.progress }
+    }
+}

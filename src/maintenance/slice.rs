@@ -1,0 +1,177 @@
+//! Work under the lease, cut into slices: each a small transaction of at most about 200 ms, after which others get
+//! their turn, a stop is heard and the lease is renewed.
+
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::report::{Progress, Report};
+use crate::store::{BatchKey, BatchRange, CountAges, CountsWidened, Purged, SeriesSpan, Store, StoreError};
+use crate::timestamp::Timestamp;
+
+/// How long a slice should take at most; fewer rows are taken from then on when it took longer.
+pub const SLICE: Duration = Duration::from_millis(200);
+/// A slice that took less than this may take more rows the next time.
+const QUICK_SLICE: Duration = Duration::from_millis(50);
+/// Rows of the first slice, and the bounds of the others.
+const FIRST_ROWS: usize = 100;
+const MIN_ROWS: usize = 10;
+const MAX_ROWS: usize = 2_000;
+/// Rows of counts named one by one in a statement.
+const MAX_COUNT_ROWS: usize = 400;
+/// Series whose counts one slice looks through: each has at most some 2,000 rows.
+const SERIES_IN_A_SPAN: usize = 50;
+/// Longest pause after a slice; it is half of what the slice took.
+const MAX_PAUSE: Duration = Duration::from_millis(100);
+/// The lease is taken for so long …
+pub const LEASE: Duration = Duration::from_mins(1);
+/// … and renewed this often.
+const RENEW_EVERY: Duration = Duration::from_secs(10);
+/// Tries at one slice that loses against other transactions.
+const MAX_CONFLICTS: u32 = 8;
+const CONFLICT_PAUSE: Duration = Duration::from_millis(20);
+
+/// Why work ended before its end.
+#[derive(Debug)]
+pub enum Halt {
+    /// The process stops.
+    Stopped,
+    /// Another instance has the lease now.
+    LeaseLost,
+    /// The database did not do it.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// One slice's work.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Chore<'a> {
+    Blocks { project_id: i64, before: Timestamp },
+    Batches { range: BatchRange, now: Timestamp },
+    Issues { project_id: i64, since: Timestamp },
+    NextSeries { project_id: i64, after: Option<i64> },
+    Counts { span: SeriesSpan, ages: &'a CountAges },
+    Orphan { project_id: i64 },
+}
+
+/// What it came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Done {
+    pub purged: Purged,
+    pub batch_ids: u64,
+    pub issues: u64,
+    pub counts: CountsWidened,
+    /// Where a range of batch ids goes on.
+    pub next_batch: Option<BatchKey>,
+    /// The series asked for.
+    pub span: Option<SeriesSpan>,
+    /// Whether the same again may find more.
+    pub more: bool,
+}
+
+/// Who takes slices.
+pub(super) struct Slices<'a> {
+    store: &'a Store,
+    stop: &'a CancellationToken,
+    progress: &'a Progress,
+    renewed: Instant,
+    rows: usize,
+}
+
+impl<'a> Slices<'a> {
+    /// The caller has just taken the lease.
+    pub fn new(store: &'a Store, stop: &'a CancellationToken, progress: &'a Progress) -> Self {
+        Self { store, stop, progress, renewed: Instant::now(), rows: FIRST_ROWS }
+    }
+
+    /// Does one slice and adds it to the report.
+    pub async fn take(&mut self, chore: Chore<'_>, report: &mut Report) -> Result<Done, Halt> {
+        self.check().await?;
+        let since = Instant::now();
+        let done = self.perform(chore).await?;
+        let took = since.elapsed();
+        report.slices += 1;
+        report.longest_slice = report.longest_slice.max(took);
+        report.add_purged(done.purged);
+        report.add_counts(done.counts);
+        report.batch_ids += done.batch_ids;
+        report.issues += done.issues;
+        self.progress.note(*report);
+        self.adapt(took);
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = tokio::time::sleep((took / 2).min(MAX_PAUSE)) => {}
+        }
+        Ok(done)
+    }
+
+    /// Ends the work where it may no longer go on.
+    pub async fn check(&mut self) -> Result<(), Halt> {
+        if self.stop.is_cancelled() {
+            return Err(Halt::Stopped);
+        }
+        if self.renewed.elapsed() >= RENEW_EVERY {
+            if !self.store.lease_maintenance(LEASE).await? {
+                return Err(Halt::LeaseLost);
+            }
+            self.renewed = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// How many rows the last slices could have had.
+    fn adapt(&mut self, took: Duration) {
+        if took > SLICE {
+            self.rows = (self.rows / 2).max(MIN_ROWS);
+        } else if took < QUICK_SLICE {
+            self.rows = (self.rows * 2).min(MAX_ROWS);
+        }
+    }
+
+    async fn perform(&self, chore: Chore<'_>) -> Result<Done, StoreError> {
+        let mut conflicts = 0;
+        loop {
+            match self.perform_once(chore).await {
+                Err(StoreError::Conflict(_)) if conflicts < MAX_CONFLICTS => conflicts += 1,
+                other => return other,
+            }
+            tokio::time::sleep(CONFLICT_PAUSE * conflicts).await;
+        }
+    }
+
+    async fn perform_once(&self, chore: Chore<'_>) -> Result<Done, StoreError> {
+        let (rows, mut done) = (self.rows, Done::default());
+        if let Chore::Orphan { project_id } = chore {
+            done.more = self.store.delete_project_step(project_id).await?;
+            return Ok(done);
+        }
+        let mut session = self.store.work().await?;
+        match chore {
+            Chore::Blocks { project_id, before } => {
+                done.purged = session.delete_expired_blocks(project_id, before, rows).await?;
+                done.more = done.purged.blocks == rows as u64;
+            }
+            Chore::Batches { range, now } => {
+                (done.batch_ids, done.next_batch) = session.delete_expired_batches(range, now, rows).await?;
+            }
+            Chore::Issues { project_id, since } => {
+                done.issues = session.delete_expired_issues(project_id, since, rows).await?;
+                done.more = done.issues == rows as u64;
+            }
+            Chore::NextSeries { project_id, after } => {
+                done.span = session.next_series(project_id, after, SERIES_IN_A_SPAN).await?;
+            }
+            Chore::Counts { span, ages } => {
+                done.counts = session.widen_counts(span, ages, rows.min(MAX_COUNT_ROWS)).await?;
+                done.more = done.counts.more;
+            }
+            Chore::Orphan { .. } => {}
+        }
+        Ok(done)
+    }
+}

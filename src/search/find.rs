@@ -1,0 +1,72 @@
+//! Finding one event by its id: the id's batch says when it was received, that and a filter say in which block it is.
+
+use std::collections::HashMap;
+
+use super::run::{Hit, Scope};
+use crate::block::decode::{StoredEvent, inflate_body, lines};
+use crate::block::filter::{id_token, may_contain};
+use crate::block::{Block, BlockHeader};
+use crate::event::EventId;
+use crate::store::{Snapshot, Store, StoreError};
+
+/// Headers looked at at most, all projects together.
+const MAX_HEADERS: usize = 2_000;
+/// Bodies read at a time.
+const BODIES: usize = 4;
+
+/// One event by its id, in the scope that has it and where it has not expired.
+///
+/// # Errors
+/// What the database said.
+pub async fn find_event(store: &Store, scopes: &[Scope], id: EventId) -> Result<Option<Hit>, StoreError> {
+    let received_at = id.batch.received_at();
+    let live = scopes.iter().filter(|scope| received_at >= scope.received_after);
+    let projects: Vec<i64> = live.map(|scope| scope.project_id).collect();
+    let mut snapshot = store.snapshot().await?;
+    if projects.is_empty() {
+        return Ok(None);
+    }
+    let found = find_in(&mut snapshot, &projects, id).await?;
+    snapshot.end().await;
+    Ok(found)
+}
+
+async fn find_in(snapshot: &mut Snapshot, projects: &[i64], id: EventId) -> Result<Option<Hit>, StoreError> {
+    let token = id_token("batch", &id.batch.to_string());
+    let headers = snapshot.headers_received_at(projects, id.batch.received_at(), MAX_HEADERS).await?;
+    let headers: Vec<BlockHeader> =
+        headers.into_iter().filter(|header| may_contain(&header.id_filter, token)).collect();
+    for headers in headers.chunks(BODIES) {
+        let wanted: Vec<_> = headers.iter().map(|header| (header.project_id, header.id)).collect();
+        let mut bodies: HashMap<_, _> = snapshot.block_bodies(&wanted).await?.into_iter().collect();
+        let with_body = |header: &BlockHeader| {
+            bodies.remove(&header.id).map(|body| Block { header: header.clone(), body })
+        };
+        let blocks: Vec<Block> = headers.iter().filter_map(with_body).collect();
+        let looked = tokio::task::spawn_blocking(move || look_in(&blocks, id)).await;
+        let looked =
+            looked.map_err(|error| StoreError::Corrupt(format!("reading a block failed: {error}")))?;
+        if let Some(hit) = looked {
+            return Ok(Some(hit));
+        }
+    }
+    Ok(None)
+}
+
+fn look_in(blocks: &[Block], id: EventId) -> Option<Hit> {
+    let start = format!("{{\"id\":\"{id}\"");
+    let is_it = |line: &&[u8]| {
+        line.starts_with(start.as_bytes()) && StoredEvent::parse(line).is_ok_and(|event| event.id == id)
+    };
+    for Block { header, body } in blocks {
+        match inflate_body(header.codec, header.raw_bytes, body) {
+            Ok(raw) => {
+                if let Some(line) = lines(&raw).find(is_it) {
+                    return Some(Hit { project_id: header.project_id, line: line.to_vec() });
+                }
+            }
+            Err(error) => tracing::error!(%error, block = %header.id, "a block can't be read"),
+        }
+    }
+    None
+}

@@ -1,0 +1,244 @@
+//! One stretch of a search on one snapshot: headers in order, bodies of those that may match, lines tested off the
+//! async threads.
+//!
+//! It ends when nothing left can better the page, or, when time or bytes run out, at the edge of the first block not
+//! read: what comes before that edge is certain, and the next stretch starts there.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use super::cursor::{Order, Position};
+use super::event_filter::EventFilter;
+use super::headers::HeaderStream;
+use super::run::{Effort, HARD_TIME, Hit, SearchRequest};
+use super::scan::{Scanned, scan_block};
+use super::top::TopEvents;
+use crate::block::decode::inflate_body;
+use crate::block::{Block, BlockHeader};
+use crate::event::{BatchId, EventId};
+use crate::store::{Snapshot, StoreError};
+use crate::timestamp::Timestamp;
+
+/// Blocks read and scanned at a time at most; the first few come singly, since the newest often suffice.
+const MAX_WIDTH: usize = 16;
+/// Bytes of compressed bodies read at a time, about.
+const READ_BYTES: usize = 2 << 20;
+
+/// Which part of the page is still to be found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch {
+    /// It starts after this.
+    pub after: Option<Position>,
+    /// Events at most.
+    pub limit: usize,
+    /// Bytes of their lines, about.
+    pub max_bytes: usize,
+    /// When the search began.
+    pub started: Instant,
+}
+
+/// What a stretch gave.
+pub(super) struct Part {
+    /// Events, in order.
+    pub hits: Vec<Hit>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<Position>,
+    /// False when it ran out of time or bytes.
+    pub certain: bool,
+}
+
+/// A block and what it is tested with.
+type Candidate = (Block, Arc<EventFilter>);
+
+/// A running stretch.
+pub(super) struct Segment<'a> {
+    request: &'a SearchRequest,
+    filters: &'a HashMap<i64, Arc<EventFilter>>,
+    stretch: Stretch,
+    snapshot: Snapshot,
+    headers: HeaderStream,
+    top: TopEvents,
+    since: Instant,
+}
+
+impl<'a> Segment<'a> {
+    pub fn new(
+        request: &'a SearchRequest,
+        filters: &'a HashMap<i64, Arc<EventFilter>>,
+        stretch: Stretch,
+        snapshot: Snapshot,
+    ) -> Self {
+        let SearchRequest { scopes, criteria, order, .. } = request;
+        let (mut from, mut to) = (criteria.from, criteria.to);
+        match (order, stretch.after) {
+            (Order::Descending, Some(after)) => to = to.min(after.ts.plus_millis(1)),
+            (Order::Ascending, Some(after)) => from = from.max(after.ts),
+            (_, None) => {}
+        }
+        let use_tokens = filters.values().any(|filter| filter.uses_tokens());
+        // One more than asked for tells whether a further page has anything on it.
+        let top = TopEvents::new(*order, stretch.after, stretch.limit + 1).within(stretch.max_bytes);
+        let headers = HeaderStream::new(scopes, from, to, *order, use_tokens);
+        Self { request, filters, stretch, snapshot, headers, top, since: Instant::now() }
+    }
+
+    /// Ends the snapshot.
+    pub async fn end(self) {
+        self.snapshot.end().await;
+    }
+
+    pub async fn run(&mut self, effort: &mut Effort) -> Result<Part, StoreError> {
+        let mut width = 1;
+        while let Some(edge) = self.next_edge().await? {
+            if width > 1 && self.must_stop(edge, effort) {
+                return Ok(self.cut_at(edge));
+            }
+            let candidates = self.candidates(width, effort).await?;
+            self.scan(candidates, effort).await?;
+            width = (width * 2).min(MAX_WIDTH);
+        }
+        let more = self.top.has_more() || self.top.len() > self.stretch.limit;
+        let mut hits = self.take_hits();
+        hits.truncate(self.stretch.limit);
+        let next = hits.last().filter(|_| more).map(|hit| hit.0);
+        Ok(Part { hits: hits.into_iter().map(|(_, hit)| hit).collect(), next, certain: true })
+    }
+
+    /// Where the first block not yet read begins, in the order of the search; `None` when no block left may hold
+    /// something better than what is found.
+    async fn next_edge(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        let order = self.request.order;
+        let next = self.headers.peek(&mut self.snapshot).await?;
+        let next = next.filter(|header| self.top.may_take(header.ts_first, header.ts_last));
+        Ok(next.map(|header| edge(header, order)))
+    }
+
+    fn must_stop(&self, edge: Timestamp, effort: &Effort) -> bool {
+        let budgets = &self.request.budgets;
+        let elapsed = self.stretch.started.elapsed();
+        let spent =
+            elapsed > budgets.time || self.since.elapsed() > budgets.snapshot || effort.bytes > budgets.bytes;
+        (spent && self.advances(edge)) || elapsed > HARD_TIME
+    }
+
+    /// Whether a stretch cut at this edge got any further than where it started. Blocks may reach back over the start
+    /// of the page: cut there, it would start at the same place for ever, or repeat what was shown.
+    fn advances(&self, edge: Timestamp) -> bool {
+        let (criteria, after) = (&self.request.criteria, self.stretch.after);
+        match self.request.order {
+            Order::Descending => edge < criteria.to && after.is_none_or(|after| edge < after.ts),
+            Order::Ascending => edge >= criteria.from && after.is_none_or(|after| edge > after.ts),
+        }
+    }
+
+    /// Gives what comes before the edge of the first block not read; events in it may come before the rest.
+    fn cut_at(&mut self, edge: Timestamp) -> Part {
+        let order = self.request.order;
+        let at_edge = edge_position(edge, order);
+        let next = self.stretch.after.filter(|_| !self.advances(edge)).unwrap_or(at_edge);
+        let hits = self.take_hits().into_iter().filter(|(position, _)| position.precedes(&at_edge, order));
+        Part { hits: hits.map(|(_, hit)| hit).collect(), next: Some(next), certain: false }
+    }
+
+    fn take_hits(&mut self) -> Vec<(Position, Hit)> {
+        let empty = self.top.empty_copy();
+        std::mem::replace(&mut self.top, empty).into_hits()
+    }
+
+    /// The next blocks that may hold something better than what is found; perhaps none when time runs out.
+    async fn candidates(&mut self, width: usize, effort: &Effort) -> Result<Vec<BlockHeader>, StoreError> {
+        let (mut candidates, mut bytes) = (Vec::new(), 0);
+        while candidates.len() < width && bytes < READ_BYTES {
+            let Some(edge) = self.next_edge().await? else { break };
+            if !candidates.is_empty() && self.must_stop(edge, effort) {
+                break;
+            }
+            let Some(header) = self.headers.take() else { break };
+            if self.filters.get(&header.project_id).is_some_and(|filter| filter.admits(&header)) {
+                bytes += header.stored_bytes as usize;
+                candidates.push(header);
+            } else if self.must_stop(edge, effort) {
+                break;
+            }
+        }
+        Ok(candidates)
+    }
+
+    /// Reads bodies and scans them on two threads for blocking work; one block at a time is inflated on each.
+    async fn scan(&mut self, headers: Vec<BlockHeader>, effort: &mut Effort) -> Result<(), StoreError> {
+        if headers.is_empty() {
+            return Ok(());
+        }
+        let wanted: Vec<_> = headers.iter().map(|header| (header.project_id, header.id)).collect();
+        let mut bodies: HashMap<_, _> = self.snapshot.block_bodies(&wanted).await?.into_iter().collect();
+        let candidate = |header: BlockHeader| {
+            let filter = self.filters.get(&header.project_id)?.clone();
+            let body = bodies.remove(&header.id)?;
+            Some((Block { header, body }, filter))
+        };
+        let mut blocks: Vec<Candidate> = headers.into_iter().filter_map(candidate).collect();
+        effort.blocks += blocks.len() as u64;
+        effort.bytes += blocks.iter().map(|(block, _)| block.body.len() as u64).sum::<u64>();
+        let second = blocks.split_off(blocks.len().div_ceil(2));
+        // Dropped with this future: a client that goes away leaves no work behind but the blocks just inflated.
+        let stop = CancellationToken::new();
+        let _stop_with_us = stop.clone().drop_guard();
+        let work = |blocks: Vec<Candidate>| {
+            let (top, stop) = (self.top.empty_copy(), stop.clone());
+            tokio::task::spawn_blocking(move || scan_all(blocks, top, &stop))
+        };
+        let (first, second) = tokio::join!(work(blocks), work(second));
+        for done in [first, second] {
+            let (found, scanned) =
+                done.map_err(|error| StoreError::Corrupt(format!("reading blocks failed: {error}")))?;
+            effort.events += scanned.events;
+            effort.unreadable += scanned.unreadable;
+            self.top.merge(found);
+        }
+        Ok(())
+    }
+}
+
+/// The time by which a block stands in this order: nothing in it comes before.
+pub(super) fn edge(header: &BlockHeader, order: Order) -> Timestamp {
+    match order {
+        Order::Descending => header.ts_last,
+        Order::Ascending => header.ts_first,
+    }
+}
+
+/// The position that everything at `ts` comes after, in this order.
+fn edge_position(ts: Timestamp, order: Order) -> Position {
+    let (byte, index) = match order {
+        Order::Descending => (0xff, u32::MAX),
+        Order::Ascending => (0, 0),
+    };
+    Position { ts, id: EventId { batch: BatchId::from_bytes([byte; 16]), index } }
+}
+
+fn scan_all(blocks: Vec<Candidate>, mut top: TopEvents, stop: &CancellationToken) -> (TopEvents, Scanned) {
+    let mut scanned = Scanned::default();
+    for (Block { header, body }, filter) in blocks {
+        if stop.is_cancelled() {
+            break;
+        }
+        top.set_project(header.project_id);
+        match inflate_body(header.codec, header.raw_bytes, &body) {
+            Ok(raw) => {
+                let one = scan_block(&raw, &filter, &mut top);
+                if one.unreadable > 0 {
+                    tracing::error!(lines = one.unreadable, block = %header.id, "lines that are no events");
+                }
+                scanned += one;
+            }
+            Err(error) => {
+                scanned.unreadable += 1;
+                tracing::error!(%error, block = %header.id, "a block can't be read");
+            }
+        }
+    }
+    (top, scanned)
+}

@@ -1,0 +1,29 @@
+//! The HTTP contract against the whole running service, over real sockets and real databases.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "http/access.rs"]
+mod access;
+#[path = "http/captured.rs"]
+mod captured;
+#[path = "http/captured_log.rs"]
+mod captured_log;
+#[path = "http/commands.rs"]
+mod commands;
+#[path = "http/encodings.rs"]
+mod encodings;
+#[path = "http/ingest.rs"]
+mod ingest;
+#[path = "http/limits.rs"]
+mod limits;
+#[path = "http/projects.rs"]
+mod projects;
+#[path = "http/refusals.rs"]
+mod refusals;
+#[path = "http/replays.rs"]
+mod replays;
+#[path = "support/running.rs"]
+mod running;
+#[path = "http/scrubbing.rs"]
+mod scrubbing;
+mod support;

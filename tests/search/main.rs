@@ -1,0 +1,17 @@
+//! Reading logs through the running service, on every database at hand.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at what fails")]
+
+#[path = "../support/reading.rs"]
+mod reading;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod access;
+mod limits;
+mod model;
+mod paging;
+mod random;
+mod reports;
+mod storage;
+mod words;
