@@ -36,18 +36,6 @@ impl LevelSet {
     pub const fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
-
-    /// Whether all its levels are in the other.
-    #[must_use]
-    pub const fn is_subset(self, other: Self) -> bool {
-        self.0 & !other.0 == 0
-    }
-
-    /// Whether none of its levels is in the other.
-    #[must_use]
-    pub const fn is_disjoint(self, other: Self) -> bool {
-        self.0 & other.0 == 0
-    }
 }
 
 impl FromIterator<Level> for LevelSet {

@@ -119,7 +119,20 @@ impl Matcher {
     /// False only if no event of a block matches. `levels` are those of the events asked for, if they are known.
     #[must_use]
     pub fn admits(&self, header: &BlockHeader, levels: Option<LevelSet>) -> bool {
-        self.may_hold(|test| header_state(test, header, levels))
+        let Some(root) = &self.root else { return true };
+        let states: Vec<Maybe> = self.tests.iter().map(|test| header_state(test, header)).collect();
+        let may_hold = |level: Option<Level>| {
+            let state = |test: usize| match (&self.tests[test].leaf, level) {
+                (Leaf::Levels(passing), Some(level)) => passing.contains(level).into(),
+                _ => states[test],
+            };
+            root.evaluate(&state) != Maybe::No
+        };
+        // Level by level, as tests of the level rule each other out.
+        levels.map_or_else(
+            || may_hold(None),
+            |levels| Level::ALL.into_iter().any(|level| levels.contains(level) && may_hold(Some(level))),
+        )
     }
 
     /// False only if no event with this start of a line matches.
@@ -345,15 +358,11 @@ fn head_state(leaf: &Leaf, level: Level, ts: Timestamp, receipt: Option<Timestam
     }
 }
 
-/// What holds for all events of a block that are asked for, or for none.
-fn header_state(test: &PreparedTest, header: &BlockHeader, levels: Option<LevelSet>) -> Maybe {
+/// What holds for all events of a block, or for none, whatever their level.
+fn header_state(test: &PreparedTest, header: &BlockHeader) -> Maybe {
     match &test.leaf {
         Leaf::Known(holds) => (*holds).into(),
-        Leaf::Levels(passing) => match levels {
-            Some(levels) if levels.is_subset(*passing) => Maybe::Yes,
-            Some(levels) if levels.is_disjoint(*passing) => Maybe::No,
-            _ => Maybe::Unknown,
-        },
+        Leaf::Levels(_) => Maybe::Unknown,
         Leaf::Time { is_receipt, first, last } => {
             let (earliest, latest) = if *is_receipt {
                 (header.received_first, header.received_last)
