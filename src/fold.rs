@@ -144,16 +144,37 @@ impl Fold {
             if pieces.is_empty() {
                 break;
             }
-            self.fold(&pieces).await?;
+            self.fold(pieces.clone()).await?;
             self.mailbox.forget(&pieces);
         }
         while orphans && self.fold_orphans().await? == ORPHANS_PER_STEP {}
         Ok(())
     }
 
-    async fn fold(&self, pieces: &[FoldPiece]) -> Result<usize, StoreError> {
-        let mut session = self.store.work().await?;
-        session.fold(pieces, self.clock.now()).await
+    /// Counts blocks. Where the database refuses something in them for itself, halves of them, so that one block never
+    /// stops the counts of all; a block whose issues are refused is counted without them.
+    async fn fold(&self, pieces: Vec<FoldPiece>) -> Result<(), StoreError> {
+        let mut groups = vec![pieces];
+        while let Some(mut group) = groups.pop() {
+            let mut session = self.store.work().await?;
+            let folded = session.fold(&group, self.clock.now()).await;
+            drop(session);
+            let Err(StoreError::Refused(why)) = folded else {
+                folded?;
+                continue;
+            };
+            if group.len() > 1 {
+                let half = group.split_off(group.len() / 2);
+                groups.extend([half, group]);
+            } else if let Some(piece) = group.first_mut().filter(|piece| !piece.issues.is_empty()) {
+                tracing::error!(why, block = %piece.block.block_id, "a block is counted without its issues");
+                piece.issues.clear();
+                groups.push(group);
+            } else {
+                return Err(StoreError::Refused(why));
+            }
+        }
+        Ok(())
     }
 
     async fn fold_orphans(&self) -> Result<usize, StoreError> {
@@ -167,7 +188,8 @@ impl Fold {
         for orphan in &orphans {
             pieces.push(read_back(&mut session, *orphan).await?);
         }
-        session.fold(&pieces, self.clock.now()).await?;
+        drop(session);
+        self.fold(pieces).await?;
         Ok(orphans.len())
     }
 }

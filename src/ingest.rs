@@ -22,7 +22,7 @@ use crate::memory::{BUDGET_WAIT, Budget, QUEUE_BUDGET_BYTES, Reservation};
 use crate::outcome::Outcomes;
 use crate::project::Project;
 use crate::protocol::inflate::inflate;
-use crate::protocol::{ParseRules, native};
+use crate::protocol::{ParseRules, cut_to_size, native};
 use crate::scrub::Scrubber;
 use crate::timestamp::Timestamp;
 use crate::write::{BatchKeys, IssueTitle, Submission, WriteOutcome, WriteQueue, makes_issues};
@@ -40,6 +40,11 @@ const INLINE_BYTES: usize = 256 * 1024;
 const LATE_MS: i64 = 3_600_000;
 /// Bytes an event takes in the queue beside its line.
 const EVENT_OVERHEAD_BYTES: usize = 128;
+
+/// How many times its size a compressed body is likely to have at most.
+const LIKELY_INFLATION: usize = 16;
+/// And how many bytes, however small it is.
+const LIKELY_INFLATED_BYTES: usize = 64 * 1024;
 
 /// A body with the room it takes.
 #[derive(Debug)]
@@ -125,11 +130,10 @@ impl Ingest {
             self.check_request(project)?;
             self.inflate(body).await
         };
-        let (bytes, room) = gates.await.inspect_err(|error| self.outcomes.request_refused(error))?;
+        let (bytes, body_room) = gates.await.inspect_err(|error| self.outcomes.request_refused(error))?;
         let now = self.clock.now();
         let batch = BatchId::new(now);
         let prepared = self.prepare(project, batch, now, bytes).await;
-        drop(room);
         let prepared = prepared.inspect_err(|error| self.outcomes.request_refused(error))?;
         self.outcomes.batch_read(prepared.received, prepared.rejected.iter().map(|one| &one.code));
         let Prepared { received, rejected, body_hash, parts, titles } = prepared;
@@ -139,7 +143,10 @@ impl Ingest {
         }
         let stored = async {
             self.charge_events(project, acceptable)?;
+            // The body's room stands for its events until they have their own.
+            let body_room = body_room;
             let room = self.reserve_queue(&parts).await?;
+            drop(body_room);
             let (reply, outcome) = oneshot::channel();
             let project_id = project.id;
             let submission =
@@ -177,16 +184,29 @@ impl Ingest {
         self.limiter.charge_project_events(project.id, self.cap(project), events)
     }
 
-    /// Undoes the Content-Encoding; room for the largest result is held meanwhile.
+    /// Undoes the Content-Encoding; room for the result is held meanwhile: first for a likely one, since the largest
+    /// is rare and would keep small senders waiting for it.
     async fn inflate(&self, body: IncomingBody) -> Result<(Bytes, Reservation), ApiError> {
         let IncomingBody { bytes, encoding, mut room } = body;
         let identity = encoding.as_deref().is_none_or(|name| name.trim().eq_ignore_ascii_case("identity"));
         if identity {
             return Ok((bytes, room));
         }
-        let max = self.limits.max_inflated_bytes;
-        room.grow(max, BUDGET_WAIT).await.map_err(|_| ApiError::Overloaded(OVERLOADED_RETRY))?;
-        let inflated = off_thread(true, move || inflate(encoding.as_deref(), bytes, max)).await??;
+        let most = self.limits.max_inflated_bytes;
+        let likely = (bytes.len().saturating_mul(LIKELY_INFLATION)).max(LIKELY_INFLATED_BYTES).min(most);
+        let mut inflated = Err(ApiError::Internal);
+        let mut held = 0;
+        for max in [likely, most] {
+            let grown = room.extend(max - held, BUDGET_WAIT).await;
+            grown.map_err(|_| ApiError::Overloaded(OVERLOADED_RETRY))?;
+            held = max;
+            let (encoding, bytes) = (encoding.clone(), bytes.clone());
+            inflated = off_thread(true, move || inflate(encoding.as_deref(), bytes, max)).await?;
+            if !matches!(inflated, Err(ApiError::PayloadTooLarge(_))) || max == most {
+                break;
+            }
+        }
+        let inflated = inflated?;
         room.shrink_to(inflated.len());
         Ok((inflated, room))
     }
@@ -259,6 +279,7 @@ fn prepare(
     let (mut timely, mut late) = (BatchEncoder::new(batch), BatchEncoder::new(batch));
     for event in &mut parsed.events {
         scrubber.scrub(event);
+        cut_to_size(event);
         event.fingerprint = fingerprinter.fingerprint(event);
         if makes_issues(event.level) {
             note_title(&mut titles, event, &mut fingerprinter);

@@ -156,16 +156,25 @@ impl Reservation {
     /// [`Exhausted::TooLarge`] when the sum is beyond the whole budget or what may be grown into, [`Exhausted::Busy`]
     /// after `wait`.
     pub async fn grow(&mut self, more: usize, wait: Duration) -> Result<(), Exhausted> {
-        let budget = &self.budget;
-        let grown = self.growth.num_permits();
-        if self.bytes().saturating_add(more) > budget.total as usize
-            || grown.saturating_add(more) > budget.growth_total as usize
-        {
+        let (growth, growth_total) = (&self.budget.growth, self.budget.growth_total);
+        if self.growth.num_permits().saturating_add(more) > growth_total as usize {
             return Err(Exhausted::TooLarge);
         }
-        let growth = acquire(&budget.growth, budget.growth_total, more, wait).await?;
-        let permit = acquire(&budget.free, budget.total, more, wait).await?;
-        self.growth.merge(growth);
+        let leave = acquire(growth, growth_total, more, wait).await?;
+        self.extend(more, wait).await?;
+        self.growth.merge(leave);
+        Ok(())
+    }
+
+    /// As [`Self::grow`], but also into what is kept back: for a sender that is known.
+    ///
+    /// # Errors
+    /// [`Exhausted::TooLarge`] when the sum is beyond the whole budget, [`Exhausted::Busy`] after `wait`.
+    pub async fn extend(&mut self, more: usize, wait: Duration) -> Result<(), Exhausted> {
+        if self.bytes().saturating_add(more) > self.budget.total as usize {
+            return Err(Exhausted::TooLarge);
+        }
+        let permit = acquire(&self.budget.free, self.budget.total, more, wait).await?;
         self.permit.merge(permit);
         self.budget.count(more);
         Ok(())

@@ -118,7 +118,7 @@ async fn a_certificate_is_taken_from_the_named_authority_for_its_own_name_only()
         match cipher(&store(&database, &changes)).await {
             Ok(cipher) => assert!(works && cipher.starts_with("TLS_"), "{changes:?}: {cipher}"),
             Err(error) => {
-                assert!(!works && error.to_string().contains("certificate"), "{changes:?}: {error}")
+                assert!(!works && error.to_string().contains("certificate"), "{changes:?}: {error}");
             }
         }
     }

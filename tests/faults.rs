@@ -29,7 +29,11 @@ mod cuts;
 mod files;
 #[path = "faults/kills.rs"]
 mod kills;
+#[path = "faults/limits.rs"]
+mod limits;
 #[path = "faults/refusals.rs"]
 mod refusals;
+#[path = "faults/self_check.rs"]
+mod self_check;
 #[path = "faults/stops.rs"]
 mod stops;

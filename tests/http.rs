@@ -16,6 +16,8 @@ mod encodings;
 mod ingest;
 #[path = "http/limits.rs"]
 mod limits;
+#[path = "http/maintenance.rs"]
+mod maintenance;
 #[path = "http/projects.rs"]
 mod projects;
 #[path = "http/refusals.rs"]

@@ -208,11 +208,20 @@ async fn a_user_without_the_right_to_make_views_does_without_one() {
         assert_eq!(select(&mut client, count).await[0].get::<i64, _>("n"), 0, "{name}");
         // Once the right is given, the next start makes it.
         for host in ["%", "localhost"] {
-            database.run_sql(&format!("GRANT CREATE VIEW, DROP ON {schema}.* TO '{user}'@'{host}'")).await;
+            database.run_sql(&format!("GRANT CREATE VIEW ON {schema}.* TO '{user}'@'{host}'")).await;
         }
         let again = tekno_logger::store::Store::new(&database.config(&changes)).unwrap();
         again.migrate().await.unwrap();
         assert_eq!(select(&mut client, count).await[0].get::<i64, _>("n"), 1, "{name}");
+        // One of an earlier version is replaced.
+        sqlx::raw_sql("UPDATE settings SET number = 0 WHERE name = 'logs_view'")
+            .execute(&mut client)
+            .await
+            .unwrap();
+        sqlx::raw_sql("ALTER VIEW logs AS SELECT 1 AS one").execute(&mut client).await.unwrap();
+        let owner = tekno_logger::store::Store::new(&database.config(&[])).unwrap();
+        owner.migrate().await.unwrap();
+        assert_eq!(select(&mut client, "SELECT id, level FROM logs").await.len(), 0, "{name}");
         client.close().await.unwrap();
         database.run_sql(&format!("DROP USER '{user}'@'%', '{user}'@'localhost'")).await;
         database.remove().await;

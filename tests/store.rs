@@ -16,7 +16,7 @@ use tekno_logger::fold::{Fold, FoldMailbox};
 use tekno_logger::memory::Budget;
 use tekno_logger::project::{Project, ProjectRef, ProjectSlug, ScrubSettings};
 use tekno_logger::store::{
-    BlockQuery, DatabaseStatus, NewProject, ProjectChange, ProjectError, Store, bucket,
+    BlockQuery, CountScope, DatabaseStatus, NewProject, ProjectChange, ProjectError, Store, bucket,
 };
 use tekno_logger::timestamp::Timestamp;
 use tekno_logger::write::{BatchKeys, IssueTitle, Submission, WriteOutcome, WriteQueue, WriterSlot};
@@ -112,6 +112,10 @@ impl Writer {
         }
         self.mailbox
     }
+}
+
+fn of(project_id: i64) -> CountScope {
+    CountScope { project_id, since: 0 }
 }
 
 fn everything(project_id: i64) -> BlockQuery {
@@ -211,13 +215,13 @@ async fn a_batch_is_stored_once_and_counted_once() {
         fold.tick(true).await.unwrap();
         let at = bucket(now());
         let mut session = store.read().await.unwrap();
-        let trend = session.level_trend(shop, at - 10, at + 10, 10).await.unwrap();
+        let trend = session.level_trend(&[of(shop)], at - 10, at + 10, 10).await.unwrap();
         assert_eq!(trend, [(2, at, 9), (4, at, 2), (5, at, 1)], "{name}");
-        let top = session.top_issues(shop, at, at + 10, 5).await.unwrap();
+        let top = session.top_issues(&[of(shop)], at, at + 10, 5).await.unwrap();
         let top: Vec<(u64, i64, i64)> =
             top.iter().map(|(issue, count)| (issue.fingerprint.0, *count, issue.event_count)).collect();
         assert_eq!(top, [(1_004, 2, 2), (1_005, 1, 1)], "{name}");
-        assert_eq!(session.storage_used(blog).await.unwrap().events, 1, "{name}");
+        assert_eq!(session.storage_used(&[of(blog)]).await.unwrap().events, 1, "{name}");
         drop(session);
         database.remove().await;
     }
@@ -242,7 +246,7 @@ async fn what_a_dead_instance_left_unfolded_is_counted_by_another_once() {
         let at = bucket(now());
         let mut session = store.read().await.unwrap();
         assert_eq!(
-            session.level_trend(shop, at, at + 10, 10).await.unwrap(),
+            session.level_trend(&[of(shop)], at, at + 10, 10).await.unwrap(),
             [],
             "{name}: too young to be orphans"
         );
@@ -255,7 +259,7 @@ async fn what_a_dead_instance_left_unfolded_is_counted_by_another_once() {
         fold().tick(true).await.unwrap();
         let mut session = store.read().await.unwrap();
         assert_eq!(
-            session.level_trend(shop, at, at + 10, 10).await.unwrap(),
+            session.level_trend(&[of(shop)], at, at + 10, 10).await.unwrap(),
             [(2, at, 20), (4, at, 20)],
             "{name}"
         );

@@ -69,7 +69,7 @@ const read = (root, file) => fs.readFileSync(path.join(root, file), 'utf8');
 const lineCount = (text) => text.split('\n').length - (text.endsWith('\n') ? 1 : 0);
 
 /** Test code is held to its own size and is free to spawn, to read the clock and to name any crate. */
-const isTest = (file) => /(?:^|\/)(?:tests?|test_\w+|\w+_tests?)(?:\.rs$|\/)/.test(file);
+const isTest = (file) => /(?:^|\/)(?:tests?|benches|test_\w+|\w+_tests?)(?:\.rs$|\/)/.test(file);
 
 function isExcepted(file, except) {
   return Object.keys(except).some((place) => (place.endsWith('/') ? file.startsWith(place) : file === place));

@@ -25,7 +25,11 @@ missing_packages() {
     local part
     for part in "$@"; do
         case $part in
-        mariadb) lacks mariadbd && echo mariadb-server ;;
+        mariadb)
+            lacks mariadbd && echo mariadb-server
+            # For tests/galera.rs; it comes with the server or in a package of its own.
+            [ -f /usr/lib/galera/libgalera_smm.so ] || [ -f /usr/lib/libgalera_smm.so ] || echo galera-4
+            ;;
         mysql)
             lacks debootstrap && echo debootstrap
             lacks gpgv && echo gpgv

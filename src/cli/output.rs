@@ -2,29 +2,39 @@
 
 use serde_json::{Value, json};
 
-use crate::project::Project;
+use crate::key::KeyRecord;
+use crate::project::{Project, ScrubSettings};
 
 /// A key as it is shown, once, to who made it.
 #[derive(Clone, Copy)]
 pub struct NewKey<'a> {
+    /// What is kept of it.
+    pub record: &'a KeyRecord,
     /// `tkl_…`.
     pub api_key: &'a str,
     /// The key of the MAC.
     pub signing_secret: &'a str,
 }
 
-/// Output of `project create` and `project rotate-key`, ended by a newline.
+/// Output of `project create` and `project rotate-key`, ended by a newline; the JSON is what the HTTP API answers.
 #[must_use]
 pub fn project_with_key(project: &Project, key: NewKey<'_>, as_json: bool) -> String {
-    let NewKey { api_key, signing_secret } = key;
+    let NewKey { record, api_key, signing_secret } = key;
     if as_json {
-        let key = json!({ "api_key": api_key, "signing_secret": signing_secret });
+        let key = json!({
+            "id": record.id,
+            "api_key": api_key,
+            "signing_secret": signing_secret,
+            "kind": record.kind.name(),
+            "note": record.note,
+            "created_at": record.created_at.to_string(),
+        });
         return document(&json!({ "project": project_json(project), "key": key }));
     }
     format!(
-        "Project {} ({}), id {}\nAPI key:        {api_key}\nSigning secret: {signing_secret}\n\
+        "Project {} ({}), id {}; key {}\nAPI key:        {api_key}\nSigning secret: {signing_secret}\n\
          Both are shown this once.\n",
-        project.slug, project.name, project.id
+        project.slug, project.name, project.id, record.id
     )
 }
 
@@ -53,12 +63,14 @@ pub(super) fn document(value: &Value) -> String {
 }
 
 fn project_json(project: &Project) -> Value {
+    let ScrubSettings { off, extra_keys } = &project.scrub;
     json!({
         "id": project.id,
         "slug": project.slug.as_str(),
         "name": project.name,
         "retention_days": project.retention_days,
         "minute_cap": project.minute_cap,
+        "scrub": { "off": off, "extra_keys": extra_keys },
         "created_at": project.created_at.to_string(),
     })
 }

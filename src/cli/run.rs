@@ -17,7 +17,7 @@ use crate::fold::FoldMailbox;
 use crate::http::maintenance::purged_json;
 use crate::http::state::AppState;
 use crate::ingest::{IncomingBody, Ingest, test_event};
-use crate::key::{ApiKey, KeyKind, KeyRing};
+use crate::key::{ApiKey, KeyKind, KeyRecord, KeyRing};
 use crate::limit::Limiter;
 use crate::maintenance::{Purge, Ran, maintainer};
 use crate::memory::{BUDGET_WAIT, Budget};
@@ -157,7 +157,7 @@ async fn on_store(config: Config, command: Command) -> Result<String, String> {
             let now = Clock::system().now();
             let added = registry::add_key(&store, &ring, project.id, KeyKind::Server, "", now).await;
             let added = added.map_err(|error| error.to_string())?;
-            let (_, key) = added.ok_or_else(|| format!("{} has as many keys as it may", project.slug))?;
+            let key = added.ok_or_else(|| format!("{} has as many keys as it may", project.slug))?;
             with_secret(&ring, &project, &key, json)
         }
         Command::SendTest { project } => send_test(&store, &find(&store, &project).await?, &config).await,
@@ -199,7 +199,7 @@ async fn create_project(
         scrub: ScrubSettings::default(),
     };
     let made = registry::create_project(store, ring, new, Clock::system().now()).await;
-    let (project, (_, key)) = made.map_err(|error| match error {
+    let (project, key) = made.map_err(|error| match error {
         ProjectError::SlugTaken => "the slug is taken".to_owned(),
         ProjectError::TooMany => "there are as many projects as there may be".to_owned(),
         ProjectError::Store(error) => error.to_string(),
@@ -207,9 +207,14 @@ async fn create_project(
     with_secret(ring, &project, &key, json)
 }
 
-fn with_secret(ring: &KeyRing, project: &Project, key: &ApiKey, json: bool) -> Result<String, String> {
+fn with_secret(
+    ring: &KeyRing,
+    project: &Project,
+    (record, key): &(KeyRecord, ApiKey),
+    json: bool,
+) -> Result<String, String> {
     let secret = signing_secret(ring, key).ok_or("the key just made doesn't verify")?;
-    let shown = NewKey { api_key: key.expose(), signing_secret: &secret };
+    let shown = NewKey { record, api_key: key.expose(), signing_secret: &secret };
     Ok(output::project_with_key(project, shown, json))
 }
 

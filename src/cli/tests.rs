@@ -6,6 +6,7 @@ use clap::error::ErrorKind;
 use super::output::{NewKey, project_with_key, projects};
 use super::*;
 use crate::config::Problem;
+use crate::key::{KeyKind, KeyRecord};
 use crate::project::{Project, ScrubSettings};
 use crate::timestamp::Timestamp;
 
@@ -123,12 +124,24 @@ fn check_config_exits_78_with_all_problems_and_0_with_the_settings() {
 
 #[test]
 fn a_new_key_is_printed_for_people_and_for_machines() {
-    let key = NewKey { api_key: "tkl_abc", signing_secret: "def" };
+    let record = KeyRecord {
+        id: 3,
+        project_id: 7,
+        number: 3,
+        kind: KeyKind::Server,
+        sha256: [0; 32],
+        note: String::new(),
+        hint: "tkl_abc".to_owned(),
+        created_at: Timestamp::from_millis(0),
+        revoked_at: None,
+    };
+    let key = NewKey { record: &record, api_key: "tkl_abc", signing_secret: "def" };
     let text = project_with_key(&project(), key, false);
     assert!(text.contains("tkl_abc") && text.contains("def") && text.contains("shown this once"), "{text}");
     let json: serde_json::Value = serde_json::from_str(&project_with_key(&project(), key, true)).unwrap();
     assert_eq!(json["key"]["api_key"], "tkl_abc");
     assert_eq!(json["key"]["signing_secret"], "def");
+    assert_eq!((&json["key"]["id"], &json["key"]["kind"]), (&3.into(), &"server".into()), "to revoke it by");
     assert_eq!(json["project"]["id"], 7);
     assert_eq!(json["project"]["created_at"], "1970-01-01T00:00:00.000Z");
 }

@@ -11,11 +11,11 @@ use crate::error::ApiError;
 use crate::event::Level;
 use crate::http::json;
 use crate::http::route::{Call, Reply};
-use crate::http::search::readable_projects;
+use crate::http::search::{readable_projects, turn};
 use crate::http::search_input::time;
 use crate::maintenance::wide_before;
 use crate::project::Project;
-use crate::store::{StorageUsed, Store, StoreError};
+use crate::store::{BUCKET_MS, CountScope, IssueRow, StorageUsed, Store, StoreError, bucket};
 use crate::timestamp::Timestamp;
 
 /// Shown when no range is asked for.
@@ -45,7 +45,8 @@ pub async fn stats(call: Call) -> Reply {
     let now = call.state.clock.now();
     let projects = readable_projects(&call)?;
     let range = range(call.request.uri().query().unwrap_or(""), now)?;
-    let gathered = gather(&call.state.store, &projects, range).await?;
+    let _turn = turn(&call).await?;
+    let gathered = gather(&call.state.store, &projects, range, now).await?;
     Ok(json::reply(StatusCode::OK, &gathered.json(range)))
 }
 
@@ -87,42 +88,49 @@ fn finest_width(from: i64, now: i64) -> i64 {
 #[derive(Default)]
 struct Gathered {
     trend: BTreeMap<i64, BTreeMap<i64, i64>>,
-    issues: Vec<(i64, Value)>,
+    issues: Vec<Value>,
     storage: StorageUsed,
 }
 
-async fn gather(store: &Store, projects: &[Arc<Project>], range: Range) -> Result<Gathered, StoreError> {
+async fn gather(
+    store: &Store,
+    projects: &[Arc<Project>],
+    range: Range,
+    now: Timestamp,
+) -> Result<Gathered, StoreError> {
     let Range { from, to, width } = range;
+    // A bucket that is expired in part is left out: what has expired is never shown.
+    let since = |project: &Project| bucket(project.kept_since(now).plus_millis(BUCKET_MS - 1));
+    let scopes: Vec<CountScope> =
+        projects.iter().map(|project| CountScope { project_id: project.id, since: since(project) }).collect();
+    let mut session = store.read().await?;
     let mut all = Gathered::default();
-    for project in projects {
-        let mut session = store.read().await?;
-        for (level, slot, count) in session.level_trend(project.id, from, to, width).await? {
-            *all.trend.entry(slot).or_default().entry(level).or_default() += count;
-        }
-        for (issue, count) in session.top_issues(project.id, from, to, TOP_ISSUES).await? {
-            let shown = json!({
-                "project_id": project.id,
-                "project": project.slug.as_str(),
-                "fingerprint": issue.fingerprint.to_string(),
-                "title": issue.title,
-                "source": issue.source,
-                "level": level_name(issue.level),
-                "count": count,
-                "first_seen": issue.first_seen.to_string(),
-                "last_seen": issue.last_seen.to_string(),
-                "sample": issue.sample,
-            });
-            all.issues.push((count, shown));
-        }
-        let used = session.storage_used(project.id).await?;
-        all.storage.blocks += used.blocks;
-        all.storage.events += used.events;
-        all.storage.raw_bytes += used.raw_bytes;
-        all.storage.stored_bytes += used.stored_bytes;
+    for (level, slot, count) in session.level_trend(&scopes, from, to, width).await? {
+        all.trend.entry(slot).or_default().insert(level, count);
     }
-    all.issues.sort_by_key(|(count, _)| -count);
-    all.issues.truncate(TOP_ISSUES);
+    let mut issues = session.top_issues(&scopes, from, to, TOP_ISSUES).await?;
+    issues.sort_by_key(|(_, count)| -count);
+    issues.truncate(TOP_ISSUES);
+    all.issues =
+        issues.into_iter().filter_map(|(issue, count)| issue_json(&issue, count, projects)).collect();
+    all.storage = session.storage_used(&scopes).await?;
     Ok(all)
+}
+
+fn issue_json(issue: &IssueRow, count: i64, projects: &[Arc<Project>]) -> Option<Value> {
+    let project = projects.iter().find(|project| project.id == issue.project_id)?;
+    Some(json!({
+        "project_id": project.id,
+        "project": project.slug.as_str(),
+        "fingerprint": issue.fingerprint.to_string(),
+        "title": issue.title,
+        "source": issue.source,
+        "level": level_name(issue.level),
+        "count": count,
+        "first_seen": issue.first_seen.to_string(),
+        "last_seen": issue.last_seen.to_string(),
+        "sample": issue.sample,
+    }))
 }
 
 impl Gathered {
@@ -152,7 +160,7 @@ impl Gathered {
             "events": counts_json(&by_level),
             "error_rate": error_rate,
             "trend": trend,
-            "top_issues": self.issues.into_iter().map(|(_, issue)| issue).collect::<Vec<_>>(),
+            "top_issues": self.issues,
             "storage": {
                 "blocks": blocks, "events": events, "raw_bytes": raw_bytes, "stored_bytes": stored_bytes,
             },

@@ -112,9 +112,12 @@ async fn growth_leaves_what_is_kept_back_to_those_that_start() {
     other.grow(10, NOW).await.expect("all that is left to grow into");
     let small = budget.reserve(20, NOW).await.expect("room to start");
     assert_eq!(budget.used(), 100);
+    assert_eq!(other.extend(1, NOW).await, Err(Exhausted::Busy));
+    large.shrink_to(64);
+    other.extend(1, NOW).await.expect("also into what is kept back");
     large.shrink_to(5);
     drop(small);
-    assert_eq!(budget.used(), 20);
+    assert_eq!(budget.used(), 21);
     other.grow(60, NOW).await.expect("what was grown is given back first");
     drop((large, other));
     assert_eq!(budget.used(), 0);

@@ -239,14 +239,27 @@ impl EventFilter {
             && self.text.admits(header, levels)
     }
 
+    /// About how many events of the block match, by its counts; exact but for the minutes at the ends of the range.
+    /// `None` where more is asked for than counts tell.
+    #[must_use]
+    pub fn estimate(&self, header: &BlockHeader) -> Option<u64> {
+        let Criteria { sources, envs, text, .. } = &self.criteria;
+        let by_counts = self.needles.is_empty() && sources.is_empty() && envs.is_empty() && text.is_empty();
+        by_counts.then(|| self.counts_asked(&header.counts).map(|count| u64::from(count.count)).sum())
+    }
+
     /// The levels asked for that occur in the minutes asked for; `None` without counts.
     fn levels_asked(&self, counts: &[MinuteCount]) -> Option<LevelSet> {
-        let Criteria { from, to, levels, .. } = &self.criteria;
-        let minutes = minute_of(*from)..=minute_of(to.plus_millis(-1));
-        let asked = |count: &&MinuteCount| {
+        (!counts.is_empty()).then(|| self.counts_asked(counts).map(|count| count.level).collect())
+    }
+
+    /// Those of the minutes and levels asked for.
+    fn counts_asked<'a>(&self, counts: &'a [MinuteCount]) -> impl Iterator<Item = &'a MinuteCount> {
+        let Criteria { from, to, levels, .. } = self.criteria;
+        let minutes = minute_of(from)..=minute_of(to.plus_millis(-1));
+        counts.iter().filter(move |count| {
             minutes.contains(&count.minute) && levels.is_none_or(|levels| levels.contains(count.level))
-        };
-        (!counts.is_empty()).then(|| counts.iter().filter(asked).map(|count| count.level).collect())
+        })
     }
 
     /// Whether the fixed start of a line matches: level, time and receipt.

@@ -22,8 +22,9 @@ use crate::event::{BatchId, EventId};
 use crate::store::{Snapshot, StoreError};
 use crate::timestamp::Timestamp;
 
-/// Blocks read and scanned at a time at most; the first few come singly, since the newest often suffice.
-const MAX_WIDTH: usize = 16;
+/// Blocks read and scanned at a time at most. Where only a scan tells how many events match, the first few come singly,
+/// since the newest often suffice; where counts tell, as many as it takes.
+const MAX_WIDTH: usize = 64;
 /// Bytes of compressed bodies read at a time, about.
 const READ_BYTES: usize = 2 << 20;
 
@@ -150,16 +151,25 @@ impl<'a> Segment<'a> {
 
     /// The next blocks that may hold something better than what is found; perhaps none when time runs out.
     async fn candidates(&mut self, width: usize, effort: &Effort) -> Result<Vec<BlockHeader>, StoreError> {
-        let (mut candidates, mut bytes) = (Vec::new(), 0);
-        while candidates.len() < width && bytes < READ_BYTES {
+        let (mut candidates, mut bytes, mut expected) = (Vec::new(), 0, 0);
+        let missing = (self.stretch.limit + 1 - self.top.len()) as u64;
+        while candidates.len() < MAX_WIDTH && bytes < READ_BYTES {
             let Some(edge) = self.next_edge().await? else { break };
-            if !candidates.is_empty() && self.must_stop(edge, effort) {
+            let over_budget = effort.bytes + bytes as u64 > self.request.budgets.bytes;
+            if !candidates.is_empty() && (over_budget || self.must_stop(edge, effort)) {
                 break;
             }
             let Some(header) = self.headers.take() else { break };
-            if self.filters.get(&header.project_id).is_some_and(|filter| filter.admits(&header)) {
+            let filter = self.filters.get(&header.project_id).filter(|filter| filter.admits(&header));
+            if let Some(filter) = filter {
                 bytes += header.stored_bytes as usize;
+                let estimate = filter.estimate(&header);
+                expected += estimate.unwrap_or(0);
                 candidates.push(header);
+                let enough = estimate.map_or(candidates.len() >= width, |_| expected >= missing);
+                if enough {
+                    break;
+                }
             } else if self.must_stop(edge, effort) {
                 break;
             }

@@ -57,7 +57,7 @@ pub struct Connection {
 /// transaction leaves its locks for no longer. More than the pool lets a connection idle without asking it.
 const SILENCE_SECONDS: u32 = 40;
 /// Seconds a statement waits for another transaction's lock: short, so that one lock isn't taken for an outage.
-pub const LOCK_WAIT_SECONDS: u32 = 1;
+pub(super) const LOCK_WAIT_SECONDS: u32 = 1;
 /// What a packet has beside the text or the values it carries.
 const PACKET_OVERHEAD: usize = 512;
 

@@ -95,7 +95,8 @@ pub const MYSQL_ERRORS: &[(u16, Meaning, &str)] = &[
     (1159, Meaning::Away, "network read timeout"),
     (1160, Meaning::Away, "network write error"),
     (1161, Meaning::Away, "network write timeout"),
-    (1180, Meaning::Away, "error during commit"),
+    (1180, Meaning::Away, "commit failed, it may have happened (Galera cut off)"),
+    (1181, Meaning::Away, "rollback failed"),
     (1203, Meaning::Away, "user's connections used up"),
     (1205, Meaning::Conflict, "lock wait timeout"),
     (1213, Meaning::Conflict, "deadlock or certification failure"),
@@ -194,7 +195,7 @@ mod tests {
 
     #[test]
     fn every_number_that_asks_for_patience_is_never_the_clients_fault() {
-        for number in [1040, 1047, 1203, 1226, 1290, 1461, 2006, 2013] {
+        for number in [1040, 1047, 1180, 1203, 1226, 1290, 1461, 2006, 2013] {
             assert_eq!(mysql_meaning(number), Meaning::Away, "{number}");
         }
         for number in [1205, 1213] {

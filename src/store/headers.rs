@@ -96,13 +96,13 @@ impl BlockQuery {
 
 /// Headers, with the id filter alone, of blocks of some projects that may hold a batch received at `at`.
 pub(super) fn received_at_sql(projects: &[i64], at: Timestamp, limit: usize) -> String {
-    let list: Vec<String> = projects.iter().map(i64::to_string).collect();
-    let (first, last) = (least_id(at.plus_millis(-OLDER_ID_MS)), least_id(at.plus_millis(LATER_ID_MS)));
-    let (first, last) = (hex_literal(first.as_bytes()), hex_literal(last.as_bytes()));
-    let (list, at) = (list.join(","), at.as_millis());
+    let projects: Vec<String> = projects.iter().map(i64::to_string).collect();
+    let id_at = |offset| hex_literal(least_id(at.plus_millis(offset)).as_bytes());
+    let (projects, from, to) = (projects.join(","), id_at(-OLDER_ID_MS), id_at(LATER_ID_MS));
+    let at = at.as_millis();
     format!(
-        "SELECT {HEADER}, id_filter, X'' AS text_filter FROM blocks WHERE project_id IN ({list}) \
-         AND id >= {first} AND id < {last} AND received_first <= {at} AND received_last >= {at} \
+        "SELECT {HEADER}, id_filter, X'' AS text_filter FROM blocks WHERE project_id IN ({projects}) \
+         AND id >= {from} AND id < {to} AND received_first <= {at} AND received_last >= {at} \
          ORDER BY project_id, id LIMIT {limit}"
     )
 }

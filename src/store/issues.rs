@@ -24,6 +24,8 @@ pub const OTHER_SERIES: i64 = 15;
 pub const MAX_ISSUES: i64 = 10_000;
 /// Most new issues a project gets in a minute.
 pub const MAX_NEW_ISSUES_A_MINUTE: i64 = 200;
+/// Characters of a title or source that are kept with an issue, as its columns take.
+const MAX_TEXT_CHARS: usize = 255;
 /// Milliseconds of a bucket in `counts`.
 pub const BUCKET_MS: i64 = 10_000;
 
@@ -216,8 +218,8 @@ impl Connection {
                 [
                     key.0.into(),
                     key.1.into(),
-                    seed.title.as_str().into(),
-                    seed.source.as_str().into(),
+                    fitting(&seed.title).into(),
+                    fitting(&seed.source).into(),
                     i64::from(seed.level as u8).into(),
                     0_i64.into(),
                     seed.first_seen.as_millis().into(),
@@ -252,6 +254,10 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+fn fitting(text: &str) -> &str {
+    text.char_indices().nth(MAX_TEXT_CHARS).map_or(text, |(end, _)| &text[..end])
 }
 
 /// Pieces added up, in key order.

@@ -39,12 +39,12 @@ pub use dialect::Dialect;
 pub use error::{MYSQL_ERRORS, Meaning, SQLITE_ERRORS, StoreError, mysql_meaning, sqlite_meaning};
 pub use expiry::{BatchRange, Purged};
 pub use headers::BlockQuery;
-pub use issues::{FoldPiece, IssueRow, IssueSeed, LEVEL_SERIES, OTHER_SERIES, bucket};
+pub use issues::{BUCKET_MS, FoldPiece, IssueRow, IssueSeed, LEVEL_SERIES, OTHER_SERIES, bucket};
 pub use pool::{Pool, Session};
 pub use projects::{MAX_PROJECTS, NewProject, ProjectChange, ProjectError};
 pub use settings::LeaseHolder;
 pub use snapshot::Snapshot;
-pub use stats::StorageUsed;
+pub use stats::{CountScope, StorageUsed};
 pub use unfolded::Unfolded;
 pub use value::{Row, Value};
 

@@ -6,11 +6,13 @@ use sqlx::ConnectOptions;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
-use super::connection::Target;
+use super::connection::{LOCK_WAIT_SECONDS, Target};
 use crate::config::{Config, DatabaseConfig, DatabaseTls};
 
 /// The embedded database's file in `DATA_DIR`.
 const SQLITE_FILE: &str = "tekno-logger.db";
+/// How long a statement waits for another process that holds the embedded database.
+const LOCK_WAIT: Duration = Duration::from_secs(LOCK_WAIT_SECONDS as u64);
 /// Prepared statements a connection keeps; the store has fewer shapes than this.
 const STATEMENT_CACHE: usize = 48;
 
@@ -49,7 +51,8 @@ fn sqlite_options(config: &Config) -> Result<Target, String> {
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(Duration::from_secs(4))
+        // As on a server: so short that a lock held by another process isn't taken for an outage.
+        .busy_timeout(LOCK_WAIT)
         .statement_cache_capacity(STATEMENT_CACHE)
         // Freed pages are reused, and the log does not keep its greatest size for ever.
         .pragma("journal_size_limit", "16777216")

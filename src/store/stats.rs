@@ -1,11 +1,14 @@
-//! What `/stats` and `/metrics` tell: events per level and bucket, top issues, storage used.
+//! What `/stats` tells: events per level and bucket, top issues, storage used; each of several projects in one round
+//! trip.
+
+use std::collections::BTreeMap;
 
 use super::STATEMENT_TIMEOUT;
 use super::connection::Connection;
 use super::error::StoreError;
 use super::issues::{ISSUE_COLUMNS, IssueRow, LEVEL_SERIES, OTHER_SERIES, read_issue};
 
-/// Storage a project uses.
+/// Storage projects use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StorageUsed {
     /// Blocks.
@@ -18,17 +21,27 @@ pub struct StorageUsed {
     pub stored_bytes: i64,
 }
 
+/// A project whose counts are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CountScope {
+    /// The project.
+    pub project_id: i64,
+    /// Retention: buckets that begin before this (epoch seconds) have expired, in part at least.
+    pub since: i64,
+}
+
 /// Rows of a trend at most: 6 levels times the most buckets a caller may ask for.
 const MAX_TREND_ROWS: usize = 6 * 1_000;
 
 impl Connection {
-    /// Events per (level number, bucket of `width` seconds) received in `[from, to)`, both in epoch seconds.
+    /// Events per (level number, bucket of `width` seconds) received in `[from, to)`, both in epoch seconds; ordered
+    /// by bucket and level.
     ///
     /// # Errors
     /// What the database said.
     pub async fn level_trend(
         &mut self,
-        project_id: i64,
+        scopes: &[CountScope],
         from: i64,
         to: i64,
         width: i64,
@@ -37,64 +50,79 @@ impl Connection {
             super::Dialect::MySql => "DIV",
             super::Dialect::Sqlite => "/",
         };
-        let sql = format!(
-            "SELECT series, ((bucket - {from}) {divide} {width}) * {width} + {from} AS slot, \
-             CAST(SUM(event_count) AS SIGNED) FROM counts \
-             WHERE project_id = {project_id} AND series < {LEVEL_SERIES} AND series >= 0 \
-             AND bucket >= {from} AND bucket < {to} GROUP BY series, slot ORDER BY slot, series \
-             LIMIT {MAX_TREND_ROWS}"
-        );
-        let rows = self.select(sql, STATEMENT_TIMEOUT).await?;
-        rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?, row.int(2)?))).collect()
+        let query = |scope: &CountScope| {
+            let (project_id, first) = (scope.project_id, from.max(scope.since));
+            format!(
+                "SELECT series, ((bucket - {from}) {divide} {width}) * {width} + {from} AS slot, \
+                 CAST(SUM(event_count) AS SIGNED) FROM counts \
+                 WHERE project_id = {project_id} AND series < {LEVEL_SERIES} AND series >= 0 \
+                 AND bucket >= {first} AND bucket < {to} GROUP BY series, slot LIMIT {MAX_TREND_ROWS}"
+            )
+        };
+        let mut sums: BTreeMap<(i64, i64), i64> = BTreeMap::new();
+        for row in self.select_each(scopes, query).await? {
+            *sums.entry((row.int(1)?, row.int(0)?)).or_default() += row.int(2)?;
+        }
+        Ok(sums.into_iter().map(|((slot, level), count)| (level, slot, count)).collect())
     }
 
-    /// The issues with most events received in `[from, to)` (epoch seconds), with that number.
+    /// The issues of each project with most events received in `[from, to)` (epoch seconds), with that number.
     ///
     /// # Errors
     /// What the database said.
     pub async fn top_issues(
         &mut self,
-        project_id: i64,
+        scopes: &[CountScope],
         from: i64,
         to: i64,
         limit: usize,
     ) -> Result<Vec<(IssueRow, i64)>, StoreError> {
-        let sql = format!(
-            "SELECT series, CAST(SUM(event_count) AS SIGNED) AS total FROM counts \
-             WHERE project_id = {project_id} AND (series < 0 OR series > {OTHER_SERIES}) \
-             AND bucket >= {from} AND bucket < {to} GROUP BY series ORDER BY total DESC, series LIMIT {limit}"
-        );
-        let mut top = Vec::new();
-        for row in self.select(sql, STATEMENT_TIMEOUT).await? {
-            let find = format!("SELECT {ISSUE_COLUMNS} FROM issues WHERE project_id = ? AND fingerprint = ?");
-            let issue =
-                self.query(&find, &[project_id.into(), row.int(0)?.into()], STATEMENT_TIMEOUT).await?;
-            if let Some(issue) = issue.first() {
-                top.push((read_issue(issue)?, row.int(1)?));
-            }
-        }
-        Ok(top)
+        let query = |scope: &CountScope| {
+            let (project_id, first) = (scope.project_id, from.max(scope.since));
+            format!(
+                "SELECT {ISSUE_COLUMNS}, total FROM (\
+                 SELECT series, CAST(SUM(event_count) AS SIGNED) AS total FROM counts \
+                 WHERE project_id = {project_id} AND (series < 0 OR series > {OTHER_SERIES}) \
+                 AND bucket >= {first} AND bucket < {to} GROUP BY series \
+                 ORDER BY total DESC, series LIMIT {limit}) AS busiest \
+                 JOIN issues ON project_id = {project_id} AND fingerprint = series ORDER BY total DESC, series"
+            )
+        };
+        let rows = self.select_each(scopes, query).await?;
+        rows.iter().map(|row| Ok((read_issue(row)?, row.int(9)?))).collect()
     }
 
-    /// Storage a project uses.
+    /// Storage projects use, what has expired and is not yet purged included.
     ///
     /// # Errors
     /// What the database said.
-    pub async fn storage_used(&mut self, project_id: i64) -> Result<StorageUsed, StoreError> {
+    pub async fn storage_used(&mut self, scopes: &[CountScope]) -> Result<StorageUsed, StoreError> {
         let sum = |column: &str| format!("CAST(COALESCE(SUM({column}), 0) AS SIGNED)");
-        let sql = format!(
-            "SELECT COUNT(*), {}, {}, {} FROM blocks WHERE project_id = ?",
-            sum("event_count"),
-            sum("raw_bytes"),
-            sum("stored_bytes")
-        );
-        let rows = self.query(&sql, &[project_id.into()], STATEMENT_TIMEOUT).await?;
-        let Some(row) = rows.first() else { return Ok(StorageUsed::default()) };
-        Ok(StorageUsed {
-            blocks: row.int(0)?,
-            events: row.int(1)?,
-            raw_bytes: row.int(2)?,
-            stored_bytes: row.int(3)?,
-        })
+        let [events, raw, stored] = ["event_count", "raw_bytes", "stored_bytes"].map(sum);
+        let query = |scope: &CountScope| {
+            let project_id = scope.project_id;
+            format!("SELECT COUNT(*), {events}, {raw}, {stored} FROM blocks WHERE project_id = {project_id}")
+        };
+        let mut used = StorageUsed::default();
+        for row in self.select_each(scopes, query).await? {
+            used.blocks += row.int(0)?;
+            used.events += row.int(1)?;
+            used.raw_bytes += row.int(2)?;
+            used.stored_bytes += row.int(3)?;
+        }
+        Ok(used)
+    }
+
+    /// The rows of one query a project, in one round trip.
+    async fn select_each(
+        &mut self,
+        scopes: &[CountScope],
+        query: impl Fn(&CountScope) -> String,
+    ) -> Result<Vec<super::Row>, StoreError> {
+        if scopes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql: Vec<String> = scopes.iter().map(query).collect();
+        self.select(sql.join(";"), STATEMENT_TIMEOUT).await
     }
 }

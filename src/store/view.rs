@@ -17,10 +17,12 @@ const NAME: &str = "logs_view";
 /// `MariaDB` would give the columns its database's character set, and lose what is not in it; `MySQL` before 8.0.31
 /// knows only its own, which is the right one.
 const CHARSETS: [&str; 2] = [" CHARACTER SET utf8mb4", ""];
+/// Replacing an older one asks for the right to drop it, which making the first doesn't.
+const VERBS: [&str; 2] = ["CREATE", "CREATE OR REPLACE"];
 
 /// The body is inflated and read as JSON by the server. Where it can't read one (`MariaDB` stops at 32 levels of
 /// nesting), one row says so, as an error would take every other block's events with it.
-const DEFINITION: &str = "CREATE OR REPLACE SQL SECURITY INVOKER VIEW logs AS \
+const DEFINITION: &str = "{create} SQL SECURITY INVOKER VIEW logs AS \
 SELECT b.project_id, j.id, \
 CAST(TIMESTAMPADD(MICROSECOND, j.ts_ms * 1000, TIMESTAMP'1970-01-01 00:00:00') AS DATETIME(3)) AS ts, \
 j.level, j.source, j.env, j.message, j.ctx, j.user_id, j.request_id, j.tags, j.`release`, j.stack, j.fingerprint, \
@@ -57,8 +59,8 @@ pub(super) async fn create(connection: &mut Connection) -> Result<(), StoreError
         return Ok(());
     }
     let mut why = String::new();
-    for charset in CHARSETS {
-        let definition = DEFINITION.replace("{charset}", charset);
+    for (charset, verb) in CHARSETS.iter().flat_map(|charset| VERBS.map(|verb| (charset, verb))) {
+        let definition = DEFINITION.replace("{charset}", charset).replace("{create}", verb);
         match connection.packet(definition, STATEMENT_TIMEOUT).await {
             Ok(()) => return note_version(connection).await,
             Err(failed) => match failed.error {

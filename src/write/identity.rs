@@ -1,9 +1,10 @@
 //! The ids under which a batch is remembered.
 //!
 //! An id is 4 bytes of time and 16 bytes of hash. Where the request names its own time (`X-Timestamp`), that is the
-//! time. Where it doesn't, a retry can't know the first one's time of receipt, so the id stands under two windows: the
-//! one of receipt and the one before. Two requests less than a window apart then always share an id, also when they
-//! meet in two instances on either side of a boundary; an id found after its own time is simply replaced.
+//! time. Where it doesn't, a retry can't know the first one's time of receipt, so the id stands under the window of
+//! receipt and, while a batch of the window before may still count, under that one too. Two requests no further apart
+//! than an id is kept then always share one, also when they meet in two instances on either side of a boundary; an id
+//! found after its own time is simply replaced.
 
 use sha2::{Digest, Sha256};
 
@@ -16,6 +17,8 @@ pub const KEPT_MS: i64 = 86_400_000;
 /// How long a MAC without a time is remembered: a cron may send the same body again each hour.
 pub const BARE_KEPT_MS: i64 = 120_000;
 
+/// Width of a window of ids kept short. Wider than they are kept, so that most batches stand under one id.
+const SHORT_WINDOW_MS: i64 = 600_000;
 /// Set in the first byte of ids that are kept short.
 const SHORT_BIT: u8 = 0x80;
 
@@ -39,7 +42,7 @@ impl BatchKeys {
         let mut keys = Vec::with_capacity(4);
         let mut kept = KEPT_MS;
         if let BatchIdentity::IdempotencyKey(text) = &batch.identity {
-            keys.extend(windows(now, KEPT_MS, Kind::Long, &digest(owner, b"key", text.as_bytes())));
+            keys.extend(windows(now, Kind::Long, &digest(owner, b"key", text.as_bytes())));
         }
         let mac = digest(owner, b"mac", &batch.mac);
         if let Some(timestamp) = batch.timestamp {
@@ -48,7 +51,7 @@ impl BatchKeys {
             if keys.is_empty() {
                 kept = BARE_KEPT_MS;
             }
-            keys.extend(windows(now, BARE_KEPT_MS, Kind::Short, &mac));
+            keys.extend(windows(now, Kind::Short, &mac));
         }
         Self { keys, expires_at: now.plus_millis(kept) }
     }
@@ -71,7 +74,7 @@ impl BatchKeys {
         let mut owner = [0; 32];
         owner[..8].copy_from_slice(&project_id.to_be_bytes());
         let hash = digest(&owner, b"own", request_id.as_bytes());
-        let keys = windows(now, BARE_KEPT_MS, Kind::Short, &hash).to_vec();
+        let keys = windows(now, Kind::Short, &hash);
         Self { keys, expires_at: now.plus_millis(BARE_KEPT_MS) }
     }
 }
@@ -97,7 +100,7 @@ pub fn expired_ranges(now: Timestamp) -> Vec<BatchRange> {
     // Under a window are batches of it and of the next, and they are kept for another.
     let windows_gone = minute - 3 * DAY_MINUTES - SLACK_MINUTES;
     let times_gone = minute - DAY_MINUTES - SLACK_MINUTES;
-    let short_gone = minute - 3 * (BARE_KEPT_MS / 60_000) - SLACK_MINUTES;
+    let short_gone = minute - (2 * SHORT_WINDOW_MS + BARE_KEPT_MS) / 60_000 - SLACK_MINUTES;
     let mut ranges =
         vec![range(Kind::Short, 0, short_gone.max(0)), range(Kind::Long, 0, windows_gone.max(0))];
     let days = windows_gone.div_euclid(DAY_MINUTES)..=times_gone.div_euclid(DAY_MINUTES);
@@ -111,10 +114,16 @@ pub fn expired_ranges(now: Timestamp) -> Vec<BatchRange> {
     ranges
 }
 
-fn windows(now: Timestamp, width_ms: i64, kind: Kind, hash: &[u8; 16]) -> [BatchKey; 2] {
+/// One id, or two in the first part of a window: as long as what came at the end of the one before is kept.
+fn windows(now: Timestamp, kind: Kind, hash: &[u8; 16]) -> Vec<BatchKey> {
+    let (width_ms, kept_ms) = match kind {
+        Kind::Long => (KEPT_MS, KEPT_MS),
+        Kind::Short => (SHORT_WINDOW_MS, BARE_KEPT_MS),
+    };
     let window = now.as_millis().div_euclid(width_ms);
-    let minute = |window: i64| window * width_ms / 60_000;
-    [key(minute(window - 1), kind, hash), key(minute(window), kind, hash)]
+    let shared = now.as_millis().rem_euclid(width_ms) < kept_ms;
+    let windows = if shared { window - 1..=window } else { window..=window };
+    windows.map(|window| key(window * width_ms / 60_000, kind, hash)).collect()
 }
 
 fn key(minute: i64, kind: Kind, hash: &[u8; 16]) -> BatchKey {
@@ -152,18 +161,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn two_sendings_within_a_window_always_share_an_id(start in 0_i64..4_000_000_000_000, apart in 0_i64..120_000) {
+        fn two_sendings_no_further_apart_than_ids_are_kept_always_share_one(start in KEPT_MS..4_000_000_000_000, apart in 0_i64..120_000) {
             let hash = [7; 16];
-            let first = windows(Timestamp::from_millis(start), BARE_KEPT_MS, Kind::Short, &hash);
-            let second = windows(Timestamp::from_millis(start + apart), BARE_KEPT_MS, Kind::Short, &hash);
+            let first = windows(Timestamp::from_millis(start), Kind::Short, &hash);
+            let second = windows(Timestamp::from_millis(start + apart), Kind::Short, &hash);
             prop_assert!(shared(&first, &second));
         }
 
         #[test]
-        fn two_sendings_three_windows_apart_never_do(start in 0_i64..4_000_000_000_000) {
+        fn two_sendings_three_windows_apart_never_do(start in KEPT_MS..4_000_000_000_000) {
             let hash = [7; 16];
-            let first = windows(Timestamp::from_millis(start), KEPT_MS, Kind::Long, &hash);
-            let second = windows(Timestamp::from_millis(start + 3 * KEPT_MS), KEPT_MS, Kind::Long, &hash);
+            let first = windows(Timestamp::from_millis(start), Kind::Long, &hash);
+            let second = windows(Timestamp::from_millis(start + 3 * KEPT_MS), Kind::Long, &hash);
             prop_assert!(!shared(&first, &second));
         }
     }
@@ -175,18 +184,24 @@ mod tests {
         ) {
             let (received, now) = (Timestamp::from_millis(start), Timestamp::from_millis(start + later));
             let minute = received.as_millis().div_euclid(60_000);
-            let mut long = windows(received, KEPT_MS, Kind::Long, &[7; 16]).to_vec();
+            let mut long = windows(received, Kind::Long, &[7; 16]);
             long.push(key(minute, Kind::Long, &[7; 16]));
-            let short = windows(received, BARE_KEPT_MS, Kind::Short, &[7; 16]).to_vec();
+            let short = windows(received, Kind::Short, &[7; 16]);
             let ranges = expired_ranges(now);
             let gone = |id: &BatchKey| ranges.iter().any(|range| range.from <= *id && *id < range.to);
-            for (ids, kept) in [(long, KEPT_MS), (short, BARE_KEPT_MS)] {
+            for (ids, kept, width) in [(long, KEPT_MS, KEPT_MS), (short, BARE_KEPT_MS, SHORT_WINDOW_MS)] {
                 for id in ids {
                     prop_assert!(!gone(&id) || later >= kept);
-                    prop_assert!(gone(&id) || later < 3 * kept + 660_000);
+                    prop_assert!(gone(&id) || later < 2 * width + kept + 660_000);
                 }
             }
         }
+    }
+
+    #[test]
+    fn most_batches_without_a_time_stand_under_one_id() {
+        let ids = |at| windows(Timestamp::from_millis(at), Kind::Short, &[7; 16]).len();
+        assert_eq!((ids(6_000_000), ids(6_119_999), ids(6_120_000), ids(6_599_999)), (2, 2, 1, 1));
     }
 
     #[test]

@@ -102,7 +102,7 @@ async fn a_batch_caught_in_a_black_hole_is_stored_when_it_comes_again() {
         send_until_stored(&instance.client, &project, &other, Duration::from_secs(5)).await;
         ledger.acknowledge(&other);
     }
-    send_until_stored(&instance.client, &project, &caught, Duration::from_secs(60)).await;
+    send_until_stored(&instance.client, &project, &caught, Duration::from_mins(1)).await;
     ledger.acknowledge(&caught);
     ledger.check(&rig, &instance.client, &project).await;
 }

@@ -3,7 +3,10 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use crate::load::{Dice, Load};
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
+
+use crate::load::{Batch, Dice, Ledger, Load, send, send_until_stored};
 use crate::process::{PATIENCE, Process};
 use crate::rig::Rig;
 
@@ -78,4 +81,26 @@ async fn a_database_file_that_was_cut_is_named_and_nothing_panics() {
         instance.client.database().await;
         assert!(instance.process.is_alive() && !instance.process.log().contains("panicked"), "{length}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_process_that_holds_the_file_is_waited_for_and_is_no_outage() {
+    let rig = Rig::sqlite();
+    let instance = rig.start_ready().await;
+    let project = instance.client.project("held").await;
+    let ledger = Ledger::default();
+    let mut dice = Dice::new("held");
+    let file = rig.directory.path().join("data/tekno-logger.db");
+    let mut holder = SqliteConnectOptions::new().filename(file).connect().await.unwrap();
+    for number in 0..2 {
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut holder).await.unwrap();
+        let batch = ledger.note(Batch::new(&format!("held-{number}"), 3, 10, &mut dice));
+        let answer = send(&instance.client, &project, &batch).await;
+        assert_eq!(answer.status(), 503, "{answer:?}");
+        assert_eq!(instance.client.database().await, "connected", "a lock is no outage");
+        sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
+        send_until_stored(&instance.client, &project, &batch, AT_ONCE).await;
+        ledger.acknowledge(&batch);
+    }
+    ledger.check(&rig, &instance.client, &project).await;
 }

@@ -39,7 +39,7 @@ impl Rig {
         let server = PrivateServer::start(options).await?;
         let proxy = Proxy::to(server.port).await;
         let mut rig = Self::on(Database::Server { server, proxy });
-        let url = rig.private().url(rig.proxy().port);
+        let url = PrivateServer::url(rig.proxy().port);
         rig.set("DATABASE_URL", &url);
         Some(rig)
     }

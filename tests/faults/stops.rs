@@ -76,7 +76,7 @@ async fn a_second_signal_stops_at_once_and_says_that_it_was_cut_short() {
     instance.process.signal("TERM");
     until("the first is heard", PATIENCE, async || instance.process.log().contains("SIGTERM")).await;
     instance.process.signal("INT");
-    let status = instance.process.exit(Duration::from_millis(2_000)).await;
+    let status = instance.process.exit(Duration::from_secs(2)).await;
     assert!(!status.success());
     for sender in slow {
         sender.await.unwrap();

@@ -1,6 +1,7 @@
 //! The command line of the real binary, beside a running service on the same database.
 
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -33,8 +34,8 @@ fn json_of(output: &Output) -> Value {
 fn key_in(made: &Value) -> Key {
     Key {
         project_id: made["project"]["id"].as_i64().unwrap(),
-        id: 0,
-        api_key: made["key"]["api_key"].as_str().unwrap().to_owned(),
+        id: made["key"]["id"].as_i64().unwrap(),
+        text: made["key"]["api_key"].as_str().unwrap().to_owned(),
         signing_secret: made["key"]["signing_secret"].as_str().unwrap().to_owned(),
     }
 }
@@ -59,9 +60,10 @@ async fn projects_and_keys_of_the_command_line_work_at_once_on_a_running_service
         let created = run_on(&database, &arguments).await;
         let made = json_of(&created);
         let shown = running.admin(reqwest::Method::GET, "/admin/projects/shop", &Value::Null).await.json();
-        for field in ["id", "slug", "name", "retention_days", "minute_cap", "created_at"] {
-            assert_eq!(made["project"][field], shown["project"][field], "{field}");
-        }
+        assert_eq!(made["project"], shown["project"], "as the HTTP API shows it");
+        let mut fields: Vec<&String> = made["key"].as_object().unwrap().keys().collect();
+        fields.sort_unstable();
+        assert_eq!(fields, ["api_key", "created_at", "id", "kind", "note", "signing_secret"]);
         let first = key_in(&made);
         let send = async |key: &Key, name: &str| {
             running.send(Post::bare(key, json!({ "message": name }).to_string())).await
@@ -69,10 +71,14 @@ async fn projects_and_keys_of_the_command_line_work_at_once_on_a_running_service
         assert_eq!(send(&first, "by the first").await.counts(), (1, 1, false));
         let rotated = run_on(&database, &["project", "rotate-key", "shop", "--json"]).await;
         let second = key_in(&json_of(&rotated));
-        assert_ne!(first.api_key, second.api_key);
+        assert_ne!(first.text, second.text);
         assert_eq!(send(&second, "by the second").await.counts(), (1, 1, false));
         assert_eq!(send(&first, "by the first again").await.counts(), (1, 1, false));
 
+        let revoke = format!("/admin/projects/shop/keys/{}", first.id);
+        let revoked = running.admin(reqwest::Method::DELETE, &revoke, &Value::Null).await;
+        assert_eq!(revoked.status, 204, "by the id it was printed with");
+        assert_eq!(send(&first, "too late").await.status, 401);
         let by_id = run_on(&database, &["project", "rotate-key", &first.project_id.to_string()]).await;
         assert!(
             by_id.status.success() && text(&by_id.stdout).contains("Signing secret: "),
@@ -87,13 +93,12 @@ async fn projects_and_keys_of_the_command_line_work_at_once_on_a_running_service
         let lines = text(&run_on(&database, &["project", "list"]).await.stdout);
         assert_eq!(lines.lines().count(), 3, "{lines}");
 
-        let sent = run_on(&database, &["send-test", "shop"]).await;
-        assert!(sent.status.success(), "{}", text(&sent.stderr));
+        let tested = run_on(&database, &["send-test", "shop"]).await;
+        assert!(tested.status.success(), "{}", text(&tested.stderr));
         assert_eq!(running.logs("q=%22test+event%22").await.len(), 1);
         assert_eq!(running.logs("").await.len(), 4);
-        let secrets =
-            [&first, &second].map(|key| [key.api_key.as_str(), key.signing_secret.as_str()]).concat();
-        for output in [&created, &rotated, &sent] {
+        let secrets = [&first, &second].map(|key| [key.text.as_str(), key.signing_secret.as_str()]).concat();
+        for output in [&created, &rotated, &tested] {
             assert_eq!(found(&output.stderr, secrets.iter().copied()), (0, None), "the log of a command");
         }
         assert_eq!(found(lines.as_bytes(), secrets.iter().copied()), (0, None));
@@ -170,4 +175,44 @@ async fn a_good_configuration_is_shown_with_its_secrets_masked() {
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.contains("MAX_PAYLOAD_BYTES") && said.contains("524288"), "{said}");
     assert_eq!(found(said.as_bytes(), [HMAC_SECRET, ADMIN_TOKEN]), (0, None), "{said}");
+}
+
+/// Starts the embedded default, reads its start output up to the command to paste, runs that, and stops it.
+fn serve_and_paste(directory: &std::path::Path) -> (String, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tekno-logger"));
+    command.env_clear().env("PORT", "0").env("DATA_DIR", directory).env("LOG_LEVEL", "trace");
+    let mut serving = command.arg("serve").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = serving.stderr.take().unwrap();
+    let reading = std::thread::spawn(move || {
+        let mut text = String::new();
+        log.read_to_string(&mut text).map(|_| text).unwrap()
+    });
+    let mut lines = BufReader::new(serving.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut banner = String::new();
+    while !banner.contains("\ncurl ") {
+        banner += &lines.next().expect("a command to paste before the end");
+        banner += "\n";
+    }
+    let script = banner.split_once("\n\nKEY=").unwrap().1;
+    let pasted = Command::new("sh").args(["-c", &format!("KEY={script}")]).output().unwrap();
+    let stopped = Command::new("kill").args(["-TERM", &serving.id().to_string()]).status().unwrap();
+    assert!(stopped.success());
+    assert_eq!(serving.wait().unwrap().code(), Some(0), "a clean stop");
+    (banner, text(&pasted.stdout) + &text(&pasted.stderr), reading.join().unwrap())
+}
+
+#[tokio::test]
+async fn the_command_printed_at_the_first_start_works_and_our_log_has_no_secret() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_owned();
+    let (banner, pasted, log) = tokio::task::spawn_blocking(move || serve_and_paste(&path)).await.unwrap();
+    let receipt: Value = serde_json::from_str(&pasted).unwrap_or_else(|_| panic!("{pasted}"));
+    assert_eq!((&receipt["accepted"], &receipt["duplicate"]), (&json!(1), &json!(false)), "{pasted}");
+    let secret = |name: &str| {
+        let line = banner.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("{name} in {banner}")).trim_matches('\'').to_owned()
+    };
+    let secrets = ["ADMIN_TOKEN=", "KEY=", "SECRET="].map(secret);
+    assert!(log.contains("listening"), "{log}");
+    assert_eq!(found(log.as_bytes(), secrets.iter().map(String::as_str)), (0, None), "our log");
 }

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::running::{Post, everywhere, on_sqlite, sign};
 
+type Encode = fn(&[u8]) -> Vec<u8>;
+
 fn gzip(text: &[u8]) -> Vec<u8> {
     let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     out.write_all(text).unwrap();
@@ -44,7 +46,7 @@ fn zstd_of(text: &[u8]) -> Vec<u8> {
 async fn every_content_encoding_is_undone_after_the_signature_over_the_bytes_as_sent() {
     everywhere(async |running| {
         let key = running.project("web").await;
-        let encoders: [(&str, fn(&[u8]) -> Vec<u8>); 7] = [
+        let encoders: [(&str, Encode); 7] = [
             ("gzip", gzip),
             ("x-gzip", gzip),
             ("deflate", zlib),
@@ -133,7 +135,7 @@ async fn a_chunked_body_is_taken_up_to_the_cap_and_refused_beyond_it() {
             body.push_str(&" ".repeat(size - body.len()));
             let mut head = format!(
                 "POST /log HTTP/1.1\r\nHost: test\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nX-Project-Key: {}\r\n",
-                key.api_key
+                key.text
             );
             let _ = write!(head, "X-Signature: {}\r\n\r\n", sign(&key.signing_secret, &[body.as_bytes()]));
             let answer = running.raw(&[head.as_bytes(), &chunked(body.as_bytes(), 7_000)].concat()).await;
@@ -153,7 +155,7 @@ async fn a_request_without_a_length_has_an_empty_body() {
         let unsigned = running.raw(format!("{head}\r\n").as_bytes()).await;
         assert!(unsigned.starts_with("HTTP/1.1 401"), "{unsigned}");
         let signature = sign(&key.signing_secret, &[]);
-        let signed = format!("{head}X-Project-Key: {}\r\nX-Signature: {signature}\r\n\r\n", key.api_key);
+        let signed = format!("{head}X-Project-Key: {}\r\nX-Signature: {signature}\r\n\r\n", key.text);
         let answer = running.raw(signed.as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("\"invalid_json\""), "{answer}");
         let both = format!("{head}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");

@@ -139,6 +139,24 @@ async fn fields_levels_and_times_come_back_as_the_contract_says() {
         ] {
             assert_eq!(full[field], value, "{field}");
         }
+        let body = json!([
+            { "message": "relative", "ts": "-15m" }, { "message": "text number", "ts": "1790000000" },
+            { "message": "fraction", "ts": 1_790_000_000.5 }, { "message": "wide", "ctx": { "big": "y".repeat(100_000), "small": 1 } },
+            { "message": "unit", "source": "s".repeat(300), "user_id": "ü".repeat(300) },
+        ]);
+        assert_eq!(running.send(Post::bare(&key, body.to_string())).await.counts(), (5, 5, false));
+        for (query, ts) in [
+            ("relative", "2026-09-21T13:59:00.000Z"),
+            ("%22text+number%22", "2026-09-21T14:13:20.000Z"),
+            ("fraction", "2026-09-21T14:13:20.500Z"),
+        ] {
+            assert_eq!(one(running, &format!("q={query}")).await["ts"], ts, "{query}");
+        }
+        let wide = one(running, "q=wide").await;
+        assert!(wide["truncated"] == true && wide["ctx"].to_string().len() <= 65_536, "{}", wide["truncated"]);
+        let unit = one(running, "q=unit").await;
+        assert_eq!((&unit["source"], &unit["user_id"]), (&json!("s".repeat(256)), &json!("ü".repeat(256))));
+        assert_eq!(unit["truncated"], true);
         let plain = one(running, "q=plain").await;
         for (field, value) in [("level", "info"), ("source", "web"), ("env", "production"), ("ts", now)] {
             assert_eq!(plain[field], value, "{field}");

@@ -9,6 +9,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::running::{Answer, Key, PATIENCE, Post, Running, everywhere, on_sqlite, sign};
+use crate::support::TestDatabase;
 
 const BODY: &str = r#"{"message":"m"}"#;
 
@@ -103,7 +104,9 @@ async fn send_from(running: &Running, source: Ipv4Addr, post: &Post) -> String {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::from((source, 0))).unwrap();
     let mut stream = socket.connect(running.address).await.unwrap();
-    let headers: String = post.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers: Vec<String> =
+        post.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers = headers.concat();
     let head = format!(
         "POST {} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
         post.path,
@@ -173,7 +176,7 @@ async fn unfinished(running: &Running, key: &Key, length: usize, sent: usize) ->
     let signature = sign(&key.signing_secret, &[&vec![b' '; length]]);
     let head = format!(
         "POST /log HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {length}\r\nX-Project-Key: {}\r\nX-Signature: {signature}\r\n\r\n",
-        key.api_key
+        key.text
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&vec![b' '; sent]).await.unwrap();
@@ -216,6 +219,9 @@ async fn large_slow_bodies_fill_their_budget_and_no_more_and_small_clients_are_s
             futures_util::future::join_all((0..100).map(|number| running.send(post_number(&key, number))))
                 .await;
         assert!(more.iter().all(|answer| answer.status == 200), "a hundred small clients");
+        let packed = zstd::bulk::compress(br#"{"message":"packed"}"#, 3).unwrap();
+        let packed = Post::bare(&key, packed).with("content-encoding", "zstd");
+        assert_eq!(running.send(packed).await.counts(), (1, 1, false), "a small compressed body");
         // One that goes on is served; those that go away give their room back.
         let mut first = slow.remove(0);
         first.write_all(b" ").await.unwrap();
@@ -231,4 +237,60 @@ async fn large_slow_bodies_fill_their_budget_and_no_more_and_small_clients_are_s
         timeout(PATIENCE, empty).await.expect("the room comes back");
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_is_not_signed_is_not_charged_to_the_project() {
+    on_sqlite(&[("RATE_LIMIT_PER_MINUTE", "3")], async |running| {
+        let key = running.project("web").await;
+        for number in 0..20 {
+            let forged =
+                post_number(&key, number).without("x-signature").with("x-signature", &"0".repeat(64));
+            assert_eq!(running.send(forged).await.status, 401);
+        }
+        for number in 0..3 {
+            assert_eq!(running.send(post_number(&key, number)).await.status, 200);
+        }
+        is_limited(&running.send(post_number(&key, 3)).await, "rate_limited_project", "project", 3);
+        let forged = post_number(&key, 4).without("x-signature").with("x-signature", &"0".repeat(64));
+        assert_eq!(running.send(forged).await.status, 401, "and learns nothing of the limit");
+    })
+    .await;
+}
+
+/// A batch of about 480 KB that compresses little and is its own.
+fn large_batch(key: &Key, number: usize) -> Post {
+    let event = |index: usize| json!({ "message": format!("large {number} {index} {}", "x".repeat(7_900)) });
+    let events: Vec<Value> = (0..60).map(event).collect();
+    Post::bare(key, json!(events).to_string())
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_more_and_what_was_acknowledged_is_stored_once() {
+    let database = TestDatabase::sqlite();
+    let running = Running::start(&database, &[("RATE_LIMIT_PER_MINUTE", "0")]).await;
+    let key = running.project("web").await;
+    let lock = database.lock_sqlite().await;
+    let answers =
+        futures_util::future::join_all((0..110).map(|number| running.send(large_batch(&key, number)))).await;
+    let mut overloaded = 0;
+    for answer in &answers {
+        let (status, code) = answer.refusal();
+        assert!(status == 503 && answer.header("retry-after").is_some(), "{}", answer.body);
+        overloaded += usize::from(code == "overloaded");
+    }
+    assert!(overloaded > 0, "110 batches of 480 KB are more than 32 MiB");
+    assert_eq!(running.request(Method::GET, "/healthz", &[], "").await.status, 200);
+    lock.release().await;
+    for number in 0..3 {
+        let stored = async {
+            while running.send(large_batch(&key, number)).await.status != 200 {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        };
+        timeout(PATIENCE, stored).await.expect("it recovers");
+        let query = format!("q=%22large+{number}+59+%22&limit=1000");
+        assert_eq!(running.logs(&query).await.len(), 1, "stored once, however often it was sent");
+    }
+    running.stop().await;
 }

@@ -25,7 +25,7 @@ fn minted(secret: &str, kind: KeyKind, project_id: i64) -> Key {
     let ring = KeyRing::new(&Secret::new(secret), None);
     let key = ring.mint(kind, project_id, 9);
     let signing_secret = ring.signing_secret(&ring.check(key.expose()).unwrap()).expose().to_owned();
-    Key { project_id, id: 9, api_key: key.expose().to_owned(), signing_secret }
+    Key { project_id, id: 9, text: key.expose().to_owned(), signing_secret }
 }
 
 #[tokio::test]
@@ -42,8 +42,8 @@ async fn every_doubt_about_the_sender_gets_one_and_the_same_answer() {
         let mut other_secret = key.clone();
         other_secret.signing_secret = reader.signing_secret.clone();
         let mut altered = key.clone();
-        let last = altered.api_key.pop().unwrap();
-        altered.api_key.push(if last == 'a' { 'b' } else { 'a' });
+        let last = altered.text.pop().unwrap();
+        altered.text.push(if last == 'a' { 'b' } else { 'a' });
         let bare = Post::bare(&key, BODY);
         let mut other_body = bare.clone();
         other_body.body = br#"{"message":"n"}"#.to_vec();
@@ -70,7 +70,7 @@ async fn every_doubt_about_the_sender_gets_one_and_the_same_answer() {
                 bare.clone().without("x-signature").with("x-signature", &"z".repeat(64)),
             ),
             ("an empty signature", bare.clone().without("x-signature").with("x-signature", "sha256=")),
-            ("two keys", bare.clone().with("x-project-key", &key.api_key)),
+            ("two keys", bare.clone().with("x-project-key", &key.text)),
             ("two signatures", bare.clone().with("x-signature", &"0".repeat(64))),
             ("a time from too long ago", Post::timed(&key, START_SECONDS - 301, BODY)),
             ("a time too far ahead", Post::timed(&key, START_SECONDS + 301, BODY)),

@@ -1,1 +1,178 @@
-//! Later.
+//! What a search may cost: blocks read, turns, round trips; and what it says while the database is away.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tekno_logger::http::state::MAX_SEARCHES;
+
+use crate::model::Random;
+use crate::proxy::Proxy;
+use crate::reading::{START, Service, until};
+use crate::support::TestDatabase;
+
+const MINUTE: i64 = 60_000;
+
+async fn blocks_read(service: &Service, query: &str, events: usize) -> u64 {
+    let page = service.page(query).await;
+    assert_eq!(page["logs"].as_array().unwrap().len(), events, "{query}: {page}");
+    page["scanned"]["blocks"].as_u64().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_spare_reading_what_can_hold_nothing() {
+    for database in TestDatabase::all().await {
+        let (service, name) = (Service::start(&database).await, database.name);
+        let shop = service.project("shop").await;
+        let mut random = Random::new(40);
+        for block in 0..40 {
+            let mut event = |n: usize| {
+                let level = if block == 9 && n == 3 { "fatal" } else { "info" };
+                let word = if block == 17 && n == 5 { "xylophone" } else { "ordinary" };
+                let mut number = || format!("0.{:015}", random.below(1_000_000_000_000_000));
+                json!({
+                    "message": format!("the {word} message number {n} of block {block} has some more words in it"),
+                    "request_id": format!("req-{block}-{n}"),
+                    "level": level,
+                    "ctx": { "path": "/shop/cart", "took": [number(), number(), number(), number(), number()] },
+                })
+            };
+            service.post(&shop, &(0..300).map(&mut event).collect::<Vec<Value>>()).await;
+            service.hand.advance(2 * MINUTE);
+        }
+        assert_eq!(
+            blocks_read(&service, "limit=1000&order=asc", 1000).await,
+            4,
+            "{name}: stops at the limit"
+        );
+        assert_eq!(blocks_read(&service, "limit=10", 10).await, 1, "{name}: the newest alone");
+        assert!(blocks_read(&service, "request_id=req-31-7", 1).await <= 3, "{name}: by id");
+        let rare = blocks_read(&service, "q=xylophone", 1).await;
+        assert!(rare <= 4, "{name}: by a rare word: {rare}");
+        assert!(blocks_read(&service, "q=zzz-not-there", 0).await <= 3, "{name}: by a word nobody said");
+        assert_eq!(blocks_read(&service, "level=fatal", 1).await, 1, "{name}: by level");
+        let (from, to) = (START.as_millis() + 20 * MINUTE, START.as_millis() + 24 * MINUTE);
+        assert_eq!(
+            blocks_read(&service, &format!("limit=1000&from={from}&to={to}"), 600).await,
+            2,
+            "{name}: by time"
+        );
+        service.stop().await;
+        database.remove().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn searches_beyond_the_most_wait_their_turn_and_then_are_told_to_come_again() {
+    let database = TestDatabase::sqlite();
+    let service = Service::start(&database).await;
+    service.project("shop").await;
+    let mut turns = Vec::new();
+    for _ in 0..MAX_SEARCHES {
+        turns.push(service.state.searches.acquire().await.unwrap());
+    }
+    for path in ["/logs", "/stats", "/logs/06hhgn2g01v5791g9mc2j1vkhk-6"] {
+        let refused = service.get(path).await;
+        assert_eq!(refused.status, 503, "{path}: {}", refused.body);
+        assert_eq!(refused.json()["code"], "overloaded");
+        assert!(
+            refused.headers.contains(&("retry-after".to_owned(), "1".to_owned())),
+            "{:?}",
+            refused.headers
+        );
+    }
+    let waits = service.get("/logs");
+    let gives = async {
+        // One of those who search has its answer.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        drop(turns.pop());
+    };
+    let (answer, ()) = tokio::join!(waits, gives);
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    drop(turns);
+    assert_eq!(service.state.searches.available_permits(), MAX_SEARCHES);
+    service.stop().await;
+    database.remove().await;
+}
+
+/// A service whose database server is behind a proxy, if there is one.
+async fn behind_proxy(database: &TestDatabase) -> (Proxy, Service) {
+    let url = database.variables(&[])["DATABASE_URL"].clone();
+    let (head, rest) = url.split_once("://").unwrap();
+    let (authority, path) = rest.split_once('/').unwrap();
+    let (user, server) = authority.rsplit_once('@').unwrap();
+    let proxy = Proxy::to(server.to_owned()).await;
+    let through = format!("{head}://{user}@127.0.0.1:{}/{path}", proxy.port);
+    let service =
+        Service::start_with(database, &[("DATABASE_URL", &through), ("DATABASE_TLS", "disabled")]).await;
+    (proxy, service)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_answered_by_the_first_block_takes_three_round_trips_whatever_the_projects() {
+    let Some(database) = TestDatabase::server().await else { return };
+    let (proxy, service) = behind_proxy(&database).await;
+    for slug in ["one", "two", "three", "four", "five"] {
+        let project = service.project(slug).await;
+        for _ in 0..3 {
+            service.post(&project, &[json!({ "message": "a b c" }), json!({ "message": "d e f" })]).await;
+            service.hand.advance(1_000);
+        }
+    }
+    let id = service.page("limit=1").await["logs"][0]["id"].as_str().unwrap().to_owned();
+    for (path, most) in [("/logs?limit=1", 3), (&format!("/logs/{id}") as &str, 3), ("/stats", 3)] {
+        let mut least = u64::MAX;
+        // Other tasks of the service ask something now and then, most of all after a commit.
+        for _ in 0..400 {
+            let before = proxy.commands();
+            assert_eq!(service.get(path).await.status, 200);
+            least = least.min(proxy.commands() - before);
+            if least <= most {
+                break;
+            }
+        }
+        assert!((1..=most).contains(&least), "{path} took {least} round trips");
+    }
+    service.stop().await;
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_database_is_away_lists_are_empty_and_say_so() {
+    let Some(database) = TestDatabase::server().await else { return };
+    let (proxy, service) = behind_proxy(&database).await;
+    let shop = service.project("shop").await;
+    service.post(&shop, &[json!({ "message": "one" }), json!({ "message": "two" })]).await;
+    let page = service.page("limit=1").await;
+    let (id, cursor) = (page["logs"][0]["id"].as_str().unwrap(), page["next_cursor"].as_str().unwrap());
+    proxy.set_cut(true);
+    for query in ["", "project_id=shop&q=one", &format!("cursor={cursor}")] {
+        for answer in [
+            service.get(&format!("/logs?{query}")).await,
+            service.get_as(&shop, &format!("/logs?{query}")).await,
+        ] {
+            let json = answer.json();
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            assert_eq!((&json["logs"], &json["warnings"]), (&json!([]), &json!(["database_away"])));
+            assert_eq!(json["scanned"]["complete"], json!(false));
+            let expected = if query.starts_with("cursor") { json!(cursor) } else { Value::Null };
+            assert_eq!(json["next_cursor"], expected, "a reader who follows it loses nothing");
+        }
+    }
+    for path in [format!("/logs/{id}"), "/stats".to_owned()] {
+        let answer = service.get(&path).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (503, &json!("storage_unavailable")), "{path}");
+    }
+    until("/readyz notices", async || {
+        service.get("/readyz").await.status == 503 || {
+            // Nothing but the service's own tasks would ask the database: a post does.
+            let _ = service.get("/logs").await;
+            false
+        }
+    })
+    .await;
+    proxy.set_cut(false);
+    until("it is back", async || service.get("/logs").await.json()["scanned"]["complete"] == true).await;
+    assert_eq!(service.pages("").await.len(), 2);
+    service.stop().await;
+    database.remove().await;
+}

@@ -12,6 +12,7 @@ mod language;
 mod limits;
 mod model;
 mod paging;
+mod proxy;
 mod random;
 mod reports;
 mod storage;

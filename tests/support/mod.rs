@@ -39,7 +39,9 @@ impl TestDatabase {
     /// A new database on the server a variable names, if it is set.
     pub async fn on_server(name: &'static str, variable: &str) -> Option<Self> {
         let server = std::env::var(variable).ok().filter(|url| !url.is_empty())?;
-        let server = server.trim_end_matches('/').to_owned();
+        // The database that a URL names is not ours to use.
+        let host = server.find("://").map_or(0, |scheme| scheme + 3);
+        let server = server[host..].find('/').map_or(&server[..], |path| &server[..host + path]).to_owned();
         let mut random = [0; 8];
         getrandom::fill(&mut random).unwrap();
         let database = format!("tekno_test_{}", data_encoding::HEXLOWER.encode(&random));
@@ -159,7 +161,7 @@ impl TestDatabase {
         for table in self.tables().await {
             for row in self.rows(&format!("SELECT * FROM {table}")).await {
                 for column in row {
-                    if let Some(text) = column.get(4..).and_then(|body| inflated(body)) {
+                    if let Some(text) = column.get(4..).and_then(inflated) {
                         dump.extend_from_slice(&text);
                         dump.push(b'\n');
                     }

@@ -124,20 +124,24 @@ impl Service {
 
     /// The same with the body as it is.
     pub async fn post_text(&self, project: &TestProject, body: String) {
+        let number = self.batches.fetch_add(1, Ordering::Relaxed);
+        let answer = self.try_post(project, &format!("batch-{number}"), body).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(answer.json()["rejected"], json!([]), "{}", answer.body);
+    }
+
+    /// Posts a signed body under a batch id, whatever comes of it.
+    pub async fn try_post(&self, project: &TestProject, batch: &str, body: String) -> Answer {
         let mut mac = Hmac::<Sha256>::new_from_slice(project.signing_secret.as_bytes()).unwrap();
         mac.update(body.as_bytes());
-        let signature = data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes());
-        let number = self.batches.fetch_add(1, Ordering::Relaxed);
         let request = self
             .client
             .post(format!("{}/log", self.base))
             .header("X-Project-Key", &project.server_key)
-            .header("X-Signature", signature)
-            .header("Idempotency-Key", format!("batch-{number}"))
+            .header("X-Signature", data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes()))
+            .header("Idempotency-Key", batch)
             .body(body);
-        let answer = send(request).await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        assert_eq!(answer.json()["rejected"], json!([]), "{}", answer.body);
+        send(request).await
     }
 
     /// A GET as the admin.

@@ -42,7 +42,7 @@ pub struct Running {
 pub struct Key {
     pub project_id: i64,
     pub id: i64,
-    pub api_key: String,
+    pub text: String,
     pub signing_secret: String,
 }
 
@@ -118,7 +118,7 @@ impl Post {
         let body = body.into();
         let signature = sign(&key.signing_secret, &[&body]);
         let headers =
-            vec![("x-project-key".to_owned(), key.api_key.clone()), ("x-signature".to_owned(), signature)];
+            vec![("x-project-key".to_owned(), key.text.clone()), ("x-signature".to_owned(), signature)];
         Self { path: "/log".to_owned(), headers, body }
     }
 
@@ -128,7 +128,7 @@ impl Post {
         let text = seconds.to_string();
         let signature = sign(&key.signing_secret, &[text.as_bytes(), b".", &body]);
         let post = Self { path: "/log".to_owned(), headers: Vec::new(), body };
-        post.with("x-project-key", &key.api_key)
+        post.with("x-project-key", &key.text)
             .with("x-timestamp", &text)
             .with("x-signature", &format!("sha256={signature}"))
     }
@@ -280,7 +280,7 @@ fn key_of(project_id: i64, key: &Value) -> Key {
     Key {
         project_id,
         id: key["id"].as_i64().unwrap(),
-        api_key: key["api_key"].as_str().unwrap().to_owned(),
+        text: key["api_key"].as_str().unwrap().to_owned(),
         signing_secret: key["signing_secret"].as_str().unwrap_or("").to_owned(),
     }
 }

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 
 use super::process::send_signal;
 
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 const KEEPER: &str = r#""$@" >"$LOG" 2>&1 & echo $!; read -r _; kill -9 $! 2>/dev/null; wait"#;
 
 /// A private server with an empty database `tekno`; its `root` has no password and it listens on loopback only.
@@ -105,7 +105,7 @@ impl PrivateServer {
     }
 
     /// `DATABASE_URL` through a port (its own or a proxy's).
-    pub fn url(&self, port: u16) -> String {
+    pub fn url(port: u16) -> String {
         format!("mysql://root@127.0.0.1:{port}/tekno")
     }
 

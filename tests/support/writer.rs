@@ -124,7 +124,9 @@ impl Writer {
         let (reply, outcome) = oneshot::channel();
         let batch = BatchId::new(self.clock.now());
         let mut encoder = BatchEncoder::new(batch);
-        events.iter().for_each(|event| encoder.push(event));
+        for event in events {
+            encoder.push(event);
+        }
         let titles = events
             .iter()
             .map(|event| IssueTitle {

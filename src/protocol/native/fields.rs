@@ -22,7 +22,7 @@ use super::super::scan::{Kind, ScanError, Scanner, Value};
 use super::super::text::{Cut, Room, decode, text_of};
 use super::super::{
     CTX_BYTES, CTX_ENTRY_BYTES, FIELD_CHARS, MAX_DEPTH, MAX_TAGS, MESSAGE_BYTES, MESSAGE_MISSING, ParseRules,
-    STACK_BYTES,
+    SECRET_SLACK, STACK_BYTES,
 };
 use super::too_deep;
 use crate::error::Rejection;
@@ -202,19 +202,19 @@ impl<'a> Fields<'a> {
             }
             None => other?.1,
         };
-        Some(self.noting_cut(text_of(&value, Room::Bytes(MESSAGE_BYTES))))
+        Some(self.noting_cut(text_of(&value, Room::Bytes(MESSAGE_BYTES + SECRET_SLACK))))
     }
 
     fn ts(&mut self, received_at: Timestamp) -> Timestamp {
         let mut found = None;
         if let Some((_, value)) = self.take(Field::Ts) {
-            found = read_ts(&value);
+            found = read_ts(&value, received_at);
             if found.is_none() {
                 self.keep(Cow::Borrowed("ts_original"), value);
             }
         }
         if let Some((key, value)) = self.take(Field::OtherTs) {
-            let other = read_ts(&value).filter(|ts| found.is_none() && *ts >= PLAUSIBLE_FROM);
+            let other = read_ts(&value, received_at).filter(|ts| found.is_none() && *ts >= PLAUSIBLE_FROM);
             match other {
                 Some(_) => found = other,
                 None => self.keep(decode(&key), value),
@@ -248,19 +248,19 @@ impl<'a> Fields<'a> {
             self.keep(decode(&key), value);
             return None;
         }
-        Some(self.noting_cut(text_of(&value, Room::Chars(FIELD_CHARS))))
+        Some(self.noting_cut(text_of(&value, Room::Chars(FIELD_CHARS + SECRET_SLACK))))
     }
 
     /// A short text; of a list or object it is the JSON.
     fn json_text(&mut self, field: Field) -> Option<Cow<'a, str>> {
         let (_, value) = self.take(field)?;
-        Some(self.noting_cut(text_of(&value, Room::Chars(FIELD_CHARS))))
+        Some(self.noting_cut(text_of(&value, Room::Chars(FIELD_CHARS + SECRET_SLACK))))
     }
 
     /// The stack trace; a list of lines is joined, anything else but a string is its JSON.
     fn stack(&mut self) -> Option<Cow<'a, str>> {
         let (_, value) = self.take(Field::Stack)?;
-        let room = Room::Bytes(STACK_BYTES);
+        let room = Room::Bytes(STACK_BYTES + SECRET_SLACK);
         if value.kind != Kind::Array {
             return Some(self.noting_cut(text_of(&value, room)));
         }
@@ -280,7 +280,7 @@ impl<'a> Fields<'a> {
     fn tags(&mut self) -> Vec<Cow<'a, str>> {
         let mut tags = Vec::new();
         let Some((_, value)) = self.take(Field::Tags) else { return tags };
-        let room = Room::Chars(FIELD_CHARS);
+        let room = Room::Chars(FIELD_CHARS + SECRET_SLACK);
         let mut any_cut = false;
         let mut add = |key: Option<Value<'a>>, value: Value<'a>| {
             if value.kind == Kind::Null || value.raw == "\"\"" {
@@ -326,9 +326,13 @@ fn each_entry<'a>(value: &Value<'a>, mut show: impl FnMut(Option<Value<'a>>, Val
     true
 }
 
-fn read_ts(value: &Value<'_>) -> Option<Timestamp> {
+/// As the contract says of every time that comes in: absolute, or relative to now as `-15m`.
+fn read_ts(value: &Value<'_>, received_at: Timestamp) -> Option<Timestamp> {
     match value.kind {
-        Kind::String => Timestamp::parse_text(&text_of(value, SHORT).text),
+        Kind::String => {
+            let text = text_of(value, SHORT).text;
+            Timestamp::parse_text(&text).or_else(|| Timestamp::parse_query(&text, received_at))
+        }
         Kind::Number => Timestamp::from_epoch_number(value.raw),
         _ => None,
     }

@@ -86,7 +86,11 @@ fn depth_of(value: &Value) -> usize {
 fn check(batch: &ParsedBatch<'_>) {
     assert_eq!(batch.received as usize, batch.events.len() + batch.rejected.len());
     for event in &batch.events {
-        assert!(!event.message.is_empty() && event.message.len() <= MESSAGE_BYTES && event.ts <= NOW);
+        assert!(
+            !event.message.is_empty()
+                && event.message.len() <= MESSAGE_BYTES + SECRET_SLACK
+                && event.ts <= NOW
+        );
         assert!(!event.message.contains('\0'));
         if let Some(json) = &event.ctx {
             let value: Value = serde_json::from_str(json.get()).unwrap();

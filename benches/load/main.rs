@@ -1,0 +1,299 @@
+//! Measures the service end to end, side by side with the database alone, and prints rows for docs/PERFORMANCE.md.
+//!
+//! `cargo bench --bench load -- [batches|stored|single|flat|purge] [name=number …]`: a private `MariaDB` is started
+//! with `innodb_flush_log_at_trx_commit=1` and a 128 MB pool; runs are interleaved and the median is given.
+//! Names: `runs` (5), `events` (400000 a run), `connections` (32), `stored` (2000000).
+
+#![allow(clippy::unwrap_used, reason = "a measurement stops at what fails")]
+#![allow(clippy::disallowed_methods, reason = "a measurement has no injected clock")]
+
+mod events;
+mod measure;
+#[path = "../../tests/support/private_server.rs"]
+mod private_server;
+mod rows;
+mod senders;
+
+use std::collections::BTreeMap;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use measure::{cpu, load, median, memory_mb, percentile, reset_peak};
+use private_server::{PrivateServer, free_port};
+use senders::{Sent, Target, requests, send};
+
+const ADMIN_TOKEN: &str = "bench-admin-token-5f6e7d8c9b0a1f2e3d4c5b6a7988";
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    let scenario = arguments.next().unwrap_or_else(|| "batches".to_owned());
+    let numbers: BTreeMap<String, usize> = arguments
+        .map(|argument| {
+            let (name, number) = argument.split_once('=').expect("name=number");
+            (name.to_owned(), number.replace('_', "").parse().expect("a number"))
+        })
+        .collect();
+    let number = |name: &str, default: usize| numbers.get(name).copied().unwrap_or(default);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let bench = Bench { runs: number("runs", 5), events: number("events", 400_000) };
+        match scenario.as_str() {
+            "batches" => bench.batches(number("connections", 32), 0).await,
+            "stored" => bench.batches(number("connections", 32), number("stored", 2_000_000)).await,
+            "single" => bench.single(number("connections", 64)).await,
+            "flat" => bench.flat(number("connections", 32)).await,
+            "purge" => bench.purge().await,
+            other => panic!("no scenario {other}"),
+        }
+    });
+}
+
+fn now_ms() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+/// A private database server with two databases, and the service on one of them.
+struct Rig {
+    server: PrivateServer,
+    service: Child,
+    target: Target,
+    _data: tempfile::TempDir,
+}
+
+impl Rig {
+    async fn on_mariadb() -> Self {
+        let mut server = PrivateServer::prepare().expect("MariaDB is installed");
+        let options =
+            ["--innodb-flush-log-at-trx-commit=1", "--skip-log-bin", "--innodb-buffer-pool-size=128M"];
+        server.launch(&options.map(str::to_owned));
+        server.wait_for("SELECT 'up'", "up").await;
+        server.run_sql("CREATE DATABASE svc; CREATE DATABASE raw").await;
+        let url = format!("mysql://root@127.0.0.1:{}/svc", server.port);
+        Self::start(server, Some(url)).await
+    }
+
+    async fn on_sqlite() -> Self {
+        Self::start(PrivateServer::prepare().expect("MariaDB is installed"), None).await
+    }
+
+    async fn start(server: PrivateServer, url: Option<String>) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let mut variables = BTreeMap::from([
+            ("PORT", port.to_string()),
+            ("HMAC_SECRET", "bench-hmac-secret-1a2b3c4d5e6f7a8b9c0d1e2f3a4b".to_owned()),
+            ("ADMIN_TOKEN", ADMIN_TOKEN.to_owned()),
+            ("DATA_DIR", data.path().display().to_string()),
+            ("RATE_LIMIT_PER_MINUTE", "0".to_owned()),
+            ("RATE_LIMIT_PER_IP", "0".to_owned()),
+            ("READ_RATE_LIMIT_PER_IP", "0".to_owned()),
+            ("LOG_LEVEL", "error".to_owned()),
+        ]);
+        variables.extend(url.map(|url| ("DATABASE_URL", url)));
+        let binary = env!("CARGO_BIN_EXE_tekno-logger");
+        let made = Command::new(binary)
+            .envs(&variables)
+            .args(["project", "create", "--slug", "bench", "--json"])
+            .output()
+            .unwrap();
+        let made: serde_json::Value = serde_json::from_slice(&made.stdout).expect("a project as JSON");
+        let text = |name: &str| made["key"][name].as_str().unwrap().to_owned();
+        let target = Target { port, api_key: text("api_key"), signing_secret: text("signing_secret") };
+        let mut command = Command::new(binary);
+        command.envs(&variables).stdout(Stdio::null()).stderr(Stdio::inherit());
+        let service = command.spawn().unwrap();
+        let rig = Self { server, service, target, _data: data };
+        rig.until_connected().await;
+        rig
+    }
+
+    async fn until_connected(&self) {
+        let since = Instant::now();
+        loop {
+            let answer = reqwest::get(format!("http://127.0.0.1:{}/readyz", self.target.port)).await;
+            if answer.is_ok_and(|answer| answer.status() == 200) {
+                return;
+            }
+            assert!(since.elapsed() < Duration::from_secs(20), "the service never was ready");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn raw_url(&self) -> String {
+        format!("mysql://root@127.0.0.1:{}/raw", self.server.port)
+    }
+
+    /// The database's process id; `None` on `SQLite`.
+    fn database(&self) -> Option<u32> {
+        std::fs::read_to_string(self.server.directory.path().join("pid")).ok()?.trim().parse().ok()
+    }
+
+    /// Sends events and says what it took: events a second, and CPU of service and database in microseconds an event.
+    async fn send(
+        &self,
+        seed: u64,
+        events: usize,
+        batch: usize,
+        connections: usize,
+    ) -> (Sent, f64, f64, f64) {
+        let made = events::events(seed, events, now_ms());
+        let requests = requests(&self.target, &made, batch);
+        let (service, database) = (self.service.id(), self.database());
+        reset_peak(service);
+        let before = (cpu(service), database.map(cpu));
+        let port = self.target.port;
+        let sent = tokio::task::spawn_blocking(move || send(port, requests, connections)).await.unwrap();
+        #[expect(clippy::cast_precision_loss, reason = "a number of events")]
+        let each = |used: Duration| used.as_secs_f64() * 1e6 / events as f64;
+        #[expect(clippy::cast_precision_loss, reason = "a number of events")]
+        let rate = events as f64 / sent.seconds;
+        let service_cpu = each(cpu(service).saturating_sub(before.0));
+        let database_cpu =
+            database.zip(before.1).map_or(0.0, |(pid, before)| each(cpu(pid).saturating_sub(before)));
+        assert_eq!(sent.refused, 0, "every batch is taken");
+        (sent, rate, service_cpu, database_cpu)
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        let _ = self.service.kill();
+        let _ = self.service.wait();
+        self.server.kill();
+    }
+}
+
+struct Bench {
+    runs: usize,
+    events: usize,
+}
+
+impl Bench {
+    /// Batches of 250 against multi-row INSERT, interleaved; with so many events stored in both before.
+    async fn batches(&self, connections: usize, stored: usize) {
+        let rig = Rig::on_mariadb().await;
+        self.fill(&rig, stored).await;
+        let (mut ours, mut raw, mut service, mut database, mut p99) =
+            (vec![], vec![], vec![], vec![], vec![]);
+        let raw_events = if stored > 0 { self.events / 10 } else { self.events };
+        for run in 0..self.runs {
+            let seed = 1_000 + run as u64;
+            let (sent, rate, service_cpu, database_cpu) = rig.send(seed, self.events, 250, connections).await;
+            ours.push(rate);
+            service.push(service_cpu);
+            database.push(database_cpu);
+            p99.push(percentile(&sent.latencies, 99));
+            if stored == 0 {
+                rig.server.run_sql("DROP TABLE IF EXISTS raw.logs").await;
+            }
+            rig.server.run_sql(&format!("USE raw; {}", rows::TABLE)).await;
+            let made = events::events(seed, raw_events, now_ms());
+            #[expect(clippy::cast_precision_loss, reason = "a number of events")]
+            raw.push(raw_events as f64 / rows::insert(&rig.raw_url(), &made).await);
+        }
+        let peak = memory_mb(rig.service.id(), "VmHWM");
+        let (ours, raw) = (median(&ours), median(&raw));
+        println!(
+            "| 250 a batch, {connections} connections, {stored} stored | {ours:.0} events/s | rows {raw:.0}/s | \
+             {:.1}x | p99 {:.0} ms | service {:.2} us | database {:.2} us | peak {peak:.0} MB | load {} |",
+            ours / raw,
+            median(&p99),
+            median(&service),
+            median(&database),
+            load()
+        );
+    }
+
+    async fn fill(&self, rig: &Rig, stored: usize) {
+        let step = 200_000;
+        for part in 0..stored.div_ceil(step) {
+            let seed = 77_000 + part as u64;
+            rig.send(seed, step, 250, 16).await;
+            rig.server.run_sql(&format!("USE raw; {}", rows::TABLE)).await;
+            rows::insert(&rig.raw_url(), &events::events(seed, step, now_ms())).await;
+        }
+    }
+
+    /// One event a request, on both kinds of database.
+    async fn single(&self, connections: usize) {
+        for (name, rig) in [("MariaDB", Rig::on_mariadb().await), ("SQLite", Rig::on_sqlite().await)] {
+            let (mut rates, mut service, mut database, mut p99) = (vec![], vec![], vec![], vec![]);
+            for run in 0..self.runs {
+                let taken = rig.send(5_000 + run as u64, self.events / 4, 1, connections).await;
+                p99.push(percentile(&taken.0.latencies, 99));
+                rates.push(taken.1);
+                service.push(taken.2);
+                database.push(taken.3);
+            }
+            println!(
+                "| 1 a batch, {connections} connections, {name} | {:.0} events/s | p99 {:.0} ms | service {:.1} us | \
+                 database {:.1} us | peak {:.0} MB | load {} |",
+                median(&rates),
+                median(&p99),
+                median(&service),
+                median(&database),
+                memory_mb(rig.service.id(), "VmHWM"),
+                load()
+            );
+        }
+    }
+
+    /// Five million events in one go: is the last tenth as fast as the first, and what does an event take on disk?
+    async fn flat(&self, connections: usize) {
+        let rig = Rig::on_mariadb().await;
+        let (total, step) = (5_000_000, 250_000);
+        let mut rates = Vec::new();
+        for part in 0..total / step {
+            rates.push(rig.send(9_000 + part as u64, step, 250, connections).await.1);
+        }
+        let tenth = rates.len() / 10;
+        let (first, last) = (median(&rates[..tenth]), median(&rates[rates.len() - tenth..]));
+        rig.server.run_sql("FLUSH TABLES").await;
+        let bytes = measure::bytes_under(&rig.server.directory.path().join("data/svc"));
+        #[expect(clippy::cast_precision_loss, reason = "bytes of files")]
+        let each = bytes as f64 / total as f64;
+        println!(
+            "| 5 M events, {connections} connections | first tenth {first:.0}/s | last tenth {last:.0}/s | {:.2} | \
+             {each:.0} B of files an event | peak {:.0} MB | load {} |",
+            last / first,
+            memory_mb(rig.service.id(), "VmHWM"),
+            load()
+        );
+    }
+
+    /// Deletes a million events by an admin's purge; ingest before and meanwhile.
+    async fn purge(&self) {
+        let rig = Rig::on_mariadb().await;
+        for part in 0..4 {
+            rig.send(300 + part, 250_000, 250, 16).await;
+        }
+        let calm = rig.send(400, 100_000, 250, 8).await.0;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let database = rig.database().unwrap();
+        let before = cpu(database);
+        let url = format!("http://127.0.0.1:{}/admin/purge", rig.target.port);
+        let purge = reqwest::Client::new()
+            .post(url)
+            .header("X-Admin-Token", ADMIN_TOKEN)
+            .header("Content-Type", "application/json")
+            .body(r#"{"older_than":"-2s"}"#);
+        let (answer, busy) = tokio::join!(
+            async {
+                let since = Instant::now();
+                let answer = purge.send().await.unwrap().text().await.unwrap();
+                (since.elapsed(), cpu(database).checked_sub(before).unwrap(), answer)
+            },
+            rig.send(500, 100_000, 250, 8)
+        );
+        println!(
+            "| purge of about 1 M events under load | {} | took {:.0} ms, database CPU with the load {:.0} ms | \
+             ingest p99 {:.0} ms, before {:.0} ms | load {} |",
+            answer.2,
+            answer.0.as_secs_f64() * 1e3,
+            answer.1.as_secs_f64() * 1e3,
+            percentile(&busy.0.latencies, 99),
+            percentile(&calm.latencies, 99),
+            load()
+        );
+    }
+}
