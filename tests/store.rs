@@ -16,7 +16,8 @@ use tekno_logger::fold::{Fold, FoldMailbox};
 use tekno_logger::memory::Budget;
 use tekno_logger::project::{Project, ProjectRef, ProjectSlug, ScrubSettings};
 use tekno_logger::store::{
-    BlockQuery, CountScope, DatabaseStatus, NewProject, ProjectChange, ProjectError, Store, bucket,
+    BlockQuery, CountScope, DatabaseStatus, NewProject, ProjectChange, ProjectError, STATEMENT_TIMEOUT, Store,
+    bucket,
 };
 use tekno_logger::timestamp::Timestamp;
 use tekno_logger::write::{BatchKeys, IssueTitle, Submission, WriteOutcome, WriteQueue, WriterSlot};
@@ -351,6 +352,29 @@ async fn a_schema_newer_than_the_binary_is_refused() {
         let refused = store.migrate().await.unwrap_err();
         let text = refused.to_string();
         assert!(text.contains("newer") && text.contains("9999"), "{}: {text}", database.name);
+        database.remove().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_whose_header_cannot_be_read_stops_no_other_counts() {
+    for database in TestDatabase::all().await {
+        let store = database.store().await;
+        let (clock, hand) = Clock::manual(now());
+        let shop = project(&store, "shop").await.id;
+        let writer = Writer::start(&store, &clock);
+        assert_eq!(writer.send(shop, 1, 1, &[Level::Info]).await, WriteOutcome::Stored);
+        let damage = "UPDATE blocks SET codec = 9";
+        store.work().await.unwrap().execute(damage, &[], STATEMENT_TIMEOUT).await.unwrap();
+        assert_eq!(writer.send(shop, 2, 2, &[Level::Error]).await, WriteOutcome::Stored);
+        drop(writer.stop().await);
+        hand.advance(6_000);
+        Fold::new(store.clone(), clock, Arc::default()).tick(true).await.unwrap();
+        let mut session = store.read().await.unwrap();
+        let at = bucket(now());
+        let trend = session.level_trend(&[of(shop)], at, at + 10, 10).await.unwrap();
+        assert_eq!(trend, [(4, at, 1)], "{}", database.name);
+        drop(session);
         database.remove().await;
     }
 }
