@@ -16,8 +16,8 @@ use tekno_logger::fold::{Fold, FoldMailbox};
 use tekno_logger::memory::Budget;
 use tekno_logger::project::{Project, ProjectRef, ProjectSlug, ScrubSettings};
 use tekno_logger::store::{
-    BlockQuery, CountScope, DatabaseStatus, NewProject, ProjectChange, ProjectError, STATEMENT_TIMEOUT, Store,
-    bucket,
+    BlockQuery, CountScope, DatabaseStatus, NewProject, ProjectChange, ProjectError, STATEMENT_TIMEOUT,
+    Store, bucket,
 };
 use tekno_logger::timestamp::Timestamp;
 use tekno_logger::write::{BatchKeys, IssueTitle, Submission, WriteOutcome, WriteQueue, WriterSlot};
@@ -377,4 +377,18 @@ async fn a_block_whose_header_cannot_be_read_stops_no_other_counts() {
         drop(session);
         database.remove().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_others_hold_for_seconds_is_no_outage() {
+    let database = TestDatabase::sqlite();
+    let store = database.store().await;
+    let (clock, _hand) = Clock::manual(now());
+    let shop = project(&store, "shop").await.id;
+    let writer = Writer::start(&store, &clock);
+    let held = store.work().await.unwrap();
+    assert_eq!(writer.send(shop, 1, 1, &[Level::Info]).await, WriteOutcome::Unavailable);
+    assert_eq!(store.status(), DatabaseStatus::Connected);
+    drop(held);
+    assert_eq!(writer.send(shop, 1, 1, &[Level::Info]).await, WriteOutcome::Stored);
 }
