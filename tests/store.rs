@@ -392,3 +392,21 @@ async fn a_connection_that_others_hold_for_seconds_is_no_outage() {
     drop(held);
     assert_eq!(writer.send(shop, 1, 1, &[Level::Info]).await, WriteOutcome::Stored);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_of_a_removal_is_bounded_where_many_series_share_a_bucket() {
+    for database in TestDatabase::all().await {
+        let store = database.store().await;
+        let shop = project(&store, "shop").await.id;
+        let rows: Vec<String> = (0..1_000).map(|series| format!("({shop},{series},60,1)")).collect();
+        let columns = "project_id, series, bucket, event_count";
+        let insert = format!("INSERT INTO counts ({columns}) VALUES {}", rows.join(","));
+        store.work().await.unwrap().change(insert, STATEMENT_TIMEOUT).await.unwrap();
+        let mut steps = 0;
+        while store.delete_project_step(shop).await.unwrap() {
+            steps += 1;
+        }
+        assert_eq!(steps, 5, "{}", database.name);
+        database.remove().await;
+    }
+}
