@@ -7,9 +7,11 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+use crate::clock::Clock;
 use crate::limit::Limiter;
 use crate::memory::Budget;
 use crate::server::ConnectionGauges;
+use crate::spool::Spool;
 use crate::store::{DatabaseStatus, Store};
 use crate::write::WriteQueue;
 
@@ -27,6 +29,10 @@ pub struct Gauges {
     pub queued: Budget,
     /// Clients known to the limits.
     pub limiter: Arc<Limiter>,
+    /// What waits for the database.
+    pub spool: Option<Spool>,
+    /// For the age of the oldest in it.
+    pub clock: Clock,
 }
 
 impl std::fmt::Debug for Gauges {
@@ -42,7 +48,10 @@ fn number(count: usize) -> i64 {
 impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let connected = self.store.status() == DatabaseStatus::Connected;
-        let gauges: [(&str, &str, i64); 8] = [
+        let depth = self.spool.as_ref().map(Spool::depth).unwrap_or_default();
+        let oldest = self.spool.as_ref().and_then(|spool| spool.oldest_age(self.clock.now()));
+        let oldest = oldest.map_or(0, |age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+        let gauges: [(&str, &str, i64); 13] = [
             ("tekno_database_connected", "1 when the database can be used", i64::from(connected)),
             ("tekno_queue_batches", "Batches waiting for a commit", number(self.queue.depth())),
             ("tekno_queue_bytes", "Bytes of batches waiting for a commit", number(self.queued.used())),
@@ -50,6 +59,11 @@ impl Collector for Gauges {
             ("tekno_body_bytes", "Bytes of request bodies in memory", number(self.bodies.used())),
             ("tekno_body_bytes_peak", "Most of that since the start", number(self.bodies.peak())),
             ("tekno_connections_open", "Client connections", number(self.connections.open())),
+            ("tekno_spool_blocks", "Blocks waiting in the spool", depth.blocks),
+            ("tekno_spool_events", "Events waiting in the spool", depth.events),
+            ("tekno_spool_bytes", "Bytes of the blocks waiting in the spool", depth.bytes),
+            ("tekno_spool_held_groups", "Groups in the spool that the database refused", depth.held),
+            ("tekno_spool_oldest_age_seconds", "Age of the oldest batch in the spool", oldest),
             ("tekno_limiter_clients", "Client addresses in memory", number(self.limiter.client_keys())),
         ];
         for (name, help, value) in gauges {
