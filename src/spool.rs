@@ -7,9 +7,11 @@
 mod depth;
 mod drain;
 mod plan;
+mod repair;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -69,6 +71,8 @@ struct Inner {
     /// Holds the lock for as long as the process lives.
     lock: Mutex<Option<File>>,
     state: watch::Sender<SpoolState>,
+    /// Damage was met in the file.
+    suspect: AtomicBool,
     depth: Mutex<Depth>,
     counters: SpoolCounters,
     /// What was last kept of the directory.
@@ -92,6 +96,7 @@ impl Spool {
             max_bytes,
             lock: Mutex::new(None),
             state: watch::Sender::new(SpoolState::Opening),
+            suspect: AtomicBool::new(false),
             depth: Mutex::default(),
             counters: SpoolCounters::default(),
             directory: Mutex::new(None),
@@ -135,19 +140,47 @@ impl Spool {
     /// A sentence, and what state it left the spool in.
     async fn open(&self) -> Result<(), (SpoolState, String)> {
         self.take_lock()?;
-        let opened = async {
-            self.0.store.migrate().await?;
-            let mut session = self.0.store.writer().await?;
-            if !session.is_sound().await? {
-                return Err(StoreError::Corrupt("its pages are damaged".to_owned()));
-            }
-            session.hold_spooled(None).await
-        };
-        opened.await.map_err(|error| (SpoolState::Failing, error.to_string()))?;
+        let failing = |error: String| (SpoolState::Failing, error);
+        self.repair_if_begun().await.map_err(failing)?;
+        if self.is_suspect() {
+            self.repair().await.map_err(failing)?;
+        }
+        let mut opened = self.open_file().await;
+        if let Err(error) = &opened
+            && (error.tells_of_damage() || matches!(error, StoreError::Corrupt(_)))
+        {
+            tracing::error!(%error, "the spool is damaged: what can be read of it goes to a new file");
+            self.repair().await.map_err(failing)?;
+            opened = self.open_file().await;
+        }
+        opened.map_err(|error| failing(error.to_string()))?;
         self.0.store.set_status(DatabaseStatus::Connected);
-        self.recount().await.map_err(|error| (SpoolState::Failing, error.to_string()))?;
         self.0.state.send_replace(SpoolState::Open);
         Ok(())
+    }
+
+    async fn open_file(&self) -> Result<(), StoreError> {
+        self.0.store.migrate().await?;
+        let mut session = self.0.store.writer().await?;
+        if !session.is_sound().await? {
+            return Err(StoreError::Corrupt("its pages are damaged".to_owned()));
+        }
+        session.hold_spooled(None).await?;
+        drop(session);
+        self.recount().await
+    }
+
+    /// Whether somebody met damage in the file since it was opened.
+    fn is_suspect(&self) -> bool {
+        self.0.suspect.load(Ordering::Relaxed)
+    }
+
+    fn note_damage(&self, error: &StoreError) {
+        if error.tells_of_damage() {
+            tracing::error!(%error, "damage in the spool's file");
+            self.0.suspect.store(true, Ordering::Relaxed);
+            self.0.arrived.notify_one();
+        }
     }
 
     fn take_lock(&self) -> Result<(), (SpoolState, String)> {
@@ -186,8 +219,7 @@ impl Spool {
         }
     }
 
-    /// Commits blocks and their batches; when it is done they are on disk. `settle` is shown what is stored of these
-    /// ids first, within the same turn at the file.
+    /// Commits blocks and their batches; when it is done they are on disk.
     ///
     /// # Errors
     /// What the file said; [`StoreError::Away`] when it is full, locked or failing.
@@ -201,8 +233,9 @@ impl Spool {
             return Err(StoreError::Away(format!("the spool is {}", self.state().name())));
         }
         let mut session = self.0.store.writer().await?;
-        session.commit_spooled(blocks, batches, expired).await?;
+        let committed = session.commit_spooled(blocks, batches, expired).await;
         drop(session);
+        committed.inspect_err(|error| self.note_damage(error))?;
         let depth = &mut *self.0.depth.lock().unwrap_or_else(PoisonError::into_inner);
         depth.add(blocks, batches);
         self.0.counters.spooled.inc_by(batches.iter().map(|batch| u64::from(batch.accepted)).sum());
@@ -219,7 +252,8 @@ impl Spool {
             return Ok(Vec::new());
         }
         let mut session = self.0.store.read().await?;
-        self.0.store.find_batches(&mut session, keys).await
+        let found = self.0.store.find_batches(&mut session, keys).await;
+        found.inspect_err(|error| self.note_damage(error))
     }
 
     /// Counts again what is in it.

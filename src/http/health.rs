@@ -106,6 +106,7 @@ fn spool_json(spool: &Spool, now: Timestamp) -> Value {
         "bytes": depth.bytes,
         "max_bytes": spool.max_bytes(),
         "held_groups": depth.held,
+        "lost_groups": counters.lost_groups(),
         "oldest_age_seconds": spool.oldest_age(now).map(|age| age.as_secs()),
         "drained_events": counters.drained(),
         "drained_per_second": counters.drain_rate().round(),

@@ -14,7 +14,7 @@ use crate::store::{SpoolTotals, SpooledBatch};
 use crate::timestamp::Timestamp;
 
 /// Time over which the rate of draining is told.
-const RATE_OVER: Duration = Duration::from_secs(60);
+const RATE_OVER: Duration = Duration::from_mins(1);
 
 /// What waits in the spool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,6 +106,7 @@ pub struct SpoolCounters {
     drained: Counter,
     stored_before: Counter,
     dropped: Family<Reason, Counter>,
+    lost_groups: Counter,
     recent: Mutex<VecDeque<(Instant, u64)>>,
 }
 
@@ -123,6 +124,8 @@ impl SpoolCounters {
         registry.register("tekno_spool_events_stored_before", before, self.stored_before.clone());
         let dropped = "Events in the spool that were dropped";
         registry.register("tekno_spool_events_dropped", dropped, self.dropped.clone());
+        let lost = "Groups of batches that could not be read out of a damaged spool file";
+        registry.register("tekno_spool_groups_lost", lost, self.lost_groups.clone());
     }
 
     /// Counts what a step came to.
@@ -143,6 +146,18 @@ impl SpoolCounters {
         while recent.len() > 10_000 || recent.front().is_some_and(|(at, _)| at.elapsed() > RATE_OVER) {
             recent.pop_front();
         }
+    }
+
+    /// Counts what could not be read out of a damaged file.
+    pub(super) fn add_lost(&self, groups: u64, events: u64) {
+        self.lost_groups.inc_by(groups);
+        self.add(&Counted { damaged: events, ..Counted::default() });
+    }
+
+    /// Groups that could not be read out of a damaged file, since the start.
+    #[must_use]
+    pub fn lost_groups(&self) -> u64 {
+        self.lost_groups.get()
     }
 
     /// Events drained since the start.

@@ -19,10 +19,12 @@ use crate::store::{DatabaseStatus, FoundGroup, SpooledGroup, Store, StoreError};
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How often a spool that can't be opened is tried again.
 const OPEN_EVERY: Duration = Duration::from_secs(1);
+/// Failures of steps in a row after which the spool is opened anew, in case its file is damaged.
+const FAILURES: u32 = 4;
 /// Pause after a step that failed.
 const FAILED_PAUSE: Duration = Duration::from_millis(500);
 /// Groups that were refused are tried again this often.
-const HELD_EVERY: Duration = Duration::from_mins(60);
+const HELD_EVERY: Duration = Duration::from_hours(1);
 /// Groups one step takes at most.
 const STEP_GROUPS: usize = 32;
 /// Batches one step takes at most, unless one group alone has more.
@@ -69,8 +71,15 @@ impl Drain {
         while !self.open().await {
             tokio::time::sleep(OPEN_EVERY).await;
         }
-        let mut tried_held = Instant::now();
+        let (mut tried_held, mut failed) = (Instant::now(), 0);
         loop {
+            if self.spool.is_suspect() || failed >= FAILURES {
+                failed = 0;
+                self.spool.0.state.send_replace(SpoolState::Failing);
+                while !self.open().await {
+                    tokio::time::sleep(OPEN_EVERY).await;
+                }
+            }
             if self.store.status() != DatabaseStatus::Connected || self.spool.depth().is_empty() {
                 tokio::select! {
                     () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -87,9 +96,13 @@ impl Drain {
             }
             let since = Instant::now();
             let rest = match self.step().await {
-                Ok(Step::Moved) => since.elapsed(),
-                Ok(Step::Idle) => LOOK_EVERY,
+                Ok(step) => {
+                    failed = 0;
+                    if let Step::Moved = step { since.elapsed() } else { LOOK_EVERY }
+                }
                 Err(error) => {
+                    failed += 1;
+                    self.spool.note_damage(&error);
                     tracing::warn!(%error, "a part of the spool goes to the database later");
                     FAILED_PAUSE
                 }
@@ -243,7 +256,12 @@ impl Drain {
         let mut session = self.spool.0.store.writer().await?;
         let mut blocks = HashMap::new();
         for listed in groups.iter().flat_map(|group| &group.blocks) {
-            match session.block(listed.project_id, listed.id).await {
+            let found = match session.block(listed.project_id, listed.id).await {
+                // Its entry in the index may be all that is damaged.
+                Ok(None) => session.block_without_index(listed.project_id, listed.id).await,
+                found => found,
+            };
+            match found {
                 Ok(block) => blocks.extend(block.map(|block| (listed.id, block))),
                 Err(StoreError::Corrupt(why)) => tracing::error!(why, block = %listed.id, "a damaged block"),
                 Err(error) => return Err(error),

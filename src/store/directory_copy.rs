@@ -8,6 +8,7 @@ use super::projects::scrub_text;
 use super::value::Value;
 use crate::key::KeyRecord;
 use crate::project::Project;
+use crate::timestamp::Timestamp;
 
 impl Connection {
     /// Replaces the copy, in one transaction.
@@ -61,7 +62,7 @@ impl Connection {
                 key.hint.as_str().into(),
                 key.note.as_str().into(),
                 key.created_at.as_millis().into(),
-                key.revoked_at.map(|at| at.as_millis()).into(),
+                key.revoked_at.map(Timestamp::as_millis).into(),
             ];
             self.execute(insert, &values, STATEMENT_TIMEOUT).await?;
         }

@@ -19,6 +19,7 @@ mod migrate;
 mod options;
 mod pool;
 mod projects;
+mod salvage;
 mod settings;
 mod snapshot;
 mod spool;
@@ -47,6 +48,7 @@ pub use headers::BlockQuery;
 pub use issues::{BUCKET_MS, FoldPiece, IssueRow, IssueSeed, LEVEL_SERIES, OTHER_SERIES, bucket};
 pub use pool::{Pool, Session};
 pub use projects::{MAX_PROJECTS, NewProject, ProjectChange, ProjectError};
+pub use salvage::Salvaged;
 pub use settings::LeaseHolder;
 pub use snapshot::Snapshot;
 pub use spool::{FoundGroup, SpoolTotals, SpooledBatch, SpooledBlock, SpooledGroup, block_checksum};
@@ -181,9 +183,7 @@ impl Store {
     pub fn set_status(&self, status: DatabaseStatus) {
         let before = self.0.status.swap(status as u8, Ordering::Relaxed);
         if status == DatabaseStatus::Disconnected && before == DatabaseStatus::Connected as u8 {
-            self.0.reads.forget_idle();
-            self.0.work.forget_idle();
-            self.0.writers.forget_idle();
+            self.forget_connections();
         }
     }
 
@@ -247,6 +247,13 @@ impl Store {
             session.execute(&nothing, &[], PROBE_TIMEOUT).await?;
         }
         Ok(())
+    }
+
+    /// Closes idle connections: the file they lead to is about to be replaced.
+    pub fn forget_connections(&self) {
+        self.0.reads.forget_idle();
+        self.0.work.forget_idle();
+        self.0.writers.forget_idle();
     }
 
     /// Closes idle connections and refuses further use.

@@ -15,7 +15,7 @@ const SQLITE_FILE: &str = "tekno-logger.db";
 /// How long a statement waits for another process that holds the embedded database.
 const LOCK_WAIT: Duration = Duration::from_secs(LOCK_WAIT_SECONDS as u64);
 /// Bytes of a page of the spool's file.
-const PAGE_BYTES: u64 = 4096;
+const PAGE_BYTES: u32 = 4096;
 /// Pages a file of `SQLite` may have.
 const MAX_PAGES: u64 = 4_294_967_294;
 /// Prepared statements a connection keeps; the store has fewer shapes than this.
@@ -70,8 +70,17 @@ fn sqlite_file(file: &Path) -> SqliteConnectOptions {
 
 /// The spool's file, which grows no larger than `max_bytes`: beyond it a write is refused as on a full disk.
 pub(super) fn spool_target(file: &Path, max_bytes: u64) -> Target {
-    let pages = (max_bytes / PAGE_BYTES).clamp(1, MAX_PAGES);
-    let options = sqlite_file(file).page_size(PAGE_BYTES as u32).pragma("max_page_count", pages.to_string());
+    let pages = (max_bytes / u64::from(PAGE_BYTES)).clamp(1, MAX_PAGES);
+    let options = sqlite_file(file).page_size(PAGE_BYTES).pragma("max_page_count", pages.to_string());
+    Target::Sqlite(Box::new(options))
+}
+
+/// A damaged spool, opened as far as it can be: also where pages at its end are gone.
+pub(super) fn wreck_target(file: &Path) -> Target {
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .pragma("writable_schema", "ON")
+        .disable_statement_logging();
     Target::Sqlite(Box::new(options))
 }
 

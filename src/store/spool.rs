@@ -155,6 +155,25 @@ pub fn block_checksum(block: &Block) -> u64 {
     hash.digest()
 }
 
+impl SpooledBlock {
+    fn of(block: &Block) -> Self {
+        let header = &block.header;
+        let (project_id, id, events) = (header.project_id, header.id, header.event_count);
+        Self { project_id, id, events, checksum: block_checksum(block) }
+    }
+}
+
+impl SpooledGroup {
+    /// Its record as text.
+    fn content(&self) -> String {
+        let record = GroupRecord {
+            batches: self.batches.iter().map(BatchRecord::of).collect(),
+            blocks: self.blocks.iter().map(BlockRecord::of).collect(),
+        };
+        serde_json::to_string(&record).unwrap_or_default()
+    }
+}
+
 impl SpooledBatch {
     /// What to remember of it, in one piece for each time its ids are kept.
     pub fn new_batches(&self) -> impl Iterator<Item = NewBatch> {
@@ -203,14 +222,9 @@ impl BatchRecord {
 }
 
 impl BlockRecord {
-    fn of(block: &Block) -> Self {
-        let header = &block.header;
-        Self {
-            p: header.project_id,
-            b: hex(header.id.as_bytes()),
-            e: header.event_count,
-            c: format!("{:016x}", block_checksum(block)),
-        }
+    fn of(block: &SpooledBlock) -> Self {
+        let SpooledBlock { project_id, id, events, checksum } = block;
+        Self { p: *project_id, b: hex(id.as_bytes()), e: *events, c: format!("{checksum:016x}") }
     }
 
     fn read(&self) -> Option<SpooledBlock> {
@@ -242,6 +256,41 @@ fn read_group(row: &Row) -> Result<FoundGroup, StoreError> {
 }
 
 impl Connection {
+    /// A group by its number, if it can be read at all.
+    pub(super) async fn spooled_group(&mut self, number: i64) -> Option<FoundGroup> {
+        let find = "SELECT number, event_count, checksum, content FROM spool_groups WHERE number = ?";
+        let rows = self.query(find, &[number.into()], STATEMENT_TIMEOUT).await.ok()?;
+        read_group(rows.first()?).ok()
+    }
+
+    /// Puts a group under its own number, for a file that is made of another; a second time changes nothing.
+    ///
+    /// # Errors
+    /// What the file said.
+    pub(super) async fn copy_group(&mut self, group: &SpooledGroup) -> Result<(), StoreError> {
+        let content = group.content();
+        let oldest = group.batches.iter().map(|batch| batch.batch.received_at().as_millis()).min();
+        let events: i64 = group.blocks.iter().map(|block| i64::from(block.events)).sum();
+        self.begin(STATEMENT_TIMEOUT).await?;
+        let insert = "INSERT OR IGNORE INTO spool_groups (number, received_first, block_count, event_count, \
+                      stored_bytes, held, checksum, content) VALUES (?, ?, ?, ?, 0, 0, ?, ?)";
+        let values: [Value<'_>; 6] = [
+            group.number.into(),
+            oldest.unwrap_or(0).into(),
+            i64::try_from(group.blocks.len()).unwrap_or(i64::MAX).into(),
+            events.into(),
+            checksum(&content).into(),
+            content.into(),
+        ];
+        self.execute(insert, &values, STATEMENT_TIMEOUT).await?;
+        let rows: Vec<NewBatch> = group.batches.iter().flat_map(SpooledBatch::new_batches).collect();
+        let mut sql = String::new();
+        push_batch_rows(&mut sql, &rows);
+        let sql = sql.replacen("INSERT INTO", "INSERT OR IGNORE INTO", 1);
+        self.packet(sql, STATEMENT_TIMEOUT).await.map_err(|failed| failed.error)?;
+        self.commit(STATEMENT_TIMEOUT).await
+    }
+
     /// Commits a group to the spool; `expired` batch ids are removed first.
     ///
     /// # Errors
@@ -253,11 +302,9 @@ impl Connection {
         batches: &[SpooledBatch],
         expired: &[BatchKey],
     ) -> Result<(), StoreError> {
-        let record = GroupRecord {
-            batches: batches.iter().map(BatchRecord::of).collect(),
-            blocks: blocks.iter().map(BlockRecord::of).collect(),
-        };
-        let content = serde_json::to_string(&record).expect("numbers and hex digits are always JSON");
+        let listed = blocks.iter().map(SpooledBlock::of).collect();
+        let group = SpooledGroup { number: 0, batches: batches.to_vec(), blocks: listed };
+        let content = group.content();
         let sum = |of: fn(&Block) -> u32| blocks.iter().map(|block| i64::from(of(block))).sum::<i64>();
         let oldest = batches.iter().map(|batch| batch.batch.received_at().as_millis()).min().unwrap_or(0);
         self.begin(STATEMENT_TIMEOUT).await?;
@@ -301,8 +348,10 @@ impl Connection {
     /// # Errors
     /// What the file said.
     pub async fn spool_totals(&mut self) -> Result<SpoolTotals, StoreError> {
-        let find = "SELECT COUNT(*), COALESCE(SUM(block_count), 0), COALESCE(SUM(event_count), 0), \
-                    COALESCE(SUM(stored_bytes), 0), MIN(received_first), COALESCE(SUM(held), 0) FROM spool_groups";
+        // `TOTAL` and the casts give numbers whatever a damaged row holds.
+        let find = "SELECT COUNT(*), CAST(TOTAL(block_count) AS INTEGER), CAST(TOTAL(event_count) AS INTEGER), \
+                    CAST(TOTAL(stored_bytes) AS INTEGER), CAST(MIN(received_first) AS INTEGER), \
+                    CAST(TOTAL(held) AS INTEGER) FROM spool_groups";
         let rows = self.query(find, &[], STATEMENT_TIMEOUT).await?;
         let Some(row) = rows.first() else { return Ok(SpoolTotals::default()) };
         Ok(SpoolTotals {
