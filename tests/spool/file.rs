@@ -128,7 +128,9 @@ async fn a_spool_with_flipped_bits_starts_and_keeps_what_is_intact() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spool_that_is_no_database_at_all_is_set_aside() {
     spoiled("noise", 0, |bytes, dice| {
-        bytes.iter_mut().for_each(|byte| *byte = u8::try_from(dice.below(256)).unwrap())
+        for byte in bytes.iter_mut() {
+            *byte = u8::try_from(dice.below(256)).unwrap();
+        }
     })
     .await;
 }
