@@ -22,7 +22,7 @@ use crate::memory::{BUDGET_WAIT, Budget, QUEUE_BUDGET_BYTES, Reservation};
 use crate::outcome::Outcomes;
 use crate::project::Project;
 use crate::protocol::inflate::inflate;
-use crate::protocol::{ParseRules, native};
+use crate::protocol::{ParseRules, cut_to_size, native};
 use crate::scrub::Scrubber;
 use crate::timestamp::Timestamp;
 use crate::write::{BatchKeys, IssueTitle, Submission, WriteOutcome, WriteQueue, makes_issues};
@@ -304,6 +304,7 @@ fn prepare(
     let (mut timely, mut late) = (BatchEncoder::new(batch), BatchEncoder::new(batch));
     for event in &mut parsed.events {
         scrubber.scrub(event);
+        cut_to_size(event);
         event.fingerprint = fingerprinter.fingerprint(event);
         if makes_issues(event.level) {
             note_title(&mut titles, event, &mut fingerprinter);

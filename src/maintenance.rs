@@ -7,6 +7,7 @@
 pub mod purge;
 pub mod report;
 mod run;
+mod schedule;
 mod slice;
 
 use std::sync::Arc;
@@ -21,16 +22,16 @@ use crate::store::{DatabaseStatus, Store, StoreError};
 pub use purge::Purge;
 pub use report::{Progress, Ran, Report, holder_json};
 pub use run::{MIN_BETWEEN, wide_before};
+use slice::RENEW_EVERY;
 pub use slice::SLICE;
 
 use run::Run;
+use schedule::Schedule;
 
 /// Requests waiting at most.
 const MAX_WAITING: usize = 8;
 /// Longest an admin waits for an answer; the work goes on.
 const WAIT: Duration = Duration::from_secs(25);
-/// Time between two runs when nothing comes in.
-const IDLE_EVERY: Duration = Duration::from_hours(1);
 /// Time to the next try when the database is away or a run failed.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 /// How often a start looks whether the database is there.
@@ -121,6 +122,7 @@ pub struct Maintainer {
     nudge: Nudge,
     progress: Progress,
     requests: mpsc::Receiver<Request>,
+    renew_every: Duration,
 }
 
 /// A maintainer and the way to ask it.
@@ -129,49 +131,57 @@ pub fn maintainer(store: Store, clock: Clock) -> (Maintenance, Maintainer) {
     let (sender, requests) = mpsc::channel(MAX_WAITING);
     let (nudge, progress) = (Nudge::default(), Progress::default());
     let asking = Maintenance { requests: sender, nudge: nudge.clone(), progress: progress.clone() };
-    (asking, Maintainer { store, clock, nudge, progress, requests })
+    (asking, Maintainer { store, clock, nudge, progress, requests, renew_every: RENEW_EVERY })
 }
 
 impl Maintainer {
+    /// Renews the lease this often instead of every 10 s; a run that can't renew it ends.
+    #[must_use]
+    pub fn renewing_every(mut self, renew_every: Duration) -> Self {
+        self.renew_every = renew_every;
+        self
+    }
+
     /// Works until `stop`; a run in hand ends after its slice.
     pub async fn run(mut self, stop: CancellationToken) {
-        let (mut ready_at, mut due_at) = (Instant::now(), Instant::now());
+        let mut schedule = Schedule::starting(Instant::now());
         loop {
-            let may_run = Instant::now() >= ready_at;
-            let wake = if may_run { due_at } else { ready_at };
+            let now = Instant::now();
             tokio::select! {
                 () = stop.cancelled() => return,
                 Some(request) = self.requests.recv() => {
                     self.serve(request, &stop).await;
                     continue;
                 }
-                () = self.nudge.0.notified(), if may_run => due_at = Instant::now(),
-                () = tokio::time::sleep_until(wake.into()) => {}
+                () = self.nudge.0.notified(), if schedule.heeds_commits(now) => {
+                    schedule.committed(Instant::now());
+                }
+                () = tokio::time::sleep_until(schedule.wake_at(now).into()) => {}
             }
-            if Instant::now() < due_at.max(ready_at) {
-                continue;
+            if schedule.is_due(Instant::now()) {
+                match self.run_when_due(&stop).await {
+                    None => schedule.ran(Instant::now()),
+                    Some(pause) => schedule.retry(Instant::now(), pause),
+                }
             }
-            let pause = self.run_when_due(&stop).await;
-            ready_at = Instant::now() + pause;
-            due_at = if pause < MIN_BETWEEN { ready_at } else { Instant::now() + IDLE_EVERY };
         }
     }
 
-    /// A run that nobody asked for; gives the time to the next one.
-    async fn run_when_due(&self, stop: &CancellationToken) -> Duration {
+    /// A run that nobody asked for; gives the pause before the next try when it didn't come to its end.
+    async fn run_when_due(&self, stop: &CancellationToken) -> Option<Duration> {
         if self.store.status() != DatabaseStatus::Connected {
-            return LOOK_EVERY;
+            return Some(LOOK_EVERY);
         }
         match self.maintain(false, stop).await {
             Ok(Ran::Done(report)) if report.complete => {
                 tracing::debug!(?report, "maintained");
-                MIN_BETWEEN
+                None
             }
-            Ok(Ran::Done(_)) => RETRY_AFTER,
-            Ok(Ran::HeldBy(_) | Ran::TooSoon) => MIN_BETWEEN,
+            Ok(Ran::Done(_)) => Some(RETRY_AFTER),
+            Ok(Ran::HeldBy(_) | Ran::TooSoon) => None,
             Err(error) => {
                 tracing::warn!(%error, "maintenance goes on later");
-                RETRY_AFTER
+                Some(RETRY_AFTER)
             }
         }
     }
@@ -202,6 +212,7 @@ impl Maintainer {
     }
 
     fn one_run<'a>(&'a self, stop: &'a CancellationToken) -> Run<'a> {
-        Run { store: &self.store, clock: &self.clock, stop, progress: &self.progress }
+        let Self { store, clock, progress, renew_every, .. } = self;
+        Run { store, clock, stop, progress, renew_every: *renew_every }
     }
 }

@@ -22,11 +22,6 @@ mod token;
 /// What stands in a secret's place.
 pub const SCRUBBED: &str = "[scrubbed]";
 
-/// Bounds of [`Event`]'s fields: a text that grew by its replacements is cut to them again.
-const MAX_MESSAGE_BYTES: usize = 8 << 10;
-const MAX_STACK_BYTES: usize = 32 << 10;
-const MAX_FIELD_CHARACTERS: usize = 256;
-
 /// A project's rules, made once and used for all its events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scrubber {
@@ -43,30 +38,28 @@ impl Scrubber {
     }
 
     /// Takes the secrets out of every field. Fields without any are left as they are, borrowed ones borrowed.
-    /// A field that would grow over its bound is cut, and `truncated` set; `ctx` may grow to about twice its size.
+    /// A field may grow over its bound (see [`crate::protocol::cut_to_size`]), `ctx` to about twice its size.
     pub fn scrub(&self, event: &mut Event<'_>) {
         if self.off {
             return;
         }
-        let mut cut = false;
-        if let Some(clean) = text::scrub(&event.message) {
-            event.message = Cow::Owned(cut_bytes(clean, MAX_MESSAGE_BYTES, &mut cut));
-        }
-        if let Some(clean) = event.stack.as_deref().and_then(text::scrub) {
-            event.stack = Some(Cow::Owned(cut_bytes(clean, MAX_STACK_BYTES, &mut cut)));
-        }
-        let optional =
-            [&mut event.user_id, &mut event.request_id, &mut event.release, &mut event.client_fingerprint];
-        let fields = optional.into_iter().flatten().chain([&mut event.source, &mut event.env]);
+        let optional = [
+            &mut event.stack,
+            &mut event.user_id,
+            &mut event.request_id,
+            &mut event.release,
+            &mut event.client_fingerprint,
+        ];
+        let fields =
+            optional.into_iter().flatten().chain([&mut event.message, &mut event.source, &mut event.env]);
         for field in fields.chain(&mut event.tags) {
             if let Some(clean) = text::scrub(field) {
-                *field = Cow::Owned(cut_characters(clean, &mut cut));
+                *field = Cow::Owned(clean);
             }
         }
         if let Some(clean) = event.ctx.as_deref().and_then(|ctx| json::scrub(ctx.get(), &self.extra_keys)) {
             event.ctx = Some(Cow::Owned(clean));
         }
-        event.truncated |= cut;
     }
 
     /// One text without its secrets, for what is not part of an event; borrowed when there are none.
@@ -74,20 +67,4 @@ impl Scrubber {
     pub fn scrub_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.off { Cow::Borrowed(text) } else { text::scrub(text).map_or(Cow::Borrowed(text), Cow::Owned) }
     }
-}
-
-fn cut_bytes(mut text: String, most: usize, cut: &mut bool) -> String {
-    if text.len() > most {
-        text.truncate(text.floor_char_boundary(most));
-        *cut = true;
-    }
-    text
-}
-
-fn cut_characters(mut text: String, cut: &mut bool) -> String {
-    if let Some((end, _)) = text.char_indices().nth(MAX_FIELD_CHARACTERS) {
-        text.truncate(end);
-        *cut = true;
-    }
-    text
 }

@@ -33,5 +33,7 @@ mod kills;
 mod limits;
 #[path = "faults/refusals.rs"]
 mod refusals;
+#[path = "faults/self_check.rs"]
+mod self_check;
 #[path = "faults/stops.rs"]
 mod stops;

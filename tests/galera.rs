@@ -218,6 +218,13 @@ async fn a_cluster_that_loses_a_node_loses_and_doubles_nothing() {
     until_connected(&instances[0], true).await;
     until_connected(&instances[1], true).await;
     let (key, secret, project_id) = make_project(&instances[0]).await;
+    // The other instance learns of a new key within seconds; until then it refuses it.
+    until("the key is known to both", async || {
+        let state = &instances[1].state;
+        let keys = state.store.list_keys(project_id).await;
+        keys.is_ok_and(|keys| !keys.is_empty()) && state.reload_directory().await.is_ok()
+    })
+    .await;
     let (load, senders) = start_load(&instances, key, secret);
     lose_a_node_twice(&mut cluster, &instances[1], &load).await;
     load.stop.store(true, Ordering::Relaxed);

@@ -9,6 +9,7 @@ mod writer;
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use support::TestDatabase;
 use tekno_logger::event::Level;
@@ -43,7 +44,7 @@ async fn sums(store: &Store) -> BTreeMap<(i64, i64), i64> {
 
 /// Drops a future after it has waited so many times, as a kill would; gives its output when it ended before.
 async fn killed_after<F: Future>(waits: u32, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
+    let mut future = Box::pin(future);
     let mut left = waits;
     std::future::poll_fn(|context| match future.as_mut().poll(context) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
@@ -196,7 +197,7 @@ async fn counts_get_wider_with_age_and_their_sums_stay() {
         let shop = project(&store, "shop", 90).await;
         for step in 0..180 {
             let levels = [Level::Info, Level::Error, Level::Error];
-            writer.send(shop, &format!("{step}"), &levels[..1 + step % 3]).await;
+            writer.send(shop, &format!("{step}"), &levels[..=step % 3]).await;
             if step % 10 == 0 {
                 writer.fold().await;
             }
@@ -258,7 +259,8 @@ async fn a_run_that_is_killed_anywhere_loses_nothing_and_the_next_one_finishes()
         let events = number(&store, &format!("{kept} {kept_from}")).await;
         let worker = worker(&store, &writer);
         let (mut kills, mut waits) = (0_u32, 0_u32);
-        while killed_after(waits, worker.maintain(true, &CancellationToken::new())).await.is_none() {
+        while killed_after(waits, Box::pin(worker.maintain(true, &CancellationToken::new()))).await.is_none()
+        {
             let levels: BTreeMap<_, _> = sums(&store).await.into_iter().filter(|sum| sum.0.1 < 16).collect();
             let expected: BTreeMap<_, _> = before.clone().into_iter().filter(|sum| sum.0.1 < 16).collect();
             assert_eq!(levels, expected, "{name}: after {waits} waits");
@@ -283,19 +285,19 @@ async fn of_two_instances_one_maintains_and_the_other_is_told_who() {
         let shop = project(&store, "shop", 2).await;
         filled(&store, &writer, shop).await;
         let (one, two) = (worker(&store, &writer), worker(&other, &writer));
-        let stop = CancellationToken::new();
+        let quit = CancellationToken::new();
         // The first holds the lease as soon as it has done anything; a dropped run keeps it until it runs out.
         let mut waits = 0;
         while other.maintenance_holder().await.unwrap().is_none() {
-            assert!(killed_after(waits, one.maintain(true, &stop)).await.is_none(), "{name}");
+            assert!(killed_after(waits, Box::pin(one.maintain(true, &quit))).await.is_none(), "{name}");
             waits += 1;
         }
-        let Ran::HeldBy(holder) = two.maintain(true, &stop).await.unwrap() else { panic!("{name}") };
+        let Ran::HeldBy(holder) = two.maintain(true, &quit).await.unwrap() else { panic!("{name}") };
         assert_eq!(holder.owner, store.instance(), "{name}");
         assert!((1..=60_000).contains(&holder.expires_in_ms), "{name}: {holder:?}");
         assert!(maintain(&one).await.complete, "{name}: it goes on under its own lease");
-        assert_eq!(two.maintain(false, &stop).await.unwrap(), Ran::TooSoon, "{name}");
-        let (first, second) = tokio::join!(one.maintain(true, &stop), two.maintain(true, &stop));
+        assert_eq!(two.maintain(false, &quit).await.unwrap(), Ran::TooSoon, "{name}");
+        let (first, second) = tokio::join!(one.maintain(true, &quit), two.maintain(true, &quit));
         let ran = [first.unwrap(), second.unwrap()];
         assert!(ran.iter().any(|ran| matches!(ran, Ran::Done(_))), "{name}: {ran:?}");
         writer.stop().await;
@@ -304,20 +306,52 @@ async fn of_two_instances_one_maintains_and_the_other_is_told_who() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_stops_between_two_slices_when_asked_to_and_when_its_lease_is_gone() {
+async fn a_run_stops_between_two_slices_when_asked_to() {
     let database = TestDatabase::sqlite();
     let store = database.store().await;
     let writer = Writer::start(&store);
     let shop = project(&store, "shop", 1).await;
     filled(&store, &writer, shop).await;
-    let stop = CancellationToken::new();
-    stop.cancel();
-    let Ran::Done(report) = worker(&store, &writer).maintain(true, &stop).await.unwrap() else { panic!() };
+    let quit = CancellationToken::new();
+    quit.cancel();
+    let Ran::Done(report) = worker(&store, &writer).maintain(true, &quit).await.unwrap() else { panic!() };
     assert!(!report.complete);
     assert_eq!(report.slices, 0);
     assert_eq!(store.maintenance_holder().await.unwrap(), None, "the lease was given back");
     writer.stop().await;
     database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_lease_was_taken_over_ends() {
+    for database in TestDatabase::all().await {
+        let name = database.name;
+        let (store, other) = (database.store().await, database.store().await);
+        let writer = Writer::start(&store);
+        let shop = project(&store, "shop", 1).await;
+        filled(&store, &writer, shop).await;
+        let events = event_ids(&store, shop).await.len();
+        let one = worker(&store, &writer).renewing_every(Duration::ZERO);
+        let quit = CancellationToken::new();
+        let mut run = pin!(one.maintain(true, &quit));
+        // It waits here while another takes over, as a process does that was suspended for longer than its lease.
+        while other.maintenance_holder().await.unwrap().is_none() {
+            assert!(
+                std::future::poll_fn(|context| Poll::Ready(run.as_mut().poll(context))).await.is_pending()
+            );
+            tokio::task::yield_now().await;
+        }
+        let ours = format!("owner = '{}' AND name = 'maintenance'", store.instance());
+        let steal = format!("UPDATE leases SET owner = 'thief' WHERE {ours}");
+        assert_eq!(other.work().await.unwrap().change(steal, STATEMENT_TIMEOUT).await.unwrap(), 1, "{name}");
+        let Ran::Done(report) = run.await.unwrap() else { panic!("{name}") };
+        assert!(!report.complete, "{name}: {report:?}");
+        assert_eq!(report.purged.blocks, 0, "{name}");
+        assert_eq!(event_ids(&store, shop).await.len(), events, "{name}");
+        assert_eq!(other.maintenance_holder().await.unwrap().unwrap().owner, "thief", "{name}");
+        writer.stop().await;
+        database.remove().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

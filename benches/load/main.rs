@@ -1,8 +1,9 @@
 //! Measures the service end to end, side by side with the database alone, and prints rows for docs/PERFORMANCE.md.
 //!
-//! `cargo bench --bench load -- [batches|stored|single|flat|purge] [name=number …]`: a private `MariaDB` is started
+//! `cargo bench --bench load -- [batches|stored|single|flat|purge|remote|tenth] [name=number …]`: a private `MariaDB` is started
 //! with `innodb_flush_log_at_trx_commit=1` and a 128 MB pool; runs are interleaved and the median is given.
-//! Names: `runs` (5), `events` (400000 a run), `connections` (32), `stored` (2000000).
+//! Names: `runs` (5), `events` (400000 a run), `connections` (32), `stored` (2000000), `delay` (50 ms of round trip).
+//! `tenth` holds the service to a tenth of a CPU by a cgroup, which takes root.
 
 #![allow(clippy::unwrap_used, reason = "a measurement stops at what fails")]
 #![allow(clippy::disallowed_methods, reason = "a measurement has no injected clock")]
@@ -11,6 +12,9 @@ mod events;
 mod measure;
 #[path = "../../tests/support/private_server.rs"]
 mod private_server;
+#[path = "../../tests/support/proxy.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod proxy;
 mod rows;
 mod senders;
 
@@ -20,6 +24,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use measure::{cpu, load, median, memory_mb, percentile, reset_peak};
 use private_server::{PrivateServer, free_port};
+use proxy::{Proxy, Way};
 use senders::{Sent, Target, requests, send};
 
 const ADMIN_TOKEN: &str = "bench-admin-token-5f6e7d8c9b0a1f2e3d4c5b6a7988";
@@ -43,6 +48,8 @@ fn main() {
             "single" => bench.single(number("connections", 64)).await,
             "flat" => bench.flat(number("connections", 32)).await,
             "purge" => bench.purge().await,
+            "remote" => bench.remote(u64::try_from(number("delay", 50)).unwrap()).await,
+            "tenth" => bench.tenth(u64::try_from(number("delay", 50)).unwrap()).await,
             other => panic!("no scenario {other}"),
         }
     });
@@ -63,20 +70,38 @@ struct Rig {
 impl Rig {
     async fn on_mariadb() -> Self {
         let mut server = PrivateServer::prepare().expect("MariaDB is installed");
-        let options =
-            ["--innodb-flush-log-at-trx-commit=1", "--skip-log-bin", "--innodb-buffer-pool-size=128M"];
+        // The log's size is MariaDB's default; the tests' servers have less.
+        let options = [
+            "--innodb-flush-log-at-trx-commit=1",
+            "--skip-log-bin",
+            "--innodb-buffer-pool-size=128M",
+            "--innodb-log-file-size=96M",
+        ];
         server.launch(&options.map(str::to_owned));
         server.wait_for("SELECT 'up'", "up").await;
         server.run_sql("CREATE DATABASE svc; CREATE DATABASE raw").await;
         let url = format!("mysql://root@127.0.0.1:{}/svc", server.port);
-        Self::start(server, Some(url)).await
+        Self::start(server, Some(url), &[]).await
+    }
+
+    /// The same with so many milliseconds of round trip in between.
+    async fn on_remote_mariadb(delay: u64, settings: &[(&'static str, &str)]) -> (Self, Proxy) {
+        let mut server = PrivateServer::prepare().expect("MariaDB is installed");
+        server.launch(&["--innodb-flush-log-at-trx-commit=1".to_owned(), "--skip-log-bin".to_owned()]);
+        server.wait_for("SELECT 'up'", "up").await;
+        server.run_sql("CREATE DATABASE svc").await;
+        let proxy = Proxy::to(server.port).await;
+        proxy.delay(Way::Up, Duration::from_millis(delay / 2));
+        proxy.delay(Way::Down, Duration::from_millis(delay - delay / 2));
+        let url = format!("mysql://root@127.0.0.1:{}/svc", proxy.port);
+        (Self::start(server, Some(url), settings).await, proxy)
     }
 
     async fn on_sqlite() -> Self {
-        Self::start(PrivateServer::prepare().expect("MariaDB is installed"), None).await
+        Self::start(PrivateServer::prepare().expect("MariaDB is installed"), None, &[]).await
     }
 
-    async fn start(server: PrivateServer, url: Option<String>) -> Self {
+    async fn start(server: PrivateServer, url: Option<String>, settings: &[(&'static str, &str)]) -> Self {
         let data = tempfile::tempdir().unwrap();
         let port = free_port();
         let mut variables = BTreeMap::from([
@@ -90,6 +115,7 @@ impl Rig {
             ("LOG_LEVEL", "error".to_owned()),
         ]);
         variables.extend(url.map(|url| ("DATABASE_URL", url)));
+        variables.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let binary = env!("CARGO_BIN_EXE_tekno-logger");
         let made = Command::new(binary)
             .envs(&variables)
@@ -295,5 +321,48 @@ impl Bench {
             percentile(&calm.latencies, 99),
             load()
         );
+    }
+
+    /// A database some milliseconds away: an acknowledged batch in round trips, alone and among eight.
+    async fn remote(&self, delay: u64) {
+        let (rig, _proxy) = Rig::on_remote_mariadb(delay, &[]).await;
+        rig.send(1, 2_000, 250, 1).await;
+        for connections in [1, 8] {
+            let (sent, ..) = rig.send(2 + connections as u64, 250 * 60 * connections, 250, connections).await;
+            let p50 = percentile(&sent.latencies, 50);
+            #[expect(clippy::cast_precision_loss, reason = "milliseconds")]
+            let trips = p50 / delay as f64;
+            println!(
+                "| {delay} ms to the database, {connections} connections | p50 {p50:.0} ms = {trips:.1} round trips | \
+                 p99 {:.0} ms | load {} |",
+                percentile(&sent.latencies, 99),
+                load()
+            );
+        }
+    }
+
+    /// A free host: a tenth of a CPU, a database away, eight clients at the project's cap of 5,000 events a minute.
+    async fn tenth(&self, delay: u64) {
+        let (rig, _proxy) = Rig::on_remote_mariadb(delay, &[("RATE_LIMIT_PER_MINUTE", "5000")]).await;
+        let group = std::path::Path::new("/sys/fs/cgroup/cpu/tekno-bench");
+        std::fs::create_dir_all(group).expect("a cgroup v1 CPU controller, and root");
+        std::fs::write(group.join("cpu.cfs_period_us"), "100000").unwrap();
+        std::fs::write(group.join("cpu.cfs_quota_us"), "10000").unwrap();
+        std::fs::write(group.join("cgroup.procs"), rig.service.id().to_string()).unwrap();
+        let made = events::events(4, 5_000, now_ms());
+        let requests = requests(&rig.target, &made, 250);
+        let port = rig.target.port;
+        let pace = Duration::from_secs(3);
+        let latencies = tokio::task::spawn_blocking(move || senders::send_paced(port, requests, 8, pace));
+        let latencies = latencies.await.unwrap();
+        println!(
+            "| a tenth of a CPU, {delay} ms to the database, 8 clients, 5,000 events in a minute | p50 {:.0} ms | \
+             p99 {:.0} ms | load {} |",
+            percentile(&latencies, 50),
+            percentile(&latencies, 99),
+            load()
+        );
+        drop(rig);
+        let _ = std::fs::remove_dir(group);
     }
 }

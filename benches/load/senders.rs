@@ -85,6 +85,33 @@ pub fn send(port: u16, requests: Vec<Vec<u8>>, connections: usize) -> Sent {
     Sent { seconds, latencies, refused }
 }
 
+/// Sends one request every `pace`, from `connections` in turn; the latencies, sorted. Every one must be taken.
+pub fn send_paced(port: u16, requests: Vec<Vec<u8>>, connections: usize, pace: Duration) -> Vec<f64> {
+    let begun = Instant::now();
+    let requests = Arc::new(requests);
+    let threads: Vec<_> = (0..connections)
+        .map(|first| {
+            let requests = requests.clone();
+            std::thread::spawn(move || {
+                let mut stream = connect(port);
+                let turns = (first..requests.len()).step_by(connections);
+                let send = |turn: usize| {
+                    let due = pace * u32::try_from(turn).expect("few requests");
+                    std::thread::sleep(due.saturating_sub(begun.elapsed()));
+                    let since = Instant::now();
+                    assert_eq!(exchange(&mut stream, &requests[turn]), 200, "no refusals");
+                    since.elapsed().as_secs_f64() * 1e3
+                };
+                turns.map(send).collect::<Vec<f64>>()
+            })
+        })
+        .collect();
+    let mut latencies: Vec<f64> =
+        threads.into_iter().flat_map(|thread| thread.join().expect("a sender ends")).collect();
+    latencies.sort_by(f64::total_cmp);
+    latencies
+}
+
 fn connect(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).expect("the service listens");
     stream.set_nodelay(true).expect("a TCP socket");

@@ -97,9 +97,10 @@ fn log_failure(method: &Method, response: &Response, request_id: &RequestId) {
     let code = response.data::<ProblemCode>().map_or("", |code| code.0);
     let route = response.data::<RoutePath>().map_or("", |route| route.0);
     let request_id = request_id.as_str();
-    if status.is_server_error() {
-        tracing::error!(%method, route, status = status.as_u16(), code, request_id, "request failed");
-    } else if status.is_client_error() {
+    // Who is told to come back later is told why; our log has the cause once, from where it was met.
+    if status == StatusCode::SERVICE_UNAVAILABLE || status.is_client_error() {
         tracing::debug!(%method, route, status = status.as_u16(), code, request_id, "request refused");
+    } else if status.is_server_error() {
+        tracing::error!(%method, route, status = status.as_u16(), code, request_id, "request failed");
     }
 }

@@ -17,6 +17,7 @@ use crate::http::search_input::{self, SearchInput};
 use crate::project::{Project, ProjectRef};
 use crate::search::cursor::Cursor;
 use crate::search::find::find_event;
+use crate::search::language::ProjectName;
 use crate::search::run::{self, Budgets, Effort, Scope, SearchRequest};
 use crate::spool::Spool;
 use crate::store::Store;
@@ -52,8 +53,9 @@ struct ScannedJson {
 pub async fn search(call: Call) -> Reply {
     let now = call.state.clock.now();
     let projects = readable_projects(&call)?;
-    let SearchInput { criteria, order, after, limit, mut warnings } =
+    let SearchInput { mut criteria, order, after, limit, mut warnings } =
         search_input::parse(call.request.uri().query().unwrap_or(""), now)?;
+    criteria.projects = names(&projects);
     let budgets = Budgets::default();
     let request = SearchRequest { scopes: scopes(&projects, now), criteria, order, after, limit, budgets };
     let turn = turn(&call).await?;
@@ -132,6 +134,14 @@ fn scopes(projects: &[Arc<Project>], now: Timestamp) -> Vec<Scope> {
     let scope =
         |project: &Arc<Project>| Scope { project_id: project.id, received_after: project.kept_since(now) };
     projects.iter().map(scope).collect()
+}
+
+/// The projects as a query names them.
+#[must_use]
+pub fn names(projects: &[Arc<Project>]) -> Arc<[ProjectName]> {
+    let name =
+        |project: &Arc<Project>| ProjectName { id: project.id, slug: project.slug.as_str().to_owned() };
+    projects.iter().map(name).collect()
 }
 
 /// The projects a request is about: the one it names, or all its caller may read.

@@ -8,7 +8,7 @@ use crate::event::Level;
 use crate::fingerprint::Fingerprint;
 use crate::search::cursor::{Cursor, Order, Position};
 use crate::search::event_filter::Criteria;
-use crate::search::query::TextQuery;
+use crate::search::language::Query;
 use crate::timestamp::Timestamp;
 
 /// Events on a page.
@@ -69,6 +69,7 @@ pub fn parse(query: &str, now: Timestamp) -> Result<SearchInput, ApiError> {
     if let Some(cursor) = cursor {
         input.after = Some(position(&cursor, input.order)?);
     }
+    input.criteria.narrow();
     Ok(input)
 }
 
@@ -88,9 +89,9 @@ fn take(input: &mut SearchInput, name: &str, value: &str, now: Timestamp) -> Res
         }
         "q" => {
             let (query, warnings) =
-                TextQuery::parse(value).map_err(|error| ApiError::InvalidParameter(format!("{error}.")))?;
+                Query::parse(value, now).map_err(|error| ApiError::InvalidParameter(format!("{error}.")))?;
             criteria.text = query;
-            input.warnings.extend(warnings);
+            input.warnings.extend(warnings.into_iter().map(|warning| warning.text));
         }
         "limit" => {
             let limit = value.parse().ok().filter(|limit| LIMIT.contains(limit));

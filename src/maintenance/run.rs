@@ -38,6 +38,8 @@ pub(super) struct Run<'a> {
     pub clock: &'a Clock,
     pub stop: &'a CancellationToken,
     pub progress: &'a Progress,
+    /// How often the lease is renewed.
+    pub renew_every: Duration,
 }
 
 impl Run<'_> {
@@ -50,7 +52,7 @@ impl Run<'_> {
             return Ok(held);
         }
         let (since, mut report) = (Instant::now(), Report::default());
-        let mut slices = Slices::new(self.store, self.stop, self.progress);
+        let mut slices = Slices::new(self);
         let worked = self.work(&mut slices, &mut report).await;
         self.finish(worked, report, since, true).await
     }
@@ -73,7 +75,7 @@ impl Run<'_> {
         if let Some(held) = self.take_lease(LEASE_WAIT).await? {
             return Ok(held);
         }
-        let mut slices = Slices::new(self.store, self.stop, self.progress);
+        let mut slices = Slices::new(self);
         let mut worked = Ok(());
         for (project_id, before) in wanted {
             worked = purge_blocks(&mut slices, project_id, before, &mut report).await;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::report::{Progress, Report};
+use super::run::Run;
 use crate::store::{BatchKey, BatchRange, CountAges, CountsWidened, Purged, SeriesSpan, Store, StoreError};
 use crate::timestamp::Timestamp;
 
@@ -26,7 +27,7 @@ const MAX_PAUSE: Duration = Duration::from_millis(100);
 /// The lease is taken for so long …
 pub const LEASE: Duration = Duration::from_mins(1);
 /// … and renewed this often.
-const RENEW_EVERY: Duration = Duration::from_secs(10);
+pub(super) const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// Tries at one slice that loses against other transactions.
 const MAX_CONFLICTS: u32 = 8;
 const CONFLICT_PAUSE: Duration = Duration::from_millis(20);
@@ -80,13 +81,15 @@ pub(super) struct Slices<'a> {
     stop: &'a CancellationToken,
     progress: &'a Progress,
     renewed: Instant,
+    renew_every: Duration,
     rows: usize,
 }
 
 impl<'a> Slices<'a> {
     /// The caller has just taken the lease.
-    pub fn new(store: &'a Store, stop: &'a CancellationToken, progress: &'a Progress) -> Self {
-        Self { store, stop, progress, renewed: Instant::now(), rows: FIRST_ROWS }
+    pub fn new(run: &Run<'a>) -> Self {
+        let Run { store, stop, progress, renew_every, .. } = *run;
+        Self { store, stop, progress, renewed: Instant::now(), renew_every, rows: FIRST_ROWS }
     }
 
     /// Does one slice and adds it to the report.
@@ -115,7 +118,7 @@ impl<'a> Slices<'a> {
         if self.stop.is_cancelled() {
             return Err(Halt::Stopped);
         }
-        if self.renewed.elapsed() >= RENEW_EVERY {
+        if self.renewed.elapsed() >= self.renew_every {
             if !self.store.lease_maintenance(LEASE).await? {
                 return Err(Halt::LeaseLost);
             }

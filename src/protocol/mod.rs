@@ -18,9 +18,12 @@ pub mod native;
 pub mod scan;
 pub mod text;
 
+use std::borrow::Cow;
+
 use crate::error::Rejection;
 use crate::event::Event;
 use crate::timestamp::Timestamp;
+use text::{Cut, Room};
 
 /// The event is not a JSON object.
 pub const NOT_AN_OBJECT: &str = "not_an_object";
@@ -35,6 +38,9 @@ pub const MESSAGE_BYTES: usize = 8 * 1024;
 pub const STACK_BYTES: usize = 32 * 1024;
 /// Characters of every other text field that are kept.
 pub const FIELD_CHARS: usize = 256;
+/// Bytes or characters beyond a bound that are kept until secrets are out: a secret that lies on the cut is then still
+/// seen whole. [`cut_to_size`] takes the rest away.
+pub(crate) const SECRET_SLACK: usize = 512;
 /// Tags that are kept.
 pub const MAX_TAGS: usize = 64;
 /// Bytes of `ctx` as JSON that are kept.
@@ -43,6 +49,28 @@ pub const CTX_BYTES: usize = 64 * 1024;
 pub const CTX_ENTRY_BYTES: usize = 8 * 1024;
 /// Levels of arrays and objects inside `ctx`, itself included.
 pub const MAX_DEPTH: u32 = 32;
+
+/// Brings every text of an event within its bound; the last step before it is stored. `ctx` is within its own.
+pub fn cut_to_size(event: &mut Event<'_>) {
+    let mut cut = bound(&mut event.message, Room::Bytes(MESSAGE_BYTES));
+    if let Some(stack) = &mut event.stack {
+        cut |= bound(stack, Room::Bytes(STACK_BYTES));
+    }
+    let optional =
+        [&mut event.user_id, &mut event.request_id, &mut event.release, &mut event.client_fingerprint];
+    let fields = optional.into_iter().flatten().chain([&mut event.source, &mut event.env]);
+    for field in fields.chain(&mut event.tags) {
+        cut |= bound(field, Room::Chars(FIELD_CHARS));
+    }
+    event.truncated |= cut;
+}
+
+fn bound(text: &mut Cow<'_, str>, room: Room) -> bool {
+    let whole = std::mem::take(text);
+    let Cut { text: kept, cut } = room.cut(whole);
+    *text = kept;
+    cut
+}
 
 /// What a batch is read by.
 #[derive(Clone, Copy, Debug)]

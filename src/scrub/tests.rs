@@ -1,5 +1,7 @@
 //! Planted secrets must go, look-alikes must stay.
 
+use crate::protocol::{ParseRules, cut_to_size, native};
+use crate::timestamp::Timestamp;
 use std::borrow::Cow;
 
 use proptest::prelude::*;
@@ -9,7 +11,6 @@ use super::Scrubber;
 use crate::event::{Event, Level};
 use crate::fingerprint::Fingerprint;
 use crate::project::ScrubSettings;
-use crate::timestamp::Timestamp;
 
 fn event(message: &str) -> Event<'_> {
     Event {
@@ -281,11 +282,25 @@ fn clean_fields_stay_borrowed() {
 }
 
 #[test]
+fn a_secret_on_the_cut_of_a_field_leaves_nothing_of_itself() {
+    // The name stands before the bound of 256 characters, the `@` that makes it a secret after it.
+    let lead = "x".repeat(230);
+    let body = format!(r#"{{"message":"m","user_id":"{lead} https://me:hunter2hunter2hunter2@db"}}"#);
+    let rules = ParseRules { received_at: Timestamp::default(), project_slug: "p", max_events: 1 };
+    let mut event = native::parse(&body, &rules).unwrap().events.remove(0);
+    Scrubber::default().scrub(&mut event);
+    cut_to_size(&mut event);
+    let kept = event.user_id.unwrap();
+    assert!(!kept.contains("hunter") && kept.chars().count() <= 256, "{kept}");
+}
+
+#[test]
 fn a_field_that_would_grow_over_its_bound_is_cut() {
     let message = "token=a ".repeat(1024);
     let mut event = event(&message);
     event.release = Some(Cow::Owned("token=a ".repeat(32)));
     Scrubber::default().scrub(&mut event);
+    cut_to_size(&mut event);
     assert!(event.truncated);
     assert!(event.message.len() <= 8192);
     assert_eq!(event.release.unwrap().chars().count(), 256);

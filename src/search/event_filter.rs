@@ -3,9 +3,12 @@
 //! Each test but the last may let through what doesn't match and never refuses what does; the last one, on the parsed
 //! event, decides. Values of fields are equal in any case (see [`crate::block::case`]).
 
+use std::sync::Arc;
+
 use memchr::memmem::Finder;
 
-use super::query::{Term, TextQuery};
+use super::language::matcher::{Matcher, worth};
+use super::language::{ProjectName, Query};
 use crate::block::case::{lowercase, push_lowercase, push_lowercase_for_ascii};
 use crate::block::decode::{LineHead, StoredEvent};
 use crate::block::filter::{id_token, may_contain};
@@ -26,6 +29,12 @@ impl LevelSet {
     #[must_use]
     pub const fn contains(self, level: Level) -> bool {
         self.0 & (1 << level as u8) != 0
+    }
+
+    /// The levels in both.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 }
 
@@ -54,8 +63,12 @@ pub struct Criteria {
     pub request_id: Option<String>,
     /// This issue.
     pub fingerprint: Option<Fingerprint>,
-    /// This text.
-    pub text: TextQuery,
+    /// This query.
+    pub text: Query,
+    /// The project whose blocks are tested, for `project:` in the query.
+    pub project_id: Option<i64>,
+    /// What projects are called.
+    pub projects: Arc<[ProjectName]>,
     /// Retention: events whose batch was received before this are not seen.
     pub received_after: Timestamp,
 }
@@ -73,8 +86,26 @@ impl Criteria {
             user_id: None,
             request_id: None,
             fingerprint: None,
-            text: TextQuery::default(),
+            text: Query::default(),
+            project_id: None,
+            projects: Arc::default(),
             received_after: Timestamp::from_millis(0),
+        }
+    }
+
+    /// Takes over into times and levels what the query says of them, so that headers are chosen by it. A query of
+    /// levels alone is taken over whole.
+    pub fn narrow(&mut self) {
+        let matcher = self.text.matcher(None);
+        let (first, last) = matcher.times();
+        self.from = self.from.max(Timestamp::from_millis(first));
+        self.to = self.to.min(Timestamp::from_millis(last).plus_millis(1));
+        let levels = matcher.levels();
+        if levels != Level::ALL.into_iter().collect() {
+            self.levels = Some(self.levels.map_or(levels, |asked| asked.intersection(levels)));
+        }
+        if matcher.is_of_levels() {
+            self.text = Query::default();
         }
     }
 }
@@ -83,15 +114,18 @@ impl Criteria {
 #[derive(Clone, Debug)]
 pub struct EventFilter {
     criteria: Criteria,
+    text: Matcher,
     /// The least id text a batch received in time has.
     least_batch: String,
     /// Tokens the id filter must admit.
     id_tokens: Vec<u64>,
     /// Tokens the text filter must admit.
     trigrams: Vec<u64>,
-    /// What the lower case of a matching line contains, longest first.
+    /// What the lower case of a matching line contains for the fields' sake, longest first.
     needles: Vec<Finder<'static>>,
-    /// All needles are ASCII.
+    /// What a matching line has one of; none if that says nothing.
+    alternatives: Vec<Finder<'static>>,
+    /// All that is looked for in lines is ASCII.
     ascii: bool,
 }
 
@@ -104,15 +138,20 @@ impl EventFilter {
         for value in values.chain(&mut criteria.user_id).chain(&mut criteria.request_id) {
             *value = lowercase(value);
         }
+        let mut projects = criteria.projects.iter();
+        let project = projects.find(|project| Some(project.id) == criteria.project_id);
+        let text = criteria.text.matcher(project);
         let mut filter = Self {
             least_batch: least_batch(criteria.received_after),
-            id_tokens: Vec::new(),
-            trigrams: criteria.text.trigrams(),
+            id_tokens: text.id_tokens(),
+            trigrams: text.trigrams(),
             needles: Vec::new(),
+            alternatives: Vec::new(),
             ascii: true,
+            text,
             criteria,
         };
-        filter.prepare_fields();
+        filter.prepare_tokens();
         filter.prepare_needles();
         filter
     }
@@ -135,7 +174,7 @@ impl EventFilter {
         &self.trigrams
     }
 
-    fn prepare_fields(&mut self) {
+    fn prepare_tokens(&mut self) {
         let Criteria { sources, envs, user_id, request_id, fingerprint, .. } = &self.criteria;
         let fingerprint = fingerprint.map(|fingerprint| fingerprint.to_string());
         let ids = [("user_id", user_id), ("request_id", request_id), ("fingerprint", &fingerprint)];
@@ -147,12 +186,14 @@ impl EventFilter {
         {
             self.trigrams.extend(query_trigrams(value));
         }
-        self.trigrams.sort_unstable();
-        self.trigrams.dedup();
+        for tokens in [&mut self.id_tokens, &mut self.trigrams] {
+            tokens.sort_unstable();
+            tokens.dedup();
+        }
     }
 
     fn prepare_needles(&mut self) {
-        let Criteria { sources, envs, user_id, request_id, fingerprint, text, .. } = &self.criteria;
+        let Criteria { sources, envs, user_id, request_id, fingerprint, .. } = &self.criteria;
         let fingerprint = fingerprint.map(|fingerprint| fingerprint.to_string());
         let fields = [
             ("source", single(sources)),
@@ -167,54 +208,58 @@ impl EventFilter {
             push_string(value, &mut needle);
             needles.push(needle);
         }
-        needles.extend(text.terms().iter().filter(|term| !term.is_negated()).map(Term::stored_form));
         needles.sort_by(|left, right| right.len().cmp(&left.len()).then_with(|| left.cmp(right)));
-        needles.dedup();
-        self.ascii = needles.iter().all(|needle| needle.is_ascii());
-        self.needles = needles.iter().map(|needle| Finder::new(needle).into_owned()).collect();
+        self.ascii = self.text.is_ascii() && needles.iter().all(|needle| needle.is_ascii());
+        let of_fields = needles.first().map(|needle| vec![needle.as_slice()]);
+        let sets = of_fields.into_iter().chain(self.text.alternatives());
+        let best = sets.max_by_key(|set| worth(set)).unwrap_or_default();
+        let finder = |needle: &[u8]| Finder::new(needle).into_owned();
+        let alternatives = best.into_iter().map(finder).collect();
+        self.needles = needles.iter().map(|needle| finder(needle)).collect();
+        self.alternatives = alternatives;
     }
 
     /// Whether [`EventFilter::admits`] looks at the token filters, so that headers must have them.
     #[must_use]
     pub fn uses_tokens(&self) -> bool {
-        !self.id_tokens.is_empty() || !self.trigrams.is_empty()
+        !self.id_tokens.is_empty() || !self.trigrams.is_empty() || self.text.uses_tokens()
     }
 
     /// False only if no event of the block matches.
     #[must_use]
     pub fn admits(&self, header: &BlockHeader) -> bool {
         let Criteria { from, to, received_after, .. } = &self.criteria;
+        let levels = self.levels_asked(&header.counts);
         header.received_last >= *received_after
             && header.ts_first < *to
             && header.ts_last >= *from
-            && self.admits_counts(&header.counts)
+            && levels.is_none_or(|levels| levels != LevelSet::default())
             && self.id_tokens.iter().all(|&token| may_contain(&header.id_filter, token))
             && self.trigrams.iter().all(|&token| may_contain(&header.text_filter, token))
+            && self.text.admits(header, levels)
     }
 
     /// About how many events of the block match, by its counts; exact but for the minutes at the ends of the range.
     /// `None` where more is asked for than counts tell.
     #[must_use]
     pub fn estimate(&self, header: &BlockHeader) -> Option<u64> {
-        let Criteria { from, to, levels, sources, envs, text, .. } = &self.criteria;
+        let Criteria { sources, envs, text, .. } = &self.criteria;
         let by_counts = self.needles.is_empty() && sources.is_empty() && envs.is_empty() && text.is_empty();
-        let minutes = minute_of(*from)..=minute_of(to.plus_millis(-1));
-        let asked = |count: &&MinuteCount| {
-            minutes.contains(&count.minute) && levels.is_none_or(|levels| levels.contains(count.level))
-        };
-        by_counts.then(|| header.counts.iter().filter(asked).map(|count| u64::from(count.count)).sum())
+        by_counts.then(|| self.counts_asked(&header.counts).map(|count| u64::from(count.count)).sum())
     }
 
-    /// Whether a level asked for occurs in a minute asked for. Without counts nothing is ruled out.
-    fn admits_counts(&self, counts: &[MinuteCount]) -> bool {
-        let Criteria { from, to, levels, .. } = &self.criteria;
-        let (first, last) = (minute_of(*from), minute_of(to.plus_millis(-1)));
-        let mut counts = counts.iter();
-        counts.len() == 0
-            || counts.any(|count| {
-                (first..=last).contains(&count.minute)
-                    && levels.is_none_or(|levels| levels.contains(count.level))
-            })
+    /// The levels asked for that occur in the minutes asked for; `None` without counts.
+    fn levels_asked(&self, counts: &[MinuteCount]) -> Option<LevelSet> {
+        (!counts.is_empty()).then(|| self.counts_asked(counts).map(|count| count.level).collect())
+    }
+
+    /// Those of the minutes and levels asked for.
+    fn counts_asked<'a>(&self, counts: &'a [MinuteCount]) -> impl Iterator<Item = &'a MinuteCount> {
+        let Criteria { from, to, levels, .. } = self.criteria;
+        let minutes = minute_of(from)..=minute_of(to.plus_millis(-1));
+        counts.iter().filter(move |count| {
+            minutes.contains(&count.minute) && levels.is_none_or(|levels| levels.contains(count.level))
+        })
     }
 
     /// Whether the fixed start of a line matches: level, time and receipt.
@@ -225,15 +270,28 @@ impl EventFilter {
             && head.ts < *to
             && levels.is_none_or(|levels| levels.contains(head.level))
             && head.batch >= self.least_batch.as_bytes()
+            && self.text.admits_head(head)
     }
 
-    /// What the lower case of every matching line contains, longest first.
+    /// What the lower case of every matching line has one of; none if lines can't be told apart so.
     #[must_use]
-    pub fn needles(&self) -> &[Finder<'static>] {
-        &self.needles
+    pub fn alternatives(&self) -> &[Finder<'static>] {
+        &self.alternatives
     }
 
-    /// Appends the lower case of `bytes` as [`Self::needles`] need it; answers whether offsets stay the same.
+    /// Whether [`Self::admits_line`] looks at lines at all.
+    #[must_use]
+    pub fn uses_lines(&self) -> bool {
+        !self.needles.is_empty() || self.text.uses_lines()
+    }
+
+    /// False only if no line with this lower case matches.
+    #[must_use]
+    pub fn admits_line(&self, lowered: &[u8]) -> bool {
+        self.needles.iter().all(|needle| needle.find(lowered).is_some()) && self.text.admits_line(lowered)
+    }
+
+    /// Appends the lower case of `bytes` as [`Self::admits_line`] needs it; answers whether offsets stay the same.
     pub fn push_lowered(&self, bytes: &[u8], out: &mut Vec<u8>) -> bool {
         if self.ascii { push_lowercase_for_ascii(bytes, out) } else { push_lowercase(bytes, out) }
     }
@@ -242,10 +300,10 @@ impl EventFilter {
     #[must_use]
     pub fn matches<'a>(&self, line: &'a [u8]) -> Option<StoredEvent<'a>> {
         LineHead::parse(line).filter(|head| self.admits_head(head))?;
-        if !self.needles.is_empty() {
+        if self.uses_lines() {
             let mut lowered = Vec::with_capacity(line.len());
             self.push_lowered(line, &mut lowered);
-            self.needles.iter().all(|needle| needle.find(&lowered).is_some()).then_some(())?;
+            self.admits_line(&lowered).then_some(())?;
         }
         StoredEvent::parse(line).ok().filter(|event| self.matches_event(event))
     }
@@ -262,8 +320,8 @@ impl EventFilter {
             user_id,
             request_id,
             fingerprint,
-            text,
             received_after,
+            ..
         } = &self.criteria;
         let equal = |value: &Option<String>, stored: Option<&str>| {
             value.as_ref().is_none_or(|value| stored.is_some_and(|stored| equals(value, stored)))
@@ -280,7 +338,7 @@ impl EventFilter {
             && among(envs, &event.env)
             && equal(user_id, event.user_id.as_deref())
             && equal(request_id, event.request_id.as_deref())
-            && text.matches(event)
+            && self.text.matches(event)
     }
 }
 

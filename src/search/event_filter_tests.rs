@@ -1,15 +1,26 @@
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 
 use super::*;
 use crate::block::arbitrary::NOON;
 use crate::block::encode::{BlockEncoder, CompressionLevel, Part};
+use crate::block::filter::build;
+use crate::block::trigram::TrigramSet;
 use crate::event::uuid_at;
 use crate::search::samples::{self, Sample};
 
+/// The header with both filters, also where the encoder leaves out that of so little text.
 fn header(sample: &Sample) -> BlockHeader {
     let parts: Vec<_> = sample.batches.iter().map(Part::whole).collect();
     let id = uuid_at(Timestamp::from_millis(NOON));
-    BlockEncoder::default().encode_block(id, 1, &parts, CompressionLevel::Ingest).header
+    let mut header = BlockEncoder::default().encode_block(id, 1, &parts, CompressionLevel::Ingest).header;
+    let (mut set, mut tokens) = (TrigramSet::default(), Vec::new());
+    for line in sample.lines() {
+        set.add(&line[LineHead::parse(&line).unwrap().length..]);
+    }
+    set.drain(&mut tokens);
+    header.text_filter = build(&tokens);
+    header
 }
 
 const fn at(millis: i64) -> Timestamp {
@@ -88,20 +99,105 @@ fn a_field_is_not_taken_for_another_of_the_same_name_in_ctx() {
     assert!(filter.matches(&line).is_none());
 }
 
+#[test]
+fn the_filters_of_a_block_rule_out_queries() {
+    let header = header(&two_events());
+    let admits = |query: &str| {
+        let text = Query::parse(query, at(0)).unwrap().0;
+        EventFilter::new(Criteria { text, ..Criteria::between(at(0), at(70_000)) }).admits(&header)
+    };
+    for query in [
+        "payment",
+        "user_id:USER_7",
+        "-user_id:user_7",
+        "refund OR payment",
+        "level:debug miss",
+        "level:(error OR trace) (refund OR -stranger)",
+        "message:/pay(ment)?s? fail/",
+        "ts:>=-1s",
+        "-level:error",
+    ] {
+        assert!(admits(query), "{query}");
+    }
+    for query in [
+        "refund",
+        "payment refund",
+        "refund OR stranger",
+        "user_id:stranger-8",
+        "(payment refund) OR user_id:stranger-8",
+        "level:trace",
+        "-level:(error OR debug)",
+        "level:trace OR refund",
+        "message:/pay(ment)?s? refund/",
+        "source:kitchen*",
+        "ctx.order_id:17-99",
+        "ts:>=now+2h OR ts:>now+1h",
+        "-ts:<now+1h",
+        "has:release",
+        "project:other",
+    ] {
+        assert!(!admits(query), "{query}");
+    }
+}
+
+#[test]
+fn what_a_query_says_of_levels_and_times_narrows_the_search() {
+    let narrowed = |query: &str| {
+        let text = Query::parse(query, at(0)).unwrap().0;
+        let mut criteria = Criteria { text, ..Criteria::between(at(-5_000), at(5_000)) };
+        criteria.narrow();
+        criteria
+    };
+    let criteria = narrowed("level:>=error ts:>=-1s ts:<now x");
+    assert_eq!((criteria.from, criteria.to), (at(-1000), at(0)));
+    assert_eq!(criteria.levels, Some([Level::Error, Level::Fatal].into_iter().collect()));
+    assert!(!criteria.text.is_empty());
+    let criteria = narrowed("-level:trace");
+    assert!(criteria.text.is_empty(), "the levels say it all");
+    assert!(criteria.levels.is_some_and(|levels| !levels.contains(Level::Trace)));
+    let criteria = narrowed("project:shop OR level:error");
+    assert_eq!((criteria.levels, criteria.from, criteria.to), (None, at(-5_000), at(5_000)));
+}
+
+#[test]
+fn arbitrary_searches_often_find_something() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let found = (0..300).filter(|_| {
+        let (sample, criteria) = samples::search().new_tree(&mut runner).unwrap().current();
+        !criteria.text.is_empty() && sample.events.iter().any(|event| samples::naive(&criteria, event))
+    });
+    let found = found.count();
+    assert!(found >= 40, "{found}");
+}
+
 proptest! {
     #[test]
     fn a_line_matches_as_the_naive_matcher_says((sample, criteria) in samples::search()) {
         let filter = EventFilter::new(criteria.clone());
+        let mut narrowed = criteria.clone();
+        narrowed.narrow();
+        let narrowed = EventFilter::new(narrowed);
         for (event, line) in sample.events.iter().zip(sample.lines()) {
             let expected = samples::naive(&criteria, event);
-            prop_assert_eq!(filter.matches(&line).map(|event| event.id), expected.then_some(event.id));
+            for filter in [&filter, &narrowed] {
+                prop_assert_eq!(filter.matches(&line).map(|event| event.id), expected.then_some(event.id));
+            }
         }
     }
 
     #[test]
     fn a_block_with_a_match_is_admitted((sample, criteria) in samples::search()) {
         let any = sample.events.iter().any(|event| samples::naive(&criteria, event));
-        let admitted = EventFilter::new(criteria).admits(&header(&sample));
-        prop_assert!(admitted || !any);
+        let mut narrowed = criteria.clone();
+        narrowed.narrow();
+        let header = header(&sample);
+        for criteria in [criteria, narrowed] {
+            let filter = EventFilter::new(criteria);
+            prop_assert!(filter.admits(&header) || !any);
+            // What SQL tests: each token, in any block with a match.
+            let in_ids = filter.id_tokens().iter().all(|&token| may_contain(&header.id_filter, token));
+            let in_text = filter.trigrams().iter().all(|&token| may_contain(&header.text_filter, token));
+            prop_assert!(in_ids && in_text || !any);
+        }
     }
 }

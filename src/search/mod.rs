@@ -7,7 +7,7 @@ pub mod cursor;
 pub mod event_filter;
 pub mod find;
 mod headers;
-pub mod query;
+pub mod language;
 pub mod run;
 pub mod scan;
 mod segment;

@@ -128,7 +128,8 @@ pub async fn search(stores: &[Store], request: &SearchRequest) -> Result<Page, S
 
 fn filters(request: &SearchRequest) -> HashMap<i64, Arc<EventFilter>> {
     let filter_for = |scope: &Scope| {
-        let criteria = Criteria { received_after: scope.received_after, ..request.criteria.clone() };
+        let &Scope { project_id, received_after } = scope;
+        let criteria = Criteria { project_id: Some(project_id), received_after, ..request.criteria.clone() };
         (scope.project_id, Arc::new(EventFilter::new(criteria)))
     };
     request.scopes.iter().map(filter_for).collect()

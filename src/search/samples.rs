@@ -9,9 +9,11 @@ use proptest::sample::Index;
 
 use super::cursor::Position;
 use super::event_filter::{Criteria, LevelSet};
-use super::query::TextQuery;
+use super::language::Query;
+use super::language::arbitrary::{self, NOW, Recipe};
+use super::language::tree::Node;
 use crate::block::EncodedBatch;
-use crate::block::arbitrary::{NOON, batch_id, batch_of, event, searched_texts};
+use crate::block::arbitrary::{NOON, batch_id, batch_of, event};
 use crate::block::case::lowercase;
 use crate::block::encode::{BlockEncoder, CompressionLevel, Part};
 use crate::event::{Event, EventId, Level, uuid_at};
@@ -119,16 +121,31 @@ fn cased(text: &str, swap: bool) -> String {
     if swap { swap_case(text) } else { text.to_owned() }
 }
 
-/// A part of one of an event's texts, as a quoted phrase.
-fn phrase(event: &Event<'_>, (_, text, from, length, swap): &Pick) -> String {
-    let texts = searched_texts(event);
-    let part: String = text.get(&texts).chars().skip(*from).take(*length).collect();
-    format!("\"{}\"", cased(&part, *swap).replace('\\', "\\\\").replace('"', "\\\""))
+/// A test to ask for: of which event, how it is made, whether it is negated, and whether OR joins it to those before.
+type Clause = (Option<Index>, Recipe, bool, bool);
+
+fn clause() -> impl Strategy<Value = Clause> {
+    let other = option::weighted(0.15, any::<Index>());
+    (other, arbitrary::recipe(), prop::bool::weighted(0.2), prop::bool::weighted(0.3))
+}
+
+/// The clauses as a query; those before an OR are one side of it.
+fn query(sample: &Sample, focus: Index, clauses: &[Clause]) -> Query {
+    let mut tree: Option<Node> = None;
+    for (other, recipe, not, or) in clauses {
+        let event = other.unwrap_or(focus).get(&sample.events);
+        let term = Node::Term(arbitrary::term_of(event, recipe));
+        let node = if *not { !term } else { term };
+        let nodes = tree.into_iter().chain([node]).collect();
+        tree = if *or { Node::any(nodes) } else { Node::all(nodes) };
+    }
+    let text = tree.map(|tree| tree.to_string()).unwrap_or_default();
+    Query::parse(&text, NOW).map(|(query, _)| query).unwrap_or_default()
 }
 
 /// A search that often finds something of its sample: most of what it asks for is taken from one event.
 pub fn search() -> impl Strategy<Value = (Sample, Criteria)> {
-    let terms = vec((pick(), prop::bool::weighted(0.15)), 0..3);
+    let terms = vec(clause(), 0..4);
     let fields = [(); 5].map(|()| option::weighted(0.2, pick()));
     let levels = option::weighted(0.3, 0..64_u8);
     let to = prop_oneof![2 => Just(4_000_000), 1 => -3_600_000..3_600_000_i64];
@@ -152,12 +169,8 @@ pub fn search() -> impl Strategy<Value = (Sample, Criteria)> {
 }
 
 /// Text and fields to ask for, taken from events of the sample.
-fn asked(sample: &Sample, focus: Index, terms: &[(Pick, bool)], fields: &[Option<Pick>; 5]) -> Criteria {
+fn asked(sample: &Sample, focus: Index, terms: &[Clause], fields: &[Option<Pick>; 5]) -> Criteria {
     let event = |pick: &Pick| &pick.0.unwrap_or(focus).get(&sample.events).event;
-    let query: Vec<String> = terms
-        .iter()
-        .map(|(pick, not)| format!("{}{}", if *not { "-" } else { "" }, phrase(event(pick), pick)))
-        .collect();
     let [source, env, user, request, issue] = fields.each_ref().map(Option::as_ref);
     let mut sources: Vec<String> =
         source.map(|pick| cased(&event(pick).source, pick.4)).into_iter().collect();
@@ -170,7 +183,7 @@ fn asked(sample: &Sample, focus: Index, terms: &[(Pick, bool)], fields: &[Option
         user_id: user.and_then(|pick| Some(cased(event(pick).user_id.as_ref()?, pick.4))),
         request_id: request.and_then(|pick| Some(cased(event(pick).request_id.as_ref()?, pick.4))),
         fingerprint: issue.map(|pick| event(pick).fingerprint),
-        text: TextQuery::parse(&query.join(" ")).expect("few and short terms").0,
+        text: query(sample, focus, terms),
         ..Criteria::between(Timestamp::from_millis(0), Timestamp::from_millis(0))
     }
 }
@@ -184,8 +197,6 @@ pub fn naive(criteria: &Criteria, sample: &SampleEvent) -> bool {
         (Some(asked), Some(stored)) => same(asked, stored),
         (Some(_), None) => false,
     };
-    let texts = searched_texts(event);
-    let contains = |text: &str| texts.iter().any(|stored| lowercase(stored).contains(text));
     (criteria.from.as_millis()..criteria.to.as_millis()).contains(&event.ts.as_millis())
         && sample.id.batch.received_at() >= criteria.received_after
         && criteria.levels.is_none_or(|levels| levels.contains(event.level))
@@ -194,5 +205,5 @@ pub fn naive(criteria: &Criteria, sample: &SampleEvent) -> bool {
         && optional(&criteria.user_id, &event.user_id)
         && optional(&criteria.request_id, &event.request_id)
         && criteria.fingerprint.is_none_or(|fingerprint| fingerprint == event.fingerprint)
-        && criteria.text.terms().iter().all(|term| contains(term.text()) != term.is_negated())
+        && criteria.text.tree().is_none_or(|tree| arbitrary::naive(tree, sample))
 }

@@ -3,6 +3,7 @@
 //! A search for text looks for its longest needle in the lower case of 64 KiB at a time, whatever lines there are, so
 //! a body without a match costs little more than reading it. Events are parsed only while they could still be taken.
 
+use memchr::memmem::Finder;
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::cursor::{Order, Position};
@@ -37,10 +38,10 @@ pub fn scan_block(raw: &[u8], filter: &EventFilter, out: &mut TopEvents) -> Scan
     let newlines = memchr_iter(b'\n', raw).count() as u64;
     let mut scanned = Scanned { events: newlines.saturating_sub(1), bytes: raw.len() as u64, unreadable: 0 };
     let mut found = Candidates { filter, out, list: Vec::new(), unreadable: 0 };
-    if filter.needles().is_empty() {
-        lines(raw).for_each(|line| found.consider(line));
-    } else {
+    if filter.uses_lines() {
         found.search(raw);
+    } else {
+        lines(raw).for_each(|line| found.consider(line));
     }
     let Candidates { list: mut candidates, unreadable, .. } = found;
     scanned.unreadable += unreadable;
@@ -102,12 +103,13 @@ impl<'a> Candidates<'a, '_> {
         }
     }
 
-    /// Takes the lines that have all needles.
+    /// Takes the lines that have what a match needs.
     fn search(&mut self, raw: &'a [u8]) {
         let mut lowered = Vec::with_capacity(WINDOW_BYTES.min(raw.len()));
         for window in windows(raw) {
             lowered.clear();
-            if self.filter.push_lowered(window, &mut lowered) {
+            let aligned = self.filter.push_lowered(window, &mut lowered);
+            if aligned && !self.filter.alternatives().is_empty() {
                 self.search_aligned(window, &lowered);
             } else {
                 self.search_lines(window, &lowered);
@@ -115,28 +117,49 @@ impl<'a> Candidates<'a, '_> {
         }
     }
 
-    /// Finds the first needle anywhere, then tests its line. Offsets in `lowered` are offsets in `window`.
+    /// Finds the next of the alternatives anywhere, then tests its line. Offsets in `lowered` are offsets in `window`.
     fn search_aligned(&mut self, window: &'a [u8], lowered: &[u8]) {
-        let Some((first, others)) = self.filter.needles().split_first() else { return };
+        let mut hits: Vec<_> = self.filter.alternatives().iter().map(Hits::new).collect();
         let mut at = 0;
-        while let Some(found) = first.find(&lowered[at..]) {
-            let hit = at + found;
+        while let Some(hit) = hits.iter_mut().filter_map(|hits| hits.next_from(at, lowered)).min() {
             let start = memrchr(b'\n', &lowered[..hit]).map_or(0, |newline| newline + 1);
             let end = memchr(b'\n', &lowered[hit..]).map_or(lowered.len(), |length| hit + length);
-            if others.iter().all(|needle| needle.find(&lowered[start..end]).is_some()) {
+            if self.filter.admits_line(&lowered[start..end]) {
                 lines(&window[start..end]).for_each(|line| self.consider(line));
             }
             at = end;
         }
     }
 
-    /// Tests line by line, where a char's lower case has another length than the char.
+    /// Tests line by line, where a char's lower case has another length than the char or nothing is in every match.
     fn search_lines(&mut self, window: &'a [u8], lowered: &[u8]) {
         for (line, lowered) in lines(window).zip(lines(lowered)) {
-            if self.filter.needles().iter().all(|needle| needle.find(lowered).is_some()) {
+            if self.filter.admits_line(lowered) {
                 self.consider(line);
             }
         }
+    }
+}
+
+/// Where one needle is, each place looked for once.
+struct Hits<'n> {
+    needle: &'n Finder<'static>,
+    /// The last place found; `None` if there is none any more.
+    next: Option<usize>,
+}
+
+impl<'n> Hits<'n> {
+    const fn new(needle: &'n Finder<'static>) -> Self {
+        Self { needle, next: Some(0) }
+    }
+
+    /// The first place at or after `at`, which never goes back.
+    fn next_from(&mut self, at: usize, text: &[u8]) -> Option<usize> {
+        let known = self.next?;
+        if known < at || at == 0 {
+            self.next = self.needle.find(&text[at..]).map(|found| at + found);
+        }
+        self.next
     }
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::block::arbitrary::NOON;
 use crate::event::Event;
 use crate::search::event_filter::Criteria;
-use crate::search::query::TextQuery;
+use crate::search::language::Query;
 use crate::search::samples;
 use crate::timestamp::Timestamp;
 
@@ -13,7 +13,7 @@ fn all() -> Criteria {
 }
 
 fn text(query: &str) -> EventFilter {
-    EventFilter::new(Criteria { text: TextQuery::parse(query).unwrap().0, ..all() })
+    EventFilter::new(Criteria { text: Query::parse(query, Timestamp::from_millis(NOON)).unwrap().0, ..all() })
 }
 
 fn found(raw: &[u8], filter: &EventFilter) -> (usize, Scanned) {
@@ -156,5 +156,40 @@ proptest! {
         let _ = found(&bytes, &text(&query));
         let framed = [&b"[\n{\"id\":"[..], &bytes, b"\n]"].concat();
         let _ = found(&framed, &text(&query));
+    }
+}
+
+#[test]
+#[ignore = "prints speeds; run with --release or an optimised test profile and --nocapture"]
+#[allow(clippy::cast_precision_loss, reason = "speeds are printed to the whole megabyte")]
+fn the_speed_of_scans_that_find_nothing() {
+    let mut random = crate::block::yardstick::Random(7);
+    let events = crate::block::yardstick::events(&mut random, 2_000, NOON);
+    let raw = samples::of(&[&events]).body();
+    for query in [
+        "unfindable",
+        "unfindable other",
+        "user unfindable",
+        "unfindable OR nowhere OR nothing",
+        "-GET -POST -user unfindable",
+        "message:/unfindable [0-9]+/",
+        "/un[f]ind(able)?/i",
+        "/[0-9]{9}x/",
+        "ctx.duration_ms:>5000",
+        "ctx.region:eu-west-9",
+        "ctx.region:eu*9",
+        "user_id:nobody",
+        "level:trace",
+        "-level:>=trace",
+        "-has:ctx.region",
+    ] {
+        let filter = text(query);
+        let started = std::time::Instant::now();
+        let rounds = 20;
+        for _ in 0..rounds {
+            assert_eq!(found(&raw, &filter).0, 0, "{query}");
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        println!("{query:40} {:8.0} MB/s", (raw.len() * rounds) as f64 / seconds / 1e6);
     }
 }

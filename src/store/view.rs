@@ -20,6 +20,9 @@ const CHARSETS: [&str; 2] = [" CHARACTER SET utf8mb4", ""];
 /// Replacing an older one asks for the right to drop it, which making the first doesn't.
 const VERBS: [&str; 2] = ["CREATE", "CREATE OR REPLACE"];
 
+/// Errors that say that the user may not: for the database, the table, a column, and in general.
+const DENIALS: [u16; 4] = [1044, 1142, 1143, 1227];
+
 /// The body is inflated and read as JSON by the server. Where it can't read one (`MariaDB` stops at 32 levels of
 /// nesting), one row says so, as an error would take every other block's events with it.
 const DEFINITION: &str = "{create} SQL SECURITY INVOKER VIEW logs AS \
@@ -65,6 +68,7 @@ pub(super) async fn create(connection: &mut Connection) -> Result<(), StoreError
             Ok(()) => return note_version(connection).await,
             Err(failed) => match failed.error {
                 StoreError::Refused(refused) => why = refused,
+                StoreError::Away(denied) if is_denial(&denied) => why = denied,
                 other => return Err(other),
             },
         }
@@ -73,6 +77,11 @@ pub(super) async fn create(connection: &mut Connection) -> Result<(), StoreError
     }
     tracing::info!(why, "the view `logs` for SQL clients is left out: this server can't have it");
     Ok(())
+}
+
+/// Elsewhere a denied right means that the database can't be used; a view can be done without.
+fn is_denial(text: &str) -> bool {
+    DENIALS.iter().any(|number| text.starts_with(&format!("{number}:")))
 }
 
 async fn note_version(connection: &mut Connection) -> Result<(), StoreError> {

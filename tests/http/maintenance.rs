@@ -198,17 +198,9 @@ async fn stats_stay_right_over_counts_in_wider_buckets() {
         counted(running, 150).await;
         let report = maintain(running).await;
         assert!(report["folded_counts"].as_u64().unwrap() > 100, "{report}");
-        // In minutes before now.
-        let ranges = [
-            (1_920, 0),
-            (1_757, 1_563),
-            (1_560, 1_559),
-            (1_445, 1_435),
-            (1_440, 0),
-            (191, 127),
-            (65, 55),
-            (59, 0),
-        ];
+        // In minutes before now: short and long ones, beginning anywhere in an hour.
+        let starts = (25_i64..1_925).step_by(47);
+        let ranges = starts.flat_map(|from| [11, 97, 610].map(|length| (from, (from - length).max(0))));
         for (from, to) in ranges {
             let shown = stats(running, &format!("from=-{from}m&to=-{to}m")).await;
             let edge = |name: &str| Timestamp::parse_text(shown[name].as_str().unwrap()).unwrap().as_millis();

@@ -121,11 +121,14 @@ async fn a_search_answered_by_the_first_block_takes_three_round_trips_whatever_t
     let id = service.page("limit=1").await["logs"][0]["id"].as_str().unwrap().to_owned();
     for (path, most) in [("/logs?limit=1", 3), (&format!("/logs/{id}") as &str, 3), ("/stats", 3)] {
         let mut least = u64::MAX;
-        // Other tasks of the service ask something now and then.
-        for _ in 0..20 {
+        // Other tasks of the service ask something now and then, most of all after a commit.
+        for _ in 0..400 {
             let before = proxy.commands();
             assert_eq!(service.get(path).await.status, 200);
             least = least.min(proxy.commands() - before);
+            if least <= most {
+                break;
+            }
         }
         assert!((1..=most).contains(&least), "{path} took {least} round trips");
     }

@@ -8,6 +8,7 @@ mod reading;
 mod support;
 
 mod access;
+mod language;
 mod limits;
 mod model;
 mod paging;

@@ -28,6 +28,7 @@ pub fn send_signal(pid: u32, name: &str) {
 pub struct Process {
     child: Child,
     log: Arc<Mutex<String>>,
+    readers: Vec<std::thread::JoinHandle<()>>,
 }
 
 impl Process {
@@ -42,9 +43,9 @@ impl Process {
             .spawn()
             .unwrap();
         let log = Arc::<Mutex<String>>::default();
-        collect(child.stdout.take().unwrap(), &log);
-        collect(child.stderr.take().unwrap(), &log);
-        Self { child, log }
+        let readers =
+            vec![collect(child.stdout.take().unwrap(), &log), collect(child.stderr.take().unwrap(), &log)];
+        Self { child, log, readers }
     }
 
     /// Everything it wrote so far, stdout and stderr.
@@ -81,11 +82,12 @@ impl Process {
         self.child.wait().unwrap();
     }
 
-    /// Its exit status; a process that goes on for longer than `patience` is a failure.
+    /// Its exit status, once all it wrote is in the log; a process that goes on for longer than `patience` is a failure.
     pub async fn exit(&mut self, patience: Duration) -> ExitStatus {
         let started = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
+                self.readers.drain(..).for_each(|reader| reader.join().unwrap());
                 return status;
             }
             assert!(started.elapsed() < patience, "it did not end in {patience:?}:\n{}", self.log());
@@ -116,7 +118,7 @@ impl Drop for Process {
     }
 }
 
-fn collect(from: impl Read + Send + 'static, log: &Arc<Mutex<String>>) {
+fn collect(from: impl Read + Send + 'static, log: &Arc<Mutex<String>>) -> std::thread::JoinHandle<()> {
     let log = log.clone();
     std::thread::spawn(move || {
         for line in BufReader::new(from).lines() {
@@ -125,5 +127,5 @@ fn collect(from: impl Read + Send + 'static, log: &Arc<Mutex<String>>) {
             log.push_str(&line);
             log.push('\n');
         }
-    });
+    })
 }

@@ -110,22 +110,19 @@ export function isNarrowed(filters) {
 
 /** The longest value offered as a filter, in characters. */
 const MAX_TERM_VALUE = 200;
-/** What the search's words look into, beside every value of `ctx`. */
-const SEARCHED = new Set(["source", "user_id", "request_id", "release", "tags"]);
 
 /**
- * The query term that finds a field's value wherever it is contained, or null where the search doesn't look into
- * the field or the value doesn't fit into a line of query.
+ * The query term that finds a field with a value, or null where the query language can't say it simply.
  * @param {string} field a column or a path such as `ctx.user.id`
  * @param {string | number | boolean} value
  */
-export function valueTerm(field, value) {
+export function fieldTerm(field, value) {
   const text = String(value);
-  if (!SEARCHED.has(field) && !field.startsWith("ctx.")) return null;
+  if (!/^[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*$/.test(field)) return null;
   // A line break or another control character can't be typed into one line of query.
   if (text === "" || text.length > MAX_TERM_VALUE || /[\u0000-\u001f\u007f]/.test(text)) return null;
-  if (/^[\p{L}\p{N}_][\p{L}\p{N}_.@-]*$/u.test(text)) return text;
-  return `"${text.replace(/[\\"]/g, "\\$&")}"`;
+  if (/^[\p{L}\p{N}_][\p{L}\p{N}_.@-]*$/u.test(text)) return `${field}:${text}`;
+  return `${field}:"${text.replace(/[\\"]/g, "\\$&")}"`;
 }
 
 /**

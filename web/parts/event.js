@@ -1,7 +1,7 @@
 // One event in full: message, fields, context, stack.
 
 import { ExactNumber } from "../api.js";
-import { valueTerm } from "../lib/filters.js";
+import { fieldTerm } from "../lib/filters.js";
 import { fill, h, icon, shown } from "../lib/h.js";
 import { ago, expiresIn, fullTime, roughly } from "../lib/time.js";
 import { copyButton } from "./copy.js";
@@ -68,14 +68,14 @@ function fieldList(event, onTerm, now) {
   const expires = event.expires_at ? Date.parse(event.expires_at) : null;
   /** @type {[string, string | null | undefined, boolean][]} */
   const fields = [
-    ["level", event.level, false],
+    ["level", event.level, true],
     ["project", event.project, false],
     ["source", event.source, true],
-    ["env", event.env, false],
+    ["env", event.env, true],
     ["release", event.release, true],
     ["user_id", event.user_id, true],
     ["request_id", event.request_id, true],
-    ["fingerprint", event.fingerprint, false],
+    ["fingerprint", event.fingerprint, true],
     ["id", event.id, false],
     ["received", `${fullTime(received)}${late > DELAY_MS ? `, ${roughly(late)} after it happened` : ""}`, false],
     ["expires", expires === null ? null : `${expiresIn(expires, now)}, ${fullTime(expires)}`, false],
@@ -100,7 +100,7 @@ function fieldList(event, onTerm, now) {
  * @param {OnTerm} onTerm
  */
 function termButtons(field, value, onTerm) {
-  const term = valueTerm(field, value);
+  const term = fieldTerm(field, value);
   if (term === null) return null;
   const seen = shown(term);
   return h(
@@ -156,7 +156,7 @@ function treeOf(ctx, onTerm) {
 /**
  * The members of an object or array as a nested list.
  * @param {unknown} value
- * @param {string | null} path for filters; null inside arrays, whose values are rarely worth a filter
+ * @param {string | null} path for filters; null inside arrays, which the query language does not number
  * @param {number} depth
  * @param {{ lines: number }} budget
  * @param {OnTerm} onTerm

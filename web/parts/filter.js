@@ -19,7 +19,7 @@ export class FilterBar {
   #onSearch;
 
   #query = h("input", {
-    type: "search", name: "q", id: "q", "aria-label": "Search", placeholder: 'Words or "a phrase"',
+    type: "search", name: "q", id: "q", "aria-label": "Search", placeholder: "Words or field:value",
     autocomplete: "off", autocapitalize: "off", spellcheck: "false", enterkeyhint: "search",
   });
   #project = h("select", { "aria-label": "Project", onchange: () => this.#search() });

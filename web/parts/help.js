@@ -12,9 +12,14 @@ const KEYS = [
 ];
 
 const QUERIES = [
-  ["timeout", "contained in the message, the stack, the source, an id, a tag or the context, in any case"],
+  ["timeout", "contained in any field, in any case"],
   ["\"connection reset\"", "a phrase"],
   ["-healthz", "without this"],
+  ["timeout OR refused", "either"],
+  ["user_id:42", "a field with this value"],
+  ["ctx.status:>=500", "a number in the context"],
+  ["message:/time.?out/", "a regular expression"],
+  ["has:stack", "the field is there"],
 ];
 
 export function openHelp() {

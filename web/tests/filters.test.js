@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { apiQuery, valueTerm, hitWords, logsAddress, readFilters, safeNext, sameFilters, splitTerms, withTerm } from "../lib/filters.js";
+import { apiQuery, fieldTerm, hitWords, logsAddress, readFilters, safeNext, sameFilters, splitTerms, withTerm } from "../lib/filters.js";
 
 const NOW = Date.parse("2026-11-20T12:00:00.000Z");
 
@@ -49,22 +49,23 @@ test("a relative range is evaluated at the time of the run", () => {
   assert.deepEqual(apiQuery(filters, NOW + 60_000), { ...query, from: "2026-11-20T11:46:00.000Z" });
 });
 
-test("a value becomes a word, or a phrase where a word would end", () => {
-  assert.equal(valueTerm("user_id", "42"), "42");
-  assert.equal(valueTerm("source", "two words"), '"two words"');
-  assert.equal(valueTerm("source", 'a"b\\c'), '"a\\"b\\\\c"');
-  assert.equal(valueTerm("tags", "-minus"), '"-minus"');
-  assert.equal(valueTerm("ctx.a key", "x"), "x");
-  assert.equal(valueTerm("ctx.n", -1.5), '"-1.5"');
-  assert.equal(valueTerm("ctx.ok", true), "true");
+test("a value becomes a term of the query language, quoted where it must be", () => {
+  assert.equal(fieldTerm("user_id", "42"), "user_id:42");
+  assert.equal(fieldTerm("source", "two words"), 'source:"two words"');
+  assert.equal(fieldTerm("env", 'a"b\\c'), 'env:"a\\"b\\\\c"');
+  assert.equal(fieldTerm("env", "wild*"), 'env:"wild*"');
+  assert.equal(fieldTerm("env", "/slash/"), 'env:"/slash/"');
+  assert.equal(fieldTerm("ctx.at", ">=5"), 'ctx.at:">=5"');
+  assert.equal(fieldTerm("ctx.n", -1.5), 'ctx.n:"-1.5"');
+  assert.equal(fieldTerm("ctx.ok", true), "ctx.ok:true");
 });
 
-test("a value that words don't find gives no term", () => {
-  assert.equal(valueTerm("env", "production"), null);
-  assert.equal(valueTerm("fingerprint", "fb0c48f84332a255"), null);
-  assert.equal(valueTerm("source", ""), null);
-  assert.equal(valueTerm("source", "two\nlines"), null);
-  assert.equal(valueTerm("source", "x".repeat(201)), null);
+test("a value the query language can't hold in one line gives no term", () => {
+  assert.equal(fieldTerm("source", ""), null);
+  assert.equal(fieldTerm("source", "two\nlines"), null);
+  assert.equal(fieldTerm("source", "x".repeat(201)), null);
+  assert.equal(fieldTerm("ctx.a key", "x"), null);
+  assert.equal(fieldTerm("ctx.", "x"), null);
 });
 
 test("a term is added once and replaces its opposite", () => {

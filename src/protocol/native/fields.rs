@@ -22,7 +22,7 @@ use super::super::scan::{Kind, ScanError, Scanner, Value};
 use super::super::text::{Cut, Room, decode, text_of};
 use super::super::{
     CTX_BYTES, CTX_ENTRY_BYTES, FIELD_CHARS, MAX_DEPTH, MAX_TAGS, MESSAGE_BYTES, MESSAGE_MISSING, ParseRules,
-    STACK_BYTES,
+    SECRET_SLACK, STACK_BYTES,
 };
 use super::too_deep;
 use crate::error::Rejection;
@@ -202,7 +202,7 @@ impl<'a> Fields<'a> {
             }
             None => other?.1,
         };
-        Some(self.noting_cut(text_of(&value, Room::Bytes(MESSAGE_BYTES))))
+        Some(self.noting_cut(text_of(&value, Room::Bytes(MESSAGE_BYTES + SECRET_SLACK))))
     }
 
     fn ts(&mut self, received_at: Timestamp) -> Timestamp {
@@ -248,19 +248,19 @@ impl<'a> Fields<'a> {
             self.keep(decode(&key), value);
             return None;
         }
-        Some(self.noting_cut(text_of(&value, Room::Chars(FIELD_CHARS))))
+        Some(self.noting_cut(text_of(&value, Room::Chars(FIELD_CHARS + SECRET_SLACK))))
     }
 
     /// A short text; of a list or object it is the JSON.
     fn json_text(&mut self, field: Field) -> Option<Cow<'a, str>> {
         let (_, value) = self.take(field)?;
-        Some(self.noting_cut(text_of(&value, Room::Chars(FIELD_CHARS))))
+        Some(self.noting_cut(text_of(&value, Room::Chars(FIELD_CHARS + SECRET_SLACK))))
     }
 
     /// The stack trace; a list of lines is joined, anything else but a string is its JSON.
     fn stack(&mut self) -> Option<Cow<'a, str>> {
         let (_, value) = self.take(Field::Stack)?;
-        let room = Room::Bytes(STACK_BYTES);
+        let room = Room::Bytes(STACK_BYTES + SECRET_SLACK);
         if value.kind != Kind::Array {
             return Some(self.noting_cut(text_of(&value, room)));
         }
@@ -280,7 +280,7 @@ impl<'a> Fields<'a> {
     fn tags(&mut self) -> Vec<Cow<'a, str>> {
         let mut tags = Vec::new();
         let Some((_, value)) = self.take(Field::Tags) else { return tags };
-        let room = Room::Chars(FIELD_CHARS);
+        let room = Room::Chars(FIELD_CHARS + SECRET_SLACK);
         let mut any_cut = false;
         let mut add = |key: Option<Value<'a>>, value: Value<'a>| {
             if value.kind == Kind::Null || value.raw == "\"\"" {

@@ -5,7 +5,9 @@ mod properties;
 
 use serde_json::{Value, json};
 
-use super::super::{CTX_BYTES, MESSAGE_BYTES, MESSAGE_MISSING, ParseRules, ParsedBatch};
+use super::super::{
+    CTX_BYTES, MESSAGE_BYTES, MESSAGE_MISSING, ParseRules, ParsedBatch, SECRET_SLACK, cut_to_size,
+};
 use super::*;
 use crate::event::Level;
 use crate::timestamp::Timestamp;

@@ -7,7 +7,8 @@ fn what_is_too_long_is_cut_between_characters_and_marked() {
         [("source", 512), ("env", 512), ("user_id", 512), ("release", 512), ("stack", 32 * 1024)]
     {
         let body = format!(r#"[{{"message":"m","{field}":"{long}"}},{{"message":"n"}}]"#);
-        let batch = batch(&body);
+        let mut batch = batch(&body);
+        batch.events.iter_mut().for_each(cut_to_size);
         let event = &batch.events[0];
         let kept = match field {
             "source" => &event.source,
@@ -22,11 +23,14 @@ fn what_is_too_long_is_cut_between_characters_and_marked() {
     // A byte before two-byte characters makes the limit fall inside one; escapes are cut as what they stand for.
     for message in [format!("x{long}"), format!("x{}", "\\u00e9".repeat(500_000))] {
         let body = format!(r#"{{"message":"{message}"}}"#);
-        let event = one(&body);
+        let mut event = one(&body);
+        cut_to_size(&mut event);
         assert_eq!((event.message.len(), event.truncated), (MESSAGE_BYTES - 1, true));
     }
     let body = format!(r#"{{"message":"{}"}}"#, "m".repeat(MESSAGE_BYTES));
-    assert!(!one(&body).truncated, "exactly the bound is whole");
+    let mut whole = one(&body);
+    cut_to_size(&mut whole);
+    assert!(!whole.truncated, "exactly the bound is whole");
 }
 
 #[test]
