@@ -25,5 +25,7 @@ mod drained;
 mod file;
 #[path = "spool/kills.rs"]
 mod kills;
+#[path = "spool/silent.rs"]
+mod silent;
 #[path = "spool/watch.rs"]
 mod watch;

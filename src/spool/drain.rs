@@ -26,11 +26,11 @@ const FAILED_PAUSE: Duration = Duration::from_millis(500);
 /// Groups that were refused are tried again this often.
 const HELD_EVERY: Duration = Duration::from_hours(1);
 /// Groups one step takes at most.
-const STEP_GROUPS: usize = 32;
+const STEP_GROUPS: usize = 128;
 /// Batches one step takes at most, unless one group alone has more.
 const STEP_BATCHES: usize = 1_000;
-/// Blocks one step takes at most, unless one group alone has more.
-const STEP_BLOCKS: usize = 32;
+/// Events one step takes at most, unless one group alone has more: about 2 MiB as stored.
+const STEP_EVENTS: u64 = 16_000;
 
 /// Opens and drains the spool.
 pub struct Drain {
@@ -180,13 +180,13 @@ impl Drain {
     async fn next_groups(&self) -> Result<Vec<SpooledGroup>, StoreError> {
         let limit = if self.singly { 1 } else { STEP_GROUPS };
         let mut session = self.spool.0.store.writer().await?;
-        let (mut groups, mut batches, mut blocks) = (Vec::new(), 0, 0);
+        let (mut groups, mut batches, mut events) = (Vec::new(), 0, 0);
         for found in session.spooled_groups(limit).await? {
             match found {
                 FoundGroup::Whole(group) => {
                     batches += group.batches.len();
-                    blocks += group.blocks.len();
-                    if !groups.is_empty() && (batches > STEP_BATCHES || blocks > STEP_BLOCKS) {
+                    events += group.blocks.iter().map(|block| u64::from(block.events)).sum::<u64>();
+                    if !groups.is_empty() && (batches > STEP_BATCHES || events > STEP_EVENTS) {
                         break;
                     }
                     groups.push(group);
@@ -218,9 +218,7 @@ impl Drain {
             self.mailbox.look_for_orphans();
         }
         let mut session = self.spool.0.store.writer().await?;
-        for group in groups {
-            session.delete_spooled(group).await?;
-        }
+        session.delete_spooled(groups).await?;
         drop(session);
         self.spool.0.counters.add(&counted);
         if counted.damaged > 0 {

@@ -189,3 +189,7 @@ fn without(block: &Block, fates: &HashMap<BatchId, Fate>) -> Option<Block> {
     let id = rewritten_id(header.id);
     Some(BlockEncoder::default().encode_block(id, header.project_id, &parts, CompressionLevel::Ingest))
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -152,7 +152,8 @@ impl Store {
             instance: new_instance(),
             work: writers.clone(),
             writers,
-            reads: Pool::new(target, READ_CONNECTIONS),
+            // The writers ask it for batch ids while searches hold their own.
+            reads: Pool::new(target, READ_CONNECTIONS + WRITER_CONNECTIONS),
             status: AtomicU8::new(DatabaseStatus::Connecting as u8),
         }))
     }

@@ -364,17 +364,20 @@ impl Connection {
         })
     }
 
-    /// Deletes a group with its blocks and batch ids, once all of it is in the database.
+    /// Deletes groups with their blocks and batch ids, once all of it is in the database.
     ///
     /// # Errors
     /// What the file said; nothing was deleted then.
-    pub async fn delete_spooled(&mut self, group: &SpooledGroup) -> Result<(), StoreError> {
-        let mut sql = format!("DELETE FROM spool_groups WHERE number = {};", group.number);
-        for block in &group.blocks {
+    pub async fn delete_spooled(&mut self, groups: &[SpooledGroup]) -> Result<(), StoreError> {
+        let mut sql = String::new();
+        for group in groups {
+            let _ = write!(sql, "DELETE FROM spool_groups WHERE number = {};", group.number);
+        }
+        for block in groups.iter().flat_map(|group| &group.blocks) {
             let id = hex_literal(block.id.as_bytes());
             let _ = write!(sql, "DELETE FROM blocks WHERE project_id = {} AND id = {id};", block.project_id);
         }
-        for batch in &group.batches {
+        for batch in groups.iter().flat_map(|group| &group.batches) {
             let name = hex_literal(batch.batch.as_bytes());
             for (key, _) in &batch.ids {
                 // The id may have run out and belong to a later batch by now.
