@@ -23,6 +23,7 @@ mod salvage;
 mod settings;
 mod snapshot;
 mod spool;
+mod spool_record;
 mod stats;
 mod unfolded;
 mod value;

@@ -1,5 +1,6 @@
 //! A database that is silent instead of gone, and a disk that is full.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,7 +59,6 @@ impl SmallDisk {
         if mounted.is_ok_and(|output| output.status.success()) {
             return Some(Self(path));
         }
-        use std::io::Write as _;
         let _ = writeln!(std::io::stderr(), "SKIPPED, no right to mount: a full disk under the spool");
         None
     }
@@ -87,7 +87,7 @@ async fn a_full_disk_under_the_spool_is_503_and_heals_when_space_returns() {
     let mut room = 4096 * 1024;
     let mut file = std::fs::File::create(&filler).unwrap();
     while room > 0 {
-        room = if std::io::Write::write_all(&mut file, &vec![7; room]).is_ok() { room } else { room / 2 };
+        room = if file.write_all(&vec![7; room]).is_ok() { room } else { room / 2 };
     }
     drop(file);
     for number in 0..5 {
