@@ -26,6 +26,7 @@ use crate::metrics::Gauges;
 use crate::outcome::Outcomes;
 use crate::removal::{Remover, remover};
 use crate::server::{self, Listener, ServerLimits, bind};
+use crate::spool::{Drain, Spool};
 use crate::store::{Store, WRITER_CONNECTIONS};
 use crate::write::{WriteQueue, WriterSlot};
 
@@ -49,6 +50,7 @@ impl App {
     pub fn build(config: Config, clock: Clock) -> Result<Self, String> {
         let listener = bind(config.port).map_err(|error| format!("PORT {}: {error}", config.port))?;
         let store = Store::new(&config)?;
+        let spool = Spool::new(&config);
         let queue = Arc::new(WriteQueue::default());
         let limiter = Arc::new(Limiter::new(&config.limits));
         let outcomes = Outcomes::default();
@@ -76,7 +78,12 @@ impl App {
             bodies: bodies.clone(),
             queued: ingest.queue_budget(),
             limiter: limiter.clone(),
+            spool: spool.clone(),
+            clock: clock.clone(),
         }));
+        if let Some(spool) = &spool {
+            spool.counters().register(&mut registry);
+        }
         let (removals, remover) = remover(store.clone(), clock.clone());
         let (maintenance, maintainer) = maintainer(store.clone(), clock.clone());
         let state = Arc::new(AppState::new(Parts {
@@ -84,6 +91,7 @@ impl App {
             health: Arc::new(Health::new(clock.now(), store.clone())),
             clock,
             store,
+            spool,
             directory: Arc::new(KeyDirectory::new()),
             metrics: Arc::new(registry),
             limiter,
@@ -140,7 +148,7 @@ impl App {
         lifecycle.spawn(Stage::Serve, "server", server::serve(listener, handler, limits, stop(Stage::Serve)));
         for _ in 0..WRITER_CONNECTIONS {
             let slot = WriterSlot::new(queue.clone(), store.clone(), clock.clone(), mailbox.clone());
-            let slot = slot.nudging(state.maintenance.nudge());
+            let slot = slot.nudging(state.maintenance.nudge()).spooling(state.spool.clone());
             lifecycle.spawn(Stage::Write, "writer", slot.run());
         }
         let stop_writing = stop(Stage::Write);
@@ -148,6 +156,11 @@ impl App {
             stop_writing.cancelled().await;
             queue.close();
         });
+        if let Some(spool) = state.spool.clone() {
+            let drain = Drain::new(spool, store.clone(), mailbox.clone(), state.directory.clone());
+            let hurry = lifecycle.trigger().stopping();
+            lifecycle.spawn(Stage::Drain, "drain", drain.run(stop(Stage::Drain), hurry));
+        }
         let fold = Fold::new(store.clone(), clock, mailbox);
         lifecycle.spawn(Stage::Fold, "fold", fold.run(stop(Stage::Fold)));
         lifecycle.spawn(Stage::Background, "removal", remover.run(stop(Stage::Background)));

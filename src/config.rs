@@ -131,6 +131,8 @@ pub struct Config {
     pub client_address: ClientAddressSource,
     /// `DEFAULT_RETENTION_DAYS`.
     pub default_retention_days: u16,
+    /// `SPOOL_MAX_BYTES`; 0 is none.
+    pub spool_max_bytes: u64,
     /// Bounds on what clients may send.
     pub limits: Limits,
     /// `LOG_LEVEL`: directives that [`crate::telemetry::parse_filter`] accepts.
@@ -184,6 +186,7 @@ impl Config {
         let client_address = network::client_address(&mut reader);
         let default_retention_days = reader.number(&setting::DEFAULT_RETENTION_DAYS);
         let limits = limits(&mut reader);
+        let spool_max_bytes = reader.number(&setting::SPOOL_MAX_BYTES);
         let app_env = app_env.unwrap_or(if embedded { AppEnv::Development } else { AppEnv::Production });
         let notes = reader.take_notes();
         reader.finish(Self {
@@ -198,6 +201,7 @@ impl Config {
             public_url,
             client_address,
             default_retention_days,
+            spool_max_bytes,
             limits,
             log_level,
             hmac_secret_origin: secrets.hmac_secret_origin,

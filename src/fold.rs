@@ -4,6 +4,7 @@
 //! died) stands in `unfolded` and is read back from its block after 5 s.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -39,6 +40,8 @@ const BUSY_FOR: Duration = Duration::from_secs(15);
 #[derive(Debug, Default)]
 pub struct FoldMailbox {
     held: Mutex<Held>,
+    /// Blocks came whose counts are not here but in `unfolded`.
+    orphans: AtomicBool,
     arrived: Notify,
 }
 
@@ -60,6 +63,12 @@ impl FoldMailbox {
             }
         }
         drop(held);
+        self.arrived.notify_one();
+    }
+
+    /// Says that blocks were committed whose counts have to be read back from them.
+    pub fn look_for_orphans(&self) {
+        self.orphans.store(true, Ordering::Relaxed);
         self.arrived.notify_one();
     }
 
@@ -111,7 +120,7 @@ impl Fold {
                 () = tokio::time::sleep(pause) => {}
                 () = self.mailbox.arrived.notified(), if idle => {}
             }
-            if !self.mailbox.is_empty() {
+            if self.mailbox.orphans.swap(false, Ordering::Relaxed) || !self.mailbox.is_empty() {
                 last_arrival = Instant::now();
             }
             if self.store.status() != DatabaseStatus::Connected {

@@ -57,6 +57,26 @@ pub struct IncomingBody {
     pub room: Reservation,
 }
 
+/// Where a batch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoredIn {
+    /// In the database.
+    Database,
+    /// In the spool, on its way there.
+    Spool,
+}
+
+impl StoredIn {
+    /// The name in the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Database => "database",
+            Self::Spool => "spool",
+        }
+    }
+}
+
 /// What a sender is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -68,6 +88,8 @@ pub struct Receipt {
     pub rejected: Vec<Rejection>,
     /// The batch was stored before.
     pub duplicate: bool,
+    /// Where it is.
+    pub stored: StoredIn,
 }
 
 /// The pipeline.
@@ -162,13 +184,16 @@ impl Ingest {
             wait_for(outcome, answer_by).await
         };
         match stored.await {
-            Ok(WriteOutcome::Duplicate { received, accepted }) => {
+            Ok(WriteOutcome::Duplicate { received, accepted, in_spool }) => {
                 self.outcomes.duplicate(acceptable);
-                Ok(Receipt { received, accepted, rejected, duplicate: true })
+                let stored = if in_spool { StoredIn::Spool } else { StoredIn::Database };
+                Ok(Receipt { received, accepted, rejected, duplicate: true, stored })
             }
-            Ok(_) => {
+            Ok(outcome) => {
                 self.outcomes.accepted(acceptable);
-                Ok(Receipt { received, accepted: acceptable, rejected, duplicate: false })
+                let in_spool = outcome == WriteOutcome::Spooled;
+                let stored = if in_spool { StoredIn::Spool } else { StoredIn::Database };
+                Ok(Receipt { received, accepted: acceptable, rejected, duplicate: false, stored })
             }
             Err(error) => {
                 self.outcomes.not_stored(acceptable, &error);

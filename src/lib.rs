@@ -9,7 +9,8 @@
 //! 5. [`event`] normalises them, [`scrub`] takes secrets out, [`fingerprint`] names the issue each belongs to.
 //! 6. [`ingest`] is that pipeline, one line a step; it ends by queueing the batch for [`mod@write`].
 //! 7. [`mod@write`] gathers queued batches into compressed blocks ([`block`]) and commits blocks, batch ids and
-//!    unfolded rows in one transaction through [`store`]; only then is the client answered.
+//!    unfolded rows in one transaction through [`store`]; only then is the client answered. While a server database
+//!    is away the [`spool`] takes its place, and hands over when it is back.
 //! 8. [`fold`] turns committed blocks into counts and issues once a second, exactly once.
 //! 9. [`maintenance`] deletes what has expired and keeps the rest small, by one instance at a time.
 //! 10. [`search`] skips blocks by their headers, inflates the rest and tests them line by line.
@@ -42,6 +43,7 @@ pub mod removal;
 pub mod scrub;
 pub mod search;
 pub mod server;
+pub mod spool;
 pub mod store;
 pub mod telemetry;
 pub mod timestamp;

@@ -26,13 +26,15 @@ pub enum Stage {
     Serve,
     /// The writers: commit what is queued.
     Write,
+    /// The drain of the spool: hands over what it can and keeps the rest.
+    Drain,
     /// The fold: counts what was committed.
     Fold,
     /// Maintenance, alerts, keep-awake: stop between two slices of work.
     Background,
 }
 
-const STOP_ORDER: [Stage; 4] = [Stage::Serve, Stage::Write, Stage::Fold, Stage::Background];
+const STOP_ORDER: [Stage; 5] = [Stage::Serve, Stage::Write, Stage::Drain, Stage::Fold, Stage::Background];
 
 /// How long each stage may take to stop before its tasks are dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub struct StopBounds {
     pub serve: Duration,
     /// For the queue to be committed; with `serve` it fits into the shortest grace of a host, 10 s.
     pub write: Duration,
+    /// For the step of the drain in hand.
+    pub drain: Duration,
     /// For the last fold.
     pub fold: Duration,
     /// For the slices in hand.
@@ -48,10 +52,16 @@ pub struct StopBounds {
 }
 
 impl Default for StopBounds {
-    /// 10 s in all: 4 for requests, 4 for writers, 1 each for the rest.
+    /// 10 s in all: 4 for requests, 3.5 for writers, the rest for what can be done at the next start.
     fn default() -> Self {
-        let (long, short) = (Duration::from_secs(4), Duration::from_secs(1));
-        Self { serve: long, write: long, fold: short, background: short }
+        let millis = Duration::from_millis;
+        Self {
+            serve: millis(4_000),
+            write: millis(3_500),
+            drain: millis(800),
+            fold: millis(900),
+            background: millis(800),
+        }
     }
 }
 
@@ -60,6 +70,7 @@ impl StopBounds {
         match stage {
             Stage::Serve => self.serve,
             Stage::Write => self.write,
+            Stage::Drain => self.drain,
             Stage::Fold => self.fold,
             Stage::Background => self.background,
         }

@@ -7,10 +7,13 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+use crate::clock::Clock;
 use crate::limit::Limiter;
 use crate::memory::Budget;
 use crate::server::ConnectionGauges;
+use crate::spool::Spool;
 use crate::store::{DatabaseStatus, Store};
+use crate::timestamp::Timestamp;
 use crate::write::WriteQueue;
 
 /// Where the numbers are.
@@ -27,6 +30,10 @@ pub struct Gauges {
     pub queued: Budget,
     /// Clients known to the limits.
     pub limiter: Arc<Limiter>,
+    /// What waits for the database.
+    pub spool: Option<Spool>,
+    /// For the age of the oldest in it.
+    pub clock: Clock,
 }
 
 impl std::fmt::Debug for Gauges {
@@ -39,10 +46,27 @@ fn number(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+/// Name, meaning, value.
+type Gauge = (&'static str, &'static str, i64);
+
+fn spool_gauges(spool: &Spool, now: Timestamp) -> [Gauge; 6] {
+    let depth = spool.depth();
+    let oldest = spool.oldest_age(now).map_or(0, |age| age.as_secs());
+    let oldest = i64::try_from(oldest).unwrap_or(i64::MAX);
+    [
+        ("tekno_spool_open", "1 when the spool can be used", i64::from(spool.is_open())),
+        ("tekno_spool_blocks", "Blocks waiting in the spool", depth.blocks),
+        ("tekno_spool_events", "Events waiting in the spool", depth.events),
+        ("tekno_spool_bytes", "Bytes of the blocks waiting in the spool", depth.bytes),
+        ("tekno_spool_held_groups", "Groups in the spool that the database refused", depth.held),
+        ("tekno_spool_oldest_age_seconds", "Age of the oldest batch in the spool", oldest),
+    ]
+}
+
 impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let connected = self.store.status() == DatabaseStatus::Connected;
-        let gauges: [(&str, &str, i64); 8] = [
+        let mut gauges: Vec<Gauge> = vec![
             ("tekno_database_connected", "1 when the database can be used", i64::from(connected)),
             ("tekno_queue_batches", "Batches waiting for a commit", number(self.queue.depth())),
             ("tekno_queue_bytes", "Bytes of batches waiting for a commit", number(self.queued.used())),
@@ -52,6 +76,7 @@ impl Collector for Gauges {
             ("tekno_connections_open", "Client connections", number(self.connections.open())),
             ("tekno_limiter_clients", "Client addresses in memory", number(self.limiter.client_keys())),
         ];
+        gauges.extend(self.spool.iter().flat_map(|spool| spool_gauges(spool, self.clock.now())));
         for (name, help, value) in gauges {
             let gauge = ConstGauge::new(value);
             let kind = gauge.metric_type();

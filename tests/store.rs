@@ -97,7 +97,7 @@ impl Writer {
                 source: "shop".to_owned(),
             })
             .collect();
-        let keys = BatchKeys { keys: vec![[id; 20]], expires_at: now().plus_millis(60_000) };
+        let keys = BatchKeys { keys: vec![[id; 20]], sender: None, expires_at: now().plus_millis(60_000) };
         let received = u32::try_from(levels.len()).unwrap();
         let body_hash = [body; 16];
         self.queue
@@ -201,7 +201,7 @@ async fn a_batch_is_stored_once_and_counted_once() {
         assert_eq!(writer.send(shop, 1, 1, &levels).await, WriteOutcome::Stored, "{name}");
         assert_eq!(writer.send(blog, 2, 2, &[Level::Warn]).await, WriteOutcome::Stored, "{name}");
         let again = writer.send(shop, 1, 1, &levels).await;
-        assert_eq!(again, WriteOutcome::Duplicate { received: 4, accepted: 4 }, "{name}");
+        assert_eq!(again, WriteOutcome::Duplicate { received: 4, accepted: 4, in_spool: false }, "{name}");
         assert_eq!(writer.send(shop, 1, 9, &levels).await, WriteOutcome::Conflict, "{name}");
         let racing: Vec<WriteOutcome> =
             futures_util::future::join_all((0..40).map(|n| writer.send(shop, 50 + n % 8, 1, &[Level::Info])))

@@ -273,6 +273,16 @@ pub const READ_RATE_LIMIT_PER_IP: Setting = number(
 pub const MAX_CONNECTIONS: Setting =
     number("MAX_CONNECTIONS", "512", 16, 10_000, "Client connections open at once; further ones wait.");
 
+/// `SPOOL_MAX_BYTES`.
+pub const SPOOL_MAX_BYTES: Setting = number(
+    "SPOOL_MAX_BYTES",
+    "268435456",
+    0,
+    1_099_511_627_776,
+    "Most bytes of DATA_DIR/spool.db, which takes events while the server database is away; 0 = no spool. \
+     Less than 1 MiB holds next to nothing. The embedded database has no spool.",
+);
+
 /// Every setting, in the order of `.env.template` and of `check-config`.
 pub const SETTINGS: &[Setting] = &[
     APP_ENV,
@@ -302,4 +312,5 @@ pub const SETTINGS: &[Setting] = &[
     RATE_LIMIT_PER_IP,
     READ_RATE_LIMIT_PER_IP,
     MAX_CONNECTIONS,
+    SPOOL_MAX_BYTES,
 ];

@@ -16,6 +16,7 @@ use crate::event::Level;
 use crate::http::guard;
 use crate::http::json;
 use crate::http::route::{Call, Reply};
+use crate::spool::{DropReason, Spool};
 use crate::store::{DatabaseStatus, Store};
 use crate::timestamp::Timestamp;
 
@@ -84,11 +85,37 @@ pub async fn readyz(call: Call) -> Reply {
         })
         .collect();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let mut response = json::reply(status, &json!({ "ready": ready, "checks": checks }));
+    let mut answer = json!({ "ready": ready, "checks": checks });
+    if let Some(spool) = call.state.spool.as_ref().filter(|_| for_admin) {
+        answer["spool"] = spool_json(spool, call.state.clock.now());
+    }
+    let mut response = json::reply(status, &answer);
     if !ready {
         response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));
     }
     Ok(response)
+}
+
+/// What an admin is told of the spool.
+fn spool_json(spool: &Spool, now: Timestamp) -> Value {
+    let (depth, counters) = (spool.depth(), spool.counters());
+    json!({
+        "state": spool.state().name(),
+        "blocks": depth.blocks,
+        "events": depth.events,
+        "bytes": depth.bytes,
+        "max_bytes": spool.max_bytes(),
+        "held_groups": depth.held,
+        "lost_groups": counters.lost_groups(),
+        "oldest_age_seconds": spool.oldest_age(now).map(|age| age.as_secs()),
+        "drained_events": counters.drained(),
+        "drained_per_second": counters.drain_rate().round(),
+        "dropped_events": {
+            "project_deleted": counters.dropped(DropReason::ProjectDeleted),
+            "key_revoked": counters.dropped(DropReason::KeyRevoked),
+            "damaged": counters.dropped(DropReason::Damaged),
+        },
+    })
 }
 
 /// `GET /config`: what a client should know before it sends; may be cached five minutes.

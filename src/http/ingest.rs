@@ -3,6 +3,8 @@
 //! The gates stand in the order of what they cost: the client's limit (charged for every route), the body's cap, the
 //! signature, then the pipeline of [`crate::ingest`]. A refused body is read on up to a bound, so that the client sees the answer.
 
+use std::sync::Arc;
+
 use poem::Response;
 use poem::http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
@@ -16,7 +18,8 @@ use crate::http::state::AppState;
 use crate::ingest::{IncomingBody, Receipt, test_event};
 use crate::key::KeyStatus;
 use crate::memory::BUDGET_WAIT;
-use crate::project::Project;
+use crate::project::{Project, ProjectSlug, ScrubSettings};
+use crate::spool::Spool;
 use crate::verify::{SignatureHeaders, VerifiedBatch, verify_request};
 use crate::write::BatchKeys;
 
@@ -36,13 +39,33 @@ pub async fn post_log(mut call: Call) -> Reply {
     };
     let verified = authenticate(state, &headers, &bytes).await;
     let verified = verified.inspect_err(|error| state.ingest.outcomes().request_refused(error))?;
-    let Some(project) = &verified.project else {
-        return Err(ApiError::StorageUnavailable(STORAGE_RETRY_SECONDS));
+    let project = match &verified.project {
+        Some(project) => project.clone(),
+        None if state.spool.as_ref().is_some_and(Spool::is_open) => {
+            Arc::new(unknown_project(state, &verified))
+        }
+        None => return Err(ApiError::StorageUnavailable(STORAGE_RETRY_SECONDS)),
     };
     let keys = BatchKeys::of(&verified, state.clock.now());
     let body = IncomingBody { bytes, encoding: content_encoding(&headers)?, room: reservation };
-    let receipt = state.ingest.accept(project, keys, body).await?;
+    let receipt = state.ingest.accept(&project, keys, body).await?;
     Ok(json::reply(StatusCode::OK, &receipt_json(&receipt, call.request_id.as_str())))
+}
+
+/// A project that is known by its key alone: what it sends is kept in the spool under the service's defaults until the
+/// database says whether there is such a project.
+fn unknown_project(state: &AppState, batch: &VerifiedBatch) -> Project {
+    let id = batch.key.project_id;
+    let slug = ProjectSlug::parse(&format!("project-{id}")).expect("letters, a dash and a number are a slug");
+    Project {
+        id,
+        slug,
+        name: String::new(),
+        retention_days: state.config.default_retention_days,
+        minute_cap: None,
+        scrub: ScrubSettings::default(),
+        created_at: state.clock.now(),
+    }
 }
 
 /// Answers before the body was read to its end; the connection goes when some of it is still to come.
@@ -71,7 +94,7 @@ fn receipt_json(receipt: &Receipt, request_id: &str) -> Value {
         "accepted": receipt.accepted,
         "rejected": rejected_json(&receipt.rejected),
         "duplicate": receipt.duplicate,
-        "stored": "database",
+        "stored": receipt.stored.name(),
         "request_id": request_id,
     })
 }
@@ -119,6 +142,6 @@ pub async fn send_test_event(call: &Call, project: &Project) -> Reply {
     let room = state.bodies.reserve(bytes.len(), BUDGET_WAIT).await.map_err(|_| ApiError::Overloaded(1))?;
     let keys = BatchKeys::of_our_own(project.id, call.request_id.as_str(), now);
     let body = IncomingBody { bytes, encoding: None, room };
-    let receipt = state.ingest.accept(&std::sync::Arc::new(project.clone()), keys, body).await?;
+    let receipt = state.ingest.accept(&Arc::new(project.clone()), keys, body).await?;
     Ok(json::reply(StatusCode::OK, &receipt_json(&receipt, call.request_id.as_str())))
 }

@@ -19,6 +19,8 @@ use crate::search::cursor::Cursor;
 use crate::search::find::find_event;
 use crate::search::language::ProjectName;
 use crate::search::run::{self, Budgets, Effort, Scope, SearchRequest};
+use crate::spool::Spool;
+use crate::store::Store;
 use crate::timestamp::Timestamp;
 
 /// Longest a search waits for its turn.
@@ -47,8 +49,7 @@ struct ScannedJson {
 ///
 /// # Errors
 /// 400 naming the parameter, 404 for a project the caller doesn't have, 503 when too many search at once. While the
-/// database is away the answer is 200, empty, with `complete: false`, the cursor it was asked with, and the warning
-/// `database_away`.
+/// database is away the answer is 200 with what is in the spool, `complete: false` and the warning `database_away`.
 pub async fn search(call: Call) -> Reply {
     let now = call.state.clock.now();
     let projects = readable_projects(&call)?;
@@ -58,12 +59,12 @@ pub async fn search(call: Call) -> Reply {
     let budgets = Budgets::default();
     let request = SearchRequest { scopes: scopes(&projects, now), criteria, order, after, limit, budgets };
     let turn = turn(&call).await?;
-    let page = match run::search(&call.state.store, &request).await {
+    let page = match run::search(&sources(&call), &request).await {
         Ok(page) => page,
         Err(error) if error.is_away() => {
             tracing::warn!(%error, "the database did not answer a search");
             warnings.push("database_away".to_owned());
-            run::Page { hits: Vec::new(), next: after, effort: Effort::default() }
+            search_spool(&call, &request).await
         }
         Err(error) => return Err(error.into()),
     };
@@ -81,6 +82,29 @@ pub async fn search(call: Call) -> Reply {
     json::reply_of(StatusCode::OK, &answer)
 }
 
+/// Where to read, the spool first: what is on its way from there to the database is then met at least once.
+fn sources(call: &Call) -> Vec<Store> {
+    let spool = call.state.spool.as_ref().and_then(Spool::source);
+    spool.into_iter().chain([call.state.store.clone()]).collect()
+}
+
+/// What is known while the database is away; a page without anything goes on where it was asked to.
+async fn search_spool(call: &Call, request: &SearchRequest) -> run::Page {
+    let nothing = || run::Page { hits: Vec::new(), next: request.after, effort: Effort::default() };
+    let Some(spool) = call.state.spool.as_ref().and_then(Spool::source) else { return nothing() };
+    match run::search(&[spool], request).await {
+        Ok(page) if page.hits.is_empty() => nothing(),
+        Ok(mut page) => {
+            page.effort.complete = false;
+            page
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the spool did not answer a search");
+            nothing()
+        }
+    }
+}
+
 /// `GET /logs/{id}`.
 ///
 /// # Errors
@@ -90,7 +114,7 @@ pub async fn show_event(call: Call) -> Reply {
     let id = EventId::parse(call.param("id")).ok_or(ApiError::NotFound)?;
     let turn = turn(&call).await?;
     let scopes = scopes(&projects, call.state.clock.now());
-    let hit = find_event(&call.state.store, &scopes, id).await?.ok_or(ApiError::NotFound)?;
+    let hit = find_event(&sources(&call), &scopes, id).await?.ok_or(ApiError::NotFound)?;
     drop(turn);
     let log = log_json(&hit, &projects).ok_or(ApiError::Internal)?;
     json::reply_of(StatusCode::OK, &log)

@@ -19,10 +19,13 @@ use crate::limit::Limiter;
 use crate::maintenance::Maintenance;
 use crate::memory::Budget;
 use crate::removal::Removals;
+use crate::spool::Spool;
 use crate::store::{DatabaseStatus, READ_CONNECTIONS, Store, StoreError};
 
 /// Time between two reloads of the directory that requests with unknown keys ask for; who asks in between waits.
 pub const DIRECTORY_REFRESH_MIN: Duration = Duration::from_secs(1);
+/// How long after the start the first connection to the database is worth waiting for.
+const FIRST_CONNECTION: Duration = Duration::from_millis(1_500);
 /// Searches at once; further ones wait their turn. Each holds a connection for reads while it works.
 pub const MAX_SEARCHES: usize = READ_CONNECTIONS;
 
@@ -38,6 +41,8 @@ pub struct AppState {
     pub directory: Arc<KeyDirectory>,
     /// The database.
     pub store: Store,
+    /// What takes batches while it is away.
+    pub spool: Option<Spool>,
     /// What `/healthz` and `/readyz` say.
     pub health: Arc<Health>,
     /// What `/metrics` says.
@@ -58,6 +63,7 @@ pub struct AppState {
     pub maintenance: Maintenance,
     /// Turns for searches.
     pub searches: Semaphore,
+    started: Instant,
     used: AtomicBool,
     reloading: Mutex<()>,
     /// Whether the last reload worked.
@@ -74,6 +80,8 @@ pub struct Parts {
     pub clock: Clock,
     /// The database.
     pub store: Store,
+    /// What takes batches while it is away.
+    pub spool: Option<Spool>,
     /// Projects and keys in memory.
     pub directory: Arc<KeyDirectory>,
     /// What `/healthz` and `/readyz` say.
@@ -97,7 +105,7 @@ impl AppState {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { config, clock, store, directory, health, metrics, limiter, bodies, ingest, .. } = parts;
-        let (removals, maintenance) = (parts.removals, parts.maintenance);
+        let (removals, maintenance, spool) = (parts.removals, parts.maintenance, parts.spool);
         let key_ring = Arc::new(KeyRing::new(&config.hmac_secret, config.hmac_secret_previous.as_ref()));
         Self {
             sessions: Sessions::new(&key_ring, &config.admin_token),
@@ -107,6 +115,7 @@ impl AppState {
             clock,
             directory,
             store,
+            spool,
             health,
             metrics,
             limiter,
@@ -115,6 +124,7 @@ impl AppState {
             removals,
             maintenance,
             searches: Semaphore::new(MAX_SEARCHES),
+            started: Instant::now(),
             used: AtomicBool::new(false),
             reloading: Mutex::new(()),
             directory_is_current: AtomicBool::new(false),
@@ -151,9 +161,13 @@ impl AppState {
     pub async fn load_directory(&self) -> Result<(), StoreError> {
         let _turn = self.reloading.lock().await;
         let loaded = self.store.load_directory().await;
-        let result = loaded.map(|(projects, keys)| self.directory.replace(projects, &keys));
-        self.directory_is_current.store(result.is_ok(), Ordering::Release);
-        result
+        self.directory_is_current.store(loaded.is_ok(), Ordering::Release);
+        let (projects, keys) = loaded?;
+        if let Some(spool) = &self.spool {
+            spool.keep_directory(&projects, &keys).await;
+        }
+        self.directory.replace(projects, &keys);
+        Ok(())
     }
 
     /// What is known of a key, after a reload of the directory where it may be newer than that. Reloads asked for here
@@ -162,7 +176,11 @@ impl AppState {
     /// [`KeyStatus::Unknown`] then means that the database can't be asked now; a key the database doesn't have is
     /// [`KeyStatus::Revoked`].
     pub async fn key_status(&self, key: &VerifiedKey) -> KeyStatus {
-        let status = self.directory.lookup(key);
+        let mut status = self.directory.lookup(key);
+        if status == KeyStatus::Unknown && self.spool.is_some() {
+            self.first_connection().await;
+            status = self.directory.lookup(key);
+        }
         if status != KeyStatus::Unknown || self.store.status() != DatabaseStatus::Connected {
             return status;
         }
@@ -170,6 +188,14 @@ impl AppState {
         match self.directory.lookup(key) {
             KeyStatus::Unknown if self.directory_is_current.load(Ordering::Acquire) => KeyStatus::Revoked,
             status => status,
+        }
+    }
+
+    /// Waits a little for the first connection to the database, in the first seconds of the service: it is about to
+    /// tell what a key's project is called, without which its events would go to the spool under a makeshift name.
+    async fn first_connection(&self) {
+        while self.store.status() == DatabaseStatus::Connecting && self.started.elapsed() < FIRST_CONNECTION {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 

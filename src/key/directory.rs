@@ -36,6 +36,23 @@ struct KeyEntry {
     revoked: bool,
 }
 
+impl Snapshot {
+    fn of(projects: Vec<Project>, keys: &[KeyRecord]) -> Self {
+        let mut snapshot = Snapshot::default();
+        for project in projects {
+            snapshot.slugs.insert(project.slug.clone(), project.id);
+            snapshot.projects.insert(project.id, Arc::new(project));
+        }
+        for key in keys {
+            let newest = snapshot.newest_number.entry(key.project_id).or_insert(0);
+            *newest = key.number.max(*newest);
+            let entry = KeyEntry { project_id: key.project_id, revoked: key.revoked_at.is_some() };
+            snapshot.keys.insert(key.sha256, entry);
+        }
+        snapshot
+    }
+}
+
 /// A snapshot that is replaced as a whole.
 #[derive(Debug, Default)]
 pub struct KeyDirectory {
@@ -52,20 +69,16 @@ impl KeyDirectory {
 
     /// Takes a new snapshot: all projects and all keys, revoked ones too.
     pub fn replace(&self, projects: Vec<Project>, keys: &[KeyRecord]) {
-        let mut snapshot = Snapshot::default();
-        for project in projects {
-            snapshot.slugs.insert(project.slug.clone(), project.id);
-            snapshot.projects.insert(project.id, Arc::new(project));
-        }
-        for key in keys {
-            let newest = snapshot.newest_number.entry(key.project_id).or_insert(0);
-            *newest = key.number.max(*newest);
-            let entry = KeyEntry { project_id: key.project_id, revoked: key.revoked_at.is_some() };
-            snapshot.keys.insert(key.sha256, entry);
-        }
+        let snapshot = Snapshot::of(projects, keys);
         // A poisoned lock only says that some thread panicked while it held a whole Arc.
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(snapshot));
         self.taken.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes a snapshot of an earlier time, unless there is one already.
+    pub fn replace_if_empty(&self, projects: Vec<Project>, keys: &[KeyRecord]) {
+        let snapshot = Arc::new(Snapshot::of(projects, keys));
+        self.current.write().unwrap_or_else(PoisonError::into_inner).get_or_insert(snapshot);
     }
 
     /// How many snapshots were taken since the start.

@@ -6,7 +6,7 @@ type Log = Arc<Mutex<Vec<&'static str>>>;
 
 fn short_bounds() -> StopBounds {
     let bound = Duration::from_millis(20);
-    StopBounds { serve: bound, write: bound, fold: bound, background: bound }
+    StopBounds { serve: bound, write: bound, drain: bound, fold: bound, background: bound }
 }
 
 fn note(log: &Log, line: &'static str) {

@@ -14,11 +14,20 @@ const MAX_HEADERS: usize = 2_000;
 /// Bodies read at a time.
 const BODIES: usize = 4;
 
-/// One event by its id, in the scope that has it and where it has not expired.
+/// One event by its id, in the first store and the scope that has it and where it has not expired.
 ///
 /// # Errors
 /// What the database said.
-pub async fn find_event(store: &Store, scopes: &[Scope], id: EventId) -> Result<Option<Hit>, StoreError> {
+pub async fn find_event(stores: &[Store], scopes: &[Scope], id: EventId) -> Result<Option<Hit>, StoreError> {
+    for store in stores {
+        if let Some(hit) = find_event_in(store, scopes, id).await? {
+            return Ok(Some(hit));
+        }
+    }
+    Ok(None)
+}
+
+async fn find_event_in(store: &Store, scopes: &[Scope], id: EventId) -> Result<Option<Hit>, StoreError> {
     let received_at = id.batch.received_at();
     let live = scopes.iter().filter(|scope| received_at >= scope.received_after);
     let projects: Vec<i64> = live.map(|scope| scope.project_id).collect();

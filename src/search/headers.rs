@@ -16,8 +16,9 @@ const MAX_PAGE: usize = 512;
 /// The same with token filters, which have about 8 KiB and at most 128 KiB.
 const MAX_PAGE_WITH_FILTERS: usize = 64;
 
-/// One project's headers.
+/// One project's headers in one store.
 struct ProjectHeaders {
+    source: usize,
     query: BlockQuery,
     waiting: VecDeque<BlockHeader>,
     ended: bool,
@@ -30,24 +31,36 @@ pub(super) struct HeaderStream {
 }
 
 impl HeaderStream {
-    /// Blocks of `scopes` with events in `[from, to)`; with their token filters when `filters`.
-    pub fn new(scopes: &[Scope], from: Timestamp, to: Timestamp, order: Order, filters: bool) -> Self {
+    /// Blocks of `scopes`, in each of so many stores, with events in `[from, to)`; with their token filters when `filters`.
+    pub fn new(
+        sources: usize,
+        scopes: &[Scope],
+        (from, to): (Timestamp, Timestamp),
+        order: Order,
+        filters: bool,
+    ) -> Self {
         let limit = (FIRST_PAGE / scopes.len().max(1)).max(2);
         let ascending = order == Order::Ascending;
-        let projects = scopes.iter().map(|scope| {
+        let everywhere = (0..sources).flat_map(|source| scopes.iter().map(move |scope| (source, scope)));
+        let projects = everywhere.map(|(source, scope)| {
             let Scope { project_id, received_after } = *scope;
             let query =
                 BlockQuery { project_id, from, to, received_after, filters, ascending, after: None, limit };
-            ProjectHeaders { query, waiting: VecDeque::new(), ended: false }
+            ProjectHeaders { source, query, waiting: VecDeque::new(), ended: false }
         });
         Self { order, projects: projects.collect() }
     }
 
-    /// The best header, left in the stream. Reads what is needed to tell, in one round trip for all projects.
-    pub async fn peek(&mut self, snapshot: &mut Snapshot) -> Result<Option<&BlockHeader>, StoreError> {
-        let empty = |project: &&mut ProjectHeaders| !project.ended && project.waiting.is_empty();
-        let mut empty: Vec<&mut ProjectHeaders> = self.projects.iter_mut().filter(empty).collect();
-        if !empty.is_empty() {
+    /// The best header, left in the stream. Reads what is needed to tell, in one round trip a store for all projects.
+    pub async fn peek(&mut self, snapshots: &mut [Snapshot]) -> Result<Option<&BlockHeader>, StoreError> {
+        for (source, snapshot) in snapshots.iter_mut().enumerate() {
+            let empty = |project: &&mut ProjectHeaders| {
+                project.source == source && !project.ended && project.waiting.is_empty()
+            };
+            let mut empty: Vec<&mut ProjectHeaders> = self.projects.iter_mut().filter(empty).collect();
+            if empty.is_empty() {
+                continue;
+            }
             let queries: Vec<&BlockQuery> = empty.iter().map(|project| &project.query).collect();
             let mut headers = snapshot.block_headers(&queries).await?.into_iter().peekable();
             for project in &mut empty {
@@ -59,9 +72,11 @@ impl HeaderStream {
         Ok(self.best().and_then(|index| self.projects[index].waiting.front()))
     }
 
-    /// Takes the header [`HeaderStream::peek`] showed.
-    pub fn take(&mut self) -> Option<BlockHeader> {
-        self.best().and_then(|index| self.projects[index].waiting.pop_front())
+    /// Takes the header [`HeaderStream::peek`] showed, with the number of the store it is from.
+    pub fn take(&mut self) -> Option<(usize, BlockHeader)> {
+        let project = self.best().map(|index| &mut self.projects[index])?;
+        let source = project.source;
+        project.waiting.pop_front().map(|header| (source, header))
     }
 
     fn best(&self) -> Option<usize> {

@@ -92,11 +92,12 @@ pub struct Page {
     pub effort: Effort,
 }
 
-/// Runs a search.
+/// Runs a search over several stores at once. What is on its way from one to another is met in either, or in both and
+/// then shown once, as long as the one it leaves comes first.
 ///
 /// # Errors
 /// What the database said; [`StoreError::Corrupt`] when a thread failed at reading blocks.
-pub async fn search(store: &Store, request: &SearchRequest) -> Result<Page, StoreError> {
+pub async fn search(stores: &[Store], request: &SearchRequest) -> Result<Page, StoreError> {
     let started = Instant::now();
     let filters = filters(request);
     let mut effort = Effort::default();
@@ -105,7 +106,11 @@ pub async fn search(store: &Store, request: &SearchRequest) -> Result<Page, Stor
     loop {
         let stretch =
             Stretch { after, limit: request.limit - hits.len(), max_bytes: MAX_BYTES - bytes, started };
-        let mut segment = Segment::new(request, &filters, stretch, store.snapshot().await?);
+        let mut snapshots = Vec::with_capacity(stores.len());
+        for store in stores {
+            snapshots.push(store.snapshot().await?);
+        }
+        let mut segment = Segment::new(request, &filters, stretch, snapshots);
         let part = segment.run(&mut effort).await?;
         segment.end().await;
         bytes += part.hits.iter().map(|hit| hit.line.len()).sum::<usize>();

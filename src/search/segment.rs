@@ -51,6 +51,8 @@ pub(super) struct Part {
     pub certain: bool,
 }
 
+/// A header with the number of the store it is from.
+type Sourced = (usize, BlockHeader);
 /// A block and what it is tested with.
 type Candidate = (Block, Arc<EventFilter>);
 
@@ -59,7 +61,7 @@ pub(super) struct Segment<'a> {
     request: &'a SearchRequest,
     filters: &'a HashMap<i64, Arc<EventFilter>>,
     stretch: Stretch,
-    snapshot: Snapshot,
+    snapshots: Vec<Snapshot>,
     headers: HeaderStream,
     top: TopEvents,
     since: Instant,
@@ -70,7 +72,7 @@ impl<'a> Segment<'a> {
         request: &'a SearchRequest,
         filters: &'a HashMap<i64, Arc<EventFilter>>,
         stretch: Stretch,
-        snapshot: Snapshot,
+        snapshots: Vec<Snapshot>,
     ) -> Self {
         let SearchRequest { scopes, criteria, order, .. } = request;
         let (mut from, mut to) = (criteria.from, criteria.to);
@@ -82,13 +84,15 @@ impl<'a> Segment<'a> {
         let use_tokens = filters.values().any(|filter| filter.uses_tokens());
         // One more than asked for tells whether a further page has anything on it.
         let top = TopEvents::new(*order, stretch.after, stretch.limit + 1).within(stretch.max_bytes);
-        let headers = HeaderStream::new(scopes, from, to, *order, use_tokens);
-        Self { request, filters, stretch, snapshot, headers, top, since: Instant::now() }
+        let headers = HeaderStream::new(snapshots.len(), scopes, (from, to), *order, use_tokens);
+        Self { request, filters, stretch, snapshots, headers, top, since: Instant::now() }
     }
 
-    /// Ends the snapshot.
+    /// Ends the snapshots.
     pub async fn end(self) {
-        self.snapshot.end().await;
+        for snapshot in self.snapshots {
+            snapshot.end().await;
+        }
     }
 
     pub async fn run(&mut self, effort: &mut Effort) -> Result<Part, StoreError> {
@@ -112,7 +116,7 @@ impl<'a> Segment<'a> {
     /// something better than what is found.
     async fn next_edge(&mut self) -> Result<Option<Timestamp>, StoreError> {
         let order = self.request.order;
-        let next = self.headers.peek(&mut self.snapshot).await?;
+        let next = self.headers.peek(&mut self.snapshots).await?;
         let next = next.filter(|header| self.top.may_take(header.ts_first, header.ts_last));
         Ok(next.map(|header| edge(header, order)))
     }
@@ -150,7 +154,7 @@ impl<'a> Segment<'a> {
     }
 
     /// The next blocks that may hold something better than what is found; perhaps none when time runs out.
-    async fn candidates(&mut self, width: usize, effort: &Effort) -> Result<Vec<BlockHeader>, StoreError> {
+    async fn candidates(&mut self, width: usize, effort: &Effort) -> Result<Vec<Sourced>, StoreError> {
         let (mut candidates, mut bytes, mut expected) = (Vec::new(), 0, 0);
         let missing = (self.stretch.limit + 1 - self.top.len()) as u64;
         while candidates.len() < MAX_WIDTH && bytes < READ_BYTES {
@@ -159,13 +163,13 @@ impl<'a> Segment<'a> {
             if !candidates.is_empty() && (over_budget || self.must_stop(edge, effort)) {
                 break;
             }
-            let Some(header) = self.headers.take() else { break };
+            let Some((source, header)) = self.headers.take() else { break };
             let filter = self.filters.get(&header.project_id).filter(|filter| filter.admits(&header));
             if let Some(filter) = filter {
                 bytes += header.stored_bytes as usize;
                 let estimate = filter.estimate(&header);
                 expected += estimate.unwrap_or(0);
-                candidates.push(header);
+                candidates.push((source, header));
                 let enough = estimate.map_or(candidates.len() >= width, |_| expected >= missing);
                 if enough {
                     break;
@@ -178,15 +182,20 @@ impl<'a> Segment<'a> {
     }
 
     /// Reads bodies and scans them on two threads for blocking work; one block at a time is inflated on each.
-    async fn scan(&mut self, headers: Vec<BlockHeader>, effort: &mut Effort) -> Result<(), StoreError> {
+    async fn scan(&mut self, headers: Vec<Sourced>, effort: &mut Effort) -> Result<(), StoreError> {
         if headers.is_empty() {
             return Ok(());
         }
-        let wanted: Vec<_> = headers.iter().map(|header| (header.project_id, header.id)).collect();
-        let mut bodies: HashMap<_, _> = self.snapshot.block_bodies(&wanted).await?.into_iter().collect();
-        let candidate = |header: BlockHeader| {
+        let mut bodies: HashMap<_, _> = HashMap::with_capacity(headers.len());
+        for (source, snapshot) in self.snapshots.iter_mut().enumerate() {
+            let own = headers.iter().filter(|from| from.0 == source);
+            let wanted: Vec<_> = own.map(|(_, header)| (header.project_id, header.id)).collect();
+            let read = snapshot.block_bodies(&wanted).await?;
+            bodies.extend(read.into_iter().map(|(id, body)| ((source, id), body)));
+        }
+        let candidate = |(source, header): Sourced| {
             let filter = self.filters.get(&header.project_id)?.clone();
-            let body = bodies.remove(&header.id)?;
+            let body = bodies.remove(&(source, header.id))?;
             Some((Block { header, body }, filter))
         };
         let mut blocks: Vec<Candidate> = headers.into_iter().filter_map(candidate).collect();

@@ -23,7 +23,7 @@ pub struct NewKey {
 
 const COLUMNS: &str = "project_id, number, kind, sha256, hint, note, created_at, revoked_at";
 
-const fn kind_number(kind: KeyKind) -> i64 {
+pub(super) const fn kind_number(kind: KeyKind) -> i64 {
     match kind {
         KeyKind::Server => 1,
         KeyKind::Read => 2,

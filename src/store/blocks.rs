@@ -86,14 +86,12 @@ impl Connection {
         expired: &[BatchKey],
     ) -> Result<(), CommitError> {
         self.begin_group(STATEMENT_TIMEOUT).await?;
-        for rows in statements(blocks) {
-            match self.execute(insert_sql(rows.len()), &block_values(rows), STATEMENT_TIMEOUT).await {
-                Err(StoreError::Duplicate(_)) => {
-                    self.rollback(STATEMENT_TIMEOUT).await?;
-                    return Err(CommitError::BlockIdTaken);
-                }
-                done => done?,
-            };
+        match self.insert_blocks(blocks).await {
+            Err(StoreError::Duplicate(_)) => {
+                self.rollback(STATEMENT_TIMEOUT).await?;
+                return Err(CommitError::BlockIdTaken);
+            }
+            done => done?,
         }
         let (packet, batch_statement) = commit_packet(blocks, batches, expired);
         match self.packet_commit(packet, STATEMENT_TIMEOUT).await {
@@ -111,6 +109,19 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// Inserts blocks within the caller's transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Duplicate`] when an id is taken, else what the database said.
+    pub(super) async fn insert_blocks(&mut self, blocks: &[Block]) -> Result<(), StoreError> {
+        for rows in statements(blocks) {
+            self.execute(insert_sql(rows.len()), &block_values(rows), STATEMENT_TIMEOUT).await?;
+        }
+        Ok(())
+    }
+}
+
 /// The text packet that ends a group's transaction, and the position of the statement with the batch ids in it.
 fn commit_packet(blocks: &[Block], batches: &[NewBatch], expired: &[BatchKey]) -> (String, usize) {
     let mut sql = String::with_capacity(256 * (batches.len() + 1));
@@ -120,6 +131,14 @@ fn commit_packet(blocks: &[Block], batches: &[NewBatch], expired: &[BatchKey]) -
         let _ = write!(sql, "DELETE FROM batches WHERE id IN ({});", list.join(","));
         batch_statement = 1;
     }
+    push_batch_rows(&mut sql, batches);
+    push_unfolded_rows(&mut sql, blocks);
+    sql.push_str("COMMIT");
+    (sql, batch_statement)
+}
+
+/// Adds the statement that inserts batch ids, if there are any, with its `;`.
+pub(super) fn push_batch_rows(sql: &mut String, batches: &[NewBatch]) {
     let mut rows = batches.iter().flat_map(|batch| batch.keys.iter().map(move |key| (key, batch))).peekable();
     if rows.peek().is_some() {
         sql.push_str(
@@ -135,6 +154,10 @@ fn commit_packet(blocks: &[Block], batches: &[NewBatch], expired: &[BatchKey]) -
         }
         sql.push(';');
     }
+}
+
+/// Adds the statement that notes blocks as unfolded, if there are any, with its `;`.
+pub(super) fn push_unfolded_rows(sql: &mut String, blocks: &[Block]) {
     if !blocks.is_empty() {
         sql.push_str("INSERT INTO unfolded (block_id,project_id) VALUES ");
         for (position, block) in blocks.iter().enumerate() {
@@ -148,8 +171,6 @@ fn commit_packet(blocks: &[Block], batches: &[NewBatch], expired: &[BatchKey]) -
         }
         sql.push(';');
     }
-    sql.push_str("COMMIT");
-    (sql, batch_statement)
 }
 
 /// Splits blocks into statements of at most [`MAX_ROWS`] rows and [`MAX_STATEMENT_BYTES`].

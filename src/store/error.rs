@@ -32,6 +32,19 @@ impl StoreError {
         matches!(self, Self::Away(_) | Self::TimedOut(_))
     }
 
+    /// True when `SQLite` says that its file is damaged or no database at all.
+    #[must_use]
+    pub fn tells_of_damage(&self) -> bool {
+        match self {
+            // The low byte of an extended code is the plain one; no server's number that means "away" ends like it.
+            Self::Away(why) => {
+                let code = why.split_once(':').and_then(|(code, _)| code.parse::<u16>().ok());
+                code.is_some_and(|code| matches!(code & 0xff, 11 | 26))
+            }
+            _ => false,
+        }
+    }
+
     /// True when the database as a whole is out of reach.
     #[must_use]
     pub fn is_away(&self) -> bool {

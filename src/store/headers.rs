@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use uuid::Uuid;
 
@@ -127,6 +128,14 @@ pub(super) fn read_body(row: &Row) -> Result<(Uuid, Vec<u8>), StoreError> {
     Ok((Uuid::from_bytes(row.array(0)?), row.bytes(1)?))
 }
 
+/// Everything of blocks, for [`read_block`].
+pub(super) static SELECT_BLOCK: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {HEADER}, id_filter, text_filter, body FROM blocks"));
+
+pub(super) fn read_block(row: &Row) -> Result<Block, StoreError> {
+    Ok(Block { header: read_header(row, true)?, body: row.bytes(13)? })
+}
+
 impl Connection {
     /// A page of headers; newest first by the block's greatest `ts`, or oldest first by its least.
     ///
@@ -154,16 +163,27 @@ impl Connection {
         rows.iter().map(read_body).collect()
     }
 
+    /// As [`Connection::block`], by reading the whole table of an `SQLite` file: for one whose index is damaged.
+    ///
+    /// # Errors
+    /// What the file said.
+    pub async fn block_without_index(
+        &mut self,
+        project_id: i64,
+        id: Uuid,
+    ) -> Result<Option<Block>, StoreError> {
+        let sql = format!("{} NOT INDEXED WHERE project_id = ? AND id = ?", SELECT_BLOCK.as_str());
+        let rows = self.query(&sql, &[project_id.into(), id.as_bytes().into()], STATEMENT_TIMEOUT).await?;
+        rows.first().map(read_block).transpose()
+    }
+
     /// One block, or `None` when it has gone.
     ///
     /// # Errors
     /// What the database said.
     pub async fn block(&mut self, project_id: i64, id: Uuid) -> Result<Option<Block>, StoreError> {
-        let sql = format!(
-            "SELECT {HEADER}, id_filter, text_filter, body FROM blocks WHERE project_id = ? AND id = ?"
-        );
+        let sql = format!("{} WHERE project_id = ? AND id = ?", SELECT_BLOCK.as_str());
         let rows = self.query(&sql, &[project_id.into(), id.as_bytes().into()], STATEMENT_TIMEOUT).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        Ok(Some(Block { header: read_header(row, true)?, body: row.bytes(13)? }))
+        rows.first().map(read_block).transpose()
     }
 }

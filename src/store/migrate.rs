@@ -35,6 +35,11 @@ struct MySqlFiles;
 #[folder = "migrations/sqlite"]
 struct SqliteFiles;
 
+/// What the spool's file has beside the tables of every `SQLite` database.
+#[derive(RustEmbed)]
+#[folder = "migrations/spool"]
+struct SpoolFiles;
+
 impl Store {
     /// Migrates, waiting while another instance does.
     ///
@@ -55,7 +60,7 @@ impl Store {
 
     async fn migrate_once(&self) -> Result<(), StoreError> {
         let mut session = self.probe().await?;
-        let migrator = migrator(session.dialect())?;
+        let migrator = migrator(session.dialect(), self.0.is_spool)?;
         if is_current(&mut session, &migrator).await && view::is_current(&mut session).await {
             return Ok(());
         }
@@ -81,11 +86,14 @@ impl Store {
 }
 
 /// The embedded migrations of a dialect, in order.
-fn migrator(dialect: Dialect) -> Result<Migrator, StoreError> {
+fn migrator(dialect: Dialect, is_spool: bool) -> Result<Migrator, StoreError> {
     let mut migrations = match dialect {
         Dialect::MySql => load::<MySqlFiles>()?,
         Dialect::Sqlite => load::<SqliteFiles>()?,
     };
+    if is_spool {
+        migrations.extend(load::<SpoolFiles>()?);
+    }
     migrations.sort_by_key(|migration| migration.version);
     let mut migrator = Migrator::with_migrations(migrations);
     // The library's lock is a server lock that Galera, TiDB and Vitess lack; ours is the lease.
@@ -142,7 +150,7 @@ mod tests {
     #[test]
     fn both_dialects_have_the_same_migrations_in_order() {
         let names = |dialect| -> Vec<(i64, String)> {
-            let migrator = migrator(dialect).unwrap();
+            let migrator = migrator(dialect, false).unwrap();
             migrator.iter().map(|one| (one.version, one.description.to_string())).collect()
         };
         let mysql = names(Dialect::MySql);

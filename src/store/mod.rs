@@ -9,6 +9,8 @@ mod blocks;
 mod connection;
 mod counts;
 mod dialect;
+mod directory_copy;
+mod drained;
 mod error;
 mod expiry;
 mod headers;
@@ -17,13 +19,17 @@ mod migrate;
 mod options;
 mod pool;
 mod projects;
+mod salvage;
 mod settings;
 mod snapshot;
+mod spool;
+mod spool_record;
 mod stats;
 mod unfolded;
 mod value;
 mod view;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -36,14 +42,17 @@ pub use blocks::{CommitError, NewBatch};
 pub use connection::{Connection, PacketError, Target};
 pub use counts::{CountAges, CountsWidened, SeriesSpan};
 pub use dialect::Dialect;
+pub use drained::ActiveSenders;
 pub use error::{MYSQL_ERRORS, Meaning, SQLITE_ERRORS, StoreError, mysql_meaning, sqlite_meaning};
 pub use expiry::{BatchRange, Purged};
 pub use headers::BlockQuery;
 pub use issues::{BUCKET_MS, FoldPiece, IssueRow, IssueSeed, LEVEL_SERIES, OTHER_SERIES, bucket};
 pub use pool::{Pool, Session};
 pub use projects::{MAX_PROJECTS, NewProject, ProjectChange, ProjectError};
+pub use salvage::Salvaged;
 pub use settings::LeaseHolder;
 pub use snapshot::Snapshot;
+pub use spool::{FoundGroup, SpoolTotals, SpooledBatch, SpooledBlock, SpooledGroup, block_checksum};
 pub use stats::{CountScope, StorageUsed};
 pub use unfolded::Unfolded;
 pub use value::{Row, Value};
@@ -89,6 +98,8 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     dialect: Dialect,
+    /// The file has the spool's own tables too.
+    is_spool: bool,
     instance: String,
     writers: Pool,
     work: Pool,
@@ -110,6 +121,7 @@ impl Store {
                 let writers = Pool::new(targets.writers, 1);
                 Inner {
                     dialect,
+                    is_spool: false,
                     instance: new_instance(),
                     work: writers.clone(),
                     writers,
@@ -119,6 +131,7 @@ impl Store {
             }
             Dialect::MySql => Inner {
                 dialect,
+                is_spool: false,
                 instance: new_instance(),
                 writers: Pool::new(targets.writers, WRITER_CONNECTIONS),
                 work: Pool::new(targets.work.clone(), WORK_CONNECTIONS),
@@ -127,6 +140,23 @@ impl Store {
             },
         };
         Ok(Self(Arc::new(inner)))
+    }
+
+    /// The spool's file, of at most `max_bytes`; nothing is opened yet.
+    #[must_use]
+    pub fn spool(file: &Path, max_bytes: u64) -> Self {
+        let target = options::spool_target(file, max_bytes);
+        let writers = Pool::new(target.clone(), 1);
+        Self(Arc::new(Inner {
+            dialect: Dialect::Sqlite,
+            is_spool: true,
+            instance: new_instance(),
+            work: writers.clone(),
+            writers,
+            // The writers ask it for batch ids while searches hold their own.
+            reads: Pool::new(target, READ_CONNECTIONS + WRITER_CONNECTIONS),
+            status: AtomicU8::new(DatabaseStatus::Connecting as u8),
+        }))
     }
 
     /// Which SQL the database speaks.
@@ -155,9 +185,7 @@ impl Store {
     pub fn set_status(&self, status: DatabaseStatus) {
         let before = self.0.status.swap(status as u8, Ordering::Relaxed);
         if status == DatabaseStatus::Disconnected && before == DatabaseStatus::Connected as u8 {
-            self.0.reads.forget_idle();
-            self.0.work.forget_idle();
-            self.0.writers.forget_idle();
+            self.forget_connections();
         }
     }
 
@@ -221,6 +249,13 @@ impl Store {
             session.execute(&nothing, &[], PROBE_TIMEOUT).await?;
         }
         Ok(())
+    }
+
+    /// Closes idle connections: the file they lead to is about to be replaced.
+    pub fn forget_connections(&self) {
+        self.0.reads.forget_idle();
+        self.0.work.forget_idle();
+        self.0.writers.forget_idle();
     }
 
     /// Closes idle connections and refuses further use.

@@ -1,5 +1,6 @@
 //! From settings to connection options, for either kind of database.
 
+use std::path::Path;
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
@@ -13,6 +14,10 @@ use crate::config::{Config, DatabaseConfig, DatabaseTls};
 const SQLITE_FILE: &str = "tekno-logger.db";
 /// How long a statement waits for another process that holds the embedded database.
 const LOCK_WAIT: Duration = Duration::from_secs(LOCK_WAIT_SECONDS as u64);
+/// Bytes of a page of the spool's file.
+const PAGE_BYTES: u32 = 4096;
+/// Pages a file of `SQLite` may have.
+const MAX_PAGES: u64 = 4_294_967_294;
 /// Prepared statements a connection keeps; the store has fewer shapes than this.
 const STATEMENT_CACHE: usize = 48;
 
@@ -46,7 +51,11 @@ fn sqlite_options(config: &Config) -> Result<Target, String> {
         .append(true)
         .open(&file)
         .map_err(|error| format!("DATA_DIR {} can't be written: {error}", config.data_dir.display()))?;
-    let options = SqliteConnectOptions::new()
+    Ok(Target::Sqlite(Box::new(sqlite_file(&file))))
+}
+
+fn sqlite_file(file: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
@@ -56,8 +65,23 @@ fn sqlite_options(config: &Config) -> Result<Target, String> {
         .statement_cache_capacity(STATEMENT_CACHE)
         // Freed pages are reused, and the log does not keep its greatest size for ever.
         .pragma("journal_size_limit", "16777216")
+        .disable_statement_logging()
+}
+
+/// The spool's file, which grows no larger than `max_bytes`: beyond it a write is refused as on a full disk.
+pub(super) fn spool_target(file: &Path, max_bytes: u64) -> Target {
+    let pages = (max_bytes / u64::from(PAGE_BYTES)).clamp(1, MAX_PAGES);
+    let options = sqlite_file(file).page_size(PAGE_BYTES).pragma("max_page_count", pages.to_string());
+    Target::Sqlite(Box::new(options))
+}
+
+/// A damaged spool, opened as far as it can be: also where pages at its end are gone.
+pub(super) fn wreck_target(file: &Path) -> Target {
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .pragma("writable_schema", "ON")
         .disable_statement_logging();
-    Ok(Target::Sqlite(Box::new(options)))
+    Target::Sqlite(Box::new(options))
 }
 
 fn mysql_options(server: &DatabaseConfig) -> MySqlConnectOptions {

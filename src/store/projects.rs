@@ -76,7 +76,7 @@ struct StoredScrub {
     extra_keys: Vec<String>,
 }
 
-fn scrub_text(scrub: &ScrubSettings) -> String {
+pub(super) fn scrub_text(scrub: &ScrubSettings) -> String {
     let stored = StoredScrub { off: scrub.off, extra_keys: scrub.extra_keys.clone() };
     serde_json::to_string(&stored).expect("a flag and a list of strings are always JSON")
 }

@@ -27,6 +27,8 @@ const SHORT_BIT: u8 = 0x80;
 pub struct BatchKeys {
     /// 1 to 4 ids; any of them stored and unexpired means the batch is stored.
     pub keys: Vec<BatchKey>,
+    /// SHA-256 of the key the batch was signed with; `None` for events of our own.
+    pub sender: Option<[u8; 32]>,
     /// From then on they are free.
     pub expires_at: Timestamp,
 }
@@ -53,7 +55,7 @@ impl BatchKeys {
             }
             keys.extend(windows(now, Kind::Short, &mac));
         }
-        Self { keys, expires_at: now.plus_millis(kept) }
+        Self { keys, sender: Some(*owner), expires_at: now.plus_millis(kept) }
     }
 
     /// The ids and until when each counts, for a batch received at `received_at`: those of a MAC without a time go
@@ -75,7 +77,7 @@ impl BatchKeys {
         owner[..8].copy_from_slice(&project_id.to_be_bytes());
         let hash = digest(&owner, b"own", request_id.as_bytes());
         let keys = windows(now, Kind::Short, &hash);
-        Self { keys, expires_at: now.plus_millis(BARE_KEPT_MS) }
+        Self { keys, sender: None, expires_at: now.plus_millis(BARE_KEPT_MS) }
     }
 }
 

@@ -7,6 +7,7 @@ pub mod identity;
 mod pack;
 
 mod queue;
+mod settle;
 mod slot;
 
 #[cfg(test)]
@@ -63,16 +64,20 @@ pub struct IssueTitle {
 pub enum WriteOutcome {
     /// Committed now.
     Stored,
+    /// Committed now, to the spool.
+    Spooled,
     /// Stored before, with these counts.
     Duplicate {
         /// Events the first one had.
         received: u32,
         /// Events stored then.
         accepted: u32,
+        /// It is still in the spool.
+        in_spool: bool,
     },
     /// Its id is that of a batch with another body.
     Conflict,
-    /// The database can't take it now; it may be sent again under the same id.
+    /// Neither the database nor the spool can take it now; it may be sent again under the same id.
     Unavailable,
     /// The database refuses this batch for itself.
     Refused,

@@ -1,26 +1,37 @@
 //! A writer slot: takes groups from the queue, commits them, answers everyone who waits.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::pack::{Packed, pack};
+use super::settle::{Settled, settle};
 use super::{Submission, WriteOutcome, WriteQueue};
 use crate::block::encode::BlockEncoder;
 use crate::clock::Clock;
 use crate::fold::FoldMailbox;
 use crate::maintenance::Nudge;
+use crate::spool::Spool;
 use crate::store::{
-    BatchKey, CommitError, DatabaseStatus, NewBatch, STATEMENT_TIMEOUT, Session, Store, StoreError,
-    StoredBatch,
+    BatchKey, CommitError, DatabaseStatus, NewBatch, STATEMENT_TIMEOUT, Session, SpooledBatch, Store,
+    StoreError,
 };
+use crate::timestamp::Timestamp;
 
 /// From taking a group to answering it, retries included; with the wait in the queue a reply comes within 5 s.
 const GROUP_DEADLINE: Duration = Duration::from_secs(4);
+/// The same where a spool takes what the database doesn't, which needs time of its own.
+const SPOOLED_GROUP_DEADLINE: Duration = Duration::from_secs(3);
 /// With less time than this left, no further wait for a lock is begun: the server gives one up after 1 s.
 const LOCK_WAIT: Duration = Duration::from_millis(1_300);
 /// Attempts at one group, whatever goes wrong.
 const MAX_ATTEMPTS: u32 = 12;
+/// Attempts that found the database away before the group goes to the spool: the first may only have met a
+/// connection that was lost before.
+const LOST_ATTEMPTS: u32 = 3;
+/// Attempts at the spool.
+const SPOOL_ATTEMPTS: u32 = 3;
 /// First pause before trying again; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 /// Longest pause.
@@ -32,6 +43,7 @@ const INLINE_BYTES: usize = 32 * 1024;
 pub struct WriterSlot {
     queue: Arc<WriteQueue>,
     store: Store,
+    spool: Option<Spool>,
     clock: Clock,
     mailbox: Arc<FoldMailbox>,
     encoder: BlockEncoder,
@@ -63,7 +75,15 @@ impl WriterSlot {
     /// A slot on a queue.
     #[must_use]
     pub fn new(queue: Arc<WriteQueue>, store: Store, clock: Clock, mailbox: Arc<FoldMailbox>) -> Self {
-        Self { queue, store, clock, mailbox, encoder: BlockEncoder::default(), nudge: Nudge::default() }
+        let (encoder, nudge) = (BlockEncoder::default(), Nudge::default());
+        Self { queue, store, spool: None, clock, mailbox, encoder, nudge }
+    }
+
+    /// Gives it a spool for what the database can't take.
+    #[must_use]
+    pub fn spooling(mut self, spool: Option<Spool>) -> Self {
+        self.spool = spool;
+        self
     }
 
     /// Tells maintenance of each commit.
@@ -110,15 +130,19 @@ impl WriterSlot {
         mut group: Vec<Submission>,
         since: Instant,
     ) -> Option<(Vec<Submission>, String)> {
-        if self.store.status() != DatabaseStatus::Connected {
-            answer_all(group, WriteOutcome::Unavailable);
+        if self.settle_by_spool(&mut group).await.is_break() {
             return None;
         }
         let mut attempt = Attempt { packed: Packed::default(), expired: Vec::new(), ambiguous: false };
         (group, attempt.packed) = self.encode(group).await;
-        let (mut pause, mut away, mut locked) = (FIRST_PAUSE, false, false);
+        if self.store.status() != DatabaseStatus::Connected {
+            self.spool_group(group, attempt.packed).await;
+            return None;
+        }
+        let deadline = if self.spool.is_some() { SPOOLED_GROUP_DEADLINE } else { GROUP_DEADLINE };
+        let (mut pause, mut away, mut locked, mut lost_attempts) = (FIRST_PAUSE, false, false, 0);
         for _ in 0..MAX_ATTEMPTS {
-            let Some(left) = GROUP_DEADLINE.checked_sub(since.elapsed()) else { break };
+            let Some(left) = deadline.checked_sub(since.elapsed()) else { break };
             if locked && left < LOCK_WAIT {
                 // One more wait for the same lock would end by the deadline, and look like a lost connection.
                 break;
@@ -132,6 +156,10 @@ impl WriterSlot {
                 }
                 Step::Again { away: lost } => {
                     (away, locked) = (lost, !lost);
+                    lost_attempts += u32::from(lost);
+                    if lost_attempts == LOST_ATTEMPTS && self.spool.is_some() {
+                        break;
+                    }
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(MAX_PAUSE);
                 }
@@ -140,8 +168,10 @@ impl WriterSlot {
         }
         if away {
             self.store.set_status(DatabaseStatus::Disconnected);
+            self.spool_group(group, attempt.packed).await;
+        } else {
+            answer_all(group, WriteOutcome::Unavailable);
         }
-        answer_all(group, WriteOutcome::Unavailable);
         None
     }
 
@@ -206,44 +236,107 @@ impl WriterSlot {
         group: &mut Vec<Submission>,
         attempt: &mut Attempt,
     ) -> Step {
-        let keys: Vec<BatchKey> = group.iter().flat_map(|one| one.keys.keys.iter().copied()).collect();
-        let found = match self.store.find_batches(&mut session, &keys).await {
+        let found = match self.store.find_batches(&mut session, &keys_of(group)).await {
             Ok(found) => found,
             Err(error) if error.is_away() => return lost(&error),
             Err(error) => return Step::Refused(error.to_string()),
         };
         let _ = session.rollback(STATEMENT_TIMEOUT).await;
-        let now = self.clock.now();
-        let (live, expired): (Vec<StoredBatch>, Vec<StoredBatch>) =
-            found.into_iter().partition(|row| row.expires_at > now);
-        let ours: HashSet<_> = group.iter().map(|one| one.batch).collect();
-        if live.iter().any(|row| ours.contains(&row.batch)) {
-            // A commit is all or nothing: the attempt whose answer was lost stored the whole group.
-            self.finish(group, attempt, WriteOutcome::Stored);
-            return Step::Done;
-        }
-        attempt.expired = expired.into_iter().map(|row| row.key).collect();
-        let mut rest = Vec::with_capacity(group.len());
-        for one in group.drain(..) {
-            let mut rows = live.iter().filter(|row| one.keys.keys.contains(&row.key));
-            // Its ids may be those of two batches; one with another body is a conflict whatever the other says.
-            match rows.clone().find(|row| row.body_hash != one.body_hash).or_else(|| rows.next()) {
-                None => rest.push(one),
-                Some(row) if row.body_hash == one.body_hash => {
-                    let StoredBatch { received, accepted, .. } = *row;
-                    one.answer(WriteOutcome::Duplicate { received, accepted });
-                }
-                Some(_) => one.answer(WriteOutcome::Conflict),
+        match settle(group, found, self.clock.now(), false) {
+            Settled::Ours => {
+                self.finish(group, attempt, WriteOutcome::Stored);
+                Step::Done
+            }
+            Settled::Rest { expired, .. } => {
+                attempt.expired = expired;
+                if group.is_empty() { Step::Done } else { Step::Repack }
             }
         }
-        *group = rest;
-        if group.is_empty() { Step::Done } else { Step::Repack }
     }
 
     fn finish(&self, group: &mut Vec<Submission>, attempt: &mut Attempt, outcome: WriteOutcome) {
         self.mailbox.deliver(std::mem::take(&mut attempt.packed.pieces));
         self.nudge.committed();
         answer_all(std::mem::take(group), outcome);
+    }
+}
+
+impl WriterSlot {
+    /// Answers those of a group that are in the spool already; breaks when nothing is left of it.
+    async fn settle_by_spool(&self, group: &mut Vec<Submission>) -> ControlFlow<()> {
+        let Some(spool) = self.spool.as_ref().filter(|spool| !spool.depth().is_empty()) else {
+            return ControlFlow::Continue(());
+        };
+        match spool.find_batches(&keys_of(group)).await {
+            Ok(found) => {
+                if let Settled::Ours = settle(group, found, self.clock.now(), true) {
+                    answer_all(std::mem::take(group), WriteOutcome::Spooled);
+                }
+            }
+            // Then the drain finds out: what is stored twice by one id is left out there.
+            Err(error) => tracing::warn!(%error, "the spool could not be asked for batches"),
+        }
+        if group.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Commits a group to the spool, which is as durable as the database, and answers it. The database may hold it
+    /// already, by a commit whose answer was lost: the drain finds out by the batches' ids.
+    async fn spool_group(&mut self, mut group: Vec<Submission>, mut packed: Packed) {
+        let Some(spool) = self.spool.clone() else { return answer_all(group, WriteOutcome::Unavailable) };
+        for _ in 0..SPOOL_ATTEMPTS {
+            let tried = spool_once(&spool, &mut group, &packed, self.clock.now()).await;
+            match tried {
+                Ok(Spooled::Done) => return answer_all(group, WriteOutcome::Spooled),
+                Ok(Spooled::Repack) => (group, packed) = self.encode(group).await,
+                Err(StoreError::Conflict(_) | StoreError::Duplicate(_)) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "the spool can't take a group");
+                    break;
+                }
+            }
+        }
+        answer_all(group, WriteOutcome::Unavailable);
+    }
+}
+
+enum Spooled {
+    Done,
+    /// Some were in the spool already: encode what is left anew.
+    Repack,
+}
+
+async fn spool_once(
+    spool: &Spool,
+    group: &mut Vec<Submission>,
+    packed: &Packed,
+    now: Timestamp,
+) -> Result<Spooled, StoreError> {
+    let found = spool.find_batches(&keys_of(group)).await?;
+    let expired = match settle(group, found, now, true) {
+        Settled::Ours => return Ok(Spooled::Done),
+        Settled::Rest { changed: true, .. } if group.is_empty() => return Ok(Spooled::Done),
+        Settled::Rest { changed: true, .. } => return Ok(Spooled::Repack),
+        Settled::Rest { expired, .. } => expired,
+    };
+    let batches: Vec<SpooledBatch> = group.iter().map(spooled_batch).collect();
+    spool.commit(&packed.blocks, &batches, &expired).await?;
+    Ok(Spooled::Done)
+}
+
+fn keys_of(group: &[Submission]) -> Vec<BatchKey> {
+    group.iter().flat_map(|one| one.keys.keys.iter().copied()).collect()
+}
+
+fn spooled_batch(one: &Submission) -> SpooledBatch {
+    let terms = one.keys.terms(one.batch.received_at());
+    SpooledBatch {
+        project_id: one.project_id,
+        batch: one.batch,
+        sender: one.keys.sender,
+        body_hash: one.body_hash,
+        received: one.received,
+        accepted: one.accepted(),
+        ids: terms.flat_map(|(until, keys)| keys.into_iter().map(move |key| (key, until))).collect(),
     }
 }
 

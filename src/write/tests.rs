@@ -50,7 +50,7 @@ async fn submission(number: u32, events: u32) -> (Submission, oneshot::Receiver<
     key[..4].copy_from_slice(&number.to_be_bytes());
     let submission = Submission {
         project_id: 1,
-        keys: BatchKeys { keys: vec![key], expires_at: Timestamp::from_millis(2) },
+        keys: BatchKeys { keys: vec![key], sender: None, expires_at: Timestamp::from_millis(2) },
         body_hash: [0; 16],
         batch,
         received: events,

@@ -1,7 +1,7 @@
 //! Senders that remember what they were told, and the check that all of it is true.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -282,6 +282,8 @@ pub struct Load {
     senders: Vec<JoinHandle<()>>,
     /// Longest a sender waited for an answer.
     slowest: Arc<Mutex<Duration>>,
+    /// Answers that were 503.
+    refused: Arc<AtomicUsize>,
 }
 
 impl Load {
@@ -289,6 +291,7 @@ impl Load {
         let (targets, _) = watch::channel(targets);
         let ledger = Arc::<Ledger>::default();
         let (stopping, slowest) = (Arc::<AtomicBool>::default(), Arc::<Mutex<Duration>>::default());
+        let refused = Arc::<AtomicUsize>::default();
         let senders = (0..count)
             .map(|number| {
                 let sender = Sender {
@@ -298,12 +301,18 @@ impl Load {
                     targets: targets.subscribe(),
                     stopping: stopping.clone(),
                     slowest: slowest.clone(),
+                    refused: refused.clone(),
                     dice: dice.fork(),
                 };
                 tokio::spawn(sender.run())
             })
             .collect();
-        Self { ledger, targets, stopping, senders, slowest }
+        Self { ledger, targets, stopping, senders, slowest, refused }
+    }
+
+    /// Answers so far that were 503.
+    pub fn refused(&self) -> usize {
+        self.refused.load(Ordering::SeqCst)
     }
 
     /// From now on batches go to these.
@@ -334,6 +343,7 @@ struct Sender {
     targets: watch::Receiver<Vec<Client>>,
     stopping: Arc<AtomicBool>,
     slowest: Arc<Mutex<Duration>>,
+    refused: Arc<AtomicUsize>,
     dice: Dice,
 }
 
@@ -358,6 +368,7 @@ impl Sender {
             if let Answer::Status(status, body, retry, took) = &answer {
                 assert!(matches!(status, 200 | 503), "{status} {body}");
                 assert!(*status == 200 || retry.is_some(), "a 503 says when to come again");
+                self.refused.fetch_add(usize::from(*status == 503), Ordering::SeqCst);
                 let mut slowest = self.slowest.lock().unwrap();
                 *slowest = (*slowest).max(*took);
             }

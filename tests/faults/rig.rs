@@ -44,6 +44,13 @@ impl Rig {
         Some(rig)
     }
 
+    /// The same with a spool.
+    pub async fn spooling(options: &[&str]) -> Option<Self> {
+        let mut rig = Self::server(options).await?;
+        rig.set("SPOOL_MAX_BYTES", "268435456");
+        Some(rig)
+    }
+
     fn on(database: Database) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut rig = Self { database, directory, variables: BTreeMap::new() };
@@ -59,6 +66,8 @@ impl Rig {
             ("RATE_LIMIT_PER_IP", "0"),
             ("READ_RATE_LIMIT_PER_IP", "0"),
             ("MAX_CONNECTIONS", "4000"),
+            // Most faults are told from the answers of a service without one; tests/spool.rs has it.
+            ("SPOOL_MAX_BYTES", "0"),
         ] {
             rig.set(name, value);
         }
@@ -97,15 +106,21 @@ impl Rig {
     pub async fn numbers(&self, sql: &str) -> Vec<i64> {
         match &self.database {
             Database::Server { server, .. } => server.numbers(sql).await,
-            Database::Sqlite => {
-                let file = self.directory.path().join("data/tekno-logger.db");
-                let mut connection: SqliteConnection =
-                    SqliteConnectOptions::new().filename(file).connect().await.unwrap();
-                let rows =
-                    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.unwrap();
-                rows.iter().map(|row| row.get(0)).collect()
-            }
+            Database::Sqlite => self.numbers_of_file("tekno-logger.db", sql).await,
         }
+    }
+
+    /// The same of the spool's file.
+    pub async fn spool_numbers(&self, sql: &str) -> Vec<i64> {
+        self.numbers_of_file("spool.db", sql).await
+    }
+
+    async fn numbers_of_file(&self, name: &str, sql: &str) -> Vec<i64> {
+        let file = self.directory.path().join("data").join(name);
+        let mut connection: SqliteConnection =
+            SqliteConnectOptions::new().filename(file).connect().await.unwrap();
+        let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
     }
 }
 

@@ -182,7 +182,7 @@ async fn says_to_come_back(running: &Running, post: Post, code: &str) {
 async fn without_a_database_the_service_answers_health_and_tells_senders_to_come_back() {
     let database = TestDatabase::sqlite();
     // Nothing listens on port 1.
-    let changes = [("DATABASE_URL", "mysql://root@127.0.0.1:1/none")];
+    let changes = [("DATABASE_URL", "mysql://root@127.0.0.1:1/none"), ("SPOOL_MAX_BYTES", "0")];
     let running = Running::start_without_database(&database, &changes);
     let health = running.request(Method::GET, "/healthz", &[], "").await;
     assert_eq!((health.status, health.json()["ok"].clone()), (200, json!(true)));

@@ -82,7 +82,7 @@ async fn follow(service: &Service, mut request: SearchRequest) -> (Vec<String>, 
     let (mut found, mut cut) = (Vec::new(), 0);
     let mut last: Option<Position> = None;
     for _ in 0..5_000 {
-        let page = run::search(&service.state.store, &request).await.unwrap();
+        let page = run::search(std::slice::from_ref(&service.state.store), &request).await.unwrap();
         let id = |line: &[u8]| StoredEvent::parse(line).unwrap().id.to_string();
         found.extend(page.hits.iter().map(|hit| id(&hit.line)));
         cut += usize::from(!page.effort.complete);

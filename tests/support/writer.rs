@@ -111,7 +111,7 @@ impl Writer {
         let mut key: BatchKey = [0; 20];
         key[..4].copy_from_slice(&u32::try_from(now.as_millis() / 60_000).unwrap().to_be_bytes());
         key[4..12].copy_from_slice(&number.to_be_bytes());
-        let keys = BatchKeys { keys: vec![key], expires_at: now.plus_millis(DAY_MS) };
+        let keys = BatchKeys { keys: vec![key], sender: None, expires_at: now.plus_millis(DAY_MS) };
         let events: Vec<Event<'_>> = levels
             .iter()
             .enumerate()

@@ -87,6 +87,7 @@ impl App {
             health: Arc::new(Health::new(clock.now(), store.clone())),
             clock,
             store,
+            spool: None,
             directory: Arc::new(KeyDirectory::new()),
             metrics: Arc::new(Registry::default()),
             bodies: Budget::of_bodies(),

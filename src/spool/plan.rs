@@ -1,0 +1,195 @@
+//! What to do with a part of the spool, from what the database says of it: pure, so that it can be read and tested.
+//!
+//! Batch ids decide. A batch that is stored already (by a commit whose answer was lost, a drain that was cut off, or a
+//! retry through another instance) is left out; so is one whose project or key has gone.
+
+use std::collections::{HashMap, HashSet};
+
+use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::depth::Counted;
+use crate::block::decode::inflate_body;
+use crate::block::encode::{BlockEncoder, CompressionLevel, Part};
+use crate::block::regroup::regroup;
+use crate::block::{Block, EncodedBatch};
+use crate::event::BatchId;
+use crate::store::{
+    ActiveSenders, BatchKey, NewBatch, SpooledBatch, SpooledGroup, StoredBatch, block_checksum,
+};
+
+/// What the database says of some groups.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// Who may send.
+    pub senders: ActiveSenders,
+    /// Rows that have one of the groups' batch ids.
+    pub batches: Vec<StoredBatch>,
+    /// Those of the groups' blocks, as they are or as they would be rewritten, that are stored.
+    pub blocks: HashSet<Uuid>,
+}
+
+/// What goes into the database.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub blocks: Vec<Block>,
+    pub batches: Vec<NewBatch>,
+    /// Ids whose time ran out before the batch that has them now came.
+    pub expired: Vec<BatchKey>,
+    pub counted: Counted,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Store,
+    StoredBefore,
+    ProjectDeleted,
+    KeyRevoked,
+}
+
+/// The id of a block that is encoded anew: always the same, so that a drain that is repeated finds it.
+pub(super) fn rewritten_id(id: Uuid) -> Uuid {
+    let mut bytes = *id.as_bytes();
+    let hash = xxh3_64(&bytes).to_be_bytes();
+    bytes[8] = (bytes[8] & 0xc0) | (hash[0] & 0x3f);
+    bytes[9..].copy_from_slice(&hash[1..]);
+    Uuid::from_bytes(bytes)
+}
+
+/// Decides about groups in order; `blocks` are theirs, as read, where they could be read.
+pub(super) fn plan(groups: &[SpooledGroup], blocks: HashMap<Uuid, Block>, known: &Known) -> Plan {
+    let mut planner = Planner { known, plan: Plan::default(), claimed: HashMap::new(), blocks };
+    for group in groups {
+        planner.add(group);
+    }
+    let Planner { mut plan, claimed, .. } = planner;
+    let mine = |batch: &NewBatch| batch.keys.iter().all(|key| claimed.get(key) == Some(&batch.batch));
+    plan.batches.retain(mine);
+    plan
+}
+
+struct Planner<'a> {
+    known: &'a Known,
+    plan: Plan,
+    /// Who has each id in the end: the last of the batches that share it one after the other.
+    claimed: HashMap<BatchKey, BatchId>,
+    blocks: HashMap<Uuid, Block>,
+}
+
+impl Planner<'_> {
+    fn add(&mut self, group: &SpooledGroup) {
+        let known = self.known;
+        let is_there = |id: &Uuid| known.blocks.contains(id) || known.blocks.contains(&rewritten_id(*id));
+        // A group is taken over as a whole: one of its blocks tells of all.
+        let was_taken = group.blocks.iter().any(|block| is_there(&block.id));
+        let mut fates = HashMap::with_capacity(group.batches.len());
+        for batch in &group.batches {
+            let fate = if was_taken { Fate::StoredBefore } else { self.fate(batch) };
+            let events = u64::from(batch.accepted);
+            match fate {
+                Fate::Store => {}
+                Fate::StoredBefore => self.plan.counted.stored_before += events,
+                Fate::ProjectDeleted => self.plan.counted.project_deleted += events,
+                Fate::KeyRevoked => self.plan.counted.key_revoked += events,
+            }
+            fates.insert(batch.batch, fate);
+        }
+        let kept = fates.values().filter(|fate| **fate == Fate::Store).count();
+        if kept == 0 {
+            return;
+        }
+        let whole = kept == fates.len();
+        let mut stored_any = false;
+        for listed in &group.blocks {
+            let block = self.blocks.remove(&listed.id);
+            let block = block.filter(|block| block_checksum(block) == listed.checksum);
+            let Some(block) = block else {
+                self.plan.counted.damaged += u64::from(listed.events);
+                continue;
+            };
+            let block = if whole { Some(block) } else { without(&block, &fates) };
+            if let Some(block) = block {
+                stored_any = true;
+                self.plan.counted.drained += u64::from(block.header.event_count);
+                self.plan.blocks.push(block);
+            }
+        }
+        if stored_any {
+            for batch in group.batches.iter().filter(|batch| fates[&batch.batch] == Fate::Store) {
+                self.claim(batch);
+            }
+        }
+    }
+
+    fn fate(&self, batch: &SpooledBatch) -> Fate {
+        let own_ids = |row: &&StoredBatch| batch.ids.iter().any(|(key, _)| *key == row.key);
+        let rows: Vec<&StoredBatch> = self.known.batches.iter().filter(own_ids).collect();
+        let ours = rows.iter().any(|row| row.batch == batch.batch);
+        let same = rows.iter().any(|row| overlaps(batch, row) && row.body_hash == batch.body_hash);
+        let senders = &self.known.senders;
+        if ours || same {
+            Fate::StoredBefore
+        } else if !senders.projects.contains(&batch.project_id) {
+            Fate::ProjectDeleted
+        } else if batch.sender.is_some_and(|key| !senders.keys.contains(&(batch.project_id, key))) {
+            Fate::KeyRevoked
+        } else {
+            Fate::Store
+        }
+    }
+
+    /// Has the batch remembered under those of its ids that are free, or were when it came.
+    fn claim(&mut self, batch: &SpooledBatch) {
+        for piece in batch.new_batches() {
+            let Some(key) = piece.keys.first().copied() else { continue };
+            let row = self.known.batches.iter().find(|row| row.key == key);
+            if let Some(row) = row {
+                if row.expires_at > batch.batch.received_at() {
+                    // Of a later batch, or of one with another body: that one keeps it.
+                    continue;
+                }
+                if !self.plan.expired.contains(&key) {
+                    self.plan.expired.push(key);
+                }
+            }
+            self.claimed.insert(key, batch.batch);
+            self.plan.batches.push(piece);
+        }
+    }
+}
+
+/// Whether both counted at the same time, so that one is the other sent again.
+fn overlaps(batch: &SpooledBatch, row: &StoredBatch) -> bool {
+    let until = batch.ids.iter().find(|(key, _)| *key == row.key).map(|(_, until)| *until);
+    batch.batch.received_at() < row.expires_at && until.is_some_and(|until| row.batch.received_at() < until)
+}
+
+/// The block without the batches that are not to be stored; `None` when nothing is left.
+fn without(block: &Block, fates: &HashMap<BatchId, Fate>) -> Option<Block> {
+    let header = &block.header;
+    let read = inflate_body(header.codec, header.raw_bytes, &block.body).and_then(|raw| regroup(&raw));
+    let batches = match read {
+        Ok(batches) => batches,
+        Err(error) => {
+            // Its checksum was right, so it was written like this: a fault of ours.
+            tracing::error!(%error, block = %header.id, "a block of the spool can't be taken apart");
+            return None;
+        }
+    };
+    let all = batches.len();
+    let kept: Vec<EncodedBatch> =
+        batches.into_iter().filter(|batch| fates.get(&batch.batch) == Some(&Fate::Store)).collect();
+    if kept.len() == all {
+        return Some(block.clone());
+    }
+    if kept.is_empty() {
+        return None;
+    }
+    let parts: Vec<Part<'_>> = kept.iter().map(Part::whole).collect();
+    let id = rewritten_id(header.id);
+    Some(BlockEncoder::default().encode_block(id, header.project_id, &parts, CompressionLevel::Ingest))
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

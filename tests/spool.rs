@@ -1,0 +1,31 @@
+//! The spool, on the real binary and a real `MariaDB` that is taken away: what is acknowledged meanwhile is there
+//! afterwards, once, unaltered and counted.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at what fails")]
+#![allow(clippy::disallowed_methods, reason = "tests read TEST_* variables and the wall clock")]
+#![allow(dead_code, reason = "the harness is shared with tests/faults.rs")]
+
+#[path = "support/process.rs"]
+mod process;
+#[path = "support/proxy.rs"]
+mod proxy;
+#[path = "support/server.rs"]
+mod server;
+
+#[path = "faults/load.rs"]
+mod load;
+#[path = "faults/rig.rs"]
+mod rig;
+
+#[path = "spool/away.rs"]
+mod away;
+#[path = "spool/drained.rs"]
+mod drained;
+#[path = "spool/file.rs"]
+mod file;
+#[path = "spool/kills.rs"]
+mod kills;
+#[path = "spool/silent.rs"]
+mod silent;
+#[path = "spool/watch.rs"]
+mod watch;
