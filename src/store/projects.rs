@@ -185,11 +185,7 @@ impl Store {
         let hide =
             "UPDATE projects SET deleted_at = ?, slug = ?, name = '' WHERE id = ? AND deleted_at IS NULL";
         let values: [Value<'_>; 3] = [now.as_millis().into(), format!("~{id}").into(), id.into()];
-        if session.execute(hide, &values, STATEMENT_TIMEOUT).await? == 0 {
-            return Ok(false);
-        }
-        session.execute("DELETE FROM api_keys WHERE project_id = ?", &[id.into()], STATEMENT_TIMEOUT).await?;
-        Ok(true)
+        Ok(session.execute(hide, &values, STATEMENT_TIMEOUT).await? > 0)
     }
 
     /// Deletes a bounded part of a hidden project's data; false when nothing is left.
@@ -198,6 +194,8 @@ impl Store {
     /// What the database said; the next call goes on.
     pub async fn delete_project_step(&self, id: i64) -> Result<bool, StoreError> {
         let mut session = self.work().await?;
+        // First, so that a removal that was cut off leaves no key behind.
+        session.execute("DELETE FROM api_keys WHERE project_id = ?", &[id.into()], STATEMENT_TIMEOUT).await?;
         for (table, key) in [("blocks", "id"), ("issues", "fingerprint"), ("counts", "series")] {
             if delete_slice(&mut session, table, key, id).await? {
                 return Ok(true);
