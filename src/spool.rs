@@ -234,10 +234,10 @@ impl Spool {
         }
         let mut session = self.0.store.writer().await?;
         let committed = session.commit_spooled(blocks, batches, expired).await;
-        drop(session);
         committed.inspect_err(|error| self.note_damage(error))?;
-        let depth = &mut *self.0.depth.lock().unwrap_or_else(PoisonError::into_inner);
-        depth.add(blocks, batches);
+        // Within the same turn at the file, so that no count of it comes in between.
+        self.0.depth.lock().unwrap_or_else(PoisonError::into_inner).add(blocks, batches);
+        drop(session);
         self.0.counters.spooled.inc_by(batches.iter().map(|batch| u64::from(batch.accepted)).sum());
         self.0.arrived.notify_one();
         Ok(())

@@ -168,10 +168,9 @@ impl WriterSlot {
         }
         if away {
             self.store.set_status(DatabaseStatus::Disconnected);
-            self.spool_group(group, attempt.packed).await;
-        } else {
-            answer_all(group, WriteOutcome::Unavailable);
         }
+        // Also where only a lock was in the way for too long: the drain waits for it with more patience.
+        self.spool_group(group, attempt.packed).await;
         None
     }
 
