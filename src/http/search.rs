@@ -124,7 +124,7 @@ pub async fn show_event(call: Call) -> Reply {
 /// away gives its turn, or its place among those who wait, to the next.
 ///
 /// # Errors
-/// `Overloaded` after [`TURN_WAIT`].
+/// `Overloaded` after 3 s.
 pub async fn turn(call: &Call) -> Result<SemaphorePermit<'_>, ApiError> {
     let turn = tokio::time::timeout(TURN_WAIT, call.state.searches.acquire()).await;
     turn.ok().and_then(Result::ok).ok_or(ApiError::Overloaded(1))

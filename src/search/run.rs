@@ -1,4 +1,4 @@
-//! Running a search, as one or more [`super::segment`]s.
+//! Running a search, as one or more `segment`s.
 //!
 //! It stops as soon as no remaining block can better the page. When its time or bytes run out it gives what is certain
 //! so far, says `complete: false`, and its cursor goes on where it stopped: paging neither skips nor repeats.
