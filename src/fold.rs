@@ -206,7 +206,14 @@ impl Fold {
 /// What a block adds, from its lines. A block that has gone, or can't be read, adds nothing.
 async fn read_back(connection: &mut Connection, orphan: Unfolded) -> Result<FoldPiece, StoreError> {
     let mut sum = PieceBuilder::default();
-    if let Some(block) = connection.block(orphan.project_id, orphan.block_id).await? {
+    let block = match connection.block(orphan.project_id, orphan.block_id).await {
+        Err(StoreError::Corrupt(why)) => {
+            tracing::error!(why, block = %orphan.block_id, "a block's header can't be read");
+            None
+        }
+        found => found?,
+    };
+    if let Some(block) = block {
         match inflate_body(block.header.codec, block.header.raw_bytes, &block.body) {
             Ok(raw) => lines(&raw).for_each(|line| add_line(&mut sum, line)),
             Err(error) => tracing::error!(%error, block = %orphan.block_id, "a block can't be read"),

@@ -22,7 +22,7 @@ use crate::memory::{BUDGET_WAIT, Budget, QUEUE_BUDGET_BYTES, Reservation};
 use crate::outcome::Outcomes;
 use crate::project::Project;
 use crate::protocol::inflate::inflate;
-use crate::protocol::{ParseRules, cut_to_size, native};
+use crate::protocol::{ParseRules, ParsedBatch, cut_to_size, native};
 use crate::scrub::Scrubber;
 use crate::timestamp::Timestamp;
 use crate::write::{BatchKeys, IssueTitle, Submission, WriteOutcome, WriteQueue, makes_issues};
@@ -102,10 +102,18 @@ pub struct Ingest {
     outcomes: Outcomes,
 }
 
-/// A batch ready for the queue.
+/// A batch that was read and charged.
 struct Prepared {
     received: u32,
     rejected: Vec<Rejection>,
+    /// Events that are not refused for themselves.
+    acceptable: u32,
+    /// Those events ready for the queue, or why the project may not send them now.
+    content: Result<Content, ApiError>,
+}
+
+/// What goes into the queue.
+struct Content {
     body_hash: [u8; 16],
     parts: Vec<EncodedBatch>,
     titles: Vec<IssueTitle>,
@@ -158,13 +166,12 @@ impl Ingest {
         let prepared = self.prepare(project, batch, now, bytes).await;
         let prepared = prepared.inspect_err(|error| self.outcomes.request_refused(error))?;
         self.outcomes.batch_read(prepared.received, prepared.rejected.iter().map(|one| &one.code));
-        let Prepared { received, rejected, body_hash, parts, titles } = prepared;
-        let acceptable = count(&parts);
+        let Prepared { received, rejected, acceptable, content } = prepared;
         if acceptable == 0 {
             return Err(ApiError::AllRejected { received, rejected });
         }
         let stored = async {
-            self.charge_events(project, acceptable)?;
+            let Content { body_hash, parts, titles } = content?;
             // The body's room stands for its events until they have their own.
             let body_room = body_room;
             let room = self.reserve_queue(&parts).await?;
@@ -205,10 +212,6 @@ impl Ingest {
         checked.map_err(ApiError::RateLimitedProject)
     }
 
-    fn charge_events(&self, project: &Project, events: u32) -> Result<(), ApiError> {
-        self.limiter.charge_project_events(project.id, self.cap(project), events)
-    }
-
     /// Undoes the Content-Encoding; room for the result is held meanwhile: first for a likely one, since the largest
     /// is rare and would keep small senders waiting for it.
     async fn inflate(&self, body: IncomingBody) -> Result<(Bytes, Reservation), ApiError> {
@@ -246,7 +249,12 @@ impl Ingest {
         let project = project.clone();
         let max_events = self.limits.max_events_per_post;
         let large = bytes.len() > INLINE_BYTES;
-        off_thread(large, move || prepare(&project, batch, now, max_events, &bytes)).await?
+        let (limiter, cap) = (self.limiter.clone(), self.cap(&project));
+        off_thread(large, move || {
+            let charge = |events| limiter.charge_project_events(project.id, cap, events);
+            prepare(&project, batch, now, max_events, &bytes, charge)
+        })
+        .await?
     }
 
     async fn reserve_queue(&self, parts: &[EncodedBatch]) -> Result<Reservation, ApiError> {
@@ -255,11 +263,6 @@ impl Ingest {
         let reserved = self.queue_budget.reserve(bytes, BUDGET_WAIT).await;
         reserved.map_err(|_| ApiError::Overloaded(OVERLOADED_RETRY))
     }
-}
-
-fn count(parts: &[EncodedBatch]) -> u32 {
-    let events: usize = parts.iter().map(|part| part.heads.len()).sum();
-    u32::try_from(events).unwrap_or(u32::MAX)
 }
 
 async fn wait_for(
@@ -287,22 +290,36 @@ async fn off_thread<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|_| ApiError::Internal)
 }
 
-/// Parse, scrub, name, encode: everything between the bytes and the queue.
+/// Parse, charge, scrub, name, encode: everything between the bytes and the queue. What a project may not send costs
+/// no more than to be counted.
 fn prepare(
     project: &Project,
     batch: BatchId,
     now: Timestamp,
     max_events: usize,
     bytes: &[u8],
+    charge: impl FnOnce(u32) -> Result<(), ApiError>,
 ) -> Result<Prepared, ApiError> {
     let text = native::decode(bytes);
     let rules = ParseRules { received_at: now, project_slug: project.slug.as_str(), max_events };
-    let mut parsed = native::parse(&text, &rules)?;
+    let ParsedBatch { received, mut events, rejected } = native::parse(&text, &rules)?;
+    let acceptable = u32::try_from(events.len()).unwrap_or(u32::MAX);
+    let content = charge(acceptable).map(|()| content(project, batch, now, &mut events, bytes));
+    Ok(Prepared { received, rejected, acceptable, content })
+}
+
+fn content(
+    project: &Project,
+    batch: BatchId,
+    now: Timestamp,
+    events: &mut [Event<'_>],
+    bytes: &[u8],
+) -> Content {
     let scrubber = Scrubber::new(&project.scrub);
     let mut fingerprinter = Fingerprinter::new();
     let mut titles = Vec::new();
     let (mut timely, mut late) = (BatchEncoder::new(batch), BatchEncoder::new(batch));
-    for event in &mut parsed.events {
+    for event in events {
         scrubber.scrub(event);
         cut_to_size(event);
         event.fingerprint = fingerprinter.fingerprint(event);
@@ -314,7 +331,7 @@ fn prepare(
     }
     let body_hash = xxhash_rust::xxh3::xxh3_128(bytes).to_be_bytes();
     let parts = vec![timely.finish(), late.finish()];
-    Ok(Prepared { received: parsed.received, rejected: parsed.rejected, body_hash, parts, titles })
+    Content { body_hash, parts, titles }
 }
 
 /// Titles of one batch are few; a batch of many different errors is bounded by its events.
@@ -336,4 +353,33 @@ pub fn test_event(request_id: &str) -> Bytes {
         "request_id": request_id,
     }]);
     Bytes::from(event.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::{ProjectSlug, ScrubSettings};
+
+    #[test]
+    fn what_a_project_may_not_send_is_counted_and_goes_no_further() {
+        let project = Project {
+            id: 1,
+            slug: ProjectSlug::parse("web").expect("a slug"),
+            name: "Web".to_owned(),
+            retention_days: 1,
+            minute_cap: None,
+            scrub: ScrubSettings::default(),
+            created_at: Timestamp::from_millis(0),
+        };
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        let body = br#"[{"message":"a"},{"level":"error"},{"message":"b"}]"#;
+        let mut charged = 0;
+        let refuse = |events| {
+            charged = events;
+            Err(ApiError::BatchExceedsCap("no more than one".to_owned()))
+        };
+        let prepared = prepare(&project, BatchId::new(now), now, 250, body, refuse).expect("it can be read");
+        assert_eq!((prepared.received, prepared.rejected.len(), prepared.acceptable, charged), (3, 1, 2, 2));
+        assert!(matches!(prepared.content, Err(ApiError::BatchExceedsCap(_))));
+    }
 }

@@ -45,6 +45,8 @@ fn instance(port: u16) -> Instance {
         ("DATABASE_URL", &database),
         ("RATE_LIMIT_PER_MINUTE", "0"),
         ("RATE_LIMIT_PER_IP", "0"),
+        // Without a spool an answer tells what became of the batch in the cluster.
+        ("SPOOL_MAX_BYTES", "0"),
     ]);
     let app = App::build(config, Clock::system()).unwrap();
     let url = format!("http://127.0.0.1:{}", app.local_addr().port());

@@ -16,7 +16,8 @@ use tekno_logger::fold::{Fold, FoldMailbox};
 use tekno_logger::memory::Budget;
 use tekno_logger::project::{Project, ProjectRef, ProjectSlug, ScrubSettings};
 use tekno_logger::store::{
-    BlockQuery, CountScope, DatabaseStatus, NewProject, ProjectChange, ProjectError, Store, bucket,
+    BlockQuery, CountScope, DatabaseStatus, NewProject, ProjectChange, ProjectError, STATEMENT_TIMEOUT,
+    Store, bucket,
 };
 use tekno_logger::timestamp::Timestamp;
 use tekno_logger::write::{BatchKeys, IssueTitle, Submission, WriteOutcome, WriteQueue, WriterSlot};
@@ -351,6 +352,61 @@ async fn a_schema_newer_than_the_binary_is_refused() {
         let refused = store.migrate().await.unwrap_err();
         let text = refused.to_string();
         assert!(text.contains("newer") && text.contains("9999"), "{}: {text}", database.name);
+        database.remove().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_whose_header_cannot_be_read_stops_no_other_counts() {
+    for database in TestDatabase::all().await {
+        let store = database.store().await;
+        let (clock, hand) = Clock::manual(now());
+        let shop = project(&store, "shop").await.id;
+        let writer = Writer::start(&store, &clock);
+        assert_eq!(writer.send(shop, 1, 1, &[Level::Info]).await, WriteOutcome::Stored);
+        let damage = "UPDATE blocks SET codec = 9";
+        store.work().await.unwrap().execute(damage, &[], STATEMENT_TIMEOUT).await.unwrap();
+        assert_eq!(writer.send(shop, 2, 2, &[Level::Error]).await, WriteOutcome::Stored);
+        drop(writer.stop().await);
+        hand.advance(6_000);
+        Fold::new(store.clone(), clock, Arc::default()).tick(true).await.unwrap();
+        let mut session = store.read().await.unwrap();
+        let at = bucket(now());
+        let trend = session.level_trend(&[of(shop)], at, at + 10, 10).await.unwrap();
+        assert_eq!(trend, [(4, at, 1)], "{}", database.name);
+        drop(session);
+        database.remove().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_others_hold_for_seconds_is_no_outage() {
+    let database = TestDatabase::sqlite();
+    let store = database.store().await;
+    let (clock, _hand) = Clock::manual(now());
+    let shop = project(&store, "shop").await.id;
+    let writer = Writer::start(&store, &clock);
+    let held = store.work().await.unwrap();
+    assert_eq!(writer.send(shop, 1, 1, &[Level::Info]).await, WriteOutcome::Unavailable);
+    assert_eq!(store.status(), DatabaseStatus::Connected);
+    drop(held);
+    assert_eq!(writer.send(shop, 1, 1, &[Level::Info]).await, WriteOutcome::Stored);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_of_a_removal_is_bounded_where_many_series_share_a_bucket() {
+    for database in TestDatabase::all().await {
+        let store = database.store().await;
+        let shop = project(&store, "shop").await.id;
+        let rows: Vec<String> = (0..1_000).map(|series| format!("({shop},{series},60,1)")).collect();
+        let columns = "project_id, series, bucket, event_count";
+        let insert = format!("INSERT INTO counts ({columns}) VALUES {}", rows.join(","));
+        store.work().await.unwrap().change(insert, STATEMENT_TIMEOUT).await.unwrap();
+        let mut steps = 0;
+        while store.delete_project_step(shop).await.unwrap() {
+            steps += 1;
+        }
+        assert_eq!(steps, 5, "{}", database.name);
         database.remove().await;
     }
 }

@@ -38,6 +38,7 @@ pub async fn create_project(mut call: Call) -> Reply {
     let fields = Fields::parse(&json::read(&mut call).await?)?;
     let state = &call.state;
     let new = project_input::new_project(fields, state.config.default_retention_days)?;
+    refuse_dead_keys(state)?;
     let now = state.clock.now();
     let (project, (record, key)) = registry::create_project(&state.store, &state.key_ring, new, now).await?;
     reload(state).await;
@@ -100,6 +101,7 @@ pub async fn create_key(mut call: Call) -> Reply {
     let project = named_project(&call).await?;
     let (kind, note) = key_input(Fields::parse(&bytes)?)?;
     let state = &call.state;
+    refuse_dead_keys(state)?;
     let now = state.clock.now();
     let added = registry::add_key(&state.store, &state.key_ring, project.id, kind, &note, now).await?;
     let full = || ApiError::InvalidField(format!("A project holds at most {MAX_KEYS} keys."));
@@ -131,6 +133,14 @@ pub async fn send_test_event(call: Call) -> Reply {
 
 async fn named_project(call: &Call) -> Result<Project, ApiError> {
     call.state.store.project(&call.project_ref()?).await?.ok_or(ApiError::NotFound)
+}
+
+/// Under another `HMAC_SECRET` than the database's a key made now would never verify; `/readyz` says what to do.
+fn refuse_dead_keys(state: &AppState) -> Result<(), ApiError> {
+    if state.health.is_wrong("hmac_secret") {
+        return Err(ApiError::StorageUnavailable(crate::error::STORAGE_RETRY_SECONDS));
+    }
+    Ok(())
 }
 
 /// The change is stored already; if it can't be read back now, the regular reload follows within seconds.

@@ -40,6 +40,12 @@ impl Health {
         self.checks.write().unwrap_or_else(PoisonError::into_inner).insert(name, problem);
     }
 
+    /// Whether a check found something wrong.
+    #[must_use]
+    pub fn is_wrong(&self, name: &str) -> bool {
+        self.checks.read().unwrap_or_else(PoisonError::into_inner).get(name).is_some_and(Option::is_some)
+    }
+
     /// All findings, the database's own among them.
     fn findings(&self) -> BTreeMap<&'static str, Option<String>> {
         let mut findings = self.checks.read().unwrap_or_else(PoisonError::into_inner).clone();

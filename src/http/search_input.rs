@@ -60,9 +60,13 @@ pub fn parse(query: &str, now: Timestamp) -> Result<SearchInput, ApiError> {
         }
         if name == "cursor" {
             cursor = Some(value.into_owned());
-        } else if !take(&mut input, &name, &value, now)? && input.warnings.len() < MAX_WARNINGS {
-            let name: String = name.chars().take(64).collect();
-            input.warnings.push(format!("The parameter {name} is unknown and was ignored."));
+        } else if !take(&mut input, &name, &value, now)? {
+            if input.warnings.len() < MAX_WARNINGS {
+                let name: String = name.chars().take(64).collect();
+                input.warnings.push(format!("The parameter {name} is unknown and was ignored."));
+            }
+            // A query string has room for thousands of these; only known names are compared with each other.
+            continue;
         }
         seen.push(name);
     }
@@ -190,6 +194,13 @@ mod tests {
         let input = parse("levle=error&limit=7", NOW).unwrap();
         assert_eq!(input.limit, 7);
         assert_eq!(input.warnings, ["The parameter levle is unknown and was ignored."]);
+    }
+
+    #[test]
+    fn thousands_of_unknown_parameters_are_ignored_in_no_time() {
+        let many = (0..10_000).map(|number| format!("{number:x}=1&")).collect::<Vec<_>>().concat();
+        let input = parse(&format!("{many}{many}limit=7"), NOW).unwrap();
+        assert_eq!((input.limit, input.warnings.len()), (7, MAX_WARNINGS));
     }
 
     #[test]

@@ -194,6 +194,8 @@ impl WriterSlot {
     async fn try_once(&self, group: &mut Vec<Submission>, attempt: &mut Attempt) -> Step {
         let mut session = match self.store.writer().await {
             Ok(session) => session,
+            // Others hold the one connection of the embedded database: nothing was asked of it, so it isn't away.
+            Err(StoreError::Busy(_)) => return Step::Again { away: false },
             Err(error) => return lost(&error),
         };
         let batches: Vec<NewBatch> = group.iter().flat_map(new_batches).collect();

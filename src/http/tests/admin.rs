@@ -166,3 +166,16 @@ async fn with_the_storage_away_an_admin_is_told_to_try_again() {
         assert_eq!(answer.header("retry-after"), Some("5"));
     }
 }
+
+#[tokio::test]
+async fn no_key_is_made_that_would_never_verify() {
+    let app = App::new();
+    app.project("web").await;
+    app.state.health.set_check("hmac_secret", Some("HMAC_SECRET is not the one of this database.".to_owned()));
+    for path in ["/admin/projects", "/admin/projects/web/keys"] {
+        let answer = app.admin(Method::POST, path, r#"{"slug":"shop"}"#).await;
+        assert_eq!((answer.status, answer.code().as_str()), (503, "storage_unavailable"), "{path}");
+    }
+    app.state.health.set_check("hmac_secret", None);
+    app.project("shop").await;
+}

@@ -4,8 +4,10 @@ use regex::{Regex, RegexBuilder};
 
 use super::field::Field;
 
-/// Most bytes a compiled regular expression and its cache may take, each.
-const MAX_REGEX_BYTES: usize = 512 << 10;
+/// Most bytes a compiled regular expression may take: what it costs a byte of text grows with this.
+const MAX_REGEX_BYTES: usize = 64 << 10;
+/// Most bytes its cache may take while it runs.
+const MAX_REGEX_CACHE_BYTES: usize = 1 << 20;
 /// Deepest nesting of groups in a regular expression.
 const MAX_REGEX_DEPTH: u32 = 32;
 
@@ -110,7 +112,7 @@ impl Pattern {
         let regex = RegexBuilder::new(text)
             .case_insensitive(any_case)
             .size_limit(MAX_REGEX_BYTES)
-            .dfa_size_limit(MAX_REGEX_BYTES)
+            .dfa_size_limit(MAX_REGEX_CACHE_BYTES)
             .nest_limit(MAX_REGEX_DEPTH)
             .build()
             .map_err(|error| match error {
