@@ -171,7 +171,9 @@ async fn with_the_storage_away_an_admin_is_told_to_try_again() {
 async fn no_key_is_made_that_would_never_verify() {
     let app = App::new();
     app.project("web").await;
-    app.state.health.set_check("hmac_secret", Some("HMAC_SECRET is not the one of this database.".to_owned()));
+    app.state
+        .health
+        .set_check("hmac_secret", Some("HMAC_SECRET is not the one of this database.".to_owned()));
     for path in ["/admin/projects", "/admin/projects/web/keys"] {
         let answer = app.admin(Method::POST, path, r#"{"slug":"shop"}"#).await;
         assert_eq!((answer.status, answer.code().as_str()), (503, "storage_unavailable"), "{path}");
