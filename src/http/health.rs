@@ -115,6 +115,7 @@ fn spool_json(spool: &Spool, now: Timestamp) -> Value {
         "lost_groups": counters.lost_groups(),
         "oldest_age_seconds": spool.oldest_age(now).map(|age| age.as_secs()),
         "drained_events": counters.drained(),
+        "stored_before_events": counters.stored_before(),
         "drained_per_second": counters.drain_rate().round(),
         "dropped_events": {
             "project_deleted": counters.dropped(DropReason::ProjectDeleted),

@@ -166,6 +166,12 @@ impl SpoolCounters {
         self.drained.get()
     }
 
+    /// Events found to be in the database already, since the start.
+    #[must_use]
+    pub fn stored_before(&self) -> u64 {
+        self.stored_before.get()
+    }
+
     /// Events dropped for a reason since the start.
     #[must_use]
     pub fn dropped(&self, reason: DropReason) -> u64 {

@@ -71,7 +71,11 @@ fn sqlite_file(file: &Path) -> SqliteConnectOptions {
 /// The spool's file, which grows no larger than `max_bytes`: beyond it a write is refused as on a full disk.
 pub(super) fn spool_target(file: &Path, max_bytes: u64) -> Target {
     let pages = (max_bytes / u64::from(PAGE_BYTES)).clamp(1, MAX_PAGES);
-    let options = sqlite_file(file).page_size(PAGE_BYTES).pragma("max_page_count", pages.to_string());
+    let options = sqlite_file(file)
+        .page_size(PAGE_BYTES)
+        // KiB of memory a connection keeps pages in: it writes once, reads once, and there are several.
+        .pragma("cache_size", "-256")
+        .pragma("max_page_count", pages.to_string());
     Target::Sqlite(Box::new(options))
 }
 

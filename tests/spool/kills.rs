@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::load::{Answer, Batch, Dice, Ledger, Load, send, send_until_stored};
 use crate::process::{PATIENCE, until};
+use crate::proxy::Way;
 use crate::rig::Rig;
 use crate::watch::{away, depth, drained, events_stored, give_back, spooled, take_away};
 
@@ -48,17 +49,22 @@ async fn a_commit_without_an_answer_that_is_then_spooled_is_stored_once() {
         let batch = ledger.note(Batch::new(&format!("a{number}"), 1 + dice.below(30), 50, &mut dice));
         rig.proxy().swallow_commits(1);
         let swallowed = rig.proxy().swallowed();
+        // A new connection takes so long that there is time to take the database away before it finds out.
+        rig.proxy().delay(Way::Down, Duration::from_millis(150));
         let sending = {
             let (client, project, batch) = (instance.client.clone(), project.clone(), batch.clone());
             tokio::spawn(async move { send(&client, &project, &batch).await })
         };
         until("the commit's answer is lost", PATIENCE, async || rig.proxy().swallowed() > swallowed).await;
         rig.proxy().refuse();
+        rig.proxy().delay(Way::Down, Duration::ZERO);
         let Answer::Status(200, body, ..) = sending.await.unwrap() else { panic!("every answer is 200") };
-        assert_eq!(body["duplicate"], false, "{body}");
+        assert_eq!((&body["duplicate"], &body["stored"]), (&false.into(), &"spool".into()), "{body}");
         ledger.acknowledge(&batch);
         give_back(&rig, &instance.client).await;
     }
+    let known = depth(&instance.client).await["stored_before_events"].as_u64().unwrap();
+    assert_eq!(known, u64::try_from(ledger.acknowledged()).unwrap(), "each was committed and spooled");
     ledger.check(&rig, &instance.client, &project).await;
 }
 
