@@ -19,7 +19,7 @@ SERVER_PIDS=()
 open_run_dir() {
     RUN_DIR=$(mktemp -d "${TMPDIR:-/tmp}/tekno-run.XXXXXXXX")
     chmod 711 "$RUN_DIR"
-    mkdir -m 700 "$RUN_DIR/tmp"
+    mkdir -m 711 "$RUN_DIR/tmp" # a database server of a test runs as its own user and has to get through
     export TEKNO_RUN_DIR="$RUN_DIR"
     export TMPDIR="$RUN_DIR/tmp"
 }

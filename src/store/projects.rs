@@ -185,7 +185,11 @@ impl Store {
         let hide =
             "UPDATE projects SET deleted_at = ?, slug = ?, name = '' WHERE id = ? AND deleted_at IS NULL";
         let values: [Value<'_>; 3] = [now.as_millis().into(), format!("~{id}").into(), id.into()];
-        Ok(session.execute(hide, &values, STATEMENT_TIMEOUT).await? > 0)
+        if session.execute(hide, &values, STATEMENT_TIMEOUT).await? == 0 {
+            return Ok(false);
+        }
+        delete_keys(&mut session, id).await?;
+        Ok(true)
     }
 
     /// Deletes a bounded part of a hidden project's data; false when nothing is left.
@@ -194,8 +198,8 @@ impl Store {
     /// What the database said; the next call goes on.
     pub async fn delete_project_step(&self, id: i64) -> Result<bool, StoreError> {
         let mut session = self.work().await?;
-        // First, so that a removal that was cut off leaves no key behind.
-        session.execute("DELETE FROM api_keys WHERE project_id = ?", &[id.into()], STATEMENT_TIMEOUT).await?;
+        // Again, in case the hiding was cut off after its first statement.
+        delete_keys(&mut session, id).await?;
         for (table, key) in [("blocks", "id"), ("issues", "fingerprint"), ("counts", "series")] {
             if delete_slice(&mut session, table, key, id).await? {
                 return Ok(true);
@@ -241,6 +245,11 @@ async fn find(connection: &mut Connection, which: &ProjectRef) -> Result<Option<
     let find = format!("SELECT {COLUMNS} FROM projects WHERE {column} = ? AND deleted_at IS NULL");
     let rows = connection.query(&find, &[value], STATEMENT_TIMEOUT).await?;
     rows.first().map(read_project).transpose()
+}
+
+async fn delete_keys(connection: &mut Connection, project_id: i64) -> Result<(), StoreError> {
+    let delete = "DELETE FROM api_keys WHERE project_id = ?";
+    connection.execute(delete, &[project_id.into()], STATEMENT_TIMEOUT).await.map(drop)
 }
 
 /// Deletes up to a step's worth of a project's rows from a table led by `project_id`; true when there were any.

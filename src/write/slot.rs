@@ -32,6 +32,8 @@ const MAX_ATTEMPTS: u32 = 12;
 const LOST_ATTEMPTS: u32 = 3;
 /// Attempts at the spool.
 const SPOOL_ATTEMPTS: u32 = 3;
+/// An attempt that was cut off sooner says nothing about the database: a lock is waited for for up to a second.
+const TELLING_WAIT: Duration = Duration::from_secs(2);
 /// First pause before trying again; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 /// Longest pause.
@@ -148,7 +150,12 @@ impl WriterSlot {
                 break;
             }
             let tried = tokio::time::timeout(left, self.try_once(&mut group, &mut attempt)).await;
-            match tried.unwrap_or_else(|_| lost(&StoreError::TimedOut(left))) {
+            let step = tried.unwrap_or_else(|_| match left {
+                // Cut off by its own deadline while it may only have waited for a lock.
+                left if left < TELLING_WAIT => Step::Again { away },
+                left => lost(&StoreError::TimedOut(left)),
+            });
+            match step {
                 Step::Done => return None,
                 Step::Repack => {
                     (group, attempt.packed) = self.encode(group).await;

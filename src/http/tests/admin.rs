@@ -174,8 +174,8 @@ async fn no_key_is_made_that_would_never_verify() {
     app.state
         .health
         .set_check("hmac_secret", Some("HMAC_SECRET is not the one of this database.".to_owned()));
-    for path in ["/admin/projects", "/admin/projects/web/keys"] {
-        let answer = app.admin(Method::POST, path, r#"{"slug":"shop"}"#).await;
+    for (path, body) in [("/admin/projects", r#"{"slug":"shop"}"#), ("/admin/projects/web/keys", "{}")] {
+        let answer = app.admin(Method::POST, path, body).await;
         assert_eq!((answer.status, answer.code().as_str()), (503, "storage_unavailable"), "{path}");
     }
     app.state.health.set_check("hmac_secret", None);
