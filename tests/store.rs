@@ -410,3 +410,41 @@ async fn a_step_of_a_removal_is_bounded_where_many_series_share_a_bucket() {
         database.remove().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batch_ids_of_a_removed_project_go_in_a_walk_of_bounded_steps_that_leaves_others_alone() {
+    for database in TestDatabase::all().await {
+        let name = database.name;
+        let store = database.store().await;
+        let (shop, blog) = (project(&store, "shop").await.id, project(&store, "blog").await.id);
+        // The last ones are the removed project's: a walk that stopped early would miss them.
+        let owner = |number: u64| if number < 4_500 { blog } else { shop };
+        let rows: Vec<String> = (0..5_000)
+            .map(|number| format!("(X'{number:040x}',{},X'{:032x}',X'{:032x}',1,1,1)", owner(number), 0, 0))
+            .collect();
+        let columns = "id, project_id, batch, body_hash, received, accepted, expires_at";
+        for rows in rows.chunks(1_000) {
+            let insert = format!("INSERT INTO batches ({columns}) VALUES {}", rows.join(","));
+            store.work().await.unwrap().change(insert, STATEMENT_TIMEOUT).await.unwrap();
+        }
+        let mut steps = 0;
+        while store.delete_project_step(shop).await.unwrap() {
+            steps += 1;
+        }
+        assert_eq!(steps, 2, "{name}");
+        let mut session = store.read().await.unwrap();
+        let left = async |sql: &str, session: &mut tekno_logger::store::Session| {
+            session.select(sql.to_owned(), STATEMENT_TIMEOUT).await.unwrap()[0].int(0).unwrap()
+        };
+        let of = |project: i64| format!("SELECT COUNT(*) FROM batches WHERE project_id = {project}");
+        assert_eq!(
+            (left(&of(shop), &mut session).await, left(&of(blog), &mut session).await),
+            (0, 4_500),
+            "{name}"
+        );
+        let walks = "SELECT COUNT(*) FROM settings WHERE name LIKE 'removal:%'";
+        assert_eq!(left(walks, &mut session).await, 0, "{name}: where the walk stood is forgotten");
+        drop(session);
+        database.remove().await;
+    }
+}

@@ -15,6 +15,10 @@ const FIRST_PAGE: usize = 64;
 const MAX_PAGE: usize = 512;
 /// The same with token filters, which have about 8 KiB and at most 128 KiB.
 const MAX_PAGE_WITH_FILTERS: usize = 64;
+/// Headers in memory for all projects together, about: 8 MiB with filters. Many projects have smaller pages for it.
+const MAX_WAITING: usize = 1_024;
+/// However many projects there are, this many of each.
+const MIN_PAGE: usize = 2;
 
 /// One project's headers in one store.
 struct ProjectHeaders {
@@ -22,6 +26,8 @@ struct ProjectHeaders {
     query: BlockQuery,
     waiting: VecDeque<BlockHeader>,
     ended: bool,
+    /// Headers a page may have.
+    most: usize,
 }
 
 /// The headers of all projects, best first.
@@ -39,14 +45,17 @@ impl HeaderStream {
         order: Order,
         filters: bool,
     ) -> Self {
-        let limit = (FIRST_PAGE / scopes.len().max(1)).max(2);
+        let streams = (sources * scopes.len()).max(1);
+        let limit = (FIRST_PAGE / streams).max(MIN_PAGE);
+        let most = if filters { MAX_PAGE_WITH_FILTERS } else { MAX_PAGE };
+        let most = most.min(MAX_WAITING / streams).max(MIN_PAGE);
         let ascending = order == Order::Ascending;
         let everywhere = (0..sources).flat_map(|source| scopes.iter().map(move |scope| (source, scope)));
         let projects = everywhere.map(|(source, scope)| {
             let Scope { project_id, received_after } = *scope;
             let query =
                 BlockQuery { project_id, from, to, received_after, filters, ascending, after: None, limit };
-            ProjectHeaders { source, query, waiting: VecDeque::new(), ended: false }
+            ProjectHeaders { source, query, waiting: VecDeque::new(), ended: false, most }
         });
         Self { order, projects: projects.collect() }
     }
@@ -98,8 +107,7 @@ impl ProjectHeaders {
             let edge = if self.query.ascending { last.ts_first } else { last.ts_last };
             self.query.after = Some((edge, last.id));
         }
-        let most = if self.query.filters { MAX_PAGE_WITH_FILTERS } else { MAX_PAGE };
-        self.query.limit = (self.query.limit * 2).min(most);
+        self.query.limit = (self.query.limit * 2).min(self.most);
         self.waiting = page;
     }
 }

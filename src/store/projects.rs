@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::blocks::hex_literal;
 use super::connection::Connection;
 use super::error::StoreError;
-use super::settings::next_number;
+use super::settings::{next_number, set_setting, setting};
 use super::value::{Row, Value};
 use super::{STATEMENT_TIMEOUT, Store};
 use crate::project::{Project, ProjectRef, ProjectSlug, ScrubSettings};
@@ -15,6 +15,8 @@ use crate::timestamp::Timestamp;
 pub const MAX_PROJECTS: i64 = 1_000;
 /// Rows one step of a removal deletes at most.
 const DELETE_STEP: usize = 200;
+/// Batch ids one step walks over.
+const WALK_STEP: usize = 2_000;
 /// A removed project's row stays this long, for blocks that were on their way when it went.
 const LINGER_MS: i64 = 60_000;
 
@@ -268,16 +270,33 @@ async fn delete_slice(
     Ok(true)
 }
 
-/// Batch ids are not led by project: a bounded walk finds a project's, a step's worth at a time.
+/// Batch ids are not led by project: one step walks over so many of them, whoever's they are. Where the walk stands is
+/// kept in the database, so that it goes on from there whoever takes the next step.
 async fn delete_batches(connection: &mut Connection, project_id: i64) -> Result<bool, StoreError> {
-    let find = format!("SELECT id FROM batches WHERE project_id = ? LIMIT {DELETE_STEP}");
-    let rows = connection.query(&find, &[project_id.into()], STATEMENT_TIMEOUT).await?;
-    if rows.is_empty() {
-        return Ok(false);
+    let walk = format!("removal:{project_id}");
+    let from = setting(connection, &walk).await?.unwrap_or_default();
+    let find =
+        format!("SELECT id, project_id FROM batches WHERE id > X'{from}' ORDER BY id LIMIT {WALK_STEP}");
+    let rows = connection.select(find, STATEMENT_TIMEOUT).await?;
+    let mut ours = Vec::new();
+    for row in &rows {
+        if row.int(1)? == project_id {
+            ours.push(hex_literal(&row.bytes(0)?));
+        }
     }
-    let ids = rows.iter().map(|row| row.bytes(0).map(|id| hex_literal(&id)));
-    let ids = ids.collect::<Result<Vec<_>, _>>()?.join(",");
-    // One round trip: the connection is the only one for the fold and for admins.
-    connection.change(format!("DELETE FROM batches WHERE id IN ({ids})"), STATEMENT_TIMEOUT).await?;
-    Ok(true)
+    if !ours.is_empty() {
+        let delete = format!("DELETE FROM batches WHERE id IN ({})", ours.join(","));
+        connection.change(delete, STATEMENT_TIMEOUT).await?;
+    }
+    match rows.last() {
+        Some(last) if rows.len() == WALK_STEP => {
+            let at = data_encoding::HEXLOWER.encode(&last.bytes(0)?);
+            set_setting(connection, &walk, Some(&at)).await?;
+            Ok(true)
+        }
+        _ => {
+            set_setting(connection, &walk, None).await?;
+            Ok(false)
+        }
+    }
 }

@@ -103,6 +103,28 @@ impl Store {
     }
 }
 
+/// The text of a setting.
+pub(super) async fn setting(connection: &mut Connection, name: &str) -> Result<Option<String>, StoreError> {
+    let find = "SELECT content FROM settings WHERE name = ?";
+    let rows = connection.query(find, &[name.into()], STATEMENT_TIMEOUT).await?;
+    rows.first().map(|row| row.text(0)).transpose()
+}
+
+/// Writes a setting's text, or removes it.
+pub(super) async fn set_setting(
+    connection: &mut Connection,
+    name: &str,
+    content: Option<&str>,
+) -> Result<(), StoreError> {
+    let delete = "DELETE FROM settings WHERE name = ?";
+    connection.execute(delete, &[name.into()], STATEMENT_TIMEOUT).await?;
+    if let Some(content) = content {
+        let insert = "INSERT INTO settings (name, number, content) VALUES (?, 0, ?)";
+        connection.execute(insert, &[name.into(), content.into()], STATEMENT_TIMEOUT).await?;
+    }
+    Ok(())
+}
+
 /// The next number of a counter, from 1; within the caller's transaction.
 pub(super) async fn next_number(connection: &mut Connection, name: &str) -> Result<i64, StoreError> {
     let keep = connection.dialect().insert_or_keep();
