@@ -1,12 +1,12 @@
 //! What the embedded default prints when it starts: where it is, the admin token, and a signed request to paste.
 //!
-//! This is the one text that shows secrets on purpose: the generated admin token at every start, a project's key
-//! and signing secret once. It goes to stdout for a person, never into our logs. A token that came from the
-//! environment is not repeated.
+//! This is the one text that shows secrets on purpose: the admin token at every start, as the contract says, a
+//! project's key and signing secret once. It goes to stdout for a person, never into our logs, and only on the embedded
+//! default.
 
 use std::net::SocketAddr;
 
-use super::{Config, SecretOrigin};
+use super::Config;
 
 /// The text, ended by a newline. `project` is the API key and the signing secret of the project `demo` when it was
 /// just made; without it the text says how to make another key. The commands are for any POSIX shell.
@@ -14,16 +14,9 @@ use super::{Config, SecretOrigin};
 pub fn banner(config: &Config, local_addr: SocketAddr, project: Option<(&str, &str)>) -> String {
     let base = format!("http://localhost:{}", local_addr.port());
     let version = env!("CARGO_PKG_VERSION");
-    let token = match config.admin_token_origin {
-        SecretOrigin::Environment => {
-            "The admin token is the one in the environment (ADMIN_TOKEN).".to_owned()
-        }
-        SecretOrigin::DataDir | SecretOrigin::NotYetMade => {
-            format!("ADMIN_TOKEN={}", config.admin_token.expose())
-        }
-    };
+    let token = config.admin_token.expose();
     let start = format!(
-        "Tekno Logger {version}: {base}/ui/\n{token}\nEvents are kept in {}.\n",
+        "Tekno Logger {version}: {base}/ui/\nADMIN_TOKEN={token}\nEvents are kept in {}.\n",
         config.data_dir.display()
     );
     match project {
