@@ -133,7 +133,7 @@ impl NewProject {
         match (&self.name, &self.slug) {
             (Some(name), Some(slug)) => Ok((name.clone(), slug.clone())),
             (None, Some(slug)) => Ok((slug.to_string(), slug.clone())),
-            (Some(name), None) => match slug_from(name) {
+            (Some(name), None) => match ProjectSlug::from_name(name) {
                 Some(slug) => Ok((name.clone(), slug)),
                 None => Err(format!("no slug can be made from {name:?}: give one with --slug")),
             },
@@ -171,12 +171,4 @@ fn project_name(text: &str) -> Result<String, &'static str> {
     let name = text.trim();
     let fits = (1..=MAX_NAME_CHARS).contains(&name.chars().count()) && !name.contains(char::is_control);
     fits.then(|| name.to_owned()).ok_or("a name has 1 to 128 characters, none of them a control character")
-}
-
-/// `Web Shop (EU)` → `web-shop-eu`; cut to a slug's length.
-fn slug_from(name: &str) -> Option<ProjectSlug> {
-    let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    let joined = words.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-");
-    let cut = joined.get(..64).unwrap_or(&joined);
-    ProjectSlug::parse(cut.trim_end_matches('-'))
 }

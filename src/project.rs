@@ -2,10 +2,15 @@
 
 use std::fmt;
 
+use serde_json::{Value, json};
+
 use crate::timestamp::Timestamp;
 
 /// Retention an admin may set, in days.
 pub const RETENTION_DAYS: std::ops::RangeInclusive<u16> = 1..=90;
+
+/// Longest slug, in characters.
+pub const MAX_SLUG_CHARS: usize = 64;
 
 /// A project's name in URLs: 1 to 64 of `a-z`, `0-9` and `-`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,7 +22,18 @@ impl ProjectSlug {
     pub fn parse(text: &str) -> Option<Self> {
         let plain = text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
         let number = text.bytes().all(|byte| byte.is_ascii_digit());
-        (plain && !number && (1..=64).contains(&text.len())).then(|| Self(text.to_owned()))
+        (plain && !number && (1..=MAX_SLUG_CHARS).contains(&text.len())).then(|| Self(text.to_owned()))
+    }
+
+    /// A slug made from a name for people: its ASCII letters and digits in lower case, joined by `-`, cut to 64.
+    /// `None` when nothing but a number, or nothing at all, is left.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let words =
+            name.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+        let mut slug = words.collect::<Vec<_>>().join("-").to_ascii_lowercase();
+        slug.truncate(MAX_SLUG_CHARS);
+        Self::parse(slug.trim_end_matches('-'))
     }
 
     /// The slug as text.
@@ -87,6 +103,21 @@ pub struct Project {
 const DAY_MS: i64 = 86_400_000;
 
 impl Project {
+    /// As the API and the command line show it.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let ScrubSettings { off, extra_keys } = &self.scrub;
+        json!({
+            "id": self.id,
+            "slug": self.slug.as_str(),
+            "name": self.name,
+            "retention_days": self.retention_days,
+            "minute_cap": self.minute_cap,
+            "scrub": { "off": off, "extra_keys": extra_keys },
+            "created_at": self.created_at.to_string(),
+        })
+    }
+
     /// What was received before this has expired.
     #[must_use]
     pub fn kept_since(&self, now: Timestamp) -> Timestamp {

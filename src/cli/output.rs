@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::key::KeyRecord;
-use crate::project::{Project, ScrubSettings};
+use crate::project::Project;
 
 /// A key as it is shown, once, to who made it.
 #[derive(Clone, Copy)]
@@ -29,7 +29,7 @@ pub fn project_with_key(project: &Project, key: NewKey<'_>, as_json: bool) -> St
             "note": record.note,
             "created_at": record.created_at.to_string(),
         });
-        return document(&json!({ "project": project_json(project), "key": key }));
+        return document(&json!({ "project": project.json(), "key": key }));
     }
     format!(
         "Project {} ({}), id {}; key {}\nAPI key:        {api_key}\nSigning secret: {signing_secret}\n\
@@ -42,7 +42,7 @@ pub fn project_with_key(project: &Project, key: NewKey<'_>, as_json: bool) -> St
 #[must_use]
 pub fn projects(projects: &[Project], as_json: bool) -> String {
     if as_json {
-        let projects: Vec<Value> = projects.iter().map(project_json).collect();
+        let projects: Vec<Value> = projects.iter().map(Project::json).collect();
         return document(&json!({ "projects": projects }));
     }
     if projects.is_empty() {
@@ -60,17 +60,4 @@ pub fn projects(projects: &[Project], as_json: bool) -> String {
 
 pub(super) fn document(value: &Value) -> String {
     format!("{value:#}\n")
-}
-
-fn project_json(project: &Project) -> Value {
-    let ScrubSettings { off, extra_keys } = &project.scrub;
-    json!({
-        "id": project.id,
-        "slug": project.slug.as_str(),
-        "name": project.name,
-        "retention_days": project.retention_days,
-        "minute_cap": project.minute_cap,
-        "scrub": { "off": off, "extra_keys": extra_keys },
-        "created_at": project.created_at.to_string(),
-    })
 }

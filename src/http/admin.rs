@@ -13,7 +13,7 @@ use crate::http::project_input;
 use crate::http::route::{Call, Reply};
 use crate::http::state::AppState;
 use crate::key::{ApiKey, KeyKind, KeyRecord};
-use crate::project::{Project, ScrubSettings};
+use crate::project::Project;
 use crate::registry;
 use crate::store::MAX_KEYS;
 
@@ -26,7 +26,7 @@ pub const MAX_NOTE_CHARS: usize = 200;
 /// 503 while the storage is away.
 pub async fn list_projects(call: Call) -> Reply {
     let projects = call.state.store.list_projects().await?;
-    let projects: Vec<Value> = projects.iter().map(project_json).collect();
+    let projects: Vec<Value> = projects.iter().map(Project::json).collect();
     Ok(json::reply(StatusCode::OK, &json!({ "projects": projects })))
 }
 
@@ -42,8 +42,7 @@ pub async fn create_project(mut call: Call) -> Reply {
     let now = state.clock.now();
     let (project, (record, key)) = registry::create_project(&state.store, &state.key_ring, new, now).await?;
     reload(state).await;
-    let created =
-        json!({ "project": project_json(&project), "key": created_key_json(state, &record, &key)? });
+    let created = json!({ "project": project.json(), "key": created_key_json(state, &record, &key)? });
     Ok(json::reply(StatusCode::CREATED, &created))
 }
 
@@ -53,7 +52,7 @@ pub async fn create_project(mut call: Call) -> Reply {
 /// 404 and 503.
 pub async fn show_project(call: Call) -> Reply {
     let project = named_project(&call).await?;
-    Ok(json::reply(StatusCode::OK, &json!({ "project": project_json(&project) })))
+    Ok(json::reply(StatusCode::OK, &json!({ "project": project.json() })))
 }
 
 /// `PUT /admin/projects/{id}`: changes the fields given.
@@ -66,7 +65,7 @@ pub async fn update_project(mut call: Call) -> Reply {
     let change = project_input::project_change(Fields::parse(&bytes)?)?;
     let project = call.state.store.update_project(project.id, change).await?.ok_or(ApiError::NotFound)?;
     reload(&call.state).await;
-    Ok(json::reply(StatusCode::OK, &json!({ "project": project_json(&project) })))
+    Ok(json::reply(StatusCode::OK, &json!({ "project": project.json() })))
 }
 
 /// `DELETE /admin/projects/{id}`: the project, its keys and its events.
@@ -170,21 +169,6 @@ fn key_input(mut fields: Fields) -> Result<(KeyKind, String), ApiError> {
 fn strict_id(text: &str) -> Option<i64> {
     let id: i64 = text.parse().ok()?;
     (id > 0 && id.to_string() == text).then_some(id)
-}
-
-/// A project as this API shows it.
-#[must_use]
-pub fn project_json(project: &Project) -> Value {
-    let ScrubSettings { off, extra_keys } = &project.scrub;
-    json!({
-        "id": project.id,
-        "slug": project.slug.as_str(),
-        "name": project.name,
-        "retention_days": project.retention_days,
-        "minute_cap": project.minute_cap,
-        "scrub": { "off": off, "extra_keys": extra_keys },
-        "created_at": project.created_at.to_string(),
-    })
 }
 
 fn key_json(key: &KeyRecord) -> Value {

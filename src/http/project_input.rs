@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::error::ApiError;
 use crate::http::json::Fields;
-use crate::project::{ProjectSlug, RETENTION_DAYS, ScrubSettings};
+use crate::project::{MAX_SLUG_CHARS, ProjectSlug, RETENTION_DAYS, ScrubSettings};
 use crate::store::{NewProject, ProjectChange};
 
 /// Longest name, in characters.
@@ -16,7 +16,6 @@ pub const MAX_EXTRA_KEYS: usize = 64;
 /// Longest of them, in characters.
 pub const MAX_EXTRA_KEY_CHARS: usize = 64;
 
-const MAX_SLUG_CHARS: usize = 64;
 const SLUG_RULE: &str = "must be 1 to 64 of a-z, 0-9 and -, and not a number";
 
 /// Reads the body of a creation. `name` or `slug` is required, each is made from the other.
@@ -28,7 +27,7 @@ pub fn new_project(mut fields: Fields, default_retention_days: u16) -> Result<Ne
     let slug = match (slug(&mut fields)?, &name) {
         (Some(slug), _) => slug,
         (None, None) => return Err(fields.wrong("name", "is missing")),
-        (None, Some(name)) => slug_from_name(name)
+        (None, Some(name)) => ProjectSlug::from_name(name)
             .ok_or_else(|| fields.wrong("slug", "can't be made from this name; give one"))?,
     };
     let new = NewProject {
@@ -93,16 +92,6 @@ fn extra_key(value: &Value) -> Option<String> {
     let key = value.as_str()?.trim().to_lowercase();
     let plain = !key.chars().any(char::is_control);
     (plain && (1..=MAX_EXTRA_KEY_CHARS).contains(&key.chars().count())).then_some(key)
-}
-
-/// Letters and digits of ASCII in lower case, everything between them one dash: `Web Shop (EU)` is `web-shop-eu`.
-/// `None` when nothing is left, or only a number.
-#[must_use]
-pub fn slug_from_name(name: &str) -> Option<ProjectSlug> {
-    let words = name.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    let mut slug = words.collect::<Vec<_>>().join("-").to_ascii_lowercase();
-    slug.truncate(MAX_SLUG_CHARS);
-    ProjectSlug::parse(slug.trim_end_matches('-'))
 }
 
 #[cfg(test)]
@@ -183,7 +172,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_name_gives_a_good_slug_or_none(name in "\\PC{0,200}") {
-            if let Some(slug) = slug_from_name(&name) {
+            if let Some(slug) = ProjectSlug::from_name(&name) {
                 prop_assert_eq!(ProjectSlug::parse(slug.as_str()), Some(slug));
             }
         }
