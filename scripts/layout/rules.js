@@ -46,6 +46,7 @@ const NAMES = [
       'src/write/slot.rs': 'compresses a group off the async threads; the slot awaits it',
       'src/ingest.rs': 'works on large bodies off the async threads; the request awaits it',
       'src/spool/': 'takes blocks of the spool apart off the async threads; the drain awaits it',
+      'src/maintenance/': 'encodes blocks anew off the async threads; the run awaits it',
       'src/search/': 'inflates blocks off the async threads; the request that asked awaits it',
     },
   },

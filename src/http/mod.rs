@@ -8,6 +8,7 @@
 pub mod adapter;
 pub mod admin;
 pub mod assets;
+pub mod audit;
 pub mod body;
 pub mod client_address;
 pub mod cors;
@@ -71,6 +72,7 @@ pub fn routes() -> Vec<RouteSpec> {
         RouteSpec::new(GET, "/admin/maintenance", Admin, maintenance::show),
         RouteSpec::new(POST, "/admin/maintain", Admin, maintenance::maintain),
         RouteSpec::new(POST, "/admin/purge", Admin, maintenance::purge),
+        RouteSpec::new(GET, "/admin/audit", Admin, audit::list),
         // Sessions: each handler checks what it is given
         RouteSpec::new(GET, "/session", Public, session::status),
         RouteSpec::new(POST, "/session", Public, session::sign_in),
