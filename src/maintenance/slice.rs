@@ -58,6 +58,7 @@ pub(super) enum Chore<'a> {
     NextSeries { project_id: i64, after: Option<i64> },
     Counts { span: SeriesSpan, ages: &'a CountAges },
     Orphan { project_id: i64 },
+    Ledger { before: Timestamp },
 }
 
 /// What it came to.
@@ -66,6 +67,7 @@ pub(super) struct Done {
     pub purged: Purged,
     pub batch_ids: u64,
     pub issues: u64,
+    pub ledger_rows: u64,
     pub counts: CountsWidened,
     /// Where a range of batch ids goes on.
     pub next_batch: Option<BatchKey>,
@@ -104,6 +106,7 @@ impl<'a> Slices<'a> {
         report.add_counts(done.counts);
         report.batch_ids += done.batch_ids;
         report.issues += done.issues;
+        report.ledger_rows += done.ledger_rows;
         self.progress.note(*report);
         self.adapt(took);
         tokio::select! {
@@ -172,6 +175,10 @@ impl<'a> Slices<'a> {
             Chore::Counts { span, ages } => {
                 done.counts = session.widen_counts(span, ages, rows.min(MAX_COUNT_ROWS)).await?;
                 done.more = done.counts.more;
+            }
+            Chore::Ledger { before } => {
+                done.ledger_rows = session.delete_old_ledger(before, rows).await?;
+                done.more = done.ledger_rows > 0;
             }
             Chore::Orphan { .. } => {}
         }
