@@ -53,7 +53,8 @@ impl App {
         let spool = Spool::new(&config);
         let queue = Arc::new(WriteQueue::default());
         let limiter = Arc::new(Limiter::new(&config.limits));
-        let outcomes = Outcomes::default();
+        let mailbox = Arc::new(FoldMailbox::default());
+        let outcomes = Outcomes::new(mailbox.tally().clone());
         let bodies = Budget::of_bodies();
         let ingest = Arc::new(Ingest::new(
             config.limits.clone(),
@@ -102,7 +103,6 @@ impl App {
             maintenance,
         }));
         let lifecycle = Lifecycle::new(StopBounds::default());
-        let mailbox = Arc::new(FoldMailbox::default());
         Ok(Self { listener, state, lifecycle, queue, mailbox, remover, maintainer, first_ready: None })
     }
 

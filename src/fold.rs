@@ -1,4 +1,5 @@
-//! Turns committed blocks into counts and issues once a second, each block exactly once.
+//! Turns committed blocks into counts, issues and the ledger once a second, each block exactly once; what the ledger
+//! counts in memory is written on the way.
 //!
 //! Writers leave what a block adds in the [`FoldMailbox`]; what got lost (a restart, a full mailbox, an instance that
 //! died) stands in `unfolded` and is read back from its block after 5 s.
@@ -16,6 +17,7 @@ use crate::block::EventHead;
 use crate::block::decode::{StoredEvent, inflate_body, lines};
 use crate::clock::Clock;
 use crate::fingerprint::Fingerprinter;
+use crate::ledger::Tally;
 use crate::store::{Connection, DatabaseStatus, FoldPiece, Store, StoreError, Unfolded};
 use crate::write::PieceBuilder;
 
@@ -25,6 +27,8 @@ const MAX_PIECES: usize = 2_048;
 const MAX_SEEDS: usize = 50_000;
 /// Blocks one transaction counts at most.
 const PIECES_PER_FOLD: usize = 256;
+/// Writes of the ledger without blocks in one tick.
+const WRITES_PER_TICK: usize = 32;
 /// A waiting block older than this belongs to nobody.
 const ORPHAN_AFTER_MS: i64 = 5_000;
 /// Orphans read back in one step.
@@ -43,6 +47,7 @@ pub struct FoldMailbox {
     /// Blocks came whose counts are not here but in `unfolded`.
     orphans: AtomicBool,
     arrived: Notify,
+    tally: Arc<Tally>,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +57,12 @@ struct Held {
 }
 
 impl FoldMailbox {
+    /// What the ledger counts in memory until it is written.
+    #[must_use]
+    pub fn tally(&self) -> &Arc<Tally> {
+        &self.tally
+    }
+
     /// Leaves what committed blocks add; never waits.
     pub fn deliver(&self, pieces: Vec<FoldPiece>) {
         let mut held = self.lock();
@@ -92,6 +103,14 @@ impl FoldMailbox {
     fn is_empty(&self) -> bool {
         self.lock().pieces.is_empty()
     }
+
+    /// Waits until there is something to do after there was nothing.
+    async fn arrived(&self) {
+        tokio::select! {
+            () = self.arrived.notified() => {}
+            () = self.tally.arrived() => {}
+        }
+    }
 }
 
 /// The owned task that folds.
@@ -113,12 +132,13 @@ impl Fold {
         let mut last_arrival = Instant::now();
         let mut last_look = Instant::now();
         loop {
-            let idle = self.mailbox.is_empty() && last_arrival.elapsed() > BUSY_FOR;
+            let empty = self.mailbox.is_empty() && self.mailbox.tally.is_empty();
+            let idle = empty && last_arrival.elapsed() > BUSY_FOR;
             let pause = if idle { IDLE_LOOK_EVERY } else { FOLD_EVERY };
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = tokio::time::sleep(pause) => {}
-                () = self.mailbox.arrived.notified(), if idle => {}
+                () = self.mailbox.arrived(), if idle => {}
             }
             if self.mailbox.orphans.swap(false, Ordering::Relaxed) || !self.mailbox.is_empty() {
                 last_arrival = Instant::now();
@@ -148,6 +168,7 @@ impl Fold {
     /// # Errors
     /// What the database said; nothing is lost, the next tick goes on.
     pub async fn tick(&self, orphans: bool) -> Result<(), StoreError> {
+        self.settle_doubt().await?;
         loop {
             let pieces = self.mailbox.some();
             if pieces.is_empty() {
@@ -157,6 +178,30 @@ impl Fold {
             self.mailbox.forget(&pieces);
         }
         while orphans && self.fold_orphans().await? == ORPHANS_PER_STEP {}
+        self.write_tally().await
+    }
+
+    /// A write of the ledger whose answer was lost is made again, unless it happened.
+    async fn settle_doubt(&self) -> Result<(), StoreError> {
+        if let Some(counted) = self.mailbox.tally.in_doubt() {
+            self.store.work().await?.write_counted(&counted, true).await?;
+            self.mailbox.tally.written();
+        }
+        Ok(())
+    }
+
+    /// Writes what is left of the ledger in memory: what came with no block, or was too much for the folds before.
+    async fn write_tally(&self) -> Result<(), StoreError> {
+        self.settle_doubt().await?;
+        for _ in 0..WRITES_PER_TICK {
+            if self.mailbox.tally.is_empty() {
+                break;
+            }
+            let mut session = self.store.work().await?;
+            let Some(counted) = self.mailbox.tally.take(self.clock.now()) else { break };
+            session.write_counted(&counted, false).await?;
+            self.mailbox.tally.written();
+        }
         Ok(())
     }
 
@@ -166,11 +211,22 @@ impl Fold {
         let mut groups = vec![pieces];
         while let Some(mut group) = groups.pop() {
             let mut session = self.store.work().await?;
-            let folded = session.fold(&group, self.clock.now()).await;
+            let (tally, now) = (&self.mailbox.tally, self.clock.now());
+            let counted = tally.take(now);
+            let folded = session.fold(&group, counted.as_ref(), now).await;
             drop(session);
-            let Err(StoreError::Refused(why)) = folded else {
-                folded?;
-                continue;
+            let why = match folded {
+                Ok(waiting) => {
+                    if counted.is_some() && waiting > 0 {
+                        tally.written();
+                    } else if counted.is_some() {
+                        tally.put_back();
+                    }
+                    continue;
+                }
+                Err(StoreError::Refused(why)) => why,
+                // Whether the ledger was written is found out by its mark.
+                Err(error) => return Err(error),
             };
             if group.len() > 1 {
                 let half = group.split_off(group.len() / 2);
@@ -203,7 +259,7 @@ impl Fold {
     }
 }
 
-/// What a block adds, from its lines. A block that has gone, or can't be read, adds nothing.
+/// What a block adds, from its lines. A block that has gone adds nothing, one that can't be read only to the ledger.
 async fn read_back(connection: &mut Connection, orphan: Unfolded) -> Result<FoldPiece, StoreError> {
     let mut sum = PieceBuilder::default();
     let block = match connection.block(orphan.project_id, orphan.block_id).await {
@@ -219,7 +275,11 @@ async fn read_back(connection: &mut Connection, orphan: Unfolded) -> Result<Fold
             Err(error) => tracing::error!(%error, block = %orphan.block_id, "a block can't be read"),
         }
     }
-    Ok(sum.finish(orphan))
+    let mut piece = sum.finish(orphan);
+    // Events that can't be read are stored all the same, and one day they are purged.
+    let known = connection.block_events(orphan.project_id, orphan.block_id).await?;
+    (piece.events, piece.received) = known.unwrap_or((0, piece.received));
+    Ok(piece)
 }
 
 fn add_line(sum: &mut PieceBuilder, line: &[u8]) {

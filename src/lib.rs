@@ -12,6 +12,7 @@
 //!    unfolded rows in one transaction through [`store`]; only then is the client answered. While a server database
 //!    is away the [`spool`] takes its place, and hands over when it is back.
 //! 8. [`fold`] turns committed blocks into counts and issues once a second, exactly once.
+//!    The [`ledger`] says what became of every event: from the blocks in the same transaction, else from [`outcome`].
 //! 9. [`maintenance`] deletes what has expired and keeps the rest small, by one instance at a time.
 //! 10. [`search`] skips blocks by their headers, inflates the rest and tests them line by line.
 //!
@@ -31,6 +32,7 @@ pub mod fold;
 pub mod http;
 pub mod ingest;
 pub mod key;
+pub mod ledger;
 pub mod lifecycle;
 pub mod limit;
 pub mod maintenance;

@@ -16,6 +16,8 @@ mod commands;
 mod encodings;
 #[path = "http/ingest.rs"]
 mod ingest;
+#[path = "http/ledger.rs"]
+mod ledger;
 #[path = "http/limits.rs"]
 mod limits;
 #[path = "http/maintenance.rs"]

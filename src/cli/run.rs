@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::audit::{self, Change, Origin, Recorded};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseConfig, banner};
-use crate::fold::FoldMailbox;
+use crate::fold::{Fold, FoldMailbox};
 use crate::http::maintenance::{purged_json, strict_query};
 use crate::http::state::AppState;
 use crate::ingest::{IncomingBody, Ingest, test_event};
@@ -320,9 +320,10 @@ async fn send_test(store: &Store, project: &Project, config: &Config) -> Result<
     let clock = Clock::system();
     let queue = Arc::new(WriteQueue::default());
     let limiter = Arc::new(Limiter::new(&config.limits));
-    let ingest =
-        Ingest::new(config.limits.clone(), clock.clone(), limiter, queue.clone(), Outcomes::default());
-    let slot = WriterSlot::new(queue.clone(), store.clone(), clock.clone(), Arc::<FoldMailbox>::default());
+    let mailbox = Arc::new(FoldMailbox::default());
+    let outcomes = Outcomes::new(mailbox.tally().clone());
+    let ingest = Ingest::new(config.limits.clone(), clock.clone(), limiter, queue.clone(), outcomes);
+    let slot = WriterSlot::new(queue.clone(), store.clone(), clock.clone(), mailbox.clone());
     let name = format!("send-test-{}", clock.now().as_millis());
     let bytes = test_event(&name);
     let room = Budget::of_bodies().reserve(bytes.len(), BUDGET_WAIT).await;
@@ -335,6 +336,9 @@ async fn send_test(store: &Store, project: &Project, config: &Config) -> Result<
         receipt
     };
     let (receipt, ()) = tokio::join!(sent, slot.run());
+    if let Err(error) = Fold::new(store.clone(), clock, mailbox).tick(false).await {
+        tracing::debug!(%error, "the service counts it instead");
+    }
     let receipt = receipt.map_err(|error| error.detail().into_owned())?;
     Ok(format!("Stored {} event in {}.\n", receipt.accepted, project.slug))
 }

@@ -17,6 +17,7 @@ pub mod health;
 pub mod ingest;
 pub mod json;
 pub mod layers;
+pub mod ledger;
 pub mod log_json;
 pub mod maintenance;
 pub mod origin;
@@ -58,6 +59,7 @@ pub fn routes() -> Vec<RouteSpec> {
         RouteSpec::new(GET, "/admin/logs/search", Read, search::search),
         RouteSpec::new(GET, "/logs/:id", Read, search::show_event),
         RouteSpec::new(GET, "/stats", Read, stats::stats),
+        RouteSpec::new(GET, "/stats/ledger", Read, ledger::ledger),
         // Projects and keys
         RouteSpec::new(GET, "/admin/projects", Admin, admin::list_projects),
         RouteSpec::new(POST, "/admin/projects", Admin, admin::create_project),

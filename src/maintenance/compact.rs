@@ -219,7 +219,7 @@ impl<'a> Compactor<'a> {
     ) -> Result<Option<u64>, Halt> {
         let filters = new.header.id_filter.len() + new.header.text_filter.len();
         let bytes = (new.body.len() + filters) as u64;
-        let replacement = Replacement { project_id, old: old.to_vec(), new: Some(new), deleted_events: 0 };
+        let replacement = Replacement { project_id, old: old.to_vec(), new: Some(new), deleted: Vec::new() };
         match slices.replace(&replacement).await {
             Ok(Replaced::Done) => Ok(Some(bytes)),
             Ok(Replaced::Changed) => Ok(None),

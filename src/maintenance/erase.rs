@@ -56,12 +56,21 @@ struct Target {
 /// What a block is to become.
 struct Verdict {
     id: Uuid,
+    /// Its first receipt.
+    received: Timestamp,
     /// Events that match.
-    matched: u64,
+    matched: u32,
     /// The block without them; `None` when nothing is left, and in a dry run.
     rest: Option<Block>,
     /// Whether something is left.
     remains: bool,
+}
+
+impl Verdict {
+    /// What the ledger is told.
+    const fn deleted(&self) -> (Timestamp, u32) {
+        (self.received, self.matched)
+    }
 }
 
 impl Run<'_> {
@@ -207,7 +216,7 @@ async fn erase_from(
 }
 
 fn add(report: &mut Report, verdict: &Verdict) {
-    report.purged.events += verdict.matched;
+    report.purged.events += u64::from(verdict.matched);
     if verdict.remains {
         report.rewritten_blocks += 1;
     } else {
@@ -226,16 +235,18 @@ async fn carry_out(
     let project_id = target.project_id;
     if gone.len() > 1 {
         let since = slices.begin().await?;
-        let deleted_events = gone.iter().map(|verdict| verdict.matched).sum();
+        let deleted = gone.iter().map(Verdict::deleted).collect();
         let old = gone.iter().map(|verdict| verdict.id).collect();
-        let replaced = slices.replace(&Replacement { project_id, old, new: None, deleted_events }).await?;
+        let replaced = slices.replace(&Replacement { project_id, old, new: None, deleted }).await?;
         let done = match replaced {
             Replaced::LeaseLost => return Err(Halt::LeaseLost),
             Replaced::Done => true,
             Replaced::Changed => false,
         };
         if done {
-            gone.iter().for_each(|verdict| add(report, verdict));
+            for verdict in &gone {
+                add(report, verdict);
+            }
         }
         slices.end(since, 0, report).await;
         if !done {
@@ -256,8 +267,8 @@ async fn replace_singly(
 ) -> Result<(), Halt> {
     for mut verdict in verdicts {
         let since = slices.begin().await?;
-        let (old, new, deleted_events) = (vec![verdict.id], verdict.rest.take(), verdict.matched);
-        match slices.replace(&Replacement { project_id, old, new, deleted_events }).await? {
+        let (old, new, deleted) = (vec![verdict.id], verdict.rest.take(), vec![verdict.deleted()]);
+        match slices.replace(&Replacement { project_id, old, new, deleted }).await? {
             Replaced::Done => add(report, &verdict),
             Replaced::Changed => {}
             Replaced::LeaseLost => return Err(Halt::LeaseLost),
@@ -318,5 +329,5 @@ fn judge(
     let rest = encoder
         .filter(|_| remains)
         .map(|encoder| encoder.encode_block(stored.id, project_id, &parts, CompressionLevel::Compact));
-    Ok(Some(Verdict { id: stored.id, matched, rest, remains }))
+    Ok(Some(Verdict { id: stored.id, received: stored.received_first, matched, rest, remains }))
 }

@@ -11,6 +11,7 @@ use super::report::{OwnSums, Progress, Ran, Report};
 use super::slice::{Chore, Halt, LEASE, Slices};
 use crate::audit;
 use crate::clock::Clock;
+use crate::ledger::KEPT_DAYS;
 use crate::project::{Project, RETENTION_DAYS};
 use crate::store::{CountAges, Store, StoreError};
 use crate::timestamp::Timestamp;
@@ -167,6 +168,9 @@ impl Run<'_> {
             widen_counts(slices, project, now, report).await?;
             while slices.take(Chore::Issues { project_id: project.id, since }, report).await?.more {}
         }
+        // After the blocks: nothing that old is stored any more, so nothing comes to these hours again.
+        let before = now.plus_millis(-KEPT_DAYS * DAY * 1_000);
+        while slices.take(Chore::Ledger { before }, report).await?.more {}
         self.compact(slices, &projects, forced, report).await
     }
 

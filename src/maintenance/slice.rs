@@ -65,6 +65,7 @@ pub(super) enum Chore<'a> {
     Counts { span: SeriesSpan, ages: &'a CountAges },
     Orphan { project_id: i64 },
     Audit { since: Timestamp },
+    Ledger { before: Timestamp },
 }
 
 /// What it came to.
@@ -74,6 +75,7 @@ pub(super) struct Done {
     pub batch_ids: u64,
     pub issues: u64,
     pub audit_rows: u64,
+    pub ledger_rows: u64,
     pub counts: CountsWidened,
     /// Where a range of batch ids goes on.
     pub next_batch: Option<BatchKey>,
@@ -109,6 +111,7 @@ impl<'a> Slices<'a> {
         report.add_counts(done.counts);
         report.batch_ids += done.batch_ids;
         report.issues += done.issues;
+        report.ledger_rows += done.ledger_rows;
         report.audit_rows += done.audit_rows;
         self.adapt(since.elapsed());
         self.end(since, 0, report).await;
@@ -221,6 +224,10 @@ impl<'a> Slices<'a> {
             Chore::Audit { since } => {
                 done.audit_rows = session.delete_old_audit_rows(since, audit::MAX_ROWS, rows).await?;
                 done.more = done.audit_rows == rows as u64;
+            }
+            Chore::Ledger { before } => {
+                done.ledger_rows = session.delete_old_ledger(before, rows).await?;
+                done.more = done.ledger_rows > 0;
             }
             Chore::Orphan { .. } => {}
         }

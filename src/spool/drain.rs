@@ -213,11 +213,13 @@ impl Drain {
         let owned = groups.to_vec();
         let planned = tokio::task::spawn_blocking(move || plan(&owned, blocks, &known)).await;
         let planned = planned.map_err(|error| StoreError::Corrupt(format!("planning failed: {error}")))?;
-        let Plan { blocks, batches, expired, counted } = planned;
-        if !blocks.is_empty() {
-            self.store.work().await?.commit_drained(&blocks, &batches, &expired).await?;
+        let Plan { blocks, batches, expired, counted, ledger, duplicates } = planned;
+        if !blocks.is_empty() || !ledger.is_empty() {
+            let mut session = self.store.work().await?;
+            session.commit_drained(&blocks, &batches, &expired, &ledger).await?;
             self.mailbox.look_for_orphans();
         }
+        self.mailbox.tally().add(duplicates);
         let mut session = self.spool.0.store.writer().await?;
         session.delete_spooled(groups).await?;
         drop(session);

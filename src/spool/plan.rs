@@ -14,8 +14,9 @@ use crate::block::encode::{BlockEncoder, CompressionLevel, Part};
 use crate::block::regroup::regroup;
 use crate::block::{Block, EncodedBatch};
 use crate::event::BatchId;
+use crate::ledger::{Entry, LedgerRow};
 use crate::store::{
-    ActiveSenders, BatchKey, NewBatch, SpooledBatch, SpooledGroup, StoredBatch, block_checksum,
+    ActiveSenders, BatchKey, NewBatch, SpooledBatch, SpooledBlock, SpooledGroup, StoredBatch, block_checksum,
 };
 
 /// What the database says of some groups.
@@ -39,11 +40,18 @@ pub(super) struct Plan {
     /// Ids whose time ran out before the batch that has them now came.
     pub expired: Vec<BatchKey>,
     pub counted: Counted,
+    /// What the ledger is told in the same transaction: events that were accepted and come into no block.
+    pub ledger: Vec<LedgerRow>,
+    /// And from memory: events that were taken for new ones when they were spooled, and are duplicates.
+    pub duplicates: Vec<LedgerRow>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Store,
+    /// By a commit of ours whose answer was lost, or an earlier drain that was cut off.
+    StoredByUs,
+    /// By a retry through another instance.
     StoredBefore,
     ProjectDeleted,
     KeyRevoked,
@@ -87,14 +95,15 @@ impl Planner<'_> {
             || group.batches.iter().any(|batch| known.merged.contains(&batch.batch));
         let mut fates = HashMap::with_capacity(group.batches.len());
         for batch in &group.batches {
-            let fate = if was_taken { Fate::StoredBefore } else { self.fate(batch) };
+            let fate = if was_taken { Fate::StoredByUs } else { self.fate(batch) };
             let events = u64::from(batch.accepted);
             match fate {
                 Fate::Store => {}
-                Fate::StoredBefore => self.plan.counted.stored_before += events,
+                Fate::StoredByUs | Fate::StoredBefore => self.plan.counted.stored_before += events,
                 Fate::ProjectDeleted => self.plan.counted.project_deleted += events,
                 Fate::KeyRevoked => self.plan.counted.key_revoked += events,
             }
+            self.tell_ledger(batch, fate);
             fates.insert(batch.batch, fate);
         }
         let kept = fates.values().filter(|fate| **fate == Fate::Store).count();
@@ -108,6 +117,7 @@ impl Planner<'_> {
             let block = block.filter(|block| block_checksum(block) == listed.checksum);
             let Some(block) = block else {
                 self.plan.counted.damaged += u64::from(listed.events);
+                self.plan.ledger.extend(lost(group, listed).into_iter().flatten());
                 continue;
             };
             let block = if whole { Some(block) } else { without(&block, &fates) };
@@ -124,13 +134,37 @@ impl Planner<'_> {
         }
     }
 
+    /// A dropped batch is remembered under its ids like one that is stored, so that it is dropped and counted once.
+    fn tell_ledger(&mut self, batch: &SpooledBatch, fate: Fate) {
+        let events = i64::from(batch.accepted);
+        let row = |entry, amount| LedgerRow::new(batch.project_id, batch.batch.received_at(), entry, amount);
+        let dropped = |why| [row(Entry::ACCEPTED, events), row(why, events)];
+        match fate {
+            Fate::Store | Fate::StoredByUs => {}
+            Fate::StoredBefore => {
+                let again = [row(Entry::COMMITTED, -events), row(Entry::DUPLICATE, events)];
+                self.plan.duplicates.extend(again);
+            }
+            Fate::ProjectDeleted => {
+                self.plan.ledger.extend(dropped(Entry::DELETED_PROJECT));
+                self.claim(batch);
+            }
+            Fate::KeyRevoked => {
+                self.plan.ledger.extend(dropped(Entry::DELETED_KEY_REVOKED));
+                self.claim(batch);
+            }
+        }
+    }
+
     fn fate(&self, batch: &SpooledBatch) -> Fate {
         let own_ids = |row: &&StoredBatch| batch.ids.iter().any(|(key, _)| *key == row.key);
         let rows: Vec<&StoredBatch> = self.known.batches.iter().filter(own_ids).collect();
         let ours = rows.iter().any(|row| row.batch == batch.batch);
         let same = rows.iter().any(|row| overlaps(batch, row) && row.body_hash == batch.body_hash);
         let senders = &self.known.senders;
-        if ours || same {
+        if ours {
+            Fate::StoredByUs
+        } else if same {
             Fate::StoredBefore
         } else if !senders.projects.contains(&batch.project_id) {
             Fate::ProjectDeleted
@@ -159,6 +193,14 @@ impl Planner<'_> {
             self.plan.batches.push(piece);
         }
     }
+}
+
+/// What the ledger is told of a block that can't be read.
+fn lost(group: &SpooledGroup, block: &SpooledBlock) -> Option<[LedgerRow; 2]> {
+    let own = group.batches.iter().filter(|batch| batch.project_id == block.project_id);
+    let received = own.map(|batch| batch.batch.received_at()).min()?;
+    let row = |entry| LedgerRow::new(block.project_id, received, entry, block.events);
+    Some([row(Entry::ACCEPTED), row(Entry::DELETED_DAMAGED)])
 }
 
 /// Whether both counted at the same time, so that one is the other sent again.

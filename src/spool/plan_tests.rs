@@ -178,7 +178,34 @@ fn who_has_gone_is_dropped_and_counted_by_why() {
     assert_eq!(planned(std::slice::from_ref(&group), &known).counted.key_revoked, 2);
     known.senders.projects.clear();
     let plan = planned(&[group], &known);
-    assert_eq!((plan.counted.project_deleted, plan.blocks.len(), plan.batches.len()), (2, 0, 0));
+    assert_eq!((plan.counted.project_deleted, plan.blocks.len(), plan.batches.len()), (2, 0, 1));
+    let told: Vec<_> = plan.ledger.iter().map(|row| (row.entry.name(), row.amount)).collect();
+    assert_eq!(told, [("accepted".to_owned(), 2), ("deleted:project".to_owned(), 2)]);
+}
+
+#[test]
+fn a_batch_that_was_dropped_is_neither_dropped_nor_counted_again() {
+    let spooled = batch(0, 1, 1);
+    let group = group(1, std::slice::from_ref(&spooled));
+    let mut known = everybody();
+    known.senders.keys.clear();
+    let first = planned(std::slice::from_ref(&group), &known);
+    assert_eq!((first.batches.len(), first.ledger.len()), (1, 2), "remembered under its id");
+    known.batches = vec![row(&spooled.0, spooled.0.batch, 1)];
+    let again = planned(&[group], &known);
+    assert_eq!((again.counted.stored_before, again.ledger.len(), again.batches.len()), (2, 0, 0));
+}
+
+#[test]
+fn a_batch_that_came_again_elsewhere_is_a_duplicate_and_one_of_our_own_is_not() {
+    let spooled = batch(0, 1, 1);
+    let group = group(1, std::slice::from_ref(&spooled));
+    for (name, expected) in [(spooled.0.batch, vec![]), (BatchId::new(at(9)), vec![-2, 2])] {
+        let mut known = everybody();
+        known.batches = vec![row(&spooled.0, name, 1)];
+        let plan = planned(std::slice::from_ref(&group), &known);
+        assert_eq!(plan.duplicates.iter().map(|row| row.amount).collect::<Vec<_>>(), expected);
+    }
 }
 
 #[test]

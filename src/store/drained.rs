@@ -12,6 +12,7 @@ use super::blocks::{NewBatch, hex_literal, push_batch_rows, push_unfolded_rows};
 use super::connection::Connection;
 use super::error::StoreError;
 use crate::block::Block;
+use crate::ledger::LedgerRow;
 
 /// Ids asked for in one query.
 const IDS_PER_QUERY: usize = 1_000;
@@ -73,7 +74,7 @@ impl Connection {
     }
 
     /// Stores what comes out of the spool in one transaction: batch ids first, as they alone decide, then blocks and
-    /// their unfolded rows.
+    /// their unfolded rows, and what the ledger is told of events that come into no block.
     ///
     /// # Errors
     /// [`StoreError::Duplicate`] when an id was taken meanwhile; after anything but an ambiguous failure nothing was
@@ -83,9 +84,10 @@ impl Connection {
         blocks: &[Block],
         batches: &[NewBatch],
         expired: &[BatchKey],
+        ledger: &[LedgerRow],
     ) -> Result<(), StoreError> {
         self.begin(STATEMENT_TIMEOUT).await?;
-        let stored = self.store_drained(blocks, batches, expired).await;
+        let stored = self.store_drained(blocks, batches, expired, ledger).await;
         if let Err(error) = &stored
             && !error.is_ambiguous()
         {
@@ -100,6 +102,7 @@ impl Connection {
         blocks: &[Block],
         batches: &[NewBatch],
         expired: &[BatchKey],
+        ledger: &[LedgerRow],
     ) -> Result<(), StoreError> {
         let mut sql = String::new();
         if !expired.is_empty() {
@@ -112,6 +115,7 @@ impl Connection {
             self.packet(sql, STATEMENT_TIMEOUT).await.map_err(|failed| failed.error)?;
         }
         self.insert_blocks(blocks).await?;
+        self.add_to_ledger(ledger).await?;
         let mut sql = String::new();
         push_unfolded_rows(&mut sql, blocks);
         sql.push_str("COMMIT");

@@ -16,6 +16,7 @@ mod error;
 mod expiry;
 mod headers;
 mod issues;
+mod ledger;
 mod migrate;
 mod options;
 mod pool;
@@ -50,6 +51,7 @@ pub use error::{MYSQL_ERRORS, Meaning, SQLITE_ERRORS, StoreError, mysql_meaning,
 pub use expiry::{BatchRange, Purged};
 pub use headers::BlockQuery;
 pub use issues::{BUCKET_MS, FoldPiece, IssueRow, IssueSeed, LEVEL_SERIES, OTHER_SERIES, bucket};
+pub use ledger::{Accounts, LedgerQuery};
 pub use pool::{Pool, Session};
 pub use projects::{MAX_PROJECTS, NewProject, ProjectChange, ProjectError};
 pub use rewrite::{BlockSketch, Replaced, Replacement, StoredBody};

@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::blocks::hex_literal;
 use super::connection::Connection;
 use super::error::StoreError;
+use super::ledger::{DOOMED, read_doomed};
 use super::settings::{next_number, set_setting, setting};
 use super::value::{Row, Value};
 use super::{STATEMENT_TIMEOUT, Store};
+use crate::ledger::Entry;
 use crate::project::{Project, ProjectRef, ProjectSlug, ScrubSettings};
 use crate::timestamp::Timestamp;
 
@@ -202,7 +204,10 @@ impl Store {
         let mut session = self.work().await?;
         // Again, in case the hiding was cut off after its first statement.
         delete_keys(&mut session, id).await?;
-        for (table, key) in [("blocks", "id"), ("issues", "fingerprint"), ("counts", "series")] {
+        if delete_some_blocks(&mut session, id).await? {
+            return Ok(true);
+        }
+        for (table, key) in [("issues", "fingerprint"), ("counts", "series")] {
             if delete_slice(&mut session, table, key, id).await? {
                 return Ok(true);
             }
@@ -255,6 +260,24 @@ async fn delete_keys(connection: &mut Connection, project_id: i64) -> Result<(),
     connection.execute(delete, &[project_id.into()], STATEMENT_TIMEOUT).await.map(drop)
 }
 
+/// Deletes up to a step's worth of a project's blocks and counts them in the ledger, which stays; true when there were
+/// any.
+async fn delete_some_blocks(connection: &mut Connection, project_id: i64) -> Result<bool, StoreError> {
+    let find = format!(
+        "SELECT {DOOMED} FROM blocks WHERE project_id = ? ORDER BY project_id, id LIMIT {DELETE_STEP}"
+    );
+    let rows = connection.query(&find, &[project_id.into()], STATEMENT_TIMEOUT).await?;
+    let doomed = rows.iter().map(read_doomed).collect::<Result<Vec<_>, _>>()?;
+    if doomed.is_empty() {
+        return Ok(false);
+    }
+    match connection.delete_blocks(project_id, &doomed, Entry::DELETED_PROJECT).await {
+        // Another step, or the fold, was faster: there may be more to do.
+        Ok(()) | Err(StoreError::Conflict(_)) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 /// Deletes up to a step's worth of a project's rows from a table led by `project_id`; true when there were any.
 async fn delete_slice(
     connection: &mut Connection,
@@ -265,9 +288,8 @@ async fn delete_slice(
     let find = format!("SELECT {key} FROM {table} WHERE project_id = ? ORDER BY {key} LIMIT {DELETE_STEP}");
     let rows = connection.query(&find, &[project_id.into()], STATEMENT_TIMEOUT).await?;
     let Some(last) = rows.last() else { return Ok(false) };
-    let last: Value<'_> = if key == "id" { Value::Bytes(last.bytes(0)?.into()) } else { last.int(0)?.into() };
     let delete = format!("DELETE FROM {table} WHERE project_id = ? AND {key} <= ?");
-    connection.execute(&delete, &[project_id.into(), last], STATEMENT_TIMEOUT).await?;
+    connection.execute(&delete, &[project_id.into(), last.int(0)?.into()], STATEMENT_TIMEOUT).await?;
     Ok(true)
 }
 

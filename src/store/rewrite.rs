@@ -17,6 +17,7 @@ use super::settings::{hold_maintenance, set_setting, setting};
 use super::value::{Row, Value};
 use super::{STATEMENT_TIMEOUT, Store};
 use crate::block::{Block, BlockHeader, Codec};
+use crate::ledger::{Entry, LedgerRow};
 use crate::timestamp::Timestamp;
 
 /// What compaction has to know of a block.
@@ -47,6 +48,8 @@ pub struct BlockSketch {
 pub struct StoredBody {
     /// Its block.
     pub id: Uuid,
+    /// Receipt of its block's first event.
+    pub received_first: Timestamp,
     /// Bytes of it before compression.
     pub raw_bytes: u32,
     /// How it is compressed.
@@ -66,8 +69,8 @@ pub struct Replacement {
     pub old: Vec<Uuid>,
     /// The block that comes; `None` when nothing is left.
     pub new: Option<Block>,
-    /// Events that were asked to be deleted, and so are in the old blocks and not in the new one.
-    pub deleted_events: u64,
+    /// Events that were asked to be deleted and are not in the new block, each with the first receipt of its old block.
+    pub deleted: Vec<(Timestamp, u32)>,
 }
 
 /// How a replacement ended.
@@ -202,7 +205,7 @@ impl Connection {
             return Ok(Vec::new());
         }
         let find = format!(
-            "SELECT id, raw_bytes, codec, LENGTH(id_filter) + LENGTH(text_filter), body FROM blocks \
+            "SELECT id, raw_bytes, codec, LENGTH(id_filter) + LENGTH(text_filter), body, received_first FROM blocks \
              WHERE project_id = {project_id} AND id IN ({}) ORDER BY id",
             id_list(blocks)
         );
@@ -214,6 +217,7 @@ impl Connection {
                 codec: read_codec(row, 2)?,
                 filter_bytes: row.narrow(3)?,
                 body: row.bytes(4)?,
+                received_first: Timestamp::from_millis(row.int(5)?),
             })
         };
         rows.iter().map(read).collect()
@@ -258,7 +262,7 @@ impl Connection {
 }
 
 impl Store {
-    /// Puts a block in the place of others, all or nothing, while this instance has the lease on maintenance, which
+    /// Puts a block in the place of others, all or nothing and counted in the ledger, while this instance has the lease on maintenance, which
     /// is renewed for `lease`.
     ///
     /// # Errors
@@ -291,11 +295,18 @@ async fn replace(
     if !hold_maintenance(session, owner, lease).await? {
         return Ok(Replaced::LeaseLost);
     }
-    let Replacement { project_id, old, new, .. } = replacement;
+    let Replacement { project_id, old, new, deleted } = replacement;
     let delete = format!("DELETE FROM blocks WHERE project_id = {project_id} AND id IN ({})", id_list(old));
     if session.change(delete, STATEMENT_TIMEOUT).await? != old.len() as u64 {
         return Ok(Replaced::Changed);
     }
     session.insert_blocks(new.as_slice()).await?;
+    let row = |(received, events): &(Timestamp, u32)| {
+        LedgerRow::new(*project_id, *received, Entry::DELETED_FILTER, *events)
+    };
+    let rows: Vec<LedgerRow> = deleted.iter().map(row).collect();
+    if !rows.is_empty() {
+        session.add_to_ledger(&rows).await?;
+    }
     Ok(Replaced::Done)
 }

@@ -6,6 +6,7 @@
 use uuid::Uuid;
 
 use super::STATEMENT_TIMEOUT;
+use super::dialect::Dialect;
 use super::error::StoreError;
 use super::headers::{BlockQuery, bodies_sql, read_body, read_with_filters, received_at_sql};
 use super::pool::Session;
@@ -24,7 +25,11 @@ impl Snapshot {
         Self { session, begun: false }
     }
 
-    async fn select(&mut self, sql: String) -> Result<Vec<Row>, StoreError> {
+    pub(super) fn dialect(&self) -> Dialect {
+        self.session.dialect()
+    }
+
+    pub(super) async fn select(&mut self, sql: String) -> Result<Vec<Row>, StoreError> {
         if self.begun {
             return self.session.select(sql, STATEMENT_TIMEOUT).await;
         }

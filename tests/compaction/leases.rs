@@ -16,7 +16,7 @@ fn replacement(project_id: i64, blocks: &[Block]) -> Replacement {
     let mut new = blocks[0].clone();
     new.header.event_count = 77;
     let old = blocks.iter().map(|block| block.header.id).collect();
-    Replacement { project_id, old, new: Some(new), deleted_events: 0 }
+    Replacement { project_id, old, new: Some(new), deleted: Vec::new() }
 }
 
 async fn replace(store: &Store, replacement: &Replacement) -> Replaced {

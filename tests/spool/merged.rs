@@ -60,7 +60,7 @@ async fn a_commit_without_an_answer_is_found_in_the_block_it_was_merged_into() {
     assert_eq!(events_stored(&rig, &project).await, 19, "it was committed");
     assert!(merge_all(&rig).await >= 2, "its block is merged with others");
     // Its ids have run out and were purged.
-    rig.private().sql("DELETE FROM test.batches").await;
+    rig.private().sql("DELETE FROM tekno.batches").await;
     give_back(&rig, &instance.client).await;
     assert_eq!(events_stored(&rig, &project).await, 19, "and not stored again");
     assert_eq!(depth(&instance.client).await["stored_before_events"], 7);
