@@ -334,9 +334,9 @@ async fn who_waits_behind_another_run_is_never_told_that_runs_sums() {
         assert!(since.elapsed() < Duration::from_secs(30), "it is done all the same");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let (purged, maintained) = (asking.progress().last_purge().unwrap(), asking.progress().last().unwrap());
+    let (purged, finished) = (asking.progress().last_purge().unwrap(), asking.progress().last().unwrap());
     assert_eq!(purged.report.purged.blocks, 0, "its own sums");
-    assert!(maintained.1.purged.blocks > 50, "and not these");
+    assert!(finished.1.purged.blocks > 50, "and not these");
     quit.cancel();
     running.await.unwrap();
     writer.stop().await;

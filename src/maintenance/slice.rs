@@ -29,7 +29,7 @@ const SERIES_IN_A_SPAN: usize = 50;
 /// Longest pause after a slice; it is half of what the slice took.
 const MAX_PAUSE: Duration = Duration::from_millis(100);
 /// The same where it is a multiple.
-const MAX_REST: Duration = Duration::from_secs(2);
+const MAX_REST: Duration = Duration::from_secs(4);
 /// The lease is taken for so long …
 pub const LEASE: Duration = Duration::from_mins(1);
 /// … and renewed this often.

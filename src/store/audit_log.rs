@@ -83,7 +83,7 @@ impl Store {
     pub async fn audit_rows(&self, before: Option<Uuid>, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
         let before = before.unwrap_or(Uuid::max());
         let find = format!("SELECT {COLUMNS} FROM audit_log WHERE id < ? ORDER BY id DESC LIMIT {limit}");
-        let rows = self.read().await?.query(&find, &[before.as_bytes().into()], STATEMENT_TIMEOUT).await?;
+        let rows = self.work().await?.query(&find, &[before.as_bytes().into()], STATEMENT_TIMEOUT).await?;
         rows.iter().map(read_row).collect()
     }
 }

@@ -18,6 +18,10 @@ use crate::fill::{
 use crate::support::TestDatabase;
 use crate::writer::{number, project, rows};
 
+/// What the ledger says was deleted by filters.
+const DELETED: &str =
+    "SELECT CAST(COALESCE(SUM(amount), 0) AS SIGNED) FROM ledger WHERE entry = 'deleted:filter'";
+
 fn erasure(query: &str) -> Erasure {
     let (query, warnings) = Query::parse(query, Timestamp::from_millis(HOUR)).unwrap();
     assert!(warnings.is_empty(), "{warnings:?}");
@@ -60,6 +64,7 @@ async fn exactly_what_matches_goes_after_a_look_that_said_so() {
         let other = stored_lines(&store, blog).await;
         let counts = "SELECT CAST(SUM(event_count) AS SIGNED) FROM counts";
         let counted = number(&store, counts).await;
+        let mut erased = 0;
         for query in [
             "level:error cache",
             "refused -bank",
@@ -82,6 +87,8 @@ async fn exactly_what_matches_goes_after_a_look_that_said_so() {
             let done = erase(&store, &clock, &asked).await;
             assert!(done.complete, "{name}: {query}");
             assert_eq!(numbers(&done), numbers(&look), "{name}: {query}");
+            erased += i64::try_from(gone.len()).unwrap();
+            assert_eq!(number(&store, DELETED).await, erased, "{name}: {query}: in the ledger");
             let mut left = before.clone();
             left.retain(|id, _| !gone.contains(id));
             assert_eq!(stored_lines(&store, shop).await, left, "{name}: {query}");
