@@ -3,14 +3,16 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 const CHUNK: usize = 16 * 1024;
+/// Pieces that may be under way in one direction of a connection.
+const WIRE_CHUNKS: usize = 128;
 /// The packet's header, the command's number and the word.
 const LONE_COMMIT_BYTES: usize = 4 + 1 + 6;
 
@@ -34,10 +36,10 @@ struct Faults {
     left: [AtomicI64; 2],
     /// Cuts made by `left`.
     cuts: AtomicUsize,
-    /// Commits whose replies will be swallowed.
-    swallow: AtomicUsize,
+    /// Commits whose replies will be swallowed: a writer's, and those alone in their packet.
+    swallow: [AtomicUsize; 2],
     swallowed: AtomicUsize,
-    /// The next commit is held back, and its connection stalled with it: any commit, or one alone in its packet.
+    /// The next commit is held back, and its connection stalled with it: a writer's, or one alone in its packet.
     stall_at_commit: AtomicBool,
     stall_at_lone_commit: AtomicBool,
     stalled_commits: AtomicUsize,
@@ -62,7 +64,7 @@ impl Proxy {
             stall_new: AtomicBool::new(false),
             left: [AtomicI64::new(i64::MIN), AtomicI64::new(i64::MIN)],
             cuts: AtomicUsize::new(0),
-            swallow: AtomicUsize::new(0),
+            swallow: [AtomicUsize::new(0), AtomicUsize::new(0)],
             swallowed: AtomicUsize::new(0),
             stall_at_commit: AtomicBool::new(false),
             stall_at_lone_commit: AtomicBool::new(false),
@@ -122,7 +124,7 @@ impl Proxy {
         self.faults.stall_new.store(false, Ordering::SeqCst);
     }
 
-    /// The next commit never reaches the database: its connection stalls before it, for good.
+    /// A writer's next commit never reaches the database: its connection stalls before it, for good.
     pub fn stall_at_commit(&self) {
         self.faults.stall_at_commit.store(true, Ordering::SeqCst);
     }
@@ -147,9 +149,14 @@ impl Proxy {
         self.faults.cuts.load(Ordering::SeqCst)
     }
 
-    /// The next `count` commits reach the database, but instead of its answers the connection ends.
+    /// The next `count` commits of writers reach the database, but instead of its answers the connection ends.
     pub fn swallow_commits(&self, count: usize) {
-        self.faults.swallow.store(count, Ordering::SeqCst);
+        self.faults.swallow[0].store(count, Ordering::SeqCst);
+    }
+
+    /// As [`Proxy::swallow_commits`], for commits that come in packets of their own (the fold's).
+    pub fn swallow_lone_commits(&self, count: usize) {
+        self.faults.swallow[1].store(count, Ordering::SeqCst);
     }
 
     /// Commits whose answers were swallowed.
@@ -222,33 +229,48 @@ async fn pass(
     number: u64,
     faults: &Faults,
 ) -> End {
-    let mut chunk = vec![0; CHUNK];
-    let mut stalled = faults.stalled_below.subscribe();
-    loop {
-        let Ok(read @ 1..) = from.read(&mut chunk).await else { return End::Closed };
-        let delay = faults.delay_ms[way as usize].load(Ordering::SeqCst);
-        if delay > 0 {
-            tokio::time::sleep(Duration::from_millis(delay)).await;
+    // What has come waits in line for its own time, as on a long wire: several pieces are under way at once.
+    let (wire, mut arriving) = mpsc::channel::<(Instant, Vec<u8>)>(WIRE_CHUNKS);
+    let reading = async move {
+        let mut chunk = vec![0; CHUNK];
+        while let Ok(read @ 1..) = from.read(&mut chunk).await {
+            if wire.send((Instant::now(), chunk[..read].to_vec())).await.is_err() {
+                break;
+            }
         }
-        if *stalled.borrow_and_update() > number {
-            while stalled.changed().await.is_ok() {}
+        drop(wire);
+        std::future::pending::<()>().await;
+    };
+    let passing = async {
+        let mut stalled = faults.stalled_below.subscribe();
+        while let Some((came, chunk)) = arriving.recv().await {
+            let delay = Duration::from_millis(faults.delay_ms[way as usize].load(Ordering::SeqCst));
+            tokio::time::sleep(delay.saturating_sub(came.elapsed())).await;
+            if *stalled.borrow_and_update() > number {
+                while stalled.changed().await.is_ok() {}
+            }
+            let commits = way == Way::Up && chunk.ends_with(b"COMMIT");
+            let lone = commits && chunk.len() == LONE_COMMIT_BYTES;
+            if (commits && !lone && faults.stall_at_commit.swap(false, Ordering::SeqCst))
+                || (lone && faults.stall_at_lone_commit.swap(false, Ordering::SeqCst))
+            {
+                faults.stalled_commits.fetch_add(1, Ordering::SeqCst);
+                while stalled.changed().await.is_ok() {}
+            }
+            let may_pass = faults.take(way, chunk.len());
+            let swallow = commits && faults.take_swallow(usize::from(lone));
+            if to.write_all(&chunk[..may_pass]).await.is_err() || may_pass < chunk.len() {
+                return End::Closed;
+            }
+            if swallow {
+                return End::Swallow;
+            }
         }
-        let commits = way == Way::Up && chunk[..read].ends_with(b"COMMIT");
-        let lone = commits && read == LONE_COMMIT_BYTES;
-        if (commits && faults.stall_at_commit.swap(false, Ordering::SeqCst))
-            || (lone && faults.stall_at_lone_commit.swap(false, Ordering::SeqCst))
-        {
-            faults.stalled_commits.fetch_add(1, Ordering::SeqCst);
-            while stalled.changed().await.is_ok() {}
-        }
-        let may_pass = faults.take(way, read);
-        let swallow = commits && faults.take_swallow();
-        if to.write_all(&chunk[..may_pass]).await.is_err() || may_pass < read {
-            return End::Closed;
-        }
-        if swallow {
-            return End::Swallow;
-        }
+        End::Closed
+    };
+    tokio::select! {
+        end = passing => end,
+        () = reading => End::Closed,
     }
 }
 
@@ -272,7 +294,9 @@ impl Faults {
         usize::try_from(before).unwrap()
     }
 
-    fn take_swallow(&self) -> bool {
-        self.swallow.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+    fn take_swallow(&self, lone: usize) -> bool {
+        self.swallow[lone]
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+            .is_ok()
     }
 }
