@@ -81,7 +81,6 @@ impl Outcomes {
     }
 
     /// A request has come, of a project if that is known.
-    #[must_use]
     pub fn arrival(&self, project_id: Option<i64>, at: Timestamp) -> Arrival {
         Arrival { outcomes: self.clone(), project_id: project_id.unwrap_or(NO_PROJECT), at, open: true }
     }

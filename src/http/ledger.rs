@@ -1,7 +1,6 @@
 //! `GET /stats/ledger`: what was received and what became of it, by hour of receipt, with both sums and whether they hold.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use poem::http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -53,7 +52,7 @@ pub async fn ledger(call: Call) -> Reply {
     if is_everything {
         let name = |id| call.state.directory.project(&ProjectRef::Id(id));
         shown["projects"] =
-            accounts.projects.iter().map(|(id, one)| project_json(*id, name(*id), one)).collect();
+            accounts.projects.iter().map(|(id, one)| project_json(*id, name(*id).as_deref(), one)).collect();
     }
     Ok(json::reply(StatusCode::OK, &shown))
 }
@@ -115,10 +114,10 @@ fn shown(accounts: &Accounts, from: i64, to: i64) -> Value {
     })
 }
 
-fn project_json(id: i64, project: Option<Arc<Project>>, account: &Account) -> Value {
+fn project_json(id: i64, project: Option<&Project>, account: &Account) -> Value {
     let mut shown = account_json(account);
     shown["project_id"] = json!(id);
-    shown["project"] = json!(project.as_ref().map(|project| project.slug.as_str()));
+    shown["project"] = json!(project.map(|project| project.slug.as_str()));
     shown["balanced"] = json!(account.is_balanced());
     shown
 }
