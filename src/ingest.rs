@@ -84,6 +84,8 @@ pub struct Receipt {
     pub received: u32,
     /// Events stored, now or before.
     pub accepted: u32,
+    /// Of those, events that are in quarantine.
+    pub quarantined: u32,
     /// Events refused for themselves.
     pub rejected: Vec<Rejection>,
     /// The batch was stored before.
@@ -187,13 +189,15 @@ impl Ingest {
             Ok(WriteOutcome::Duplicate { received, accepted, in_spool }) => {
                 self.outcomes.duplicate(acceptable);
                 let stored = if in_spool { StoredIn::Spool } else { StoredIn::Database };
-                Ok(Receipt { received, accepted, rejected, duplicate: true, stored })
+                Ok(Receipt { received, accepted, quarantined: 0, rejected, duplicate: true, stored })
             }
             Ok(outcome) => {
                 self.outcomes.accepted(acceptable);
                 let in_spool = outcome == WriteOutcome::Spooled;
                 let stored = if in_spool { StoredIn::Spool } else { StoredIn::Database };
-                Ok(Receipt { received, accepted: acceptable, rejected, duplicate: false, stored })
+                let quarantined = if let WriteOutcome::Quarantined(events) = outcome { events } else { 0 };
+                let accepted = acceptable;
+                Ok(Receipt { received, accepted, quarantined, rejected, duplicate: false, stored })
             }
             Err(error) => {
                 self.outcomes.not_stored(acceptable, &error);
@@ -271,7 +275,6 @@ async fn wait_for(
 ) -> Result<WriteOutcome, ApiError> {
     match tokio::time::timeout_at(answer_by, outcome).await {
         Ok(Ok(WriteOutcome::Conflict)) => Err(ApiError::IdempotencyConflict),
-        Ok(Ok(WriteOutcome::Refused)) => Err(ApiError::Internal),
         Ok(Ok(WriteOutcome::Unavailable) | Err(_)) | Err(_) => {
             Err(ApiError::StorageUnavailable(STORAGE_RETRY))
         }

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::plan::{Known, Plan, plan, rewritten_id};
+use super::plan::{Known, Plan, ids_of, plan};
 use super::{Spool, SpoolState};
 use crate::fold::FoldMailbox;
 use crate::key::KeyDirectory;
-use crate::store::{DatabaseStatus, FoundGroup, SpooledGroup, Store, StoreError};
+use crate::quarantine::{Quarantine, Through};
+use crate::store::{CommitError, DatabaseStatus, FoundGroup, SpooledGroup, Store, StoreError};
 
 /// How often it looks whether there is something to do.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -23,8 +24,12 @@ const OPEN_EVERY: Duration = Duration::from_secs(1);
 const FAILURES: u32 = 4;
 /// Pause after a step that failed.
 const FAILED_PAUSE: Duration = Duration::from_millis(500);
-/// Groups that were refused are tried again this often.
-const HELD_EVERY: Duration = Duration::from_hours(1);
+/// Groups that can neither be stored nor quarantined are tried again after this; the pause doubles …
+const HELD_FIRST: Duration = Duration::from_mins(1);
+/// … up to this.
+const HELD_MAX: Duration = Duration::from_hours(1);
+/// Longest the events that the database refuses are looked for in one group; it is held back then.
+const SIFT_TIME: Duration = Duration::from_mins(2);
 /// Groups one step takes at most.
 const STEP_GROUPS: usize = 128;
 /// Batches one step takes at most, unless one group alone has more.
@@ -38,6 +43,8 @@ pub struct Drain {
     store: Store,
     mailbox: Arc<FoldMailbox>,
     directory: Arc<KeyDirectory>,
+    quarantine: Quarantine,
+    held_pause: Duration,
     /// After a refusal groups go singly, so that only the bad one is held back.
     singly: bool,
     complained: Option<String>,
@@ -52,10 +59,18 @@ enum Step {
 }
 
 impl Drain {
-    /// A drain of `spool` into `store`; `directory` is given the projects and keys last known, at the start.
+    /// A drain of `spool` into `store`, what that refuses into `quarantine`; `directory` is given the projects and keys
+    /// last known, at the start.
     #[must_use]
-    pub fn new(spool: Spool, store: Store, mailbox: Arc<FoldMailbox>, directory: Arc<KeyDirectory>) -> Self {
-        Self { spool, store, mailbox, directory, singly: false, complained: None }
+    pub fn new(
+        spool: Spool,
+        store: Store,
+        mailbox: Arc<FoldMailbox>,
+        directory: Arc<KeyDirectory>,
+        quarantine: Quarantine,
+    ) -> Self {
+        let held_pause = HELD_FIRST;
+        Self { spool, store, mailbox, directory, quarantine, held_pause, singly: false, complained: None }
     }
 
     /// Works until `stop`. From `hurry` on, when the service is stopping, it doesn't rest.
@@ -90,9 +105,11 @@ impl Drain {
                 }
                 continue;
             }
-            if tried_held.elapsed() > HELD_EVERY {
-                tried_held = Instant::now();
+            if self.spool.depth().held == 0 {
+                (tried_held, self.held_pause) = (Instant::now(), HELD_FIRST);
+            } else if tried_held.elapsed() > self.held_pause {
                 self.try_held_again().await;
+                (tried_held, self.held_pause) = (Instant::now(), (self.held_pause * 2).min(HELD_MAX));
             }
             let since = Instant::now();
             let rest = match self.step().await {
@@ -159,20 +176,24 @@ impl Drain {
                 Ok(Step::Moved)
             }
             // Somebody stored one of the batches meanwhile: the next step sees it.
-            Err(StoreError::Duplicate(_) | StoreError::Conflict(_)) => Ok(Step::Moved),
-            Err(StoreError::Refused(why)) if groups.len() > 1 => {
-                tracing::warn!(why, "the database refuses something in the spool: looking for it");
-                self.singly = true;
+            Err(
+                CommitError::BatchIdTaken
+                | CommitError::BlockIdTaken
+                | CommitError::Store(StoreError::Duplicate(_) | StoreError::Conflict(_)),
+            ) => Ok(Step::Moved),
+            Err(CommitError::BlockRefused(why) | CommitError::Store(StoreError::Refused(why))) => {
+                if groups.len() > 1 {
+                    tracing::warn!(why, "the database refuses something in the spool: looking for it");
+                    self.singly = true;
+                } else {
+                    tracing::error!(why, group = first, "a group the database refuses is held in the spool");
+                    self.spool.0.store.writer().await?.hold_spooled(Some(first)).await?;
+                    self.spool.recount().await?;
+                    self.singly = false;
+                }
                 Ok(Step::Moved)
             }
-            Err(StoreError::Refused(why)) => {
-                tracing::error!(why, group = first, "the database refuses a group: it is held in the spool");
-                self.spool.0.store.writer().await?.hold_spooled(Some(first)).await?;
-                self.spool.recount().await?;
-                self.singly = false;
-                Ok(Step::Moved)
-            }
-            Err(error) => Err(error),
+            Err(CommitError::Store(error)) => Err(error),
         }
     }
 
@@ -206,25 +227,52 @@ impl Drain {
         Ok(groups)
     }
 
-    async fn move_groups(&self, groups: &[SpooledGroup]) -> Result<(), StoreError> {
+    async fn move_groups(&self, groups: &[SpooledGroup]) -> Result<(), CommitError> {
         let known = self.ask(groups).await?;
         let blocks = self.read_blocks(groups).await?;
         let owned = groups.to_vec();
         let planned = tokio::task::spawn_blocking(move || plan(&owned, blocks, &known)).await;
-        let planned = planned.map_err(|error| StoreError::Corrupt(format!("planning failed: {error}")))?;
-        let Plan { blocks, batches, expired, counted } = planned;
-        if !blocks.is_empty() {
-            self.store.work().await?.commit_drained(&blocks, &batches, &expired).await?;
+        let mut plan = planned.map_err(|error| StoreError::Corrupt(format!("planning failed: {error}")))?;
+        if !plan.blocks.is_empty() {
+            self.store_planned(&mut plan, groups.len() == 1).await?;
             self.mailbox.look_for_orphans();
         }
         let mut session = self.spool.0.store.writer().await?;
         session.delete_spooled(groups).await?;
         drop(session);
-        self.spool.0.counters.add(&counted);
-        if counted.damaged > 0 {
-            tracing::error!(events = counted.damaged, "events of the spool are damaged and lost");
+        self.spool.0.counters.add(&plan.counted);
+        if plan.counted.damaged > 0 {
+            tracing::error!(events = plan.counted.damaged, "events of the spool are damaged and lost");
         }
-        self.spool.recount().await
+        Ok(self.spool.recount().await?)
+    }
+
+    /// Commits a plan; where it is that of one group alone, without the events the database refuses for themselves.
+    async fn store_planned(&self, plan: &mut Plan, alone: bool) -> Result<(), CommitError> {
+        let Plan { blocks, batches, expired, counted } = plan;
+        let mut session = self.store.work().await?;
+        let stored = session.commit_drained(blocks, batches, expired, &[]).await;
+        drop(session);
+        match stored {
+            Ok(()) => {
+                self.quarantine.note_committed(counted.drained, &[]);
+                return Ok(());
+            }
+            Err(CommitError::BlockRefused(why)) if alone => {
+                tracing::debug!(why, "looking for the events that the database refuses");
+            }
+            Err(error) => return Err(error),
+        }
+        let sifted = self.quarantine.sift(blocks, Through::Work, Instant::now() + SIFT_TIME).await?;
+        if !sifted.left.is_empty() {
+            let why = self.quarantine.trouble().unwrap_or_default();
+            return Err(CommitError::BlockRefused(why));
+        }
+        let mut session = self.store.work().await?;
+        session.commit_drained(&sifted.good, batches, expired, &sifted.bad).await?;
+        counted.drained = counted.drained.saturating_sub(sifted.bad.len() as u64);
+        self.quarantine.note_committed(counted.drained, &sifted.bad);
+        Ok(())
     }
 
     /// What the database knows of these groups.
@@ -236,7 +284,7 @@ impl Drain {
         let blocks: Vec<_> = groups
             .iter()
             .flat_map(|group| &group.blocks)
-            .flat_map(|block| [block.id, rewritten_id(block.id)].map(|id| (block.project_id, id)))
+            .flat_map(|block| ids_of(block.id).map(|id| (block.project_id, id)))
             .collect();
         let mut session = self.store.work().await?;
         Ok(Known {

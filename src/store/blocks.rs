@@ -9,6 +9,7 @@ use super::STATEMENT_TIMEOUT;
 use super::batches::BatchKey;
 use super::connection::Connection;
 use super::error::StoreError;
+use super::quarantine::QuarantinedEvent;
 use super::value::Value;
 use crate::block::Block;
 use crate::block::counts::encode_counts;
@@ -50,6 +51,8 @@ pub enum CommitError {
     BlockIdTaken,
     /// A batch id is taken: look which, and leave those batches out.
     BatchIdTaken,
+    /// The database refuses a block for itself, in these words: something in it may be what it doesn't take.
+    BlockRefused(String),
     /// Anything else.
     Store(StoreError),
 }
@@ -74,8 +77,9 @@ pub(super) fn hex_literal(bytes: &[u8]) -> String {
 }
 
 impl Connection {
-    /// Stores blocks and batch ids and notes the blocks as unfolded, in one transaction and two round trips.
-    /// `expired` ids are removed first: rows found earlier whose time had run out.
+    /// Stores blocks and batch ids and notes the blocks as unfolded, in one transaction and two round trips, and puts
+    /// what the database doesn't take of those batches into quarantine with them. `expired` ids are removed first: rows
+    /// found earlier whose time had run out.
     ///
     /// # Errors
     /// [`CommitError`]; after anything but an ambiguous failure nothing was stored.
@@ -84,6 +88,7 @@ impl Connection {
         blocks: &[Block],
         batches: &[NewBatch],
         expired: &[BatchKey],
+        quarantined: &[QuarantinedEvent],
     ) -> Result<(), CommitError> {
         self.begin_group(STATEMENT_TIMEOUT).await?;
         match self.insert_blocks(blocks).await {
@@ -91,8 +96,14 @@ impl Connection {
                 self.rollback(STATEMENT_TIMEOUT).await?;
                 return Err(CommitError::BlockIdTaken);
             }
+            Err(StoreError::Refused(why)) => {
+                // A trigger of SQLite may have done so already: then this fails and the pool closes the connection.
+                let _ = self.rollback(STATEMENT_TIMEOUT).await;
+                return Err(CommitError::BlockRefused(why));
+            }
             done => done?,
         }
+        self.insert_quarantined(quarantined).await?;
         let (packet, batch_statement) = commit_packet(blocks, batches, expired);
         match self.packet_commit(packet, STATEMENT_TIMEOUT).await {
             Ok(()) => Ok(()),

@@ -202,7 +202,13 @@ impl Store {
         let mut session = self.work().await?;
         // Again, in case the hiding was cut off after its first statement.
         delete_keys(&mut session, id).await?;
-        for (table, key) in [("blocks", "id"), ("issues", "fingerprint"), ("counts", "series")] {
+        let tables = [
+            ("blocks", "id"),
+            ("issues", "fingerprint"),
+            ("counts", "series"),
+            ("quarantine", "received_at"),
+        ];
+        for (table, key) in tables {
             if delete_slice(&mut session, table, key, id).await? {
                 return Ok(true);
             }

@@ -79,8 +79,8 @@ pub enum WriteOutcome {
     Conflict,
     /// Neither the database nor the spool can take it now; it may be sent again under the same id.
     Unavailable,
-    /// The database refuses this batch for itself.
-    Refused,
+    /// Committed now, but for so many of its events: the database refuses those, and they are in quarantine.
+    Quarantined(u32),
 }
 
 /// Whether events of a level make issues.
