@@ -82,7 +82,9 @@ pub async fn healthz(call: Call) -> Reply {
 pub async fn readyz(call: Call) -> Reply {
     let mut findings = call.state.health.findings();
     let quarantine = &call.state.quarantine;
-    findings.insert("quarantine", quarantine.trouble());
+    if let Some(trouble) = quarantine.trouble() {
+        findings.insert("quarantine", Some(trouble));
+    }
     let ready = findings.values().all(Option::is_none);
     let for_admin = guard::is_admin(&call.state, &call.request);
     let checks: Map<String, Value> = findings

@@ -87,6 +87,12 @@ impl Quarantine {
 }
 
 impl Sifted {
+    /// Whether the database took each of these blocks, as it was.
+    #[must_use]
+    pub fn is_unchanged(&self, blocks: &[Block]) -> bool {
+        self.left.is_empty() && self.bad.is_empty() && self.good.len() == blocks.len()
+    }
+
     fn leave_bad(&mut self) {
         self.left.extend(self.bad.iter().map(|event| event.id.batch));
     }

@@ -63,6 +63,8 @@ struct Attempt {
     packed: Packed,
     /// Events of the group that the database refuses: they are not in the blocks.
     bad: Vec<QuarantinedEvent>,
+    /// These blocks were refused together, and taken one by one.
+    unchanged: bool,
     expired: Vec<BatchKey>,
     /// An earlier attempt with these very blocks may have been committed.
     ambiguous: bool,

@@ -79,6 +79,42 @@ async fn kills_in_the_middle_of_sifting_lose_and_double_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_kill_between_two_trials_leaves_nothing_behind() {
+    let Some(rig) = Rig::spooling(&[]).await else { return };
+    let mut dice = Dice::new("between trials");
+    let mut instance = rig.start_ready().await;
+    let project = instance.client.project("between").await;
+    // Each trial that ends in a refusal takes a while; two halves of such a batch are good.
+    let trigger = "CREATE TRIGGER tekno.poison BEFORE INSERT ON tekno.blocks FOR EACH ROW \
+                   IF LOCATE('-53\"', UNCOMPRESS(NEW.body)) > 0 THEN BEGIN DECLARE waited INT; \
+                   SET waited = SLEEP(0.2); SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'poison'; END; END IF";
+    rig.private().sql(trigger).await;
+    let batch = std::sync::Arc::new(Batch::new("bad", 60, 10, &mut dice));
+    let sending = {
+        let (client, project, batch) = (instance.client.clone(), project.clone(), batch.clone());
+        tokio::spawn(async move { send(&client, &project, &batch).await })
+    };
+    let refusing = "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep'";
+    for _ in 0..3 {
+        until("a trial is under way", PATIENCE, async || rig.numbers(refusing).await == [1]).await;
+        until("it is refused", PATIENCE, async || rig.numbers(refusing).await == [0]).await;
+    }
+    instance.process.kill();
+    assert_eq!(sending.await.unwrap(), Answer::Lost);
+    instance = rig.start_ready().await;
+    for table in ["blocks", "batches", "quarantine", "unfolded"] {
+        let count = format!("SELECT COUNT(*) FROM {table}");
+        until("the server has given up the transaction", PATIENCE, async || rig.numbers(&count).await == [0])
+            .await;
+    }
+    let answer = send(&instance.client, &project, &batch).await;
+    let Answer::Status(200, body, ..) = answer else { panic!("{answer:?}") };
+    assert_eq!(body["duplicate"], false, "{body}");
+    drained(&instance.client).await;
+    assert_eq!((events_stored(&rig, &project).await, quarantined(&rig).await), (59, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn kills_while_the_spool_is_sifted_lose_and_double_nothing() {
     let Some(rig) = Rig::spooling(&[]).await else { return };
     let mut dice = Dice::new("drain sifting kills");

@@ -26,7 +26,12 @@ impl WriterSlot {
             step => return step,
         };
         match self.quarantine.sift(&attempt.packed.blocks, Through::Writer, until).await {
+            // Each by itself is taken. It may have been a whim; but the same once more won't end otherwise.
+            Ok(sifted) if sifted.is_unchanged(&attempt.packed.blocks) && attempt.unchanged => {
+                self.leave(group, attempt, &StoreError::Refused(why))
+            }
             Ok(sifted) if sifted.left.is_empty() => {
+                attempt.unchanged = sifted.is_unchanged(&attempt.packed.blocks);
                 let whole: HashSet<_> = sifted.good.iter().map(|block| block.header.id).collect();
                 // What blocks add that had to be cut is read back from them.
                 attempt.packed.pieces.retain(|piece| whole.contains(&piece.block.block_id));
