@@ -45,8 +45,8 @@ pub struct Drain {
     directory: Arc<KeyDirectory>,
     quarantine: Quarantine,
     held_pause: Duration,
-    /// After a refusal groups go singly, so that only the bad one is held back.
-    singly: bool,
+    /// Groups of the next step at most: fewer after a refusal, so that the bad one is found, and more after each success.
+    most_groups: usize,
     complained: Option<String>,
 }
 
@@ -69,8 +69,8 @@ impl Drain {
         directory: Arc<KeyDirectory>,
         quarantine: Quarantine,
     ) -> Self {
-        let held_pause = HELD_FIRST;
-        Self { spool, store, mailbox, directory, quarantine, held_pause, singly: false, complained: None }
+        let (held_pause, most_groups) = (HELD_FIRST, STEP_GROUPS);
+        Self { spool, store, mailbox, directory, quarantine, held_pause, most_groups, complained: None }
     }
 
     /// Works until `stop`. From `hurry` on, when the service is stopping, it doesn't rest.
@@ -172,7 +172,7 @@ impl Drain {
         let Some(first) = groups.first().map(|group| group.number) else { return Ok(Step::Idle) };
         match self.move_groups(&groups).await {
             Ok(()) => {
-                self.singly = false;
+                self.most_groups = (self.most_groups * 2).min(STEP_GROUPS);
                 Ok(Step::Moved)
             }
             // Somebody stored one of the batches meanwhile: the next step sees it.
@@ -183,13 +183,12 @@ impl Drain {
             ) => Ok(Step::Moved),
             Err(CommitError::BlockRefused(why) | CommitError::Store(StoreError::Refused(why))) => {
                 if groups.len() > 1 {
-                    tracing::warn!(why, "the database refuses something in the spool: looking for it");
-                    self.singly = true;
+                    tracing::info!(why, "the database refuses something in the spool: looking for it");
+                    self.most_groups = groups.len() / 8 + 1;
                 } else {
                     tracing::error!(why, group = first, "a group the database refuses is held in the spool");
                     self.spool.0.store.writer().await?.hold_spooled(Some(first)).await?;
                     self.spool.recount().await?;
-                    self.singly = false;
                 }
                 Ok(Step::Moved)
             }
@@ -199,7 +198,7 @@ impl Drain {
 
     /// The oldest groups, as many as a step takes; damaged ones are dropped on the way, and counted.
     async fn next_groups(&self) -> Result<Vec<SpooledGroup>, StoreError> {
-        let limit = if self.singly { 1 } else { STEP_GROUPS };
+        let limit = self.most_groups;
         let mut session = self.spool.0.store.writer().await?;
         let (mut groups, mut batches, mut events) = (Vec::new(), 0, 0);
         for found in session.spooled_groups(limit).await? {

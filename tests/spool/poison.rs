@@ -61,7 +61,8 @@ async fn killed_while_sifting(rig: &Rig, what: &str, pauses: &[u64]) {
         load.acknowledged_more(300, PATIENCE).await;
     }
     load.stop().await;
-    drained(&instance.client).await;
+    instance.client.ready(PATIENCE).await;
+    until("the spool is drained", 4 * PATIENCE, async || depth(&instance.client).await["blocks"] == 0).await;
     let bad = quarantined(rig).await;
     assert!(bad > 0, "nothing was refused");
     let both = "SELECT COUNT(*) FROM quarantine WHERE EXISTS (SELECT 1 FROM blocks WHERE LOCATE('-7\"', UNCOMPRESS(blocks.body)) > 0)";
@@ -125,7 +126,7 @@ async fn kills_while_the_spool_is_sifted_lose_and_double_nothing() {
     rig.proxy().refuse();
     away(&instance.client).await;
     refuse(&rig, "-7\"").await;
-    load.acknowledged_more(1_500, PATIENCE).await;
+    load.acknowledged_more(1_000, PATIENCE).await;
     load.stop().await;
     rig.proxy().listen().await;
     for _ in 0..4 {
@@ -133,7 +134,10 @@ async fn kills_while_the_spool_is_sifted_lose_and_double_nothing() {
         instance.process.kill();
         instance = rig.start().await;
     }
-    drained(&instance.client).await;
+    until("the spool is drained", 4 * PATIENCE, async || {
+        instance.client.database().await == "connected" && depth(&instance.client).await["blocks"] == 0
+    })
+    .await;
     assert!(quarantined(&rig).await > 0, "nothing was refused");
     allow(&rig).await;
     retry_all(&instance.client).await;
