@@ -84,6 +84,8 @@ pub struct Receipt {
     pub received: u32,
     /// Events stored, now or before.
     pub accepted: u32,
+    /// Of those, events that are in quarantine.
+    pub quarantined: u32,
     /// Events refused for themselves.
     pub rejected: Vec<Rejection>,
     /// The batch was stored before.
@@ -208,11 +210,14 @@ impl Ingest {
         let stored_in = |in_spool| if in_spool { StoredIn::Spool } else { StoredIn::Database };
         match wait_for(outcome, answer_by).await? {
             WriteOutcome::Duplicate { received, accepted, in_spool } => {
-                Ok(Receipt { received, accepted, rejected, duplicate: true, stored: stored_in(in_spool) })
+                let stored = stored_in(in_spool);
+                Ok(Receipt { received, accepted, quarantined: 0, rejected, duplicate: true, stored })
             }
             outcome => {
                 let stored = stored_in(outcome == WriteOutcome::Spooled);
-                Ok(Receipt { received, accepted: acceptable, rejected, duplicate: false, stored })
+                let quarantined = if let WriteOutcome::Quarantined(events) = outcome { events } else { 0 };
+                let accepted = acceptable;
+                Ok(Receipt { received, accepted, quarantined, rejected, duplicate: false, stored })
             }
         }
     }
@@ -286,7 +291,6 @@ async fn wait_for(
 ) -> Result<WriteOutcome, ApiError> {
     match tokio::time::timeout_at(answer_by, outcome).await {
         Ok(Ok(WriteOutcome::Conflict)) => Err(ApiError::IdempotencyConflict),
-        Ok(Ok(WriteOutcome::Refused)) => Err(ApiError::Internal),
         Ok(Ok(WriteOutcome::Unavailable) | Err(_)) | Err(_) => {
             Err(ApiError::StorageUnavailable(STORAGE_RETRY))
         }

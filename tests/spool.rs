@@ -29,6 +29,8 @@ mod file;
 mod kills;
 #[path = "spool/outage.rs"]
 mod outage;
+#[path = "spool/poison.rs"]
+mod poison;
 #[path = "spool/silent.rs"]
 mod silent;
 #[path = "spool/watch.rs"]
