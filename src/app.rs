@@ -75,7 +75,9 @@ impl App {
             "This version",
             version,
         );
+        let (maintenance, maintainer) = maintainer(store.clone(), clock.clone());
         registry.register_collector(Box::new(Gauges {
+            maintenance: maintenance.progress().clone(),
             store: store.clone(),
             queue: queue.clone(),
             connections: listener.gauges(),
@@ -91,7 +93,6 @@ impl App {
             spool.counters().register(&mut registry);
         }
         let (removals, remover) = remover(store.clone(), clock.clone());
-        let (maintenance, maintainer) = maintainer(store.clone(), clock.clone());
         let state = Arc::new(AppState::new(Parts {
             config: Arc::new(config),
             health: Arc::new(Health::new(clock.now(), store.clone())),

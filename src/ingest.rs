@@ -168,10 +168,7 @@ impl Ingest {
         };
         let (prepared, body_room) = match prepared.await {
             Ok(prepared) => prepared,
-            Err(error) => {
-                arrival.refused(&error);
-                return Err(error);
-            }
+            Err(error) => return arrival.end_with(error),
         };
         let Prepared { received, rejected, acceptable, content } = prepared;
         let read = arrival.read(received, acceptable, rejected.iter().map(|one| one.code).collect());
@@ -201,10 +198,7 @@ impl Ingest {
         };
         let outcome = match queued.await {
             Ok(outcome) => outcome,
-            Err((read, error)) => {
-                read.not_stored(&error);
-                return Err(error);
-            }
+            Err((read, error)) => return read.end_with(error),
         };
         // From here on the writer counts what becomes of it, whoever waits.
         let stored_in = |in_spool| if in_spool { StoredIn::Spool } else { StoredIn::Database };

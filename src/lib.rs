@@ -20,6 +20,7 @@
 //! [`app`] builds all of it from a [`config::Config`] and stops it in order.
 
 pub mod app;
+pub mod audit;
 pub mod block;
 pub mod cli;
 pub mod clock;

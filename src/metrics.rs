@@ -9,6 +9,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::clock::Clock;
 use crate::limit::Limiter;
+use crate::maintenance::Progress;
 use crate::memory::Budget;
 use crate::quarantine::Quarantine;
 use crate::server::ConnectionGauges;
@@ -35,6 +36,8 @@ pub struct Gauges {
     pub spool: Option<Spool>,
     /// Events the database refused.
     pub quarantine: Quarantine,
+    /// What maintenance came to.
+    pub maintenance: Progress,
     /// For the age of the oldest in the spool.
     pub clock: Clock,
 }
@@ -97,7 +100,15 @@ impl Collector for Gauges {
             let kind = gauge.metric_type();
             gauge.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
         }
-        let counters: [(&str, &str, u64); 3] = [
+        let compacted = self.maintenance.totals();
+        let counters: [(&str, &str, u64); 6] = [
+            ("tekno_compaction_merged_blocks", "Blocks merged into larger ones", compacted.merged_blocks),
+            (
+                "tekno_compaction_recompressed_blocks",
+                "Blocks compressed harder",
+                compacted.recompressed_blocks,
+            ),
+            ("tekno_compaction_saved_bytes", "Bytes of blocks saved by both", compacted.bytes_saved),
             ("tekno_connections_accepted", "Connections accepted", self.connections.accepted()),
             ("tekno_connections_refused", "Connections over one address's share", self.connections.refused()),
             ("tekno_accept_errors", "Failures to accept", self.connections.accept_errors()),

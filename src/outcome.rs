@@ -153,6 +153,15 @@ impl Arrival {
         self.close(error.code());
     }
 
+    /// It is refused, and its answer says so.
+    ///
+    /// # Errors
+    /// That error, always.
+    pub fn end_with<T>(self, error: ApiError) -> Result<T, ApiError> {
+        self.refused(&error);
+        Err(error)
+    }
+
     /// Somebody else counts it from here on.
     pub fn passed(mut self) {
         self.open = false;
@@ -237,6 +246,15 @@ impl ReadBatch {
             _ => Kind::Refused,
         };
         self.end(Entry::with(kind, error.code()));
+    }
+
+    /// The same, and its answer says so.
+    ///
+    /// # Errors
+    /// That error, always.
+    pub fn end_with<T>(self, error: ApiError) -> Result<T, ApiError> {
+        self.not_stored(&error);
+        Err(error)
     }
 
     fn end(&mut self, outcome: Entry) {

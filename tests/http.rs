@@ -4,6 +4,8 @@
 
 #[path = "http/access.rs"]
 mod access;
+#[path = "http/audit.rs"]
+mod audit;
 #[path = "http/captured.rs"]
 mod captured;
 #[path = "http/captured_log.rs"]

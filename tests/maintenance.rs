@@ -311,6 +311,38 @@ async fn of_two_instances_one_maintains_and_the_other_is_told_who() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_waits_behind_another_run_is_never_told_that_runs_sums() {
+    let database = TestDatabase::sqlite();
+    let store = database.store().await;
+    let writer = Writer::start(&store);
+    let shop = project(&store, "shop", 1).await;
+    filled(&store, &writer, shop).await;
+    writer.hand.advance(3 * DAY_MS);
+    let (asking, maintainer) = maintainer(store.clone(), writer.clock.clone());
+    let asking = asking.answering_within(Duration::ZERO);
+    assert_eq!(asking.maintain(None).await.unwrap(), Ran::Waiting, "nobody has begun");
+    let quit = CancellationToken::new();
+    // The first request holds the database and with it its run, so that the second one waits.
+    let hold = store.work().await.unwrap();
+    let running = tokio::spawn(maintainer.run(quit.clone()));
+    let project_id = Some(shop);
+    let purge = Purge { project_id, older_than: Some(Timestamp::from_millis(0)), dry_run: false };
+    assert_eq!(asking.purge(purge, None).await.unwrap(), Ran::Waiting);
+    drop(hold);
+    let since = std::time::Instant::now();
+    while asking.progress().last_purge().is_none() {
+        assert!(since.elapsed() < Duration::from_secs(30), "it is done all the same");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let (purged, finished) = (asking.progress().last_purge().unwrap(), asking.progress().last().unwrap());
+    assert_eq!(purged.report.purged.blocks, 0, "its own sums");
+    assert!(finished.1.purged.blocks > 50, "and not these");
+    quit.cancel();
+    running.await.unwrap();
+    writer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_stops_between_two_slices_when_asked_to() {
     let database = TestDatabase::sqlite();
     let store = database.store().await;

@@ -27,6 +27,8 @@ mod drained;
 mod file;
 #[path = "spool/kills.rs"]
 mod kills;
+#[path = "spool/merged.rs"]
+mod merged;
 #[path = "spool/outage.rs"]
 mod outage;
 #[path = "spool/poison.rs"]

@@ -39,6 +39,13 @@ impl CompressionLevel {
             Self::Compact => 6,
         }
     }
+
+    const fn codec(self) -> Codec {
+        match self {
+            Self::Ingest => Codec::Zlib,
+            Self::Compact => Codec::ZlibCompact,
+        }
+    }
 }
 
 /// Encodes one batch's accepted events, in the order they are pushed.
@@ -224,7 +231,7 @@ impl BlockEncoder {
             event_count: summary.events,
             raw_bytes: length(&self.raw),
             stored_bytes: length(&self.packed),
-            codec: Codec::Zlib,
+            codec: level.codec(),
             counts: summary.counts,
             id_filter,
             text_filter,

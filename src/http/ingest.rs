@@ -48,10 +48,7 @@ pub async fn post_log(mut call: Call) -> Reply {
     };
     let (verified, project, encoding) = match known.await {
         Ok(known) => known,
-        Err(error) => {
-            arrival.refused(&error);
-            return Err(error);
-        }
+        Err(error) => return arrival.end_with(error),
     };
     arrival.passed();
     let keys = BatchKeys::of(&verified, state.clock.now());

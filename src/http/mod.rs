@@ -8,6 +8,7 @@
 pub mod adapter;
 pub mod admin;
 pub mod assets;
+pub mod audit;
 pub mod body;
 pub mod client_address;
 pub mod cors;
@@ -79,6 +80,7 @@ pub fn routes() -> Vec<RouteSpec> {
         RouteSpec::new(POST, "/admin/quarantine/retry", Admin, quarantine::retry_many),
         RouteSpec::new(POST, "/admin/quarantine/:id/retry", Admin, quarantine::retry),
         RouteSpec::new(DELETE, "/admin/quarantine/:id", Admin, quarantine::delete),
+        RouteSpec::new(GET, "/admin/audit", Admin, audit::list),
         // Sessions: each handler checks what it is given
         RouteSpec::new(GET, "/session", Public, session::status),
         RouteSpec::new(POST, "/session", Public, session::sign_in),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::plan::{Known, Plan, ids_of, plan};
+use super::traces::merged_batches;
 use super::{Spool, SpoolState};
 use crate::fold::FoldMailbox;
 use crate::key::KeyDirectory;
@@ -291,6 +292,7 @@ impl Drain {
             senders: session.active_senders(&projects).await?,
             batches: self.store.find_batches(&mut session, &keys).await?,
             blocks: session.stored_blocks(&blocks).await?,
+            merged: merged_batches(&mut session, groups).await?,
         })
     }
 

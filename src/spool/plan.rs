@@ -27,6 +27,8 @@ pub(super) struct Known {
     pub batches: Vec<StoredBatch>,
     /// Those of the groups' blocks, as they are or as they would be rewritten, that are stored.
     pub blocks: HashSet<Uuid>,
+    /// Those of the groups' batches that have events in blocks that were merged.
+    pub merged: HashSet<BatchId>,
 }
 
 /// What goes into the database.
@@ -85,7 +87,8 @@ impl Planner<'_> {
         let known = self.known;
         let is_there = |id: &Uuid| ids_of(*id).iter().any(|id| known.blocks.contains(id));
         // A group is taken over as a whole: one of its blocks tells of all.
-        let was_taken = group.blocks.iter().any(|block| is_there(&block.id));
+        let was_taken = group.blocks.iter().any(|block| is_there(&block.id))
+            || group.batches.iter().any(|batch| known.merged.contains(&batch.batch));
         let mut fates = HashMap::with_capacity(group.batches.len());
         for batch in &group.batches {
             let fate = if was_taken { Fate::StoredByUs } else { self.fate(batch) };

@@ -162,6 +162,15 @@ fn of_two_batches_that_had_an_id_one_after_the_other_the_later_keeps_it() {
 }
 
 #[test]
+fn a_group_whose_events_are_in_a_merged_block_is_stored_already() {
+    let (first, second) = (batch(0, 1, 1), batch(5, 2, 2));
+    let mut known = everybody();
+    known.merged.insert(second.0.batch);
+    let plan = planned(&[group(1, &[first, second])], &known);
+    assert_eq!((plan.blocks.len(), plan.batches.len(), plan.counted.stored_before), (0, 0, 4));
+}
+
+#[test]
 fn who_has_gone_is_dropped_and_counted_by_why() {
     let group = group(1, &[batch(0, 1, 1)]);
     let mut known = everybody();

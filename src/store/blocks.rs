@@ -66,7 +66,8 @@ impl From<StoreError> for CommitError {
 }
 
 /// The least `UUIDv7` of a time: ids made before it are smaller.
-pub(super) fn least_id(at: Timestamp) -> Uuid {
+#[must_use]
+pub fn least_id(at: Timestamp) -> Uuid {
     let millis = u64::try_from(at.as_millis()).unwrap_or(0);
     let mut bytes = [0; 16];
     bytes[..6].copy_from_slice(&millis.to_be_bytes()[2..]);

@@ -4,6 +4,7 @@
 //! are bounded; a connection that did not answer in time is dropped, never used again.
 
 mod api_keys;
+mod audit_log;
 mod batches;
 mod blocks;
 mod connection;
@@ -22,6 +23,7 @@ mod pool;
 mod projects;
 mod quarantine;
 mod refusal;
+mod rewrite;
 mod salvage;
 mod settings;
 mod snapshot;
@@ -40,8 +42,9 @@ use std::time::Duration;
 use crate::config::Config;
 
 pub use api_keys::{MAX_KEYS, NewKey};
+pub use audit_log::AuditRow;
 pub use batches::{BATCH_KEY_BYTES, BatchKey, StoredBatch};
-pub use blocks::{CommitError, NewBatch};
+pub use blocks::{CommitError, NewBatch, least_id};
 pub use connection::{Connection, PacketError, Target};
 pub use counts::{CountAges, CountsWidened, SeriesSpan};
 pub use dialect::Dialect;
@@ -55,6 +58,7 @@ pub use pool::{Pool, Session};
 pub use projects::{MAX_PROJECTS, NewProject, ProjectChange, ProjectError};
 pub use quarantine::{QuarantineSum, QuarantinedEvent};
 pub use refusal::{Refusal, RefusalKind};
+pub use rewrite::{BlockSketch, Replaced, Replacement, StoredBody};
 pub use salvage::Salvaged;
 pub use settings::LeaseHolder;
 pub use snapshot::Snapshot;

@@ -213,6 +213,7 @@ impl Store {
             }
         }
         session.execute("DELETE FROM unfolded WHERE project_id = ?", &[id.into()], STATEMENT_TIMEOUT).await?;
+        session.forget_compacted(id).await?;
         delete_batches(&mut session, id).await
     }
 

@@ -36,8 +36,23 @@ impl Site {
         for database in TestDatabase::all().await {
             let site = Self::start(database).await;
             test(&site).await;
+            site.balanced().await;
             site.running.stop().await;
             site.database.remove().await;
+        }
+    }
+
+    /// Waits until the ledger adds up: what is in quarantine is neither missing nor counted twice.
+    pub async fn balanced(&self) {
+        let started = Instant::now();
+        loop {
+            let answer = self.running.admin(Method::GET, "/stats/ledger?from=-91d", &Value::Null).await;
+            let found = answer.json();
+            if found["balance"]["balanced"] == true && found["balance"]["uncounted"] == 0 {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "the ledger does not add up: {}", answer.body);
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
