@@ -37,6 +37,10 @@ const ORPHANS_PER_STEP: usize = 32;
 const FOLD_EVERY: Duration = Duration::from_secs(1);
 /// With nothing coming in, orphans are looked for only this often, so that an idle database may sleep.
 const IDLE_LOOK_EVERY: Duration = Duration::from_mins(1);
+/// Blocks whose counts the database refuses are tried again after this …
+const REFUSED_AGAIN: Duration = Duration::from_mins(10);
+/// … so many of them, and further ones each time.
+const MAX_REFUSED: usize = 1_024;
 /// After something came in, orphans are looked for at each tick for so long.
 const BUSY_FOR: Duration = Duration::from_secs(15);
 
@@ -118,13 +122,15 @@ pub struct Fold {
     store: Store,
     clock: Clock,
     mailbox: Arc<FoldMailbox>,
+    /// Blocks the database refused to count, and when.
+    refused: Mutex<HashMap<Uuid, Instant>>,
 }
 
 impl Fold {
     /// Folds what `mailbox` is given and what others left behind.
     #[must_use]
     pub fn new(store: Store, clock: Clock, mailbox: Arc<FoldMailbox>) -> Self {
-        Self { store, clock, mailbox }
+        Self { store, clock, mailbox, refused: Mutex::default() }
     }
 
     /// Works until `stop`, then folds what is left once more.
@@ -177,7 +183,10 @@ impl Fold {
             self.fold(pieces.clone()).await?;
             self.mailbox.forget(&pieces);
         }
-        while orphans && self.fold_orphans().await? == ORPHANS_PER_STEP {}
+        let mut after = orphans.then_some(Uuid::nil());
+        while let Some(last) = after {
+            after = self.fold_orphans(last).await?;
+        }
         self.write_tally().await
     }
 
@@ -206,7 +215,8 @@ impl Fold {
     }
 
     /// Counts blocks. Where the database refuses something in them for itself, halves of them, so that one block never
-    /// stops the counts of all; a block whose issues are refused is counted without them.
+    /// stops the counts of all; a block whose issues are refused is counted without them, and one that is refused even so
+    /// waits in `unfolded`.
     async fn fold(&self, pieces: Vec<FoldPiece>) -> Result<(), StoreError> {
         let mut groups = vec![pieces];
         while let Some(mut group) = groups.pop() {
@@ -236,26 +246,42 @@ impl Fold {
                 piece.issues.clear();
                 groups.push(group);
             } else {
-                return Err(StoreError::Refused(why));
+                self.note_refused(&group, &why);
             }
         }
         Ok(())
     }
 
-    async fn fold_orphans(&self) -> Result<usize, StoreError> {
+    fn note_refused(&self, group: &[FoldPiece], why: &str) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.retain(|_, since| since.elapsed() < REFUSED_AGAIN);
+        for piece in group {
+            tracing::error!(why, block = %piece.block.block_id, "a block can't be counted now");
+            if refused.len() < MAX_REFUSED {
+                refused.insert(piece.block.block_id, Instant::now());
+            }
+        }
+    }
+
+    fn was_refused(&self, block: Uuid) -> bool {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.get(&block).is_some_and(|since| since.elapsed() < REFUSED_AGAIN)
+    }
+
+    /// Counts the oldest waiting blocks after `last`; gives where to go on.
+    async fn fold_orphans(&self, last: Uuid) -> Result<Option<Uuid>, StoreError> {
         let before = self.clock.now().plus_millis(-ORPHAN_AFTER_MS);
         let mut session = self.store.work().await?;
-        let orphans = session.unfolded_before(before, ORPHANS_PER_STEP).await?;
-        if orphans.is_empty() {
-            return Ok(0);
-        }
+        let orphans = session.unfolded_before(last, before, ORPHANS_PER_STEP).await?;
         let mut pieces = Vec::with_capacity(orphans.len());
-        for orphan in &orphans {
+        for orphan in orphans.iter().filter(|orphan| !self.was_refused(orphan.block_id)) {
             pieces.push(read_back(&mut session, *orphan).await?);
         }
         drop(session);
-        self.fold(pieces).await?;
-        Ok(orphans.len())
+        if !pieces.is_empty() {
+            self.fold(pieces).await?;
+        }
+        Ok(orphans.last().filter(|_| orphans.len() == ORPHANS_PER_STEP).map(|last| last.block_id))
     }
 }
 

@@ -84,6 +84,8 @@ pub struct Receipt {
     pub received: u32,
     /// Events stored, now or before.
     pub accepted: u32,
+    /// Of those, events that are in quarantine.
+    pub quarantined: u32,
     /// Events refused for themselves.
     pub rejected: Vec<Rejection>,
     /// The batch was stored before.
@@ -166,10 +168,7 @@ impl Ingest {
         };
         let (prepared, body_room) = match prepared.await {
             Ok(prepared) => prepared,
-            Err(error) => {
-                arrival.refused(&error);
-                return Err(error);
-            }
+            Err(error) => return arrival.end_with(error),
         };
         let Prepared { received, rejected, acceptable, content } = prepared;
         let read = arrival.read(received, acceptable, rejected.iter().map(|one| one.code).collect());
@@ -199,20 +198,20 @@ impl Ingest {
         };
         let outcome = match queued.await {
             Ok(outcome) => outcome,
-            Err((read, error)) => {
-                read.not_stored(&error);
-                return Err(error);
-            }
+            Err((read, error)) => return read.end_with(error),
         };
         // From here on the writer counts what becomes of it, whoever waits.
         let stored_in = |in_spool| if in_spool { StoredIn::Spool } else { StoredIn::Database };
         match wait_for(outcome, answer_by).await? {
             WriteOutcome::Duplicate { received, accepted, in_spool } => {
-                Ok(Receipt { received, accepted, rejected, duplicate: true, stored: stored_in(in_spool) })
+                let stored = stored_in(in_spool);
+                Ok(Receipt { received, accepted, quarantined: 0, rejected, duplicate: true, stored })
             }
             outcome => {
                 let stored = stored_in(outcome == WriteOutcome::Spooled);
-                Ok(Receipt { received, accepted: acceptable, rejected, duplicate: false, stored })
+                let quarantined = if let WriteOutcome::Quarantined(events) = outcome { events } else { 0 };
+                let accepted = acceptable;
+                Ok(Receipt { received, accepted, quarantined, rejected, duplicate: false, stored })
             }
         }
     }
@@ -286,7 +285,6 @@ async fn wait_for(
 ) -> Result<WriteOutcome, ApiError> {
     match tokio::time::timeout_at(answer_by, outcome).await {
         Ok(Ok(WriteOutcome::Conflict)) => Err(ApiError::IdempotencyConflict),
-        Ok(Ok(WriteOutcome::Refused)) => Err(ApiError::Internal),
         Ok(Ok(WriteOutcome::Unavailable) | Err(_)) | Err(_) => {
             Err(ApiError::StorageUnavailable(STORAGE_RETRY))
         }

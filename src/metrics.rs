@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::limit::Limiter;
 use crate::maintenance::Progress;
 use crate::memory::Budget;
+use crate::quarantine::Quarantine;
 use crate::server::ConnectionGauges;
 use crate::spool::Spool;
 use crate::store::{DatabaseStatus, Store};
@@ -33,9 +34,11 @@ pub struct Gauges {
     pub limiter: Arc<Limiter>,
     /// What waits for the database.
     pub spool: Option<Spool>,
+    /// Events the database refused.
+    pub quarantine: Quarantine,
     /// What maintenance came to.
     pub maintenance: Progress,
-    /// For the age of the oldest in it.
+    /// For the age of the oldest in the spool.
     pub clock: Clock,
 }
 
@@ -66,6 +69,17 @@ fn spool_gauges(spool: &Spool, now: Timestamp) -> [Gauge; 6] {
     ]
 }
 
+fn quarantine_gauges(quarantine: &Quarantine) -> [Gauge; 3] {
+    let (events, bytes) = quarantine.size();
+    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let failing = i64::from(quarantine.trouble().is_some());
+    [
+        ("tekno_quarantine_events", "Events the database refused, in quarantine", number(events)),
+        ("tekno_quarantine_bytes", "Bytes they take", number(bytes)),
+        ("tekno_quarantine_failing", "1 while refused batches can't be quarantined", failing),
+    ]
+}
+
 impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let connected = self.store.status() == DatabaseStatus::Connected;
@@ -79,6 +93,7 @@ impl Collector for Gauges {
             ("tekno_connections_open", "Client connections", number(self.connections.open())),
             ("tekno_limiter_clients", "Client addresses in memory", number(self.limiter.client_keys())),
         ];
+        gauges.extend(quarantine_gauges(&self.quarantine));
         gauges.extend(self.spool.iter().flat_map(|spool| spool_gauges(spool, self.clock.now())));
         for (name, help, value) in gauges {
             let gauge = ConstGauge::new(value);

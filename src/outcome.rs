@@ -81,7 +81,6 @@ impl Outcomes {
     }
 
     /// A request has come, of a project if that is known.
-    #[must_use]
     pub fn arrival(&self, project_id: Option<i64>, at: Timestamp) -> Arrival {
         Arrival { outcomes: self.clone(), project_id: project_id.unwrap_or(NO_PROJECT), at, open: true }
     }
@@ -152,6 +151,15 @@ impl Arrival {
     /// It is refused.
     pub fn refused(mut self, error: &ApiError) {
         self.close(error.code());
+    }
+
+    /// It is refused, and its answer says so.
+    ///
+    /// # Errors
+    /// That error, always.
+    pub fn end_with<T>(self, error: ApiError) -> Result<T, ApiError> {
+        self.refused(&error);
+        Err(error)
     }
 
     /// Somebody else counts it from here on.
@@ -238,6 +246,15 @@ impl ReadBatch {
             _ => Kind::Refused,
         };
         self.end(Entry::with(kind, error.code()));
+    }
+
+    /// The same, and its answer says so.
+    ///
+    /// # Errors
+    /// That error, always.
+    pub fn end_with<T>(self, error: ApiError) -> Result<T, ApiError> {
+        self.not_stored(&error);
+        Err(error)
     }
 
     fn end(&mut self, outcome: Entry) {

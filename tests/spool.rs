@@ -31,6 +31,8 @@ mod kills;
 mod merged;
 #[path = "spool/outage.rs"]
 mod outage;
+#[path = "spool/poison.rs"]
+mod poison;
 #[path = "spool/silent.rs"]
 mod silent;
 #[path = "spool/watch.rs"]

@@ -45,6 +45,7 @@ const NAMES = [
       'src/server.rs': 'one task a connection, watched by the graceful shutdown',
       'src/write/slot.rs': 'compresses a group off the async threads; the slot awaits it',
       'src/ingest.rs': 'works on large bodies off the async threads; the request awaits it',
+      'src/quarantine/': 'cuts blocks off the async threads; the writer or the drain awaits it',
       'src/spool/': 'takes blocks of the spool apart off the async threads; the drain awaits it',
       'src/maintenance/': 'encodes blocks anew off the async threads; the run awaits it',
       'src/search/': 'inflates blocks off the async threads; the request that asked awaits it',

@@ -141,6 +141,17 @@ fn push_field(name: &str, value: &str, out: &mut Vec<u8>) {
     push_string(value, out);
 }
 
+/// Bytes in the framing of a block's body, for what is stored beside blocks; [`super::decode::inflate_body`] reads it.
+///
+/// # Panics
+/// If there are 4 GiB or more.
+#[must_use]
+pub fn deflate(raw: &[u8]) -> Vec<u8> {
+    let mut encoder = BlockEncoder { raw: raw.to_vec(), ..BlockEncoder::default() };
+    encoder.compress(CompressionLevel::Compact);
+    encoder.packed
+}
+
 /// Neighbouring events of one batch that go into one block.
 #[derive(Clone, Debug)]
 pub struct Part<'a> {

@@ -48,10 +48,7 @@ pub async fn post_log(mut call: Call) -> Reply {
     };
     let (verified, project, encoding) = match known.await {
         Ok(known) => known,
-        Err(error) => {
-            arrival.refused(&error);
-            return Err(error);
-        }
+        Err(error) => return arrival.end_with(error),
     };
     arrival.passed();
     let keys = BatchKeys::of(&verified, state.clock.now());
@@ -107,14 +104,18 @@ fn content_encoding(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
 }
 
 fn receipt_json(receipt: &Receipt, request_id: &str) -> Value {
-    json!({
+    let mut shown = json!({
         "received": receipt.received,
         "accepted": receipt.accepted,
         "rejected": rejected_json(&receipt.rejected),
         "duplicate": receipt.duplicate,
         "stored": receipt.stored.name(),
         "request_id": request_id,
-    })
+    });
+    if receipt.quarantined > 0 {
+        shown["quarantined"] = receipt.quarantined.into();
+    }
+    shown
 }
 
 /// Refused events as a client sees them.

@@ -23,6 +23,7 @@ pub mod maintenance;
 pub mod origin;
 pub mod problem;
 pub mod project_input;
+pub mod quarantine;
 pub mod request_id;
 pub mod route;
 pub mod search;
@@ -74,6 +75,11 @@ pub fn routes() -> Vec<RouteSpec> {
         RouteSpec::new(GET, "/admin/maintenance", Admin, maintenance::show),
         RouteSpec::new(POST, "/admin/maintain", Admin, maintenance::maintain),
         RouteSpec::new(POST, "/admin/purge", Admin, maintenance::purge),
+        // Quarantine
+        RouteSpec::new(GET, "/admin/quarantine", Admin, quarantine::list),
+        RouteSpec::new(POST, "/admin/quarantine/retry", Admin, quarantine::retry_many),
+        RouteSpec::new(POST, "/admin/quarantine/:id/retry", Admin, quarantine::retry),
+        RouteSpec::new(DELETE, "/admin/quarantine/:id", Admin, quarantine::delete),
         RouteSpec::new(GET, "/admin/audit", Admin, audit::list),
         // Sessions: each handler checks what it is given
         RouteSpec::new(GET, "/session", Public, session::status),

@@ -104,7 +104,9 @@ mod tests {
 
     fn account(entries: &[(&str, i64)]) -> Account {
         let mut account = Account::default();
-        entries.iter().for_each(|(name, amount)| account.add(name, *amount));
+        for (name, amount) in entries {
+            account.add(name, *amount);
+        }
         account
     }
 

@@ -44,10 +44,10 @@ fn a_charge_that_is_not_kept_is_given_back_and_never_more_than_that() {
     assert!(charge(&limiter, 1, 100, 1).is_err());
     // What time has given back already is not given back twice.
     let late = {
-        clock.advance(Duration::from_secs(60));
+        clock.advance(Duration::from_mins(1));
         limiter.charge_project_events(1, 100, 100).expect("a minute later all of it is free")
     };
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     assert_eq!(charge(&limiter, 1, 100, 50), Ok(()));
     drop(late);
     assert_eq!(charge(&limiter, 1, 100, 100), Ok(()));

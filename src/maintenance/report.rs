@@ -11,7 +11,7 @@ use crate::timestamp::Timestamp;
 /// Sums of one run, also while it goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Blocks deleted, and the events in them.
+    /// Blocks deleted, and the events in them; events in quarantine count too.
     pub purged: Purged,
     /// Batch ids deleted.
     pub batch_ids: u64,

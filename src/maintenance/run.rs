@@ -75,6 +75,7 @@ impl Run<'_> {
             for (project_id, before) in wanted {
                 let mut session = self.store.read().await?;
                 report.add_purged(session.count_expired_blocks(project_id, before).await?);
+                report.purged.events += session.count_expired_quarantine(project_id, before).await?;
             }
             report.complete = true;
             report.took = since.elapsed();
@@ -212,6 +213,7 @@ async fn purge_blocks(
     report: &mut Report,
 ) -> Result<(), Halt> {
     while slices.take(Chore::Blocks { project_id, before }, report).await?.more {}
+    while slices.take(Chore::Quarantine { project_id, before }, report).await?.more {}
     Ok(())
 }
 

@@ -59,6 +59,7 @@ impl From<StoreError> for Halt {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Chore<'a> {
     Blocks { project_id: i64, before: Timestamp },
+    Quarantine { project_id: i64, before: Timestamp },
     Batches { range: BatchRange, now: Timestamp },
     Issues { project_id: i64, since: Timestamp },
     NextSeries { project_id: i64, after: Option<i64> },
@@ -206,6 +207,11 @@ impl<'a> Slices<'a> {
             Chore::Blocks { project_id, before } => {
                 done.purged = session.delete_expired_blocks(project_id, before, rows).await?;
                 done.more = done.purged.blocks == rows as u64;
+            }
+            Chore::Quarantine { project_id, before } => {
+                let events = session.delete_expired_quarantine(project_id, before, rows).await?;
+                done.purged.events = events;
+                done.more = events >= rows as u64;
             }
             Chore::Batches { range, now } => {
                 (done.batch_ids, done.next_batch) = session.delete_expired_batches(range, now, rows).await?;

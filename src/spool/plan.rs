@@ -6,14 +6,13 @@
 use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::depth::Counted;
 use crate::block::decode::inflate_body;
 use crate::block::encode::{BlockEncoder, CompressionLevel, Part};
 use crate::block::regroup::regroup;
 use crate::block::{Block, EncodedBatch};
-use crate::event::BatchId;
+use crate::event::{BatchId, derived_id};
 use crate::ledger::{Entry, LedgerRow};
 use crate::store::{
     ActiveSenders, BatchKey, NewBatch, SpooledBatch, SpooledBlock, SpooledGroup, StoredBatch, block_checksum,
@@ -57,13 +56,10 @@ enum Fate {
     KeyRevoked,
 }
 
-/// The id of a block that is encoded anew: always the same, so that a drain that is repeated finds it.
-pub(super) fn rewritten_id(id: Uuid) -> Uuid {
-    let mut bytes = *id.as_bytes();
-    let hash = xxh3_64(&bytes).to_be_bytes();
-    bytes[8] = (bytes[8] & 0xc0) | (hash[0] & 0x3f);
-    bytes[9..].copy_from_slice(&hash[1..]);
-    Uuid::from_bytes(bytes)
+/// The ids under which a spooled block, or something made of it, may be stored: its own, that of what is left of it
+/// without batches that were stored before, and that of the first piece the database took of either.
+pub(super) fn ids_of(id: Uuid) -> [Uuid; 3] {
+    [id, derived_id(id), derived_id(derived_id(id))]
 }
 
 /// Decides about groups in order; `blocks` are theirs, as read, where they could be read.
@@ -89,7 +85,7 @@ struct Planner<'a> {
 impl Planner<'_> {
     fn add(&mut self, group: &SpooledGroup) {
         let known = self.known;
-        let is_there = |id: &Uuid| known.blocks.contains(id) || known.blocks.contains(&rewritten_id(*id));
+        let is_there = |id: &Uuid| ids_of(*id).iter().any(|id| known.blocks.contains(id));
         // A group is taken over as a whole: one of its blocks tells of all.
         let was_taken = group.blocks.iter().any(|block| is_there(&block.id))
             || group.batches.iter().any(|batch| known.merged.contains(&batch.batch));
@@ -231,7 +227,7 @@ fn without(block: &Block, fates: &HashMap<BatchId, Fate>) -> Option<Block> {
         return None;
     }
     let parts: Vec<Part<'_>> = kept.iter().map(Part::whole).collect();
-    let id = rewritten_id(header.id);
+    let id = derived_id(header.id);
     Some(BlockEncoder::default().encode_block(id, header.project_id, &parts, CompressionLevel::Ingest))
 }
 

@@ -107,7 +107,7 @@ fn a_batch_stored_by_a_commit_of_ours_or_by_a_retry_is_left_out_of_its_block() {
     ];
     let plan = planned(std::slice::from_ref(&group), &known);
     let [block] = plan.blocks.as_slice() else { panic!("one block") };
-    assert_eq!(block.header.id, rewritten_id(group.1.header.id));
+    assert_eq!(block.header.id, derived_id(group.1.header.id));
     assert_eq!(block.header.event_count, 2);
     let raw = inflate_body(block.header.codec, block.header.raw_bytes, &block.body).expect("a body");
     assert_eq!(regroup(&raw).expect("events")[0].batch, rest.0.batch);
@@ -118,7 +118,7 @@ fn a_batch_stored_by_a_commit_of_ours_or_by_a_retry_is_left_out_of_its_block() {
 #[test]
 fn a_group_that_was_taken_over_is_known_by_its_block_as_it_was_or_rewritten() {
     let group = group(1, &[batch(0, 1, 1)]);
-    for id in [group.1.header.id, rewritten_id(group.1.header.id)] {
+    for id in [group.1.header.id, derived_id(group.1.header.id)] {
         let mut known = everybody();
         known.blocks.insert(id);
         let plan = planned(std::slice::from_ref(&group), &known);

@@ -140,7 +140,7 @@ impl Connection {
     /// What the database said.
     pub async fn orphaned_projects(&mut self, limit: usize) -> Result<Vec<i64>, StoreError> {
         let mut stored = std::collections::BTreeSet::new();
-        for table in ["blocks", "issues", "counts"] {
+        for table in ["blocks", "issues", "counts", "quarantine"] {
             let find = format!("SELECT DISTINCT project_id FROM {table}");
             for row in self.select(find, STATEMENT_TIMEOUT).await? {
                 stored.insert(row.int(0)?);

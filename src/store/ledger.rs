@@ -23,14 +23,17 @@ pub(super) struct Doomed {
     pub events: u32,
     /// Its first receipt, whose hour it is counted in.
     pub received: Timestamp,
+    /// It is still to be folded.
+    pub unfolded: bool,
 }
 
 /// Columns of a [`Doomed`].
-pub(super) const DOOMED: &str = "id, event_count, received_first";
+pub(super) const DOOMED: &str = "id, event_count, received_first, \
+     EXISTS (SELECT 1 FROM unfolded WHERE unfolded.block_id = blocks.id)";
 
 pub(super) fn read_doomed(row: &Row) -> Result<Doomed, StoreError> {
-    let received = Timestamp::from_millis(row.int(2)?);
-    Ok(Doomed { id: Uuid::from_bytes(row.array(0)?), events: row.narrow(1)?, received })
+    let (id, received) = (Uuid::from_bytes(row.array(0)?), Timestamp::from_millis(row.int(2)?));
+    Ok(Doomed { id, events: row.narrow(1)?, received, unfolded: row.int(3)? != 0 })
 }
 
 /// Rows by their key, those of the same key added up.
@@ -141,21 +144,19 @@ impl Connection {
         doomed: &[Doomed],
         why: Entry,
     ) -> Result<(), StoreError> {
-        let list = id_list(doomed.iter().map(|block| &block.id));
-        let find = format!("SELECT block_id FROM unfolded WHERE block_id IN ({list})");
-        let waiting = self.select(find, STATEMENT_TIMEOUT).await?;
-        let waiting = waiting.iter().map(|row| row.array(0).map(Uuid::from_bytes));
-        let waiting: Vec<Uuid> = waiting.collect::<Result<_, _>>()?;
-        self.begin(STATEMENT_TIMEOUT).await?;
-        let mut deleted = vec![(
+        let blocks = id_list(doomed.iter());
+        let mut deletions = vec![(
             doomed.len(),
-            format!("DELETE FROM blocks WHERE project_id = {project_id} AND id IN ({list})"),
+            format!("DELETE FROM blocks WHERE project_id = {project_id} AND id IN ({blocks})"),
         )];
-        if !waiting.is_empty() {
-            let list = id_list(waiting.iter());
-            deleted.push((waiting.len(), format!("DELETE FROM unfolded WHERE block_id IN ({list})")));
+        let unfolded = || doomed.iter().filter(|block| block.unfolded);
+        // Only rows that are there: to delete one that isn't locks the gap where others insert theirs.
+        if unfolded().next().is_some() {
+            let list = id_list(unfolded());
+            deletions.push((unfolded().count(), format!("DELETE FROM unfolded WHERE block_id IN ({list})")));
         }
-        for (expected, sql) in deleted {
+        self.begin(STATEMENT_TIMEOUT).await?;
+        for (expected, sql) in deletions {
             if self.change(sql, STATEMENT_TIMEOUT).await? != expected as u64 {
                 self.rollback(STATEMENT_TIMEOUT).await?;
                 return Err(StoreError::Conflict("blocks were changed by somebody else".to_owned()));
@@ -163,8 +164,7 @@ impl Connection {
         }
         let row = |block: &Doomed, entry| LedgerRow::new(project_id, block.received, entry, block.events);
         let mut rows: Vec<LedgerRow> = doomed.iter().map(|block| row(block, why)).collect();
-        let unfolded = doomed.iter().filter(|block| waiting.contains(&block.id));
-        rows.extend(unfolded.map(|block| row(block, Entry::ACCEPTED)));
+        rows.extend(unfolded().map(|block| row(block, Entry::ACCEPTED)));
         self.add_to_ledger(&rows).await?;
         self.commit(STATEMENT_TIMEOUT).await
     }
@@ -326,7 +326,7 @@ impl Asked {
     }
 }
 
-fn id_list<'a>(ids: impl Iterator<Item = &'a Uuid>) -> String {
-    let list: Vec<String> = ids.map(|id| hex_literal(id.as_bytes())).collect();
+fn id_list<'a>(blocks: impl Iterator<Item = &'a Doomed>) -> String {
+    let list: Vec<String> = blocks.map(|block| hex_literal(block.id.as_bytes())).collect();
     list.join(",")
 }

@@ -21,6 +21,8 @@ mod migrate;
 mod options;
 mod pool;
 mod projects;
+mod quarantine;
+mod refusal;
 mod rewrite;
 mod salvage;
 mod settings;
@@ -54,6 +56,8 @@ pub use issues::{BUCKET_MS, FoldPiece, IssueRow, IssueSeed, LEVEL_SERIES, OTHER_
 pub use ledger::{Accounts, LedgerQuery};
 pub use pool::{Pool, Session};
 pub use projects::{MAX_PROJECTS, NewProject, ProjectChange, ProjectError};
+pub use quarantine::{QuarantineSum, QuarantinedEvent};
+pub use refusal::{Refusal, RefusalKind};
 pub use rewrite::{BlockSketch, Replaced, Replacement, StoredBody};
 pub use salvage::Salvaged;
 pub use settings::LeaseHolder;
@@ -249,7 +253,7 @@ impl Store {
     /// What it said: a server that is read-only or out of room for its user says so here.
     pub async fn check_writable(&self) -> Result<(), StoreError> {
         let mut session = self.probe().await?;
-        for table in ["blocks", "batches", "unfolded"] {
+        for table in ["blocks", "batches", "unfolded", "quarantine"] {
             // The statement is checked before it finds that there is nothing to insert.
             let nothing = format!("INSERT INTO {table} SELECT * FROM {table} WHERE 1 = 0");
             session.execute(&nothing, &[], PROBE_TIMEOUT).await?;

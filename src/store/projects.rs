@@ -204,7 +204,7 @@ impl Store {
         let mut session = self.work().await?;
         // Again, in case the hiding was cut off after its first statement.
         delete_keys(&mut session, id).await?;
-        if delete_some_blocks(&mut session, id).await? {
+        if delete_some_blocks(&mut session, id).await? || delete_some_quarantined(&mut session, id).await? {
             return Ok(true);
         }
         for (table, key) in [("issues", "fingerprint"), ("counts", "series")] {
@@ -274,6 +274,16 @@ async fn delete_some_blocks(connection: &mut Connection, project_id: i64) -> Res
     match connection.delete_blocks(project_id, &doomed, Entry::DELETED_PROJECT).await {
         // Another step, or the fold, was faster: there may be more to do.
         Ok(()) | Err(StoreError::Conflict(_)) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// The same of its events in quarantine.
+async fn delete_some_quarantined(connection: &mut Connection, project_id: i64) -> Result<bool, StoreError> {
+    let why = Entry::DELETED_PROJECT;
+    match connection.delete_quarantined_before(project_id, Timestamp::LAST, DELETE_STEP, why).await {
+        Ok(deleted) => Ok(deleted > 0),
+        Err(StoreError::Conflict(_)) => Ok(true),
         Err(error) => Err(error),
     }
 }

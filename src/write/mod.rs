@@ -83,8 +83,8 @@ pub enum WriteOutcome {
     Conflict,
     /// Neither the database nor the spool can take it now; it may be sent again under the same id.
     Unavailable,
-    /// The database refuses this batch for itself.
-    Refused,
+    /// Committed now, but for so many of its events: the database refuses those, and they are in quarantine.
+    Quarantined(u32),
 }
 
 /// Whether events of a level make issues.
@@ -108,13 +108,14 @@ impl Submission {
     fn answer(self, outcome: WriteOutcome) {
         // Before the answer, so that whoever has it finds it counted.
         match outcome {
-            WriteOutcome::Stored | WriteOutcome::Spooled => self.fate.committed(),
+            WriteOutcome::Stored | WriteOutcome::Quarantined(_) | WriteOutcome::Spooled => {
+                self.fate.committed()
+            }
             WriteOutcome::Duplicate { .. } => self.fate.duplicate(),
             WriteOutcome::Conflict => self.fate.not_stored(&ApiError::IdempotencyConflict),
             WriteOutcome::Unavailable => {
                 self.fate.not_stored(&ApiError::StorageUnavailable(STORAGE_RETRY_SECONDS));
             }
-            WriteOutcome::Refused => self.fate.not_stored(&ApiError::Internal),
         }
         // The client may have gone; its batch is stored all the same.
         let _ = self.reply.send(outcome);

@@ -60,7 +60,7 @@ pub fn lone_blocks(project_id: i64, batches: &[EncodedBatch]) -> Vec<Block> {
 /// Stores blocks as writers do, a few hundred in a transaction.
 pub async fn store_blocks(store: &Store, blocks: &[Block]) {
     for some in blocks.chunks(200) {
-        store.writer().await.unwrap().commit_blocks(some, &[], &[]).await.unwrap();
+        store.writer().await.unwrap().commit_blocks(some, &[], &[], &[]).await.unwrap();
     }
 }
 

@@ -45,8 +45,8 @@ async fn every_event_is_in_the_ledger_once_and_both_sums_hold() {
             (batch(&key, "first", 10, 2), 200),
             (batch(&key, "first", 9, 0), 409),
             (batch(&key, "nothing", 0, 3), 422),
-            (batch(&key, "too many", 11, 0), 429),
-            (batch(&key, "far too many", 21, 0), 413),
+            (batch(&key, "too-many", 11, 0), 429),
+            (batch(&key, "far-too-many", 21, 0), 413),
             (Post::bare(&key, "no json"), 400),
         ] {
             let answer = running.send(post).await;
