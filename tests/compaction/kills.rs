@@ -130,7 +130,7 @@ async fn cut_connections_and_lost_commits_leave_every_event_once() {
     for round in 0..40 {
         cut_off.set_status(DatabaseStatus::Connected);
         match round % 3 {
-            0 => proxy.swallow_commits(1),
+            0 => proxy.swallow_lone_commits(1),
             1 => proxy.cut_after(Way::Up, 400 + round * 211),
             _ => proxy.cut_after(Way::Down, 300 + round * 397),
         }
