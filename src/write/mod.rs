@@ -109,7 +109,7 @@ impl Submission {
         // Before the answer, so that whoever has it finds it counted.
         match outcome {
             WriteOutcome::Stored | WriteOutcome::Quarantined(_) | WriteOutcome::Spooled => {
-                self.fate.committed()
+                self.fate.committed();
             }
             WriteOutcome::Duplicate { .. } => self.fate.duplicate(),
             WriteOutcome::Conflict => self.fate.not_stored(&ApiError::IdempotencyConflict),
