@@ -231,9 +231,9 @@ async fn rows_added_within_a_transaction_come_and_go_with_it() {
             session.add_to_ledger(&quarantined).await.unwrap();
             session.add_to_ledger(&[]).await.unwrap();
             if keep {
-                session.commit(timeout).await.unwrap()
+                session.commit(timeout).await.unwrap();
             } else {
-                session.rollback(timeout).await.unwrap()
+                session.rollback(timeout).await.unwrap();
             }
         }
         let mut session = store.work().await.unwrap();
