@@ -180,7 +180,7 @@ impl Quarantine {
         loop {
             match self.retry_once(id, &is_live).await {
                 Err(StoreError::Conflict(_) | StoreError::Duplicate(_)) if conflicts < MAX_CONFLICTS => {
-                    conflicts += 1
+                    conflicts += 1;
                 }
                 other => return other,
             }
