@@ -110,7 +110,7 @@ impl Quarantine {
     /// # Errors
     /// What the database said.
     pub async fn recount(&self) -> Result<(), StoreError> {
-        let sums = self.0.store.read().await?.quarantine_sums().await?;
+        let sums = self.0.store.work().await?.quarantine_sums().await?;
         self.0.events.store(sums.iter().map(|sum| sum.events).sum(), Ordering::Relaxed);
         self.0.bytes.store(sums.iter().map(|sum| sum.bytes).sum(), Ordering::Relaxed);
         Ok(())

@@ -11,6 +11,8 @@ mod support;
 
 #[path = "quarantine/admin.rs"]
 mod admin;
+#[path = "quarantine/counts.rs"]
+mod counts;
 #[path = "quarantine/refusing.rs"]
 mod refusing;
 #[path = "quarantine/wrong.rs"]

@@ -1,6 +1,7 @@
 //! Projects: who may send, how much, how long it is kept, and their removal in bounded steps.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::blocks::hex_literal;
 use super::connection::Connection;
@@ -212,7 +213,9 @@ impl Store {
                 return Ok(true);
             }
         }
-        session.execute("DELETE FROM unfolded WHERE project_id = ?", &[id.into()], STATEMENT_TIMEOUT).await?;
+        if delete_unfolded(&mut session, id).await? {
+            return Ok(true);
+        }
         session.forget_compacted(id).await?;
         delete_batches(&mut session, id).await
     }
@@ -301,6 +304,16 @@ async fn delete_slice(
     let delete = format!("DELETE FROM {table} WHERE project_id = ? AND {key} <= ?");
     connection.execute(&delete, &[project_id.into(), last.int(0)?.into()], STATEMENT_TIMEOUT).await?;
     Ok(true)
+}
+
+/// Deletes up to a step's worth of a project's waiting blocks; true when there may be more. By their ids, since a deletion
+/// by project would lock every row and every gap, and with them all ingest, for as long as it reads the table.
+async fn delete_unfolded(connection: &mut Connection, project_id: i64) -> Result<bool, StoreError> {
+    let find = format!("SELECT block_id FROM unfolded WHERE project_id = ? LIMIT {DELETE_STEP}");
+    let rows = connection.query(&find, &[project_id.into()], STATEMENT_TIMEOUT).await?;
+    let ids = rows.iter().map(|row| row.array(0).map(Uuid::from_bytes)).collect::<Result<Vec<_>, _>>()?;
+    connection.delete_unfolded(&ids).await?;
+    Ok(ids.len() == DELETE_STEP)
 }
 
 /// Batch ids are not led by project: one step walks over so many of them, whoever's they are. Where the walk stands is
