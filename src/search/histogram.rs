@@ -235,7 +235,3 @@ fn add_all(own: &mut Vec<u64>, counts: &[u64]) {
         *own += count;
     }
 }
-
-#[cfg(test)]
-#[path = "histogram_tests.rs"]
-mod tests;

@@ -76,7 +76,7 @@ impl Tally {
         }
     }
 
-    fn add_body(&mut self, raw: &[u8], project_id: i64, test: &Test) -> Scanned {
+    pub(super) fn add_body(&mut self, raw: &[u8], project_id: i64, test: &Test) -> Scanned {
         let newlines = memchr::memchr_iter(b'\n', raw).count() as u64;
         let mut scanned =
             Scanned { events: newlines.saturating_sub(1), bytes: raw.len() as u64, unreadable: 0 };
