@@ -220,3 +220,45 @@ proptest! {
         }
     }
 }
+
+#[test]
+#[ignore = "prints speeds; run with --release or an optimised test profile and --nocapture"]
+#[allow(clippy::cast_precision_loss, reason = "speeds are printed to the nanosecond")]
+fn the_speed_of_counting() {
+    let mut random = crate::block::yardstick::Random(7);
+    let events = crate::block::yardstick::events(&mut random, 1_000, NOON);
+    let sample = crate::search::samples::of(&[&events]);
+    let parts: Vec<_> = sample.batches.iter().map(Part::whole).collect();
+    let id = uuid_at(Timestamp::from_millis(NOON));
+    let block = BlockEncoder::default().encode_block(id, 1, &parts, CompressionLevel::Compact);
+    let day = buckets(NOON - 86_400_000, NOON + 86_400_000, 120, "Europe/Berlin");
+    let criteria = Criteria::between(day.from(), day.to());
+    let filter = Arc::new(EventFilter::new(Criteria { project_id: Some(1), ..criteria }));
+    let test = Test { filter, known: None, project: "shop".into() };
+    let time = |what: &str, count: u64, work: &mut dyn FnMut()| {
+        let started = Instant::now();
+        (0..200).for_each(|_| work());
+        println!("{what:30} {:8.1} ns each", started.elapsed().as_secs_f64() * 1e9 / (200 * count) as f64);
+    };
+    let histogram = |by: Option<&str>| {
+        let spec = HistogramSpec { buckets: day.clone(), by: by.and_then(FacetField::parse) };
+        Tally { histogram: Some(HistogramCounter::new(&spec)), uses_fields: by.is_some(), ..Tally::default() }
+    };
+    let names = ["level", "source", "env", "release", "user_id"].map(|name| FacetField::parse(name).unwrap());
+    let facets = FacetCounter::new(names.to_vec().into());
+    let path = FacetCounter::new(vec![FacetField::parse("ctx.region").unwrap()].into());
+    let cases = [
+        ("inflate and count", Tally::default()),
+        ("histogram by level, lines", histogram(None)),
+        ("histogram by source", histogram(Some("source"))),
+        ("five facets", Tally { facets: Some(facets), uses_fields: true, ..Tally::default() }),
+        ("a facet of a path", Tally { facets: Some(path), uses_fields: true, ..Tally::default() }),
+        ("patterns", Tally { patterns: Some(PatternCounter::default()), ..Tally::default() }),
+    ];
+    for (what, mut tally) in cases {
+        time(what, 1_000, &mut || assert_eq!(tally.add_block(&block, &test).unreadable, 0));
+        assert_eq!(tally.total, 200_000);
+    }
+    let mut by_header = histogram(None);
+    time("a header", 1, &mut || assert!(by_header.add_header(&block.header, &test.filter)));
+}
