@@ -63,11 +63,8 @@ async fn answer(call: &Call, kind: Kind) -> Reply {
     let mut warnings = input.warnings;
     let turn = turn(call).await?;
     let mut counted = count(call, &request, &mut warnings).await?;
-    let page = if kind == Kind::List {
-        Some(list(call, &request, &mut counted, &mut warnings).await?)
-    } else {
-        None
-    };
+    let page =
+        if kind == Kind::List { Some(list(call, &request, &mut counted, &warnings).await?) } else { None };
     drop(turn);
     let unreadable = counted.effort.unreadable;
     if unreadable > 0 {
@@ -146,7 +143,7 @@ async fn list(
     call: &Call,
     request: &CountRequest,
     counted: &mut Counted,
-    warnings: &mut Vec<String>,
+    warnings: &[String],
 ) -> Result<Page, StoreError> {
     if let Some(list) = counted.list.take() {
         return Ok(Page { hits: list.hits, next: list.next, effort: counted.effort });

@@ -45,7 +45,9 @@ proptest! {
         let mut parts = [ValueMap::<u64>::new(8, 100_000, 10), ValueMap::new(8, 100_000, 10)];
         let mut lost = 0;
         for (position, value) in values.iter().enumerate() {
-            whole.entry(value).map(|count| *count += 1);
+            if let Some(count) = whole.entry(value) {
+                *count += 1;
+            }
             match parts[usize::from(position >= split)].entry(value) {
                 Some(count) => *count += 1,
                 None => lost += 1,

@@ -63,11 +63,15 @@ pub struct Patterns {
 /// The start of an event's id and time as they stand in its line: orders as [`Position`] does.
 type Place = (i64, [u8; 26], u32);
 
+/// How many events a fingerprint has, and the fingerprint.
+type Named = (u64, u64);
+
 #[derive(Debug)]
 struct Seen {
     count: u64,
     levels: [u64; LEVELS],
-    first_seen: i64,
+    /// The least `ts`.
+    first: i64,
     newest: Place,
     project_id: i64,
     /// The newest event's line in the body being read, until its template is made.
@@ -101,7 +105,7 @@ impl PatternCounter {
         };
         seen.count += 1;
         seen.levels[level] += 1;
-        seen.first_seen = seen.first_seen.min(ts);
+        seen.first = seen.first.min(ts);
         if ts >= seen.newest.0 {
             let place = place_of(head);
             if place > seen.newest {
@@ -147,7 +151,7 @@ impl PatternCounter {
     /// The `top` most frequent patterns.
     #[must_use]
     pub fn finish(self, top: usize) -> Patterns {
-        let mut by_template: HashMap<Box<str>, (Seen, Vec<(u64, u64)>)> = HashMap::new();
+        let mut by_template: HashMap<Box<str>, (Seen, Vec<Named>)> = HashMap::new();
         for (fingerprint, mut seen) in self.by_fingerprint {
             let named = (seen.count, fingerprint);
             let template = std::mem::take(&mut seen.template);
@@ -179,7 +183,7 @@ impl Seen {
         Self {
             count: 0,
             levels: [0; LEVELS],
-            first_seen: ts,
+            first: ts,
             newest: (i64::MIN, [0; 26], 0),
             project_id: 0,
             line: None,
@@ -193,13 +197,13 @@ impl Seen {
         for (own, count) in self.levels.iter_mut().zip(other.levels) {
             *own += count;
         }
-        self.first_seen = self.first_seen.min(other.first_seen);
+        self.first = self.first.min(other.first);
         if other.newest > self.newest {
             (self.newest, self.project_id, self.template) = (other.newest, other.project_id, other.template);
         }
     }
 
-    fn pattern(self, template: Box<str>, mut named: Vec<(u64, u64)>) -> Option<Pattern> {
+    fn pattern(self, template: Box<str>, mut named: Vec<Named>) -> Option<Pattern> {
         named.sort_unstable_by(|left, right| right.0.cmp(&left.0).then(left.1.cmp(&right.1)));
         named.truncate(MAX_NAMED);
         let (ts, batch, index) = self.newest;
@@ -210,7 +214,7 @@ impl Seen {
             levels: self.levels,
             newest: Position { ts: Timestamp::from_millis(ts), id },
             project_id: self.project_id,
-            first_seen: Timestamp::from_millis(self.first_seen),
+            first_seen: Timestamp::from_millis(self.first),
             fingerprints: named.into_iter().map(|(_, fingerprint)| Fingerprint(fingerprint)).collect(),
         })
     }

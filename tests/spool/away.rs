@@ -124,10 +124,26 @@ async fn with_the_database_there_a_search_includes_what_still_waits() {
     rig.proxy().listen().await;
     let seen = stored_events_of(client, project.id).await;
     assert_eq!(seen, 4, "from the spool");
+    counts_are(client, project.id, 4).await;
     rig.private().sql("RENAME TABLE tekno.unfolded_away TO tekno.unfolded").await;
-    drained(client).await;
+    let counting = async {
+        while depth(client).await["blocks"] != 0 {
+            counts_are(client, project.id, 4).await;
+        }
+    };
+    tokio::join!(drained(client), counting);
+    counts_are(client, project.id, 4).await;
     until("all is there once", PATIENCE, async || events_stored(&rig, &project).await == 4).await;
     assert_eq!(stored_events(client, &project).await.len(), 4);
+}
+
+/// Every aggregate counts so many events, wherever they are.
+async fn counts_are(client: &crate::rig::Client, project_id: i64, events: usize) {
+    for path in ["histogram", "facets", "patterns"] {
+        let (status, counted) = client.get(&format!("/logs/{path}?project_id={project_id}&from=-24h")).await;
+        assert_eq!((status, &counted["total"]), (200, &events.into()), "{path}: {counted}");
+        assert_eq!(counted["scanned"]["complete"], true, "{path}: {counted}");
+    }
 }
 
 async fn stored_events_of(client: &crate::rig::Client, project_id: i64) -> usize {

@@ -94,10 +94,12 @@ mod tests {
             // As in blocks: each event once, neighbours mostly in order.
             let noted: Vec<_> = noted.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
             let (left, right) = noted.split_at(split.min(noted.len()));
-            let mut runs = EventRuns::default();
-            right.iter().for_each(|(batch, index)| runs.add(&head(&batches[usize::from(*batch)], *index)));
-            let mut others = EventRuns::default();
-            left.iter().for_each(|(batch, index)| others.add(&head(&batches[usize::from(*batch)], *index)));
+            let [mut runs, mut others] = [EventRuns::default(), EventRuns::default()];
+            for (some, noted) in [(&mut runs, right), (&mut others, left)] {
+                for (batch, index) in noted {
+                    some.add(&head(&batches[usize::from(*batch)], *index));
+                }
+            }
             runs.merge(others);
             runs.sort();
             for batch in 0..5_u8 {

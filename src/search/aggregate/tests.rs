@@ -107,7 +107,9 @@ proptest! {
             for event in &matching {
                 let found: BTreeSet<String> = values(name, &event.event).iter().map(|value| lowercase(value)).collect();
                 missing += u64::from(found.is_empty());
-                found.into_iter().for_each(|value| *counts.entry(value).or_default() += 1);
+                for value in found {
+                    *counts.entry(value).or_default() += 1;
+                }
             }
             prop_assert_eq!(&facet.field, name);
             prop_assert_eq!((facet.missing, facet.other, facet.approximate), (missing, 0, false), "{}", name);
