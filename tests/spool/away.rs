@@ -137,12 +137,13 @@ async fn with_the_database_there_a_search_includes_what_still_waits() {
     assert_eq!(stored_events(client, &project).await.len(), 4);
 }
 
-/// Every aggregate counts so many events, wherever they are.
-async fn counts_are(client: &crate::rig::Client, project_id: i64, events: usize) {
+/// Every aggregate counts so many events, wherever they are; fewer only where it says so.
+async fn counts_are(client: &crate::rig::Client, project_id: i64, events: u64) {
     for path in ["histogram", "facets", "patterns"] {
         let (status, counted) = client.get(&format!("/logs/{path}?project_id={project_id}&from=-24h")).await;
-        assert_eq!((status, &counted["total"]), (200, &events.into()), "{path}: {counted}");
-        assert_eq!(counted["scanned"]["complete"], true, "{path}: {counted}");
+        assert_eq!(status, 200, "{path}: {counted}");
+        let (total, complete) = (counted["total"].as_u64().unwrap(), &counted["scanned"]["complete"]);
+        assert!(total == events || (total < events && complete == false), "{path}: {counted}");
     }
 }
 
