@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tekno_logger::block::encode::{BatchEncoder, BlockEncoder, CompressionLevel, Part};
-use tekno_logger::block::{Block, EncodedBatch};
+use tekno_logger::block::{Block, EncodedBatch, MinuteCount};
 use tekno_logger::event::{BatchId, Event, Level, uuid_at};
 use tekno_logger::fingerprint::Fingerprint;
 use tekno_logger::search::aggregate::{
@@ -164,4 +164,41 @@ async fn an_event_in_two_stores_is_counted_once() {
     assert!(!cut.effort.complete && cut.total < all, "a budget that runs out is said");
     first.remove().await;
     second.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "prints times; with --nocapture"]
+async fn the_time_that_ten_thousand_headers_take() {
+    for database in TestDatabase::all().await {
+        let store = database.store().await;
+        let mut random = Random::new(5);
+        let template = std::iter::from_fn(|| {
+            let batch = batch(&mut random, 1);
+            block(&[Part::whole(&batch)])
+        });
+        let mut block = template.into_iter().next().unwrap();
+        (block.header.id_filter, block.header.text_filter) = (vec![7; 2_048], vec![9; 2_048]);
+        for some in 0..105 {
+            let moved = |number: i64| {
+                let mut block = block.clone();
+                let received = NOW - 86_400_000 + (some * 100 + number) * 8_000;
+                let at = Timestamp::from_millis(received);
+                let minute = received / 60_000;
+                let header = &mut block.header;
+                (header.id, header.received_first, header.received_last) = (uuid_at(at), at, at);
+                (header.ts_first, header.ts_last) = (at.plus_millis(-9_000), at);
+                header.counts = ((received - 9_000) / 60_000..=minute)
+                    .flat_map(|minute| Level::ALL.map(|level| MinuteCount { minute, level, count: 80 }))
+                    .collect();
+                block
+            };
+            commit(&store, &(0..100).map(moved).collect::<Vec<_>>()).await;
+        }
+        for query in ["cold", "warm", "warm"] {
+            let started = std::time::Instant::now();
+            let found = counted(&[store.clone()], &request(0, i64::MAX, histogram(None))).await;
+            println!("{}: {query}: {} headers in {:?}", database.name, found.headers, started.elapsed());
+        }
+        database.remove().await;
+    }
 }
