@@ -186,6 +186,18 @@ async fn every_count_is_that_of_a_plain_filter() {
             assert_eq!(both["facets"], facets["fields"], "{what}");
             assert_eq!(both["patterns"]["patterns"], patterns["patterns"], "{what}");
         }
+        // By level and time alone, so that headers are counted: ranges and buckets cut through blocks and minutes.
+        for _ in 0..SEARCHES {
+            let ends =
+                [(); 2].map(|()| millis(&stored[random.below(stored.len())]) + [0, 1][random.below(2)]);
+            let (from, to) = (ends[0].min(ends[1]), ends[0].max(ends[1]));
+            let (buckets, zone) = (1 + random.below(1_000), random.pick(&ZONES));
+            let query = format!("from={from}&to={to}&buckets={buckets}&tz={zone}");
+            let inside = |event: &&Value| (from..to).contains(&millis(event));
+            let events: Vec<&Value> = stored.iter().filter(inside).collect();
+            let histogram = answer(&service, &format!("/logs/histogram?{query}")).await;
+            check_histogram(&histogram, "level", &events, &format!("{}: {query}", database.name));
+        }
         assert!(found_some > 25, "{}: only {found_some} searches found something", database.name);
         service.stop().await;
         database.remove().await;
