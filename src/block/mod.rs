@@ -4,6 +4,7 @@ pub mod case;
 pub mod counts;
 pub mod decode;
 pub mod encode;
+pub mod fields;
 pub mod filter;
 pub mod json;
 pub mod regroup;

@@ -7,6 +7,9 @@
 
 pub mod adapter;
 pub mod admin;
+pub mod aggregate_input;
+pub mod aggregate_json;
+pub mod aggregates;
 pub mod assets;
 pub mod audit;
 pub mod body;
@@ -58,6 +61,9 @@ pub fn routes() -> Vec<RouteSpec> {
         RouteSpec::new(GET, "/logs", Read, search::search),
         RouteSpec::new(GET, "/api/log", Read, search::search),
         RouteSpec::new(GET, "/admin/logs/search", Read, search::search),
+        RouteSpec::new(GET, "/logs/histogram", Read, aggregates::histogram),
+        RouteSpec::new(GET, "/logs/facets", Read, aggregates::facets),
+        RouteSpec::new(GET, "/logs/patterns", Read, aggregates::patterns),
         RouteSpec::new(GET, "/logs/:id", Read, search::show_event),
         RouteSpec::new(GET, "/stats", Read, stats::stats),
         RouteSpec::new(GET, "/stats/ledger", Read, ledger::ledger),

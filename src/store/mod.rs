@@ -30,6 +30,7 @@ mod snapshot;
 mod spool;
 mod spool_record;
 mod stats;
+mod time_range;
 mod unfolded;
 mod value;
 mod view;

@@ -10,6 +10,7 @@ use super::dialect::Dialect;
 use super::error::StoreError;
 use super::headers::{BlockQuery, bodies_sql, read_body, read_with_filters, received_at_sql};
 use super::pool::Session;
+use super::time_range::{read_time_range, time_range_sql};
 use super::value::Row;
 use crate::block::BlockHeader;
 use crate::timestamp::Timestamp;
@@ -73,6 +74,23 @@ impl Snapshot {
         }
         let rows = self.select(bodies_sql(blocks)).await?;
         rows.iter().map(read_body).collect()
+    }
+
+    /// The least and the greatest `ts` of blocks of some projects, each with the receipt from which on they are kept,
+    /// that reach into `[from, to)`; in one round trip. `None` if there are none.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn time_range(
+        &mut self,
+        projects: &[(i64, Timestamp)],
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
+        if projects.is_empty() {
+            return Ok(None);
+        }
+        read_time_range(&self.select(time_range_sql(projects, from, to)).await?)
     }
 
     /// Ends it, so that its connection can be used again; where that fails the connection is closed.
