@@ -25,6 +25,7 @@ use crate::memory::Budget;
 use crate::metrics::Gauges;
 use crate::outcome::Outcomes;
 use crate::removal::{Remover, remover};
+use crate::search::tail::{TailPoller, tails};
 use crate::server::{self, Listener, ServerLimits, bind};
 use crate::spool::{Drain, Spool};
 use crate::store::{Store, WRITER_CONNECTIONS};
@@ -39,6 +40,7 @@ pub struct App {
     mailbox: Arc<FoldMailbox>,
     remover: Remover,
     maintainer: Maintainer,
+    tail_poller: TailPoller,
     first_ready: Option<oneshot::Sender<()>>,
 }
 
@@ -86,6 +88,9 @@ impl App {
         }
         let (removals, remover) = remover(store.clone(), clock.clone());
         let (maintenance, maintainer) = maintainer(store.clone(), clock.clone());
+        let lifecycle = Lifecycle::new(StopBounds::default());
+        let stopping = lifecycle.trigger().stopping();
+        let (tails, tail_poller) = tails(store.clone(), spool.clone(), clock.clone(), stopping);
         let state = Arc::new(AppState::new(Parts {
             config: Arc::new(config),
             health: Arc::new(Health::new(clock.now(), store.clone())),
@@ -99,10 +104,20 @@ impl App {
             ingest,
             removals,
             maintenance,
+            tails,
         }));
-        let lifecycle = Lifecycle::new(StopBounds::default());
         let mailbox = Arc::new(FoldMailbox::default());
-        Ok(Self { listener, state, lifecycle, queue, mailbox, remover, maintainer, first_ready: None })
+        Ok(Self {
+            listener,
+            state,
+            lifecycle,
+            queue,
+            mailbox,
+            remover,
+            maintainer,
+            tail_poller,
+            first_ready: None,
+        })
     }
 
     /// The address it listens on.
@@ -140,7 +155,17 @@ impl App {
 
     /// Serves until stopped, then stops accepting, answers what was accepted, commits what was queued, counts it.
     pub async fn run(self) -> ExitOutcome {
-        let Self { listener, state, lifecycle, queue, mailbox, remover, maintainer, first_ready } = self;
+        let Self {
+            listener,
+            state,
+            lifecycle,
+            queue,
+            mailbox,
+            remover,
+            maintainer,
+            tail_poller,
+            first_ready,
+        } = self;
         let (store, clock) = (state.store.clone(), state.clock.clone());
         let limits = ServerLimits::new(state.config.limits.max_connections, &state.config.client_address);
         let handler = adapter::handler(http::endpoint(&state));
@@ -149,6 +174,7 @@ impl App {
         for _ in 0..WRITER_CONNECTIONS {
             let slot = WriterSlot::new(queue.clone(), store.clone(), clock.clone(), mailbox.clone());
             let slot = slot.nudging(state.maintenance.nudge()).spooling(state.spool.clone());
+            let slot = slot.telling(state.tails.nudge());
             lifecycle.spawn(Stage::Write, "writer", slot.run());
         }
         let stop_writing = stop(Stage::Write);
@@ -157,7 +183,8 @@ impl App {
             queue.close();
         });
         if let Some(spool) = state.spool.clone() {
-            let drain = Drain::new(spool, store.clone(), mailbox.clone(), state.directory.clone());
+            let drain =
+                Drain::new(spool, store.clone(), mailbox.clone(), state.directory.clone(), clock.clone());
             let hurry = lifecycle.trigger().stopping();
             lifecycle.spawn(Stage::Drain, "drain", drain.run(stop(Stage::Drain), hurry));
         }
@@ -166,6 +193,7 @@ impl App {
         lifecycle.spawn(Stage::Background, "removal", remover.run(stop(Stage::Background)));
         let maintain = maintainer.run(stop(Stage::Background));
         lifecycle.spawn(Stage::Background, "maintenance", maintain);
+        lifecycle.spawn(Stage::Background, "tails", tail_poller.run(stop(Stage::Background)));
         let watch = DatabaseWatch::new(state, first_ready);
         lifecycle.spawn(Stage::Background, "database", watch.run(stop(Stage::Background)));
         let outcome = lifecycle.run().await;

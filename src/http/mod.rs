@@ -10,7 +10,10 @@ pub mod admin;
 pub mod assets;
 pub mod body;
 pub mod client_address;
+pub mod context;
 pub mod cors;
+pub mod export;
+pub mod export_format;
 pub mod guard;
 pub mod health;
 pub mod ingest;
@@ -19,6 +22,7 @@ pub mod layers;
 pub mod log_json;
 pub mod maintenance;
 pub mod origin;
+pub mod places;
 pub mod problem;
 pub mod project_input;
 pub mod request_id;
@@ -26,8 +30,10 @@ pub mod route;
 pub mod search;
 pub mod search_input;
 pub mod session;
+pub mod standing;
 pub mod state;
 pub mod stats;
+pub mod tail;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,7 +61,10 @@ pub fn routes() -> Vec<RouteSpec> {
         RouteSpec::new(GET, "/logs", Read, search::search),
         RouteSpec::new(GET, "/api/log", Read, search::search),
         RouteSpec::new(GET, "/admin/logs/search", Read, search::search),
+        RouteSpec::new(GET, "/logs/tail", Read, tail::tail),
+        RouteSpec::new(GET, "/logs/export", Read, export::export),
         RouteSpec::new(GET, "/logs/:id", Read, search::show_event),
+        RouteSpec::new(GET, "/logs/:id/context", Read, context::show),
         RouteSpec::new(GET, "/stats", Read, stats::stats),
         // Projects and keys
         RouteSpec::new(GET, "/admin/projects", Admin, admin::list_projects),

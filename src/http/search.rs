@@ -37,12 +37,26 @@ struct Answer<'a> {
 
 /// What a search read.
 #[derive(Serialize)]
-struct ScannedJson {
+pub struct ScannedJson {
     blocks: u64,
     events: u64,
     bytes: u64,
     ms: u64,
     complete: bool,
+}
+
+impl From<Effort> for ScannedJson {
+    fn from(effort: Effort) -> Self {
+        let Effort { blocks, events, bytes, ms, complete, .. } = effort;
+        Self { blocks, events, bytes, ms, complete }
+    }
+}
+
+/// Says so when an answer lacks what could not be read.
+#[must_use]
+pub fn damage_warning(effort: &Effort) -> Option<String> {
+    let unreadable = effort.unreadable;
+    (unreadable > 0).then(|| format!("{unreadable} damaged blocks or events could not be read."))
 }
 
 /// `GET /logs`, `GET /api/log`, `GET /admin/logs/search`.
@@ -69,21 +83,19 @@ pub async fn search(call: Call) -> Reply {
         Err(error) => return Err(error.into()),
     };
     drop(turn);
-    let Effort { blocks, events, bytes, ms, unreadable, complete } = page.effort;
-    if unreadable > 0 {
-        warnings.push(format!("{unreadable} damaged blocks or events could not be read."));
-    }
+    warnings.extend(damage_warning(&page.effort));
     let answer = Answer {
         logs: page.hits.iter().filter_map(|hit| log_json(hit, &projects)).collect(),
         next_cursor: page.next.map(|position| Cursor { order, position }.encode()),
-        scanned: ScannedJson { blocks, events, bytes, ms, complete },
+        scanned: ScannedJson::from(page.effort),
         warnings,
     };
     json::reply_of(StatusCode::OK, &answer)
 }
 
 /// Where to read, the spool first: what is on its way from there to the database is then met at least once.
-fn sources(call: &Call) -> Vec<Store> {
+#[must_use]
+pub fn sources(call: &Call) -> Vec<Store> {
     let spool = call.state.spool.as_ref().and_then(Spool::source);
     spool.into_iter().chain([call.state.store.clone()]).collect()
 }
@@ -130,7 +142,9 @@ pub async fn turn(call: &Call) -> Result<SemaphorePermit<'_>, ApiError> {
     turn.ok().and_then(Result::ok).ok_or(ApiError::Overloaded(1))
 }
 
-fn scopes(projects: &[Arc<Project>], now: Timestamp) -> Vec<Scope> {
+/// The projects to search, each as far back as it is kept.
+#[must_use]
+pub fn scopes(projects: &[Arc<Project>], now: Timestamp) -> Vec<Scope> {
     let scope =
         |project: &Arc<Project>| Scope { project_id: project.id, received_after: project.kept_since(now) };
     projects.iter().map(scope).collect()

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::guard::Guard;
 use crate::http::health::Health;
+use crate::http::places::{MAX_EXPORTS, MAX_EXPORTS_EACH, MAX_TAILS, MAX_TAILS_EACH, Places};
 use crate::http::session::Sessions;
 use crate::ingest::Ingest;
 use crate::key::{KeyDirectory, KeyRing, KeyStatus, VerifiedKey};
@@ -19,6 +20,7 @@ use crate::limit::Limiter;
 use crate::maintenance::Maintenance;
 use crate::memory::Budget;
 use crate::removal::Removals;
+use crate::search::tail::Tails;
 use crate::spool::Spool;
 use crate::store::{DatabaseStatus, READ_CONNECTIONS, Store, StoreError};
 
@@ -63,6 +65,12 @@ pub struct AppState {
     pub maintenance: Maintenance,
     /// Turns for searches.
     pub searches: Semaphore,
+    /// Begins live tails.
+    pub tails: Tails,
+    /// Places for them.
+    pub tail_places: Places,
+    /// Places for exports.
+    pub export_places: Places,
     started: Instant,
     used: AtomicBool,
     reloading: Mutex<()>,
@@ -98,6 +106,8 @@ pub struct Parts {
     pub removals: Removals,
     /// Keeps the database small.
     pub maintenance: Maintenance,
+    /// Begins live tails.
+    pub tails: Tails,
 }
 
 impl AppState {
@@ -105,7 +115,8 @@ impl AppState {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { config, clock, store, directory, health, metrics, limiter, bodies, ingest, .. } = parts;
-        let (removals, maintenance, spool) = (parts.removals, parts.maintenance, parts.spool);
+        let (removals, maintenance, spool, tails) =
+            (parts.removals, parts.maintenance, parts.spool, parts.tails);
         let key_ring = Arc::new(KeyRing::new(&config.hmac_secret, config.hmac_secret_previous.as_ref()));
         Self {
             sessions: Sessions::new(&key_ring, &config.admin_token),
@@ -124,6 +135,9 @@ impl AppState {
             removals,
             maintenance,
             searches: Semaphore::new(MAX_SEARCHES),
+            tails,
+            tail_places: Places::new(MAX_TAILS, MAX_TAILS_EACH),
+            export_places: Places::new(MAX_EXPORTS, MAX_EXPORTS_EACH),
             started: Instant::now(),
             used: AtomicBool::new(false),
             reloading: Mutex::new(()),

@@ -3,7 +3,7 @@
 //! One step is one transaction of the database, then one of the spool; cut off between the two, it is found to be done
 //! when it is repeated. It rests as long as it worked, so that live batches have their share.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::plan::{Known, Plan, plan, rewritten_id};
 use super::{Spool, SpoolState};
+use crate::block::Block;
+use crate::clock::Clock;
+use crate::event::uuid_time;
 use crate::fold::FoldMailbox;
 use crate::key::KeyDirectory;
+use crate::search::tail::TAILED_MS;
 use crate::store::{DatabaseStatus, FoundGroup, SpooledGroup, Store, StoreError};
 
 /// How often it looks whether there is something to do.
@@ -38,6 +42,7 @@ pub struct Drain {
     store: Store,
     mailbox: Arc<FoldMailbox>,
     directory: Arc<KeyDirectory>,
+    clock: Clock,
     /// After a refusal groups go singly, so that only the bad one is held back.
     singly: bool,
     complained: Option<String>,
@@ -54,8 +59,14 @@ enum Step {
 impl Drain {
     /// A drain of `spool` into `store`; `directory` is given the projects and keys last known, at the start.
     #[must_use]
-    pub fn new(spool: Spool, store: Store, mailbox: Arc<FoldMailbox>, directory: Arc<KeyDirectory>) -> Self {
-        Self { spool, store, mailbox, directory, singly: false, complained: None }
+    pub fn new(
+        spool: Spool,
+        store: Store,
+        mailbox: Arc<FoldMailbox>,
+        directory: Arc<KeyDirectory>,
+        clock: Clock,
+    ) -> Self {
+        Self { spool, store, mailbox, directory, clock, singly: false, complained: None }
     }
 
     /// Works until `stop`. From `hurry` on, when the service is stopping, it doesn't rest.
@@ -214,7 +225,8 @@ impl Drain {
         let planned = planned.map_err(|error| StoreError::Corrupt(format!("planning failed: {error}")))?;
         let Plan { blocks, batches, expired, counted } = planned;
         if !blocks.is_empty() {
-            self.store.work().await?.commit_drained(&blocks, &batches, &expired).await?;
+            let late = self.late_events(&blocks);
+            self.store.work().await?.commit_drained(&blocks, &batches, &expired, &late).await?;
             self.mailbox.look_for_orphans();
         }
         let mut session = self.spool.0.store.writer().await?;
@@ -225,6 +237,16 @@ impl Drain {
             tracing::error!(events = counted.damaged, "events of the spool are damaged and lost");
         }
         self.spool.recount().await
+    }
+
+    /// Events, by project, that are older than what live tails look at: they are told how many there are.
+    fn late_events(&self, blocks: &[Block]) -> BTreeMap<i64, u64> {
+        let tailed = self.clock.now().plus_millis(-TAILED_MS);
+        let mut late = BTreeMap::new();
+        for Block { header, .. } in blocks.iter().filter(|block| uuid_time(&block.header.id) < tailed) {
+            *late.entry(header.project_id).or_default() += u64::from(header.event_count);
+        }
+        late
     }
 
     /// What the database knows of these groups.
@@ -247,10 +269,7 @@ impl Drain {
     }
 
     /// The groups' blocks; what can't be read is left out.
-    async fn read_blocks(
-        &self,
-        groups: &[SpooledGroup],
-    ) -> Result<HashMap<uuid::Uuid, crate::block::Block>, StoreError> {
+    async fn read_blocks(&self, groups: &[SpooledGroup]) -> Result<HashMap<uuid::Uuid, Block>, StoreError> {
         let mut session = self.spool.0.store.writer().await?;
         let mut blocks = HashMap::new();
         for listed in groups.iter().flat_map(|group| &group.blocks) {

@@ -1,7 +1,7 @@
 //! What draining the spool asks of the database: who may still send, what is stored already, and the one transaction
 //! that takes a part of the spool over.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
 use uuid::Uuid;
@@ -11,6 +11,7 @@ use super::batches::BatchKey;
 use super::blocks::{NewBatch, hex_literal, push_batch_rows, push_unfolded_rows};
 use super::connection::Connection;
 use super::error::StoreError;
+use super::recent::push_late_events;
 use crate::block::Block;
 
 /// Ids asked for in one query.
@@ -73,7 +74,7 @@ impl Connection {
     }
 
     /// Stores what comes out of the spool in one transaction: batch ids first, as they alone decide, then blocks and
-    /// their unfolded rows.
+    /// their unfolded rows. `late` counts, by project, the events that come too late to be tailed.
     ///
     /// # Errors
     /// [`StoreError::Duplicate`] when an id was taken meanwhile; after anything but an ambiguous failure nothing was
@@ -83,9 +84,10 @@ impl Connection {
         blocks: &[Block],
         batches: &[NewBatch],
         expired: &[BatchKey],
+        late: &BTreeMap<i64, u64>,
     ) -> Result<(), StoreError> {
         self.begin(STATEMENT_TIMEOUT).await?;
-        let stored = self.store_drained(blocks, batches, expired).await;
+        let stored = self.store_drained(blocks, batches, expired, late).await;
         if let Err(error) = &stored
             && !error.is_ambiguous()
         {
@@ -100,6 +102,7 @@ impl Connection {
         blocks: &[Block],
         batches: &[NewBatch],
         expired: &[BatchKey],
+        late: &BTreeMap<i64, u64>,
     ) -> Result<(), StoreError> {
         let mut sql = String::new();
         if !expired.is_empty() {
@@ -114,6 +117,7 @@ impl Connection {
         self.insert_blocks(blocks).await?;
         let mut sql = String::new();
         push_unfolded_rows(&mut sql, blocks);
+        push_late_events(&mut sql, self.dialect(), late);
         sql.push_str("COMMIT");
         self.packet_commit(sql, STATEMENT_TIMEOUT).await.map_err(|failed| failed.error)
     }

@@ -16,7 +16,7 @@ use crate::block::{Block, BlockHeader, Codec};
 use crate::timestamp::Timestamp;
 
 /// A merged block keeps its oldest part's id: at most an hour older than a batch in it.
-const OLDER_ID_MS: i64 = 3_660_000;
+pub(super) const OLDER_ID_MS: i64 = 3_660_000;
 /// A block's id is made when it is encoded: at most this long after a batch in it was received.
 pub(super) const LATER_ID_MS: i64 = 900_000;
 

@@ -12,6 +12,7 @@ use crate::block::encode::BlockEncoder;
 use crate::clock::Clock;
 use crate::fold::FoldMailbox;
 use crate::maintenance::Nudge;
+use crate::search::tail::TailNudge;
 use crate::spool::Spool;
 use crate::store::{
     BatchKey, CommitError, DatabaseStatus, NewBatch, STATEMENT_TIMEOUT, Session, SpooledBatch, Store,
@@ -50,6 +51,7 @@ pub struct WriterSlot {
     mailbox: Arc<FoldMailbox>,
     encoder: BlockEncoder,
     nudge: Nudge,
+    tails: TailNudge,
 }
 
 /// A group in the middle of its attempts.
@@ -77,8 +79,8 @@ impl WriterSlot {
     /// A slot on a queue.
     #[must_use]
     pub fn new(queue: Arc<WriteQueue>, store: Store, clock: Clock, mailbox: Arc<FoldMailbox>) -> Self {
-        let (encoder, nudge) = (BlockEncoder::default(), Nudge::default());
-        Self { queue, store, spool: None, clock, mailbox, encoder, nudge }
+        let (encoder, nudge, tails) = (BlockEncoder::default(), Nudge::default(), TailNudge::default());
+        Self { queue, store, spool: None, clock, mailbox, encoder, nudge, tails }
     }
 
     /// Gives it a spool for what the database can't take.
@@ -92,6 +94,13 @@ impl WriterSlot {
     #[must_use]
     pub fn nudging(mut self, nudge: Nudge) -> Self {
         self.nudge = nudge;
+        self
+    }
+
+    /// Tells live tails of each commit.
+    #[must_use]
+    pub fn telling(mut self, tails: TailNudge) -> Self {
+        self.tails = tails;
         self
     }
 
@@ -263,6 +272,7 @@ impl WriterSlot {
     fn finish(&self, group: &mut Vec<Submission>, attempt: &mut Attempt, outcome: WriteOutcome) {
         self.mailbox.deliver(std::mem::take(&mut attempt.packed.pieces));
         self.nudge.committed();
+        self.tails.committed();
         answer_all(std::mem::take(group), outcome);
     }
 }
@@ -292,7 +302,10 @@ impl WriterSlot {
         for _ in 0..SPOOL_ATTEMPTS {
             let tried = spool_once(&spool, &mut group, &packed, self.clock.now()).await;
             match tried {
-                Ok(Spooled::Done) => return answer_all(group, WriteOutcome::Spooled),
+                Ok(Spooled::Done) => {
+                    self.tails.committed();
+                    return answer_all(group, WriteOutcome::Spooled);
+                }
                 Ok(Spooled::Repack) => (group, packed) = self.encode(group).await,
                 Err(StoreError::Conflict(_) | StoreError::Duplicate(_)) => {}
                 Err(error) => {

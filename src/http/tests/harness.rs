@@ -8,6 +8,7 @@ use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Addr, Body, Endpoint, Request, RequestParts};
 use prometheus_client::registry::Registry;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, ClockHand};
 use crate::config::Config;
@@ -24,6 +25,7 @@ use crate::memory::Budget;
 use crate::outcome::Outcomes;
 use crate::registry;
 use crate::removal::remover;
+use crate::search::tail::tails;
 use crate::store::{DatabaseStatus, Store};
 use crate::timestamp::Timestamp;
 use crate::write::WriteQueue;
@@ -81,6 +83,7 @@ impl App {
             Ingest::new(config.limits.clone(), clock.clone(), limiter.clone(), queue, Outcomes::default());
         let (removals, _) = remover(store.clone(), clock.clone());
         let (maintenance, _) = maintainer(store.clone(), clock.clone());
+        let (tails, _) = tails(store.clone(), None, clock.clone(), CancellationToken::new());
         let parts = Parts {
             limiter,
             config: Arc::new(config),
@@ -94,6 +97,7 @@ impl App {
             ingest: Arc::new(ingest),
             removals,
             maintenance,
+            tails,
         };
         let state = Arc::new(AppState::new(parts));
         Self { edge: build(&state, table), state, hand, clients: AtomicU32::new(1), _directory: directory }
