@@ -108,6 +108,9 @@ impl ExportText {
     }
 
     /// Adds an event.
+    ///
+    /// # Panics
+    /// Never: an event is text and numbers, which can be written as JSON.
     pub fn push(&mut self, log: &LogJson<'_>, out: &mut String) {
         let first = self.rows == 0;
         self.rows += 1;

@@ -37,6 +37,9 @@ pub struct LogJson<'a> {
 
 impl LogJson<'_> {
     /// The fields in the order of [`super::export_format::COLUMNS`], as text; empty where the event has none.
+    ///
+    /// # Panics
+    /// Never: tags are text, which can be written as JSON.
     #[must_use]
     pub fn cells(&self) -> [Cow<'_, str>; 18] {
         let tags = || serde_json::to_string(&self.tags).expect("texts are JSON");

@@ -45,10 +45,8 @@ async fn a_context_is_the_neighbours_of_an_event_in_the_list_of_its_scope() {
             let event = &all[at];
             let scope = *random.pick(&[&"source", &"request", &"project"]);
             let (before, after) = (random.below(8), random.below(8));
-            let path = format!(
-                "/logs/{}/context?before={before}&after={after}&scope={scope}",
-                text(event, "id")
-            );
+            let path =
+                format!("/logs/{}/context?before={before}&after={after}&scope={scope}", text(event, "id"));
             let answer = service.get(&path).await;
             if scope == "request" && event["request_id"].is_null() {
                 assert_eq!((answer.status, &answer.json()["code"]), (400, &json!("invalid_parameter")));

@@ -2,12 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at what fails")]
 
+#[path = "../support/events.rs"]
+mod events;
 #[path = "../support/reading.rs"]
 mod reading;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod access;
+mod context;
+mod export;
 mod language;
 mod limits;
 mod model;
@@ -16,4 +20,5 @@ mod proxy;
 mod random;
 mod reports;
 mod storage;
+mod tail;
 mod words;

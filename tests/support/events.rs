@@ -49,7 +49,8 @@ impl Events {
     pub async fn open(request: RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         let status = response.status().as_u16();
-        let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let header =
+            |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         if status != 200 {
             panic!("{status}: {}", response.text().await.unwrap());
         }

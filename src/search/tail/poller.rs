@@ -186,7 +186,9 @@ impl TailPoller {
         if !watchers.is_empty() {
             read_and_deliver(&mut session, &new, since, watchers).await?;
         }
-        new.iter().for_each(|block| self.seen.note(block.id, self.look));
+        for block in &new {
+            self.seen.note(block.id, self.look);
+        }
         if store.instance() == self.store.instance() {
             self.tell_late(recent.late, watchers);
         }

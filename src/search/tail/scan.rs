@@ -99,7 +99,9 @@ fn put_matches(block: &Block, asked: &[(&Mailbox, &EventFilter)], wanted: impl F
     for (id, line, matching) in found {
         let hit = Hit { project_id: block.header.project_id, line: line.to_vec() };
         let event = Arc::new(TailEvent { id, hit });
-        matching.iter().for_each(|mailbox| mailbox.put(event.clone()));
+        for mailbox in matching {
+            mailbox.put(event.clone());
+        }
     }
 }
 
