@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::database::DatabaseWatch;
 use crate::fold::{Fold, FoldMailbox};
 use crate::http::health::Health;
+use crate::http::places::Places;
 use crate::http::state::{AppState, Parts};
 use crate::http::{self, adapter};
 use crate::ingest::Ingest;
@@ -73,6 +74,7 @@ impl App {
             "This version",
             version,
         );
+        let (tail_places, export_places) = (Places::of_tails(), Places::of_exports());
         registry.register_collector(Box::new(Gauges {
             store: store.clone(),
             queue: queue.clone(),
@@ -81,6 +83,8 @@ impl App {
             queued: ingest.queue_budget(),
             limiter: limiter.clone(),
             spool: spool.clone(),
+            tails: tail_places.clone(),
+            exports: export_places.clone(),
             clock: clock.clone(),
         }));
         if let Some(spool) = &spool {
@@ -105,6 +109,8 @@ impl App {
             removals,
             maintenance,
             tails,
+            tail_places,
+            export_places,
         }));
         let mailbox = Arc::new(FoldMailbox::default());
         Ok(Self {

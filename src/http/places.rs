@@ -24,8 +24,8 @@ enum Holder {
     Admin(ClientKey),
 }
 
-/// So many places.
-#[derive(Debug)]
+/// So many places; clones share them.
+#[derive(Clone, Debug)]
 pub struct Places {
     most: usize,
     most_each: usize,
@@ -41,10 +41,20 @@ pub struct Place {
 }
 
 impl Places {
-    /// `most` places, `most_each` for one caller.
-    #[must_use]
-    pub fn new(most: usize, most_each: usize) -> Self {
+    fn new(most: usize, most_each: usize) -> Self {
         Self { most, most_each, taken: Arc::default() }
+    }
+
+    /// Those of live tails.
+    #[must_use]
+    pub fn of_tails() -> Self {
+        Self::new(MAX_TAILS, MAX_TAILS_EACH)
+    }
+
+    /// Those of exports.
+    #[must_use]
+    pub fn of_exports() -> Self {
+        Self::new(MAX_EXPORTS, MAX_EXPORTS_EACH)
     }
 
     /// A place for who calls.

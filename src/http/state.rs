@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::guard::Guard;
 use crate::http::health::Health;
-use crate::http::places::{MAX_EXPORTS, MAX_EXPORTS_EACH, MAX_TAILS, MAX_TAILS_EACH, Places};
+use crate::http::places::Places;
 use crate::http::session::Sessions;
 use crate::ingest::Ingest;
 use crate::key::{KeyDirectory, KeyRing, KeyStatus, VerifiedKey};
@@ -108,6 +108,10 @@ pub struct Parts {
     pub maintenance: Maintenance,
     /// Begins live tails.
     pub tails: Tails,
+    /// Places for them.
+    pub tail_places: Places,
+    /// Places for exports.
+    pub export_places: Places,
 }
 
 impl AppState {
@@ -136,8 +140,8 @@ impl AppState {
             maintenance,
             searches: Semaphore::new(MAX_SEARCHES),
             tails,
-            tail_places: Places::new(MAX_TAILS, MAX_TAILS_EACH),
-            export_places: Places::new(MAX_EXPORTS, MAX_EXPORTS_EACH),
+            tail_places: parts.tail_places,
+            export_places: parts.export_places,
             started: Instant::now(),
             used: AtomicBool::new(false),
             reloading: Mutex::new(()),

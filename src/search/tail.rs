@@ -12,6 +12,7 @@ mod seen;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -32,7 +33,9 @@ use mailbox::Mailbox;
 /// see each other's events.
 pub const TAILED_MS: i64 = 15_000;
 /// Tails that may wait to be begun.
-const WAITING_JOINS: usize = 16;
+const WAITING_JOINS: usize = 64;
+/// Longest a tail waits to be begun.
+const JOIN_WAIT: Duration = Duration::from_secs(10);
 
 /// What is asked of each project's blocks.
 type Filters = HashMap<i64, Arc<EventFilter>>;
@@ -121,8 +124,8 @@ impl Tails {
         let (reply, joined) = oneshot::channel();
         let join = Join { mailbox: mailbox.clone(), after, reply };
         self.joins.try_send(join).map_err(|_| NotNow)?;
-        match joined.await {
-            Ok(true) => Ok(Tail { mailbox, criteria: criteria.clone() }),
+        match tokio::time::timeout(JOIN_WAIT, joined).await {
+            Ok(Ok(true)) => Ok(Tail { mailbox, criteria: criteria.clone() }),
             _ => Err(NotNow),
         }
     }

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 
 use crate::events::Events;
+use crate::limits::behind_proxy;
 use crate::model::text;
 use crate::reading::{Service, TestProject, until};
 use crate::support::{ADMIN_TOKEN, TestDatabase};
@@ -353,4 +354,66 @@ async fn what_a_spool_gives_late_is_announced_by_its_number() {
         service.stop().await;
         database.remove().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_database_is_away_a_tail_shows_what_is_spooled_and_not_again_when_it_moves() {
+    let Some(database) = TestDatabase::server().await else { return };
+    let (proxy, service) = behind_proxy(&database).await;
+    let shop = service.project("shop").await;
+    let mut tail = Events::open(ask(&service, "")).await;
+    service.post(&shop, &messages(0..1)).await;
+    assert_eq!(tail.texts(1).await, names(0..1));
+    proxy.set_cut(true);
+    service.post(&shop, &messages(1..3)).await;
+    assert_eq!(tail.texts(2).await, names(1..3));
+    let mut joined = Events::open(ask(&service, "")).await;
+    service.hand.advance(60_000);
+    service.post(&shop, &messages(3..4)).await;
+    assert_eq!(tail.texts(1).await, names(3..4));
+    proxy.set_cut(false);
+    until("the spool is empty", async || {
+        service.state.spool.as_ref().is_some_and(|spool| spool.depth().is_empty())
+            && service.get("/readyz").await.status == 200
+    })
+    .await;
+    service.post(&shop, &messages(4..5)).await;
+    let mut rest = vec![tail.next().await.unwrap()];
+    while rest.last().unwrap().event != "log" {
+        rest.push(tail.next().await.unwrap());
+    }
+    let shown: Vec<&str> =
+        rest.iter().map(|one| one.event.as_str()).filter(|event| !event.starts_with(':')).collect();
+    assert_eq!(shown, ["log"], "what was shown is neither shown again nor announced: {rest:?}");
+    assert_eq!(rest.last().unwrap().json()["message"], "event 4");
+    assert_eq!(joined.texts(2).await, names(3..5));
+    assert_eq!(service.pages("").await.len(), 5);
+    service.stop().await;
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_outlives_an_outage_without_a_spool_and_misses_nothing_of_others() {
+    let Some(database) = TestDatabase::server().await else { return };
+    let (proxy, away) = behind_proxy(&database).await;
+    let there = Service::start(&database).await;
+    let shop = there.project("shop").await;
+    away.state.reload_directory().await.unwrap();
+    let mut tail = Events::open(ask(&away, "")).await;
+    proxy.set_cut(true);
+    until("it is noticed", async || away.get("/logs").await.json()["warnings"] == json!(["database_away"]))
+        .await;
+    let refused = ask(&away, "").send().await.unwrap();
+    assert_eq!(refused.status(), 503, "a tail can't begin now");
+    for n in 0..4 {
+        there.post(&shop, &messages(n..n + 1)).await;
+        for service in [&there, &away] {
+            service.hand.advance(12_000);
+        }
+    }
+    proxy.set_cut(false);
+    assert_eq!(tail.texts(4).await, names(0..4));
+    there.stop().await;
+    away.stop().await;
+    database.remove().await;
 }

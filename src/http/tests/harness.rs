@@ -14,6 +14,7 @@ use crate::clock::{Clock, ClockHand};
 use crate::config::Config;
 use crate::http::health::Health;
 use crate::http::layers::Edge;
+use crate::http::places::Places;
 use crate::http::route::RouteSpec;
 use crate::http::state::{AppState, Parts};
 use crate::http::{build, routes};
@@ -98,6 +99,8 @@ impl App {
             removals,
             maintenance,
             tails,
+            tail_places: Places::of_tails(),
+            export_places: Places::of_exports(),
         };
         let state = Arc::new(AppState::new(parts));
         Self { edge: build(&state, table), state, hand, clients: AtomicU32::new(1), _directory: directory }

@@ -12,7 +12,7 @@ use crate::search::run::Hit;
 /// Events that may wait for a reader.
 pub const MAX_WAITING_EVENTS: usize = 1_000;
 /// Bytes of their stored lines.
-pub const MAX_WAITING_BYTES: usize = 512 << 10;
+pub const MAX_WAITING_BYTES: usize = 256 << 10;
 
 /// An event on its way to one or more tails.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use super::seen::Seen;
 use super::{Join, TAILED_MS};
 use crate::block::{Block, BlockHeader};
 use crate::clock::Clock;
-use crate::event::EventId;
+use crate::event::{EventId, uuid_time};
 use crate::spool::Spool;
 use crate::store::{DatabaseStatus, RecentBlock, Session, Store, StoreError};
 use crate::timestamp::Timestamp;
@@ -184,7 +184,15 @@ impl TailPoller {
         let is_new = |block: &RecentBlock| self.seen.look_of(block.id).is_none();
         let new: Vec<RecentBlock> = recent.blocks.into_iter().filter(is_new).collect();
         if !watchers.is_empty() {
-            read_and_deliver(&mut session, &new, since, watchers).await?;
+            match read_and_deliver(&mut session, &new, since, watchers).await {
+                Err(error) if may_pass(&error) => return Err(error),
+                // The same would fail again: better to go on without than to stand still.
+                Err(error) => {
+                    tracing::error!(%error, "live tails leave out what can't be read");
+                    skip_all(watchers, &new);
+                }
+                Ok(unread) => skip_all(watchers, &unread),
+            }
         }
         for block in &new {
             self.seen.note(block.id, self.look);
@@ -248,7 +256,7 @@ impl TailPoller {
         // What was not met yet and is still looked at comes with the next look.
         let comes_by_itself = |block: &RecentBlock| {
             self.seen.look_of(block.id).is_none()
-                && tailed.is_some_and(|tailed| crate::event::uuid_time(&block.id) >= tailed)
+                && tailed.is_some_and(|tailed| uuid_time(&block.id) >= tailed)
         };
         let missed: Vec<RecentBlock> = listed.into_iter().filter(|block| !comes_by_itself(block)).collect();
         let (chosen, left) = missed.split_at(missed.len().min(MAX_BLOCKS));
@@ -272,35 +280,41 @@ fn projects_of(mailbox: &Mailbox) -> Vec<i64> {
     mailbox.filters().keys().copied().collect()
 }
 
+/// Whether asking again may help.
+fn may_pass(error: &StoreError) -> bool {
+    error.is_away() || matches!(error, StoreError::Busy(_) | StoreError::Conflict(_))
+}
+
 /// Reads the new blocks that some tail may be shown something of, newest first as far as it goes, and delivers them
-/// oldest first. What is left unread is counted for everyone who asks for its project.
+/// oldest first. Answers what is left unread.
 async fn read_and_deliver(
     session: &mut Session,
     new: &[RecentBlock],
     since: Timestamp,
     watchers: &Arc<Vec<Watcher>>,
-) -> Result<(), StoreError> {
+) -> Result<Vec<RecentBlock>, StoreError> {
     let mut tests = 0;
     let affordable = new.iter().take(MAX_BLOCKS).take_while(|block| {
         tests += u64::from(block.events) * watchers.len() as u64;
         tests <= MAX_TESTS
     });
     let (chosen, left) = new.split_at(affordable.count().max(1).min(new.len()));
-    for block in left {
-        skip(watchers, block.project_id, u64::from(block.events));
-    }
     let mut headers = session.headers_of(chosen).await?;
     headers.retain(|header| {
         // A block rewritten just now has a new id; its events are no news.
         header.received_last >= since && watchers.iter().any(|watcher| admits(watcher, header))
     });
-    let (blocks, left) = read_bodies(session, headers).await?;
-    for header in left {
-        skip(watchers, header.project_id, u64::from(header.event_count));
+    let (blocks, passed_over) = read_bodies(session, headers).await?;
+    if !blocks.is_empty() {
+        let watchers = watchers.clone();
+        let done = tokio::task::spawn_blocking(move || deliver(blocks, &watchers)).await;
+        done.map_err(|error| StoreError::Corrupt(format!("reading blocks failed: {error}")))?;
     }
-    let watchers = watchers.clone();
-    let done = tokio::task::spawn_blocking(move || deliver(blocks, &watchers)).await;
-    done.map_err(|error| StoreError::Corrupt(format!("reading blocks failed: {error}")))
+    let unread = |header: BlockHeader| {
+        let BlockHeader { project_id, id, event_count: events, .. } = header;
+        RecentBlock { project_id, id, events }
+    };
+    Ok(left.iter().copied().chain(passed_over.into_iter().map(unread)).collect())
 }
 
 /// Blocks in the order of their ids: the newest whose bodies fit [`MAX_BODY_BYTES`]; and those left out for it. A block
@@ -329,7 +343,12 @@ fn admits(watcher: &Watcher, header: &BlockHeader) -> bool {
     watcher.filters.get(&header.project_id).is_some_and(|filter| filter.admits(header))
 }
 
-fn skip(watchers: &[Watcher], project_id: i64, events: u64) {
-    let asks = |watcher: &&Watcher| watcher.filters.contains_key(&project_id);
-    watchers.iter().filter(asks).for_each(|watcher| watcher.mailbox.skip(events));
+/// Counts events of unread blocks for everyone who asks for their project.
+fn skip_all(watchers: &[Watcher], unread: &[RecentBlock]) {
+    for block in unread {
+        let asks = |watcher: &&Watcher| watcher.filters.contains_key(&block.project_id);
+        for watcher in watchers.iter().filter(asks) {
+            watcher.mailbox.skip(u64::from(block.events));
+        }
+    }
 }
