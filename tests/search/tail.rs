@@ -254,18 +254,19 @@ async fn a_slow_reader_is_told_what_it_missed_and_costs_others_nothing() {
     let mut head = [0; 12];
     slow.read_exact(&mut head).await.unwrap();
     assert_eq!(&head, b"HTTP/1.1 200");
-    let mut quick = Events::open(ask(&service, "q=last")).await;
+    let mut quick = Events::open(ask(&service, "q=marker")).await;
     let (mut posted, filler) = (0_u64, "x".repeat(7_000));
     for round in 0..10 {
         let event = |n: u32| json!({ "message": format!("{n} {filler}"), "ctx": round });
-        let batch: Vec<Value> = (0..400).map(event).collect();
+        let mut batch: Vec<Value> = (0..400).map(event).collect();
+        batch.push(json!({ "message": format!("marker {round}") }));
         service.post(&shop, &batch).await;
-        posted += 400;
+        posted += 401;
         // A look at each batch of its own.
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(quick.texts(1).await, [format!("marker {round}")]);
     }
-    service.post(&shop, &[json!({ "message": "the last one" })]).await;
-    assert_eq!(quick.texts(1).await, ["the last one"]);
+    service.post(&shop, &[json!({ "message": "marker, the last one" })]).await;
+    assert_eq!(quick.texts(1).await, ["marker, the last one"]);
     let (mut text, mut piece) = (String::new(), vec![0; 64 << 10]);
     while !text.contains("the last one") {
         let read = tokio::time::timeout(Duration::from_secs(20), slow.read(&mut piece)).await;
@@ -413,6 +414,34 @@ async fn a_tail_outlives_an_outage_without_a_spool_and_misses_nothing_of_others(
     }
     proxy.set_cut(false);
     assert_eq!(tail.texts(4).await, names(0..4));
+    there.stop().await;
+    away.stop().await;
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_instance_spooled_is_announced_when_it_comes_late() {
+    let Some(database) = TestDatabase::server().await else { return };
+    let (proxy, away) = behind_proxy(&database).await;
+    let there = Service::start(&database).await;
+    let shop = there.project("shop").await;
+    away.state.reload_directory().await.unwrap();
+    away.post(&shop, &messages(0..1)).await;
+    let mut tail = Events::open(ask(&there, "")).await;
+    proxy.set_cut(true);
+    away.post(&shop, &messages(1..3)).await;
+    for service in [&there, &away] {
+        service.hand.advance(60_000);
+    }
+    there.post(&shop, &messages(3..4)).await;
+    let mut message = tail.next().await.unwrap();
+    while message.event != "log" {
+        message = tail.next().await.unwrap();
+    }
+    assert_eq!(message.json()["message"], "event 3");
+    proxy.set_cut(false);
+    let late = tail.next().await.unwrap();
+    assert_eq!((late.event.as_str(), &late.json()["count"]), ("late", &json!(2)));
     there.stop().await;
     away.stop().await;
     database.remove().await;
