@@ -67,13 +67,7 @@ impl App {
         ));
         let mut registry = Registry::default();
         outcomes.register(&mut registry);
-        let version = ConstGauge::new(1_i64);
-        let labels = [("version".into(), env!("CARGO_PKG_VERSION").into())];
-        registry.sub_registry_with_labels(labels.into_iter()).register(
-            "tekno_build",
-            "This version",
-            version,
-        );
+        register_version(&mut registry);
         let (tail_places, export_places) = (Places::of_tails(), Places::of_exports());
         registry.register_collector(Box::new(Gauges {
             store: store.clone(),
@@ -179,8 +173,8 @@ impl App {
         lifecycle.spawn(Stage::Serve, "server", server::serve(listener, handler, limits, stop(Stage::Serve)));
         for _ in 0..WRITER_CONNECTIONS {
             let slot = WriterSlot::new(queue.clone(), store.clone(), clock.clone(), mailbox.clone());
-            let slot = slot.nudging(state.maintenance.nudge()).spooling(state.spool.clone());
-            let slot = slot.telling(state.tails.nudge());
+            let slot = slot.nudging(state.maintenance.nudge(), state.tails.nudge());
+            let slot = slot.spooling(state.spool.clone());
             lifecycle.spawn(Stage::Write, "writer", slot.run());
         }
         let stop_writing = stop(Stage::Write);
@@ -206,4 +200,10 @@ impl App {
         store.close();
         outcome
     }
+}
+
+fn register_version(registry: &mut Registry) {
+    let labels = [("version".into(), env!("CARGO_PKG_VERSION").into())];
+    let labelled = registry.sub_registry_with_labels(labels.into_iter());
+    labelled.register("tekno_build", "This version", ConstGauge::new(1_i64));
 }

@@ -90,17 +90,10 @@ impl WriterSlot {
         self
     }
 
-    /// Tells maintenance of each commit.
+    /// Tells maintenance and live tails of each commit.
     #[must_use]
-    pub fn nudging(mut self, nudge: Nudge) -> Self {
-        self.nudge = nudge;
-        self
-    }
-
-    /// Tells live tails of each commit.
-    #[must_use]
-    pub fn telling(mut self, tails: TailNudge) -> Self {
-        self.tails = tails;
+    pub fn nudging(mut self, nudge: Nudge, tails: TailNudge) -> Self {
+        (self.nudge, self.tails) = (nudge, tails);
         self
     }
 

@@ -90,6 +90,8 @@ async fn events_of_two_instances_reach_a_tail_once_each() {
     let (one, two) = (Service::start(&database).await, Service::start(&database).await);
     let shop = one.project("shop").await;
     two.state.reload_directory().await.unwrap();
+    // What the other's clock is behind, a look goes back.
+    two.hand.advance(9_000);
     let mut tail = Events::open(ask(&two, "")).await;
     let post = async |service: &Service, from: usize| {
         for n in 0..30 {
@@ -433,7 +435,8 @@ async fn what_another_instance_spooled_is_announced_when_it_comes_late() {
     for service in [&there, &away] {
         service.hand.advance(60_000);
     }
-    there.post(&shop, &messages(3..4)).await;
+    let live = Value::from(messages(3..4)).to_string();
+    assert_eq!(there.try_post(&shop, "live", live).await.status, 200);
     let mut message = tail.next().await.unwrap();
     while message.event != "log" {
         message = tail.next().await.unwrap();
