@@ -235,14 +235,13 @@ async fn a_tail_of_all_projects_takes_new_ones_in_says_that_it_lives_and_ends_af
     service.stop().await;
 }
 
-/// Reads a stream to its end as bytes, or as long as something comes.
-async fn read_slowly(service: &Service, query: &str) -> tokio::net::TcpStream {
+/// Asks for an answer with little room for it.
+async fn read_slowly(service: &Service, path: &str) -> tokio::net::TcpStream {
     let address = service.base.trim_start_matches("http://").parse().unwrap();
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(8 << 10).unwrap();
     let mut stream = socket.connect(address).await.unwrap();
-    let request =
-        format!("GET /logs/tail?{query} HTTP/1.1\r\nHost: test\r\nX-Admin-Token: {ADMIN_TOKEN}\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nX-Admin-Token: {ADMIN_TOKEN}\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     stream
 }
@@ -252,7 +251,7 @@ async fn a_slow_reader_is_told_what_it_missed_and_costs_others_nothing() {
     let database = TestDatabase::sqlite();
     let service = Service::start(&database).await;
     let shop = service.project("shop").await;
-    let mut slow = read_slowly(&service, "").await;
+    let mut slow = read_slowly(&service, "/logs/tail").await;
     let mut head = [0; 12];
     slow.read_exact(&mut head).await.unwrap();
     assert_eq!(&head, b"HTTP/1.1 200");
@@ -285,18 +284,29 @@ async fn a_slow_reader_is_told_what_it_missed_and_costs_others_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_waits_neither_for_a_tail_nor_for_one_that_nobody_reads() {
+async fn a_stop_waits_neither_for_a_tail_nor_for_an_export_that_nobody_reads() {
     let database = TestDatabase::sqlite();
     let service = Service::start(&database).await;
     let shop = service.project("shop").await;
     let tail = Events::open(ask(&service, "")).await;
-    let blocked = read_slowly(&service, "").await;
     let filler = "x".repeat(7_000);
-    for round in 0..4 {
+    for round in 0..6 {
         let event = |n: u32| json!({ "message": format!("{n} {filler}"), "ctx": round });
         let batch: Vec<Value> = (0..400).map(event).collect();
         service.post(&shop, &batch).await;
     }
+    let mut blocked = read_slowly(&service, "/logs/export").await;
+    let mut head = [0; 12];
+    blocked.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    let (mut waiting, mut same) = (0, 0);
+    until("its buffers are full", async || {
+        let more = blocked.peek(&mut vec![0; 1 << 20]).await.unwrap();
+        same = if more == waiting { same + 1 } else { 0 };
+        waiting = more;
+        same == 20
+    })
+    .await;
     let read = async { tail.end().await };
     let begun = std::time::Instant::now();
     let (reason, ()) = tokio::join!(read, service.stop());
