@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::database::DatabaseWatch;
 use crate::fold::{Fold, FoldMailbox};
 use crate::http::health::Health;
+use crate::http::places::Places;
 use crate::http::state::{AppState, Parts};
 use crate::http::{self, adapter};
 use crate::ingest::Ingest;
@@ -26,6 +27,7 @@ use crate::metrics::Gauges;
 use crate::outcome::Outcomes;
 use crate::quarantine::Quarantine;
 use crate::removal::{Remover, remover};
+use crate::search::tail::{TailPoller, tails};
 use crate::server::{self, Listener, ServerLimits, bind};
 use crate::spool::{Drain, Spool};
 use crate::store::{Store, WRITER_CONNECTIONS};
@@ -40,6 +42,7 @@ pub struct App {
     mailbox: Arc<FoldMailbox>,
     remover: Remover,
     maintainer: Maintainer,
+    tail_poller: TailPoller,
     first_ready: Option<oneshot::Sender<()>>,
 }
 
@@ -68,14 +71,9 @@ impl App {
         ));
         let mut registry = Registry::default();
         outcomes.register(&mut registry);
-        let version = ConstGauge::new(1_i64);
-        let labels = [("version".into(), env!("CARGO_PKG_VERSION").into())];
-        registry.sub_registry_with_labels(labels.into_iter()).register(
-            "tekno_build",
-            "This version",
-            version,
-        );
         let (maintenance, maintainer) = maintainer(store.clone(), clock.clone());
+        register_version(&mut registry);
+        let (tail_places, export_places) = (Places::of_tails(), Places::of_exports());
         registry.register_collector(Box::new(Gauges {
             maintenance: maintenance.progress().clone(),
             store: store.clone(),
@@ -86,6 +84,8 @@ impl App {
             limiter: limiter.clone(),
             spool: spool.clone(),
             quarantine: quarantine.clone(),
+            tails: tail_places.clone(),
+            exports: export_places.clone(),
             clock: clock.clone(),
         }));
         quarantine.register(&mut registry);
@@ -93,6 +93,9 @@ impl App {
             spool.counters().register(&mut registry);
         }
         let (removals, remover) = remover(store.clone(), clock.clone());
+        let lifecycle = Lifecycle::new(StopBounds::default());
+        let stopping = lifecycle.trigger().stopping();
+        let (tails, tail_poller) = tails(store.clone(), spool.clone(), clock.clone(), stopping);
         let state = Arc::new(AppState::new(Parts {
             config: Arc::new(config),
             health: Arc::new(Health::new(clock.now(), store.clone())),
@@ -107,9 +110,21 @@ impl App {
             ingest,
             removals,
             maintenance,
+            tails,
+            tail_places,
+            export_places,
         }));
-        let lifecycle = Lifecycle::new(StopBounds::default());
-        Ok(Self { listener, state, lifecycle, queue, mailbox, remover, maintainer, first_ready: None })
+        Ok(Self {
+            listener,
+            state,
+            lifecycle,
+            queue,
+            mailbox,
+            remover,
+            maintainer,
+            tail_poller,
+            first_ready: None,
+        })
     }
 
     /// The address it listens on.
@@ -147,7 +162,17 @@ impl App {
 
     /// Serves until stopped, then stops accepting, answers what was accepted, commits what was queued, counts it.
     pub async fn run(self) -> ExitOutcome {
-        let Self { listener, state, lifecycle, queue, mailbox, remover, maintainer, first_ready } = self;
+        let Self {
+            listener,
+            state,
+            lifecycle,
+            queue,
+            mailbox,
+            remover,
+            maintainer,
+            tail_poller,
+            first_ready,
+        } = self;
         let (store, clock) = (state.store.clone(), state.clock.clone());
         let limits = ServerLimits::new(state.config.limits.max_connections, &state.config.client_address);
         let handler = adapter::handler(http::endpoint(&state));
@@ -155,8 +180,8 @@ impl App {
         lifecycle.spawn(Stage::Serve, "server", server::serve(listener, handler, limits, stop(Stage::Serve)));
         for _ in 0..WRITER_CONNECTIONS {
             let slot = WriterSlot::new(queue.clone(), store.clone(), clock.clone(), mailbox.clone());
-            let slot = slot.nudging(state.maintenance.nudge()).spooling(state.spool.clone());
-            let slot = slot.quarantining(state.quarantine.clone());
+            let slot = slot.nudging(state.maintenance.nudge(), state.tails.nudge());
+            let slot = slot.spooling(state.spool.clone()).quarantining(state.quarantine.clone());
             lifecycle.spawn(Stage::Write, "writer", slot.run());
         }
         let stop_writing = stop(Stage::Write);
@@ -166,7 +191,8 @@ impl App {
         });
         if let Some(spool) = state.spool.clone() {
             let (directory, quarantine) = (state.directory.clone(), state.quarantine.clone());
-            let drain = Drain::new(spool, store.clone(), mailbox.clone(), directory, quarantine);
+            let drain =
+                Drain::new(spool, store.clone(), mailbox.clone(), directory, clock.clone(), quarantine);
             let hurry = lifecycle.trigger().stopping();
             lifecycle.spawn(Stage::Drain, "drain", drain.run(stop(Stage::Drain), hurry));
         }
@@ -175,10 +201,17 @@ impl App {
         lifecycle.spawn(Stage::Background, "removal", remover.run(stop(Stage::Background)));
         let maintain = maintainer.run(stop(Stage::Background));
         lifecycle.spawn(Stage::Background, "maintenance", maintain);
+        lifecycle.spawn(Stage::Background, "tails", tail_poller.run(stop(Stage::Background)));
         let watch = DatabaseWatch::new(state, first_ready);
         lifecycle.spawn(Stage::Background, "database", watch.run(stop(Stage::Background)));
         let outcome = lifecycle.run().await;
         store.close();
         outcome
     }
+}
+
+fn register_version(registry: &mut Registry) {
+    let labels = [("version".into(), env!("CARGO_PKG_VERSION").into())];
+    let labelled = registry.sub_registry_with_labels(labels.into_iter());
+    labelled.register("tekno_build", "This version", ConstGauge::new(1_i64));
 }

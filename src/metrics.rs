@@ -8,6 +8,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::clock::Clock;
+use crate::http::places::Places;
 use crate::limit::Limiter;
 use crate::maintenance::Progress;
 use crate::memory::Budget;
@@ -38,6 +39,10 @@ pub struct Gauges {
     pub quarantine: Quarantine,
     /// What maintenance came to.
     pub maintenance: Progress,
+    /// Live tails.
+    pub tails: Places,
+    /// Exports under way.
+    pub exports: Places,
     /// For the age of the oldest in the spool.
     pub clock: Clock,
 }
@@ -91,6 +96,8 @@ impl Collector for Gauges {
             ("tekno_body_bytes", "Bytes of request bodies in memory", number(self.bodies.used())),
             ("tekno_body_bytes_peak", "Most of that since the start", number(self.bodies.peak())),
             ("tekno_connections_open", "Client connections", number(self.connections.open())),
+            ("tekno_tails_open", "Live tails", number(self.tails.taken())),
+            ("tekno_exports_open", "Exports under way", number(self.exports.taken())),
             ("tekno_limiter_clients", "Client addresses in memory", number(self.limiter.client_keys())),
         ];
         gauges.extend(quarantine_gauges(&self.quarantine));

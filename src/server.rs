@@ -23,6 +23,7 @@ use crate::config::ClientAddressSource;
 use share::{AddressShares, ShareGuard};
 
 mod connection;
+mod halves;
 mod phase;
 mod share;
 mod transport;
@@ -84,6 +85,14 @@ pub struct PeerInfo {
     /// The peer's: the client, or the proxy in front of us.
     pub remote: SocketAddr,
 }
+
+/// Marks an answer that lasts and can be cut and taken up again, as an extension of the response: a peer that closes is
+/// noticed at once and ends it, and a stop waits only [`LONG_ANSWER_GRACE`] for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LongAnswer;
+
+/// What is left of an answer that lasts after a stop was asked for: time for its last words.
+pub const LONG_ANSWER_GRACE: Duration = Duration::from_millis(500);
 
 /// What answers requests. Any `Fn(Request<Incoming>, PeerInfo) -> Future<Output = Response<_>>` is one.
 pub trait Handler: Send + Sync + 'static {

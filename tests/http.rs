@@ -14,6 +14,8 @@ mod captured_log;
 mod commands;
 #[path = "http/encodings.rs"]
 mod encodings;
+#[path = "http/export_command.rs"]
+mod export_command;
 #[path = "http/ingest.rs"]
 mod ingest;
 #[path = "http/ledger.rs"]

@@ -9,6 +9,7 @@ use clap::Parser;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::export::export;
 use super::output::{self, NewKey};
 use super::{Cli, Command, EXIT_CONFIG, NewProject, ProjectCommand, PurgeArguments, check_config};
 use crate::app::App;
@@ -170,6 +171,7 @@ async fn on_store(config: Config, command: Command) -> Result<String, String> {
         Command::SendTest { project } => send_test(&store, &find(&store, &project).await?, &config).await,
         Command::Maintain => maintain(store).await,
         Command::Purge(arguments) => purge(store, arguments).await,
+        Command::Export(arguments) => export(&store, &arguments).await,
         Command::Serve | Command::CheckConfig => Ok(String::new()),
     }
 }

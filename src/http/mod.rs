@@ -14,7 +14,10 @@ pub mod assets;
 pub mod audit;
 pub mod body;
 pub mod client_address;
+pub mod context;
 pub mod cors;
+pub mod export;
+pub mod export_format;
 pub mod guard;
 pub mod health;
 pub mod ingest;
@@ -24,6 +27,7 @@ pub mod ledger;
 pub mod log_json;
 pub mod maintenance;
 pub mod origin;
+pub mod places;
 pub mod problem;
 pub mod project_input;
 pub mod quarantine;
@@ -32,8 +36,10 @@ pub mod route;
 pub mod search;
 pub mod search_input;
 pub mod session;
+pub mod standing;
 pub mod state;
 pub mod stats;
+pub mod tail;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -64,7 +70,10 @@ pub fn routes() -> Vec<RouteSpec> {
         RouteSpec::new(GET, "/logs/histogram", Read, aggregates::histogram),
         RouteSpec::new(GET, "/logs/facets", Read, aggregates::facets),
         RouteSpec::new(GET, "/logs/patterns", Read, aggregates::patterns),
+        RouteSpec::new(GET, "/logs/tail", Read, tail::tail),
+        RouteSpec::new(GET, "/logs/export", Read, export::export),
         RouteSpec::new(GET, "/logs/:id", Read, search::show_event),
+        RouteSpec::new(GET, "/logs/:id/context", Read, context::show),
         RouteSpec::new(GET, "/stats", Read, stats::stats),
         RouteSpec::new(GET, "/stats/ledger", Read, ledger::ledger),
         // Projects and keys

@@ -92,6 +92,13 @@ impl From<Effort> for ScannedJson {
     }
 }
 
+/// Says so when an answer lacks what could not be read.
+#[must_use]
+pub fn damage_warning(effort: &Effort) -> Option<String> {
+    let unreadable = effort.unreadable;
+    (unreadable > 0).then(|| format!("{unreadable} damaged blocks or events could not be read."))
+}
+
 /// `GET /logs`, `GET /api/log`, `GET /admin/logs/search`.
 ///
 /// # Errors
@@ -119,10 +126,7 @@ pub async fn search(call: Call) -> Reply {
         Err(error) => return Err(error.into()),
     };
     drop(turn);
-    let unreadable = page.effort.unreadable;
-    if unreadable > 0 {
-        warnings.push(format!("{unreadable} damaged blocks or events could not be read."));
-    }
+    warnings.extend(damage_warning(&page.effort));
     json::reply_of(StatusCode::OK, &Answer::new(&page, order, &projects, warnings))
 }
 

@@ -150,7 +150,11 @@ fn list(name: &str, value: &str) -> Result<Vec<String>, ApiError> {
     values.into_iter().map(|value| text(name, value)).collect()
 }
 
-fn position(cursor: &str, order: Order) -> Result<Position, ApiError> {
+/// The place a cursor of a search in this order stands for.
+///
+/// # Errors
+/// `InvalidParameter`.
+pub fn position(cursor: &str, order: Order) -> Result<Position, ApiError> {
     let cursor =
         Cursor::parse(cursor).ok_or_else(|| wrong("cursor", "must be a next_cursor as it was given"))?;
     if cursor.order != order {

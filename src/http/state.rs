@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::guard::Guard;
 use crate::http::health::Health;
+use crate::http::places::Places;
 use crate::http::session::Sessions;
 use crate::ingest::Ingest;
 use crate::key::{KeyDirectory, KeyRing, KeyStatus, VerifiedKey};
@@ -20,6 +21,7 @@ use crate::maintenance::Maintenance;
 use crate::memory::Budget;
 use crate::quarantine::Quarantine;
 use crate::removal::Removals;
+use crate::search::tail::Tails;
 use crate::spool::Spool;
 use crate::store::{DatabaseStatus, READ_CONNECTIONS, Store, StoreError};
 
@@ -66,6 +68,12 @@ pub struct AppState {
     pub maintenance: Maintenance,
     /// Turns for searches.
     pub searches: Semaphore,
+    /// Begins live tails.
+    pub tails: Tails,
+    /// Places for them.
+    pub tail_places: Places,
+    /// Places for exports.
+    pub export_places: Places,
     started: Instant,
     used: AtomicBool,
     reloading: Mutex<()>,
@@ -103,6 +111,12 @@ pub struct Parts {
     pub removals: Removals,
     /// Keeps the database small.
     pub maintenance: Maintenance,
+    /// Begins live tails.
+    pub tails: Tails,
+    /// Places for them.
+    pub tail_places: Places,
+    /// Places for exports.
+    pub export_places: Places,
 }
 
 impl AppState {
@@ -111,7 +125,7 @@ impl AppState {
     pub fn new(parts: Parts) -> Self {
         let Parts { config, clock, store, directory, health, metrics, limiter, bodies, ingest, .. } = parts;
         let (removals, maintenance) = (parts.removals, parts.maintenance);
-        let (spool, quarantine) = (parts.spool, parts.quarantine);
+        let (spool, quarantine, tails) = (parts.spool, parts.quarantine, parts.tails);
         let key_ring = Arc::new(KeyRing::new(&config.hmac_secret, config.hmac_secret_previous.as_ref()));
         Self {
             sessions: Sessions::new(&key_ring, &config.admin_token),
@@ -131,6 +145,9 @@ impl AppState {
             removals,
             maintenance,
             searches: Semaphore::new(MAX_SEARCHES),
+            tails,
+            tail_places: parts.tail_places,
+            export_places: parts.export_places,
             started: Instant::now(),
             used: AtomicBool::new(false),
             reloading: Mutex::new(()),

@@ -40,7 +40,12 @@ async fn find_event_in(store: &Store, scopes: &[Scope], id: EventId) -> Result<O
     Ok(found)
 }
 
-async fn find_in(snapshot: &mut Snapshot, projects: &[i64], id: EventId) -> Result<Option<Hit>, StoreError> {
+/// One event of these projects by its id, in one snapshot.
+pub(super) async fn find_in(
+    snapshot: &mut Snapshot,
+    projects: &[i64],
+    id: EventId,
+) -> Result<Option<Hit>, StoreError> {
     let token = id_token("batch", &id.batch.to_string());
     let headers = snapshot.headers_received_at(projects, id.batch.received_at(), MAX_HEADERS).await?;
     let headers: Vec<BlockHeader> =

@@ -5,8 +5,10 @@
 
 pub mod aggregate;
 pub mod buckets;
+pub mod context;
 pub mod cursor;
 pub mod event_filter;
+pub mod export;
 pub mod facets;
 pub mod find;
 mod headers;
@@ -16,6 +18,7 @@ pub mod patterns;
 pub mod run;
 pub mod scan;
 mod segment;
+pub mod tail;
 pub mod top;
 
 #[cfg(test)]

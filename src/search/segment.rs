@@ -95,6 +95,11 @@ impl<'a> Segment<'a> {
         }
     }
 
+    /// Gives the snapshots back, for another search of the same moment.
+    pub fn into_snapshots(self) -> Vec<Snapshot> {
+        self.snapshots
+    }
+
     pub async fn run(&mut self, effort: &mut Effort) -> Result<Part, StoreError> {
         let mut width = 1;
         while let Some(edge) = self.next_edge().await? {

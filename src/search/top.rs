@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::cursor::{Order, Position};
+use crate::block::decode::LineHead;
 use crate::timestamp::Timestamp;
 
 /// Most bytes of lines kept; a page of larger events is shorter than its limit.
@@ -15,6 +16,15 @@ pub struct Hit {
     pub project_id: i64,
     /// Its stored line.
     pub line: Vec<u8>,
+}
+
+impl Hit {
+    /// Its place among all events; `None` when its line is damaged.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        let head = LineHead::parse(&self.line)?;
+        Some(Position { ts: head.ts, id: head.id()? })
+    }
 }
 
 /// The first events in an order, after a position.

@@ -5,16 +5,17 @@ use std::net::SocketAddr;
 use std::pin::pin;
 
 use hyper::body::Incoming;
-use hyper::header::CONNECTION;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
+use super::halves::Halves;
 use super::phase::{AnswerBody, Phase, SharedPhase};
 use super::transport::Transport;
-use super::{Handler, MAX_HEADER_BYTES, PeerInfo, ServerLimits, Shared};
+use super::{Handler, LONG_ANSWER_GRACE, LongAnswer, MAX_HEADER_BYTES, PeerInfo, ServerLimits, Shared};
 
 /// What an address that has its share of connections is told.
 const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
@@ -33,20 +34,35 @@ pub(super) async fn run<H: Handler>(shared: &Shared<H>, stream: TcpStream, remot
     let Ok(local) = stream.local_addr() else { return };
     let peer = PeerInfo { local, remote };
     let phase = SharedPhase::new();
+    let (stream, peer_watch) = Halves::new(stream);
     let transport = Transport::new(stream, phase.clone(), &shared.limits);
     let service = service_fn(|request: Request<Incoming>| {
         phase.set(Phase::Busy);
         let (phase, answer) = (phase.clone(), shared.handler.handle(request, peer));
         async move {
-            let answer: Response<H::Body> = answer.await;
+            let mut answer: Response<H::Body> = answer.await;
             if answer.headers().get(CONNECTION).is_some_and(|value| value == "close") {
                 phase.expect_rest();
+            }
+            if answer.extensions().get::<LongAnswer>().is_some() {
+                // What watches the peer meanwhile would take its next request for nothing.
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                phase.begin_long_answer();
             }
             Ok::<_, Infallible>(answer.map(|body| AnswerBody::new(body, phase)))
         }
     });
     let mut connection = pin!(http(&shared.limits).serve_connection(TokioIo::new(transport), service));
     let mut closing = false;
+    let mut left = pin!(async {
+        phase.long_answer().await;
+        peer_watch.gone().await;
+    });
+    let mut overdue = pin!(async {
+        shared.stop.cancelled().await;
+        phase.long_answer().await;
+        tokio::time::sleep(LONG_ANSWER_GRACE).await;
+    });
     loop {
         tokio::select! {
             biased;
@@ -57,6 +73,9 @@ pub(super) async fn run<H: Handler>(shared: &Shared<H>, stream: TcpStream, remot
                 return;
             }
             () = shared.cut.cancelled() => return,
+            // Nobody is there any more, or nobody reads: what the answer holds is freed by dropping it.
+            () = left.as_mut() => return,
+            () = overdue.as_mut() => return,
             () = shared.stop.cancelled(), if !closing => closing = true,
             () = shared.pressure.notified(), if !closing => closing = phase.get() == Phase::Idle,
         }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll};
 
 use hyper::body::{Body, Frame, SizeHint};
+use tokio::sync::Notify;
 
 /// The phases of a kept-alive connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,9 @@ pub(super) struct SharedPhase(Arc<State>);
 struct State {
     phase: AtomicU8,
     rest_expected: AtomicBool,
+    answer_lasts: AtomicBool,
+    /// Rings when an answer that lasts begins.
+    lasting: Notify,
 }
 
 impl SharedPhase {
@@ -34,6 +38,8 @@ impl SharedPhase {
         Self(Arc::new(State {
             phase: AtomicU8::new(Phase::Head as u8),
             rest_expected: AtomicBool::new(false),
+            answer_lasts: AtomicBool::new(false),
+            lasting: Notify::new(),
         }))
     }
 
@@ -57,6 +63,24 @@ impl SharedPhase {
     pub(super) fn expects_rest(&self) -> bool {
         self.0.rest_expected.load(Ordering::Acquire)
     }
+
+    /// An answer that lasts begins.
+    pub(super) fn begin_long_answer(&self) {
+        self.0.answer_lasts.store(true, Ordering::Release);
+        self.0.lasting.notify_one();
+    }
+
+    /// Whether such an answer is being given.
+    pub(super) fn answer_lasts(&self) -> bool {
+        self.0.answer_lasts.load(Ordering::Acquire)
+    }
+
+    /// Resolves when one is.
+    pub(super) async fn long_answer(&self) {
+        while !self.answer_lasts() {
+            self.0.lasting.notified().await;
+        }
+    }
 }
 
 /// An answer's body; when hyper is done with it the connection is idle again.
@@ -73,6 +97,7 @@ impl<B> AnswerBody<B> {
 
 impl<B> Drop for AnswerBody<B> {
     fn drop(&mut self) {
+        self.phase.0.answer_lasts.store(false, Ordering::Release);
         self.phase.set(Phase::Idle);
     }
 }

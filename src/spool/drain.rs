@@ -3,7 +3,7 @@
 //! One step is one transaction of the database, then one of the spool; cut off between the two, it is found to be done
 //! when it is repeated. It rests as long as it worked, so that live batches have their share.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,13 @@ use tokio_util::sync::CancellationToken;
 use super::plan::{Known, Plan, ids_of, plan};
 use super::traces::merged_batches;
 use super::{Spool, SpoolState};
+use crate::block::Block;
+use crate::clock::Clock;
+use crate::event::uuid_time;
 use crate::fold::FoldMailbox;
 use crate::key::KeyDirectory;
 use crate::quarantine::{Quarantine, Through};
+use crate::search::tail::TAILED_MS;
 use crate::store::{CommitError, DatabaseStatus, FoundGroup, SpooledGroup, Store, StoreError};
 
 /// How often it looks whether there is something to do.
@@ -44,6 +48,7 @@ pub struct Drain {
     store: Store,
     mailbox: Arc<FoldMailbox>,
     directory: Arc<KeyDirectory>,
+    clock: Clock,
     quarantine: Quarantine,
     held_pause: Duration,
     /// Groups of the next step at most: fewer after a refusal, so that the bad one is found, and more after each success.
@@ -68,10 +73,21 @@ impl Drain {
         store: Store,
         mailbox: Arc<FoldMailbox>,
         directory: Arc<KeyDirectory>,
+        clock: Clock,
         quarantine: Quarantine,
     ) -> Self {
         let (held_pause, most_groups) = (HELD_FIRST, STEP_GROUPS);
-        Self { spool, store, mailbox, directory, quarantine, held_pause, most_groups, complained: None }
+        Self {
+            spool,
+            store,
+            mailbox,
+            directory,
+            clock,
+            quarantine,
+            held_pause,
+            most_groups,
+            complained: None,
+        }
     }
 
     /// Works until `stop`. From `hurry` on, when the service is stopping, it doesn't rest.
@@ -252,7 +268,8 @@ impl Drain {
     async fn store_planned(&self, plan: &mut Plan, alone: bool) -> Result<(), CommitError> {
         let Plan { blocks, batches, expired, counted, ledger, .. } = plan;
         let mut session = self.store.work().await?;
-        let stored = session.commit_drained(blocks, batches, expired, ledger, &[]).await;
+        let late = self.late_events(blocks);
+        let stored = session.commit_drained(blocks, batches, expired, ledger, &[], &late).await;
         drop(session);
         match stored {
             Ok(()) => {
@@ -270,10 +287,21 @@ impl Drain {
             return Err(CommitError::BlockRefused(why));
         }
         let mut session = self.store.work().await?;
-        session.commit_drained(&sifted.good, batches, expired, ledger, &sifted.bad).await?;
+        let late = self.late_events(&sifted.good);
+        session.commit_drained(&sifted.good, batches, expired, ledger, &sifted.bad, &late).await?;
         counted.drained = counted.drained.saturating_sub(sifted.bad.len() as u64);
         self.quarantine.note_committed(counted.drained, &sifted.bad);
         Ok(())
+    }
+
+    /// Events, by project, that are older than what live tails look at: they are told how many there are.
+    fn late_events(&self, blocks: &[Block]) -> BTreeMap<i64, u64> {
+        let tailed = self.clock.now().plus_millis(-TAILED_MS);
+        let mut late = BTreeMap::new();
+        for Block { header, .. } in blocks.iter().filter(|block| uuid_time(&block.header.id) < tailed) {
+            *late.entry(header.project_id).or_default() += u64::from(header.event_count);
+        }
+        late
     }
 
     /// What the database knows of these groups.
@@ -297,10 +325,7 @@ impl Drain {
     }
 
     /// The groups' blocks; what can't be read is left out.
-    async fn read_blocks(
-        &self,
-        groups: &[SpooledGroup],
-    ) -> Result<HashMap<uuid::Uuid, crate::block::Block>, StoreError> {
+    async fn read_blocks(&self, groups: &[SpooledGroup]) -> Result<HashMap<uuid::Uuid, Block>, StoreError> {
         let mut session = self.spool.0.store.writer().await?;
         let mut blocks = HashMap::new();
         for listed in groups.iter().flat_map(|group| &group.blocks) {

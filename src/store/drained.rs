@@ -1,7 +1,7 @@
 //! What draining the spool asks of the database: who may still send, what is stored already, and the one transaction
 //! that takes a part of the spool over.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
 use uuid::Uuid;
@@ -12,6 +12,7 @@ use super::blocks::{CommitError, NewBatch, hex_literal, push_batch_rows, push_un
 use super::connection::Connection;
 use super::error::StoreError;
 use super::quarantine::QuarantinedEvent;
+use super::recent::push_late_events;
 use crate::block::Block;
 use crate::ledger::LedgerRow;
 
@@ -76,7 +77,7 @@ impl Connection {
 
     /// Stores what comes out of the spool in one transaction: batch ids first, as they alone decide, then blocks and
     /// their unfolded rows, in quarantine what the database doesn't take of those batches, and what the ledger is told of
-    /// events that come into neither.
+    /// events that come into neither. `late` counts, by project, the events that come too late to be tailed.
     ///
     /// # Errors
     /// [`CommitError::BatchIdTaken`] when an id was taken meanwhile; after anything but an ambiguous failure nothing
@@ -88,9 +89,10 @@ impl Connection {
         expired: &[BatchKey],
         ledger: &[LedgerRow],
         quarantined: &[QuarantinedEvent],
+        late: &BTreeMap<i64, u64>,
     ) -> Result<(), CommitError> {
         self.begin(STATEMENT_TIMEOUT).await?;
-        let stored = self.store_drained(blocks, batches, expired, ledger, quarantined).await;
+        let stored = self.store_drained(blocks, batches, expired, ledger, quarantined, late).await;
         let ambiguous = matches!(&stored, Err(CommitError::Store(error)) if error.is_ambiguous());
         if stored.is_err() && !ambiguous {
             // A connection that can't even do this is closed by its pool.
@@ -106,6 +108,7 @@ impl Connection {
         expired: &[BatchKey],
         ledger: &[LedgerRow],
         quarantined: &[QuarantinedEvent],
+        late: &BTreeMap<i64, u64>,
     ) -> Result<(), CommitError> {
         let taken = |error| match error {
             StoreError::Duplicate(_) => CommitError::BatchIdTaken,
@@ -129,6 +132,7 @@ impl Connection {
         self.add_to_ledger(ledger).await?;
         let mut sql = String::new();
         push_unfolded_rows(&mut sql, blocks);
+        push_late_events(&mut sql, self.dialect(), late);
         sql.push_str("COMMIT");
         self.packet_commit(sql, STATEMENT_TIMEOUT).await.map_err(|failed| taken(failed.error))
     }

@@ -1,9 +1,9 @@
 //! A writer slot: takes groups from the queue, commits them, answers everyone who waits.
 
 mod refused;
+mod spooled;
 
 use std::collections::HashSet;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,12 +16,12 @@ use crate::event::BatchId;
 use crate::fold::FoldMailbox;
 use crate::maintenance::Nudge;
 use crate::quarantine::Quarantine;
+use crate::search::tail::TailNudge;
 use crate::spool::Spool;
 use crate::store::{
-    BatchKey, CommitError, DatabaseStatus, NewBatch, QuarantinedEvent, STATEMENT_TIMEOUT, Session,
-    SpooledBatch, Store, StoreError,
+    BatchKey, CommitError, DatabaseStatus, NewBatch, QuarantinedEvent, STATEMENT_TIMEOUT, Session, Store,
+    StoreError,
 };
-use crate::timestamp::Timestamp;
 
 /// From taking a group to answering it, retries included; with the wait in the queue a reply comes within 5 s.
 const GROUP_DEADLINE: Duration = Duration::from_secs(4);
@@ -34,8 +34,6 @@ const MAX_ATTEMPTS: u32 = 12;
 /// Attempts that found the database away before the group goes to the spool: the first may only have met a
 /// connection that was lost before.
 const LOST_ATTEMPTS: u32 = 3;
-/// Attempts at the spool.
-const SPOOL_ATTEMPTS: u32 = 3;
 /// An attempt that was cut off sooner says nothing about the database: a lock is waited for for up to a second.
 const TELLING_WAIT: Duration = Duration::from_secs(2);
 /// First pause before trying again; it doubles.
@@ -55,6 +53,7 @@ pub struct WriterSlot {
     encoder: BlockEncoder,
     nudge: Nudge,
     quarantine: Quarantine,
+    tails: TailNudge,
 }
 
 /// A group in the middle of its attempts.
@@ -89,9 +88,9 @@ impl WriterSlot {
     /// A slot on a queue.
     #[must_use]
     pub fn new(queue: Arc<WriteQueue>, store: Store, clock: Clock, mailbox: Arc<FoldMailbox>) -> Self {
-        let (encoder, nudge) = (BlockEncoder::default(), Nudge::default());
+        let (encoder, nudge, tails) = (BlockEncoder::default(), Nudge::default(), TailNudge::default());
         let quarantine = Quarantine::new(store.clone(), clock.clone(), mailbox.clone());
-        Self { queue, store, spool: None, clock, mailbox, encoder, nudge, quarantine }
+        Self { queue, store, spool: None, clock, mailbox, encoder, nudge, tails, quarantine }
     }
 
     /// Shares the service's quarantine instead of having one of its own.
@@ -108,10 +107,10 @@ impl WriterSlot {
         self
     }
 
-    /// Tells maintenance of each commit.
+    /// Tells maintenance and live tails of each commit.
     #[must_use]
-    pub fn nudging(mut self, nudge: Nudge) -> Self {
-        self.nudge = nudge;
+    pub fn nudging(mut self, nudge: Nudge, tails: TailNudge) -> Self {
+        (self.nudge, self.tails) = (nudge, tails);
         self
     }
 
@@ -280,83 +279,8 @@ impl WriterSlot {
     }
 }
 
-impl WriterSlot {
-    /// Answers those of a group that are in the spool already; breaks when nothing is left of it.
-    async fn settle_by_spool(&self, group: &mut Vec<Submission>) -> ControlFlow<()> {
-        let Some(spool) = self.spool.as_ref().filter(|spool| !spool.depth().is_empty()) else {
-            return ControlFlow::Continue(());
-        };
-        match spool.find_batches(&keys_of(group)).await {
-            Ok(found) => {
-                if let Settled::Ours = settle(group, found, self.clock.now(), true) {
-                    answer_all(std::mem::take(group), WriteOutcome::Spooled);
-                }
-            }
-            // Then the drain finds out: what is stored twice by one id is left out there.
-            Err(error) => tracing::warn!(%error, "the spool could not be asked for batches"),
-        }
-        if group.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-
-    /// Commits a group to the spool, which is as durable as the database, and answers it. The database may hold it
-    /// already, by a commit whose answer was lost: the drain finds out by the batches' ids.
-    async fn spool_group(&mut self, mut group: Vec<Submission>, mut packed: Packed) {
-        let Some(spool) = self.spool.clone() else { return answer_all(group, WriteOutcome::Unavailable) };
-        for _ in 0..SPOOL_ATTEMPTS {
-            let tried = spool_once(&spool, &mut group, &packed, self.clock.now()).await;
-            match tried {
-                Ok(Spooled::Done) => return answer_all(group, WriteOutcome::Spooled),
-                Ok(Spooled::Repack) => (group, packed) = self.encode(group).await,
-                Err(StoreError::Conflict(_) | StoreError::Duplicate(_)) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "the spool can't take a group");
-                    break;
-                }
-            }
-        }
-        answer_all(group, WriteOutcome::Unavailable);
-    }
-}
-
-enum Spooled {
-    Done,
-    /// Some were in the spool already: encode what is left anew.
-    Repack,
-}
-
-async fn spool_once(
-    spool: &Spool,
-    group: &mut Vec<Submission>,
-    packed: &Packed,
-    now: Timestamp,
-) -> Result<Spooled, StoreError> {
-    let found = spool.find_batches(&keys_of(group)).await?;
-    let expired = match settle(group, found, now, true) {
-        Settled::Ours => return Ok(Spooled::Done),
-        Settled::Rest { changed: true, .. } if group.is_empty() => return Ok(Spooled::Done),
-        Settled::Rest { changed: true, .. } => return Ok(Spooled::Repack),
-        Settled::Rest { expired, .. } => expired,
-    };
-    let batches: Vec<SpooledBatch> = group.iter().map(spooled_batch).collect();
-    spool.commit(&packed.blocks, &batches, &expired).await?;
-    Ok(Spooled::Done)
-}
-
 fn keys_of(group: &[Submission]) -> Vec<BatchKey> {
     group.iter().flat_map(|one| one.keys.keys.iter().copied()).collect()
-}
-
-fn spooled_batch(one: &Submission) -> SpooledBatch {
-    let terms = one.keys.terms(one.batch.received_at());
-    SpooledBatch {
-        project_id: one.project_id,
-        batch: one.batch,
-        sender: one.keys.sender,
-        body_hash: one.body_hash,
-        received: one.received,
-        accepted: one.accepted(),
-        ids: terms.flat_map(|(until, keys)| keys.into_iter().map(move |key| (key, until))).collect(),
-    }
 }
 
 /// The connection is gone (dropped with its session); the same blocks may be tried on another one.

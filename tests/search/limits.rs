@@ -97,7 +97,7 @@ async fn searches_beyond_the_most_wait_their_turn_and_then_are_told_to_come_agai
 }
 
 /// A service whose database server is behind a proxy, if there is one.
-async fn behind_proxy(database: &TestDatabase) -> (Proxy, Service) {
+pub async fn behind_proxy(database: &TestDatabase) -> (Proxy, Service) {
     let url = database.variables(&[])["DATABASE_URL"].clone();
     let (head, rest) = url.split_once("://").unwrap();
     let (authority, path) = rest.split_once('/').unwrap();

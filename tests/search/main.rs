@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at what fails")]
 
+#[path = "../support/events.rs"]
+mod events;
 #[path = "../support/reading.rs"]
 mod reading;
 #[path = "../support/mod.rs"]
@@ -9,6 +11,8 @@ mod support;
 
 mod access;
 mod aggregates;
+mod context;
+mod export;
 mod language;
 mod limits;
 mod model;
@@ -17,5 +21,6 @@ mod proxy;
 mod random;
 mod reports;
 mod storage;
+mod tail;
 mod two_stores;
 mod words;

@@ -185,11 +185,13 @@ async fn metrics_are_openmetrics_and_have_every_name() {
             "tekno_events_received",
             "tekno_events_refused",
             "tekno_events_rejected",
+            "tekno_exports_open",
             "tekno_ingest_requests_refused",
             "tekno_limiter_clients",
             "tekno_queue_batches",
             "tekno_queue_bytes",
             "tekno_queue_bytes_peak",
+            "tekno_tails_open",
         ]
     );
     for line in

@@ -63,7 +63,7 @@ fn block(parts: &[Part<'_>]) -> Option<Block> {
 async fn commit(store: &Store, blocks: &[Block]) {
     let batches: [NewBatch; 0] = [];
     let mut writer = store.writer().await.unwrap();
-    writer.commit_blocks(blocks, &batches, &[]).await.unwrap_or_else(|error| panic!("{error:?}"));
+    writer.commit_blocks(blocks, &batches, &[], &[]).await.unwrap_or_else(|error| panic!("{error:?}"));
 }
 
 fn request(from: i64, to: i64, wishes: Wishes) -> CountRequest {

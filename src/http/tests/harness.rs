@@ -8,12 +8,14 @@ use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Addr, Body, Endpoint, Request, RequestParts};
 use prometheus_client::registry::Registry;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, ClockHand};
 use crate::config::Config;
 use crate::fold::FoldMailbox;
 use crate::http::health::Health;
 use crate::http::layers::Edge;
+use crate::http::places::Places;
 use crate::http::route::RouteSpec;
 use crate::http::state::{AppState, Parts};
 use crate::http::{build, routes};
@@ -26,6 +28,7 @@ use crate::outcome::Outcomes;
 use crate::quarantine::Quarantine;
 use crate::registry;
 use crate::removal::remover;
+use crate::search::tail::tails;
 use crate::store::{DatabaseStatus, Store};
 use crate::timestamp::Timestamp;
 use crate::write::WriteQueue;
@@ -84,6 +87,7 @@ impl App {
         let (removals, _) = remover(store.clone(), clock.clone());
         let (maintenance, _) = maintainer(store.clone(), clock.clone());
         let quarantine = Quarantine::new(store.clone(), clock.clone(), Arc::new(FoldMailbox::default()));
+        let (tails, _) = tails(store.clone(), None, clock.clone(), CancellationToken::new());
         let parts = Parts {
             limiter,
             config: Arc::new(config),
@@ -98,6 +102,9 @@ impl App {
             ingest: Arc::new(ingest),
             removals,
             maintenance,
+            tails,
+            tail_places: Places::of_tails(),
+            export_places: Places::of_exports(),
         };
         let state = Arc::new(AppState::new(parts));
         Self { edge: build(&state, table), state, hand, clients: AtomicU32::new(1), _directory: directory }

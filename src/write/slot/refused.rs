@@ -68,6 +68,7 @@ impl WriterSlot {
         }
         self.mailbox.deliver(std::mem::take(&mut attempt.packed.pieces));
         self.nudge.committed();
+        self.tails.committed();
         for one in group.drain(..) {
             let events = bad.get(&one.batch).copied();
             one.answer(events.map_or(WriteOutcome::Stored, WriteOutcome::Quarantined));
