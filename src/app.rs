@@ -9,6 +9,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use tokio::sync::oneshot;
 
+use crate::alert::{Delivery, Outbox};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::DatabaseWatch;
@@ -17,12 +18,14 @@ use crate::http::health::Health;
 use crate::http::state::{AppState, Parts};
 use crate::http::{self, adapter};
 use crate::ingest::Ingest;
+use crate::keep_awake::KeepAwake;
 use crate::key::KeyDirectory;
 use crate::lifecycle::{ExitOutcome, Lifecycle, ShutdownTrigger, Stage, StopBounds};
 use crate::limit::Limiter;
 use crate::maintenance::{Maintainer, maintainer};
 use crate::memory::Budget;
 use crate::metrics::Gauges;
+use crate::outbound::Outbound;
 use crate::outcome::Outcomes;
 use crate::removal::{Remover, remover};
 use crate::server::{self, Listener, ServerLimits, bind};
@@ -51,6 +54,8 @@ impl App {
         let listener = bind(config.port).map_err(|error| format!("PORT {}: {error}", config.port))?;
         let store = Store::new(&config)?;
         let spool = Spool::new(&config);
+        let outbound = Outbound::new(&config.outbound)?;
+        let outbox = Outbox::default();
         let queue = Arc::new(WriteQueue::default());
         let limiter = Arc::new(Limiter::new(&config.limits));
         let outcomes = Outcomes::default();
@@ -64,6 +69,7 @@ impl App {
         ));
         let mut registry = Registry::default();
         outcomes.register(&mut registry);
+        outbox.register(&mut registry);
         let version = ConstGauge::new(1_i64);
         let labels = [("version".into(), env!("CARGO_PKG_VERSION").into())];
         registry.sub_registry_with_labels(labels.into_iter()).register(
@@ -99,6 +105,8 @@ impl App {
             ingest,
             removals,
             maintenance,
+            outbound,
+            outbox,
         }));
         let lifecycle = Lifecycle::new(StopBounds::default());
         let mailbox = Arc::new(FoldMailbox::default());
@@ -166,10 +174,25 @@ impl App {
         lifecycle.spawn(Stage::Background, "removal", remover.run(stop(Stage::Background)));
         let maintain = maintainer.run(stop(Stage::Background));
         lifecycle.spawn(Stage::Background, "maintenance", maintain);
+        Self::spawn_outgoing(&lifecycle, &state);
         let watch = DatabaseWatch::new(state, first_ready);
         lifecycle.spawn(Stage::Background, "database", watch.run(stop(Stage::Background)));
         let outcome = lifecycle.run().await;
         store.close();
         outcome
+    }
+
+    /// The tasks that send something out.
+    fn spawn_outgoing(lifecycle: &Lifecycle, state: &AppState) {
+        let stop = || lifecycle.stop_token(Stage::Background);
+        let (clock, outbound) = (state.clock.clone(), state.outbound.clone());
+        if let (Some(spool), Some(url)) = (state.spool.clone(), &state.config.public_url)
+            && let Some(keep_awake) = KeepAwake::new(spool, clock.clone(), outbound.clone(), url)
+        {
+            lifecycle.spawn(Stage::Background, "keep-awake", keep_awake.run(stop()));
+        }
+        let (channels, outbox) = (state.channels.clone(), state.outbox.clone());
+        let delivery = Delivery::new(state.store.clone(), clock, outbound, channels, outbox);
+        lifecycle.spawn(Stage::Background, "delivery", delivery.run(stop()));
     }
 }

@@ -14,9 +14,12 @@
 //! 8. [`fold`] turns committed blocks into counts and issues once a second, exactly once.
 //! 9. [`maintenance`] deletes what has expired and keeps the rest small, by one instance at a time.
 //! 10. [`search`] skips blocks by their headers, inflates the rest and tests them line by line.
+//! 11. [`alert`] brings what is worth saying to people, through [`outbound`], the guarded way out; [`keep_awake`] keeps
+//!     the host from putting the service to sleep while the spool holds something.
 //!
 //! [`app`] builds all of it from a [`config::Config`] and stops it in order.
 
+pub mod alert;
 pub mod app;
 pub mod block;
 pub mod cli;
@@ -29,12 +32,14 @@ pub mod fingerprint;
 pub mod fold;
 pub mod http;
 pub mod ingest;
+pub mod keep_awake;
 pub mod key;
 pub mod lifecycle;
 pub mod limit;
 pub mod maintenance;
 pub mod memory;
 pub mod metrics;
+pub mod outbound;
 pub mod outcome;
 pub mod project;
 pub mod protocol;

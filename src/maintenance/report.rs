@@ -17,6 +17,8 @@ pub struct Report {
     pub batch_ids: u64,
     /// Issues deleted.
     pub issues: u64,
+    /// Messages of alerts deleted.
+    pub alerts: u64,
     /// Counts put into wider buckets.
     pub counts_widened: u64,
     /// Counts deleted.
@@ -57,6 +59,7 @@ impl Report {
             "deleted_events": self.purged.events,
             "deleted_batch_ids": self.batch_ids,
             "deleted_issues": self.issues,
+            "deleted_alerts": self.alerts,
             "deleted_counts": self.counts_dropped,
             "folded_counts": self.counts_widened,
             "removed_projects": self.orphaned_projects,

@@ -21,6 +21,9 @@ const MAX_ORPHANS: usize = 100;
 const LEASE_WAIT: Duration = Duration::from_secs(10);
 const LEASE_LOOK: Duration = Duration::from_millis(200);
 
+/// Messages of alerts are kept for so long.
+const ALERTS_KEPT_MS: i64 = 30 * 86_400_000;
+
 const HOUR: i64 = 3_600;
 const DAY: i64 = 86_400;
 /// Instances' clocks may differ: counts are widened this much later than `/stats` takes them to be.
@@ -142,6 +145,8 @@ impl Run<'_> {
                 range.from = next;
             }
         }
+        let before = now.plus_millis(-ALERTS_KEPT_MS);
+        while slices.take(Chore::Alerts { before }, report).await?.more {}
         for project in self.store.list_projects().await? {
             let since = project.kept_since(now);
             purge_blocks(slices, project.id, since, report).await?;

@@ -20,6 +20,8 @@ const MIN_ROWS: usize = 10;
 const MAX_ROWS: usize = 2_000;
 /// Rows of counts named one by one in a statement.
 const MAX_COUNT_ROWS: usize = 400;
+/// Messages of alerts that are kept once they are done.
+const MAX_ALERTS: usize = 10_000;
 /// Series whose counts one slice looks through: each has at most some 2,000 rows.
 const SERIES_IN_A_SPAN: usize = 50;
 /// Longest pause after a slice; it is half of what the slice took.
@@ -58,6 +60,7 @@ pub(super) enum Chore<'a> {
     NextSeries { project_id: i64, after: Option<i64> },
     Counts { span: SeriesSpan, ages: &'a CountAges },
     Orphan { project_id: i64 },
+    Alerts { before: Timestamp },
 }
 
 /// What it came to.
@@ -66,6 +69,7 @@ pub(super) struct Done {
     pub purged: Purged,
     pub batch_ids: u64,
     pub issues: u64,
+    pub alerts: u64,
     pub counts: CountsWidened,
     /// Where a range of batch ids goes on.
     pub next_batch: Option<BatchKey>,
@@ -104,6 +108,7 @@ impl<'a> Slices<'a> {
         report.add_counts(done.counts);
         report.batch_ids += done.batch_ids;
         report.issues += done.issues;
+        report.alerts += done.alerts;
         self.progress.note(*report);
         self.adapt(took);
         tokio::select! {
@@ -172,6 +177,10 @@ impl<'a> Slices<'a> {
             Chore::Counts { span, ages } => {
                 done.counts = session.widen_counts(span, ages, rows.min(MAX_COUNT_ROWS)).await?;
                 done.more = done.counts.more;
+            }
+            Chore::Alerts { before } => {
+                done.alerts = session.delete_old_alerts(before, MAX_ALERTS, rows).await?;
+                done.more = done.alerts == rows as u64;
             }
             Chore::Orphan { .. } => {}
         }

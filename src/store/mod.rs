@@ -3,6 +3,8 @@
 //! The store connects lazily and answers [`StoreError::Away`] at once until its schema is known to be right. All waits
 //! are bounded; a connection that did not answer in time is dropped, never used again.
 
+mod alert_channels;
+mod alert_outbox;
 mod api_keys;
 mod batches;
 mod blocks;
@@ -36,6 +38,11 @@ use std::time::Duration;
 
 use crate::config::Config;
 
+pub use alert_channels::{MAX_CHANNELS, StoredChannel};
+pub use alert_outbox::{
+    AlertAttempt, AlertRecord, AlertState, ClaimedAlert, HistoryQuery, MAX_DETAIL_CHARS, MAX_WAITING_ALERTS,
+    OutboxRow, WaitingAlert,
+};
 pub use api_keys::{MAX_KEYS, NewKey};
 pub use batches::{BATCH_KEY_BYTES, BatchKey, StoredBatch};
 pub use blocks::{CommitError, NewBatch};

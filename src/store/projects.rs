@@ -207,7 +207,14 @@ impl Store {
                 return Ok(true);
             }
         }
-        session.execute("DELETE FROM unfolded WHERE project_id = ?", &[id.into()], STATEMENT_TIMEOUT).await?;
+        // Each of these has few rows, by bounds of their own.
+        for delete in [
+            "DELETE FROM unfolded WHERE project_id = ?",
+            "DELETE FROM alert_channels WHERE project_id = ?",
+            "DELETE FROM alert_outbox WHERE project_id = ?",
+        ] {
+            session.execute(delete, &[id.into()], STATEMENT_TIMEOUT).await?;
+        }
         delete_batches(&mut session, id).await
     }
 
