@@ -113,6 +113,9 @@ impl Channels {
     }
 
     /// Settings as they are stored for a channel of this id.
+    ///
+    /// # Panics
+    /// Never: settings are texts, which are always JSON.
     #[must_use]
     pub fn seal(&self, id: i64, kind: ChannelKind, settings: &ChannelSettings) -> Vec<u8> {
         let text = serde_json::to_vec(settings).expect("settings are texts, which are always JSON");
@@ -205,7 +208,7 @@ pub fn environment_settings(config: &AlertConfig) -> Vec<(ChannelKind, ChannelSe
     }
     if let Some(routing_key) = text(&config.pagerduty_routing_key) {
         let (routing_key, url) = (Some(routing_key), config.pagerduty_url.clone());
-        found.push((ChannelKind::PagerDuty, ChannelSettings { routing_key, url, ..none() }));
+        found.push((ChannelKind::PagerDuty, ChannelSettings { url, routing_key, ..none() }));
     }
     if let Some(url) = text(&config.webhook_url) {
         let (url, secret) = (Some(url), text(&config.webhook_secret));
@@ -215,7 +218,7 @@ pub fn environment_settings(config: &AlertConfig) -> Vec<(ChannelKind, ChannelSe
         let mail = ChannelSettings { to: config.email_to.clone(), from: config.email_from.clone(), ..none() };
         if let Some(api_key) = text(&config.mail_api_key) {
             let (api_key, url) = (Some(api_key), config.mail_api_url.clone());
-            found.push((ChannelKind::MailApi, ChannelSettings { api_key, url, ..mail }));
+            found.push((ChannelKind::MailApi, ChannelSettings { url, api_key, ..mail }));
         } else if config.smtp_url.is_some() {
             found.push((ChannelKind::Email, mail));
         }

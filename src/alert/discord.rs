@@ -48,10 +48,12 @@ pub(super) fn body(message: &AlertMessage) -> Value {
     let fields: Vec<Value> = facts(message)
         .into_iter()
         .take(MAX_FIELDS)
-        .map(|(name, value)| json!({ "name": name, "value": cut(&value, MAX_VALUE), "inline": true }))
+        .map(
+            |(name, value)| json!({ "name": name, "value": cut(&escape(&value), MAX_VALUE), "inline": true }),
+        )
         .collect();
     let mut embed = json!({
-        "title": cut(&headline(message), MAX_TITLE),
+        "title": cut(&escape(&headline(message)), MAX_TITLE),
         "description": description(message),
         "color": color(message),
         "fields": fields,
@@ -70,8 +72,20 @@ fn description(message: &AlertMessage) -> String {
         let sample = cut(&without_controls(sample).replace("```", "`\u{200b}`\u{200b}`"), MAX_SAMPLE);
         format!("```\n{sample}\n```")
     });
-    let mute = message.mute.as_deref().map(|mute| cut(&one_line(mute), MAX_MUTE));
+    let mute = message.mute.as_deref().map(|mute| cut(&escape(&one_line(mute)), MAX_MUTE));
     [sample, mute].into_iter().flatten().collect::<Vec<_>>().join("\n")
+}
+
+/// Takes the meaning from what Discord's markup is made of: a title is no link to somewhere else.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '\\' | '*' | '_' | '~' | '`' | '|' | '[' | ']' | '<' | '>' | '#') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
 }
 
 fn color(message: &AlertMessage) -> u32 {

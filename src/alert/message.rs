@@ -207,6 +207,7 @@ pub fn issue_link(public_url: Option<&str>, project_id: i64, issue: Fingerprint)
 mod millis {
     use super::{Deserialize, Deserializer, Serializer, Timestamp};
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference to the field")]
     pub fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_i64(time.as_millis())
     }
@@ -232,7 +233,11 @@ mod optional_millis {
 mod level_name {
     use super::{Deserialize, Deserializer, Level, Serialize, Serializer};
 
-    #[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]
+    #[expect(
+        clippy::ref_option,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde hands over a reference to the field"
+    )]
     pub fn serialize<S: Serializer>(level: &Option<Level>, serializer: S) -> Result<S::Ok, S::Error> {
         level.map(Level::name).serialize(serializer)
     }

@@ -1,4 +1,4 @@
-//! PagerDuty's Events API v2: an incident is opened, and closed by the message that says it is over.
+//! `PagerDuty`'s Events API v2: an incident is opened, and closed by the message that says it is over.
 
 use serde_json::{Value, json};
 

@@ -80,7 +80,7 @@ impl MailServer {
         if port == 0 {
             return Err("has port 0");
         }
-        let host = HostName::of(url.host().ok_or("has no host")?);
+        let host = HostName::of(&url.host().ok_or("has no host")?);
         Ok(Self { host, port, tls, credentials: credentials(&url)? })
     }
 

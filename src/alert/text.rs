@@ -110,18 +110,18 @@ pub(super) fn facts(message: &AlertMessage) -> Vec<(&'static str, String)> {
 pub(super) fn plain(message: &AlertMessage, max_sample: usize) -> String {
     let mut text = format!("{}\n\n", headline(message));
     for (name, value) in facts(message) {
-        let _ = write!(text, "{name}: {value}\n");
+        let _ = writeln!(text, "{name}: {value}");
     }
     if let Some(sample) = &message.sample {
-        let _ = write!(text, "\n{}\n", cut(&without_controls(sample), max_sample));
+        let _ = writeln!(text, "\n{}", cut(&without_controls(sample), max_sample));
     }
     if let Some(link) = &message.link {
-        let _ = write!(text, "\n{link}\n");
+        let _ = writeln!(text, "\n{link}");
     }
     if let Some(mute) = &message.mute {
-        let _ = write!(text, "\n{}\n", one_line(mute));
+        let _ = writeln!(text, "\n{}", one_line(mute));
     }
-    let _ = write!(text, "\nMessage {}\n", message.id);
+    let _ = writeln!(text, "\nMessage {}", message.id);
     text
 }
 

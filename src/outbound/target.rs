@@ -32,8 +32,8 @@ pub enum HostName {
 impl HostName {
     /// From a parsed URL's host.
     #[must_use]
-    pub fn of(host: Host<&str>) -> Self {
-        match host {
+    pub fn of(host: &Host<&str>) -> Self {
+        match *host {
             Host::Ipv4(address) => Self::Address(address.into()),
             Host::Ipv6(address) => Self::Address(address.into()),
             Host::Domain(name) => Self::Name(name.to_owned()),
@@ -110,7 +110,7 @@ impl Target {
             return Err("has a user or password");
         }
         let url = Url::parse(text).map_err(|_| "can't be read as a URL")?;
-        let host = HostName::of(url.host().ok_or("has no host")?);
+        let host = HostName::of(&url.host().ok_or("has no host")?);
         let port = url.port_or_known_default().filter(|port| *port != 0).ok_or("has port 0")?;
         let path =
             url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));

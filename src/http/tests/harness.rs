@@ -9,6 +9,7 @@ use poem::{Addr, Body, Endpoint, Request, RequestParts};
 use prometheus_client::registry::Registry;
 use serde_json::Value;
 
+use crate::alert::Outbox;
 use crate::clock::{Clock, ClockHand};
 use crate::config::Config;
 use crate::http::health::Health;
@@ -21,6 +22,7 @@ use crate::key::{ApiKey, KeyDirectory, KeyKind};
 use crate::limit::Limiter;
 use crate::maintenance::maintainer;
 use crate::memory::Budget;
+use crate::outbound::Outbound;
 use crate::outcome::Outcomes;
 use crate::registry;
 use crate::removal::remover;
@@ -82,6 +84,8 @@ impl App {
         let (removals, _) = remover(store.clone(), clock.clone());
         let (maintenance, _) = maintainer(store.clone(), clock.clone());
         let parts = Parts {
+            outbound: Outbound::new(&config.outbound).unwrap(),
+            outbox: Outbox::default(),
             limiter,
             config: Arc::new(config),
             health: Arc::new(Health::new(clock.now(), store.clone())),
