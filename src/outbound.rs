@@ -24,7 +24,6 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
@@ -217,12 +216,6 @@ impl Outbound {
         }
         addresses.truncate(MAX_ADDRESSES);
         Ok(addresses)
-    }
-
-    /// How long is left until a bound that began at `since`.
-    #[must_use]
-    pub fn left(since: Instant, bound: Duration) -> Duration {
-        bound.saturating_sub(since.elapsed())
     }
 }
 

@@ -10,6 +10,9 @@ use crate::receiver::Receiver;
 use crate::running::Running;
 use crate::support::TestDatabase;
 
+/// Alerts that both instances find.
+const ALERTS: usize = 20;
+
 /// A port nobody listens on.
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
@@ -25,7 +28,6 @@ async fn two_instances_that_find_the_same_send_it_once() {
     let one = Running::start_in_real_time(&database, &changes).await;
     let two = Running::start_in_real_time(&database, &changes).await;
     webhook(&one, &receiver.url("/hook")).await;
-    const ALERTS: usize = 20;
     let say = async |running: &Running| {
         for slot in 0..ALERTS {
             // Both insert at once; who loses to the other's lock tries again, as the fold does.
@@ -79,7 +81,7 @@ async fn a_message_of_a_process_killed_while_sending_is_sent_by_the_next_one_und
     // The first one's lease has to run out.
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     let (mut stream, _) =
-        tokio::time::timeout(Duration::from_secs(60), listener.accept()).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_mins(1), listener.accept()).await.unwrap().unwrap();
     assert_eq!(webhook_id(&mut stream).await, id);
     tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
     let delivered = || async { database.rows("SELECT 1 FROM alert_outbox WHERE state = 1").await.len() == 1 };
@@ -96,4 +98,18 @@ async fn webhook_id(stream: &mut tokio::net::TcpStream) -> String {
     }
     let head = String::from_utf8_lossy(&head).into_owned();
     head.lines().find_map(|line| line.strip_prefix("webhook-id: ")).expect("its id").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_server_that_cannot_be_reached_is_said_at_the_start_and_delays_nothing() {
+    let database = TestDatabase::sqlite();
+    let url = format!("smtp://127.0.0.1:{}", free_port());
+    let process =
+        Process::start(&database.variables(&[("SMTP_URL", &url), ("ALERT_EMAIL_TO", "ops@example.com")]));
+    process.port().await;
+    until("the warning", Duration::from_secs(20), || async {
+        process.log().contains("the mail server can't be reached")
+    })
+    .await;
+    assert!(process.log().contains("2525"), "{}", process.log());
 }

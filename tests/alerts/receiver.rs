@@ -159,8 +159,10 @@ fn discord(state: &mut State, received: &Received) -> Reply {
     while state.taken.front().is_some_and(|at| now.duration_since(*at) >= DISCORD_WINDOW) {
         state.taken.pop_front();
     }
-    let reset =
-        state.taken.front().map_or(DISCORD_WINDOW, |first| DISCORD_WINDOW - now.duration_since(*first));
+    let reset = state
+        .taken
+        .front()
+        .map_or(DISCORD_WINDOW, |first| DISCORD_WINDOW.saturating_sub(now.duration_since(*first)));
     let limits = |reply: Reply, left: usize| {
         reply
             .with("x-ratelimit-limit", &DISCORD_LIMIT.to_string())

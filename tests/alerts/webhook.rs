@@ -57,14 +57,14 @@ async fn channels_of_the_environment_work_with_no_clicking() {
     .await;
     in_history(&running, "delivered", 6).await;
     let of = |path: &str| receiver.received().into_iter().filter(|one| one.path == path).collect::<Vec<_>>();
-    let (pages, slacks) = (of("/pager"), of("/slack"));
-    assert_eq!((pages.len(), slacks.len(), of("/hook").len()), (2, 2, 2));
+    let (incidents, slacks) = (of("/pager"), of("/slack"));
+    assert_eq!((incidents.len(), slacks.len(), of("/hook").len()), (2, 2, 2));
     let mut actions: Vec<String> =
-        pages.iter().map(|one| one.json()["event_action"].as_str().unwrap().to_owned()).collect();
+        incidents.iter().map(|one| one.json()["event_action"].as_str().unwrap().to_owned()).collect();
     actions.sort();
     assert_eq!(actions, ["resolve", "trigger"]);
-    assert_eq!(pages[0].json()["dedup_key"], pages[1].json()["dedup_key"]);
-    assert_eq!(pages[0].json()["routing_key"], "R0UT1NG");
+    assert_eq!(incidents[0].json()["dedup_key"], incidents[1].json()["dedup_key"]);
+    assert_eq!(incidents[0].json()["routing_key"], "R0UT1NG");
     assert!(slacks[0].json()["blocks"].as_array().is_some());
     running.stop().await;
 }
