@@ -17,7 +17,7 @@ use super::answer::{ChannelAnswer, Verdict};
 use super::channel::Channel;
 use super::directory::{ChannelId, ChannelRecord, Channels};
 use super::outbox::Outbox;
-use super::retry::{GIVE_UP_AFTER_MS, attempt_of, whole_millis};
+use super::retry::{GIVE_UP_AFTER_MS, LEAST_PAUSE_MS, attempt_of, whole_millis};
 use super::{AlertMessage, ChannelKind};
 use crate::clock::Clock;
 use crate::outbound::{Outbound, Trust};
@@ -290,8 +290,11 @@ impl Run {
                 self.disable(now).await;
                 break;
             }
-            end.hold_until = answer.hold.map(|hold| now.plus_millis(whole_millis(hold)));
-            if end.hold_until.is_some() || answer.verdict == Verdict::Retry {
+            // A channel that fails is left alone for a while, however many messages wait for it.
+            let least = if answer.verdict == Verdict::Retry { LEAST_PAUSE_MS } else { 0 };
+            let hold = answer.hold.map_or(0, whole_millis).max(least);
+            if hold > 0 {
+                end.hold_until = Some(now.plus_millis(hold));
                 break;
             }
         }

@@ -11,6 +11,8 @@ use crate::timestamp::Timestamp;
 const FIRST_PAUSE_MS: i64 = 5_000;
 /// … up to this, and a fifth more or less by chance.
 const MAX_PAUSE_MS: i64 = 3_600_000;
+/// The shortest pause there is: the first one, with all luck.
+pub(super) const LEAST_PAUSE_MS: i64 = FIRST_PAUSE_MS - FIRST_PAUSE_MS / 5;
 /// A message older than this is given up.
 pub(super) const GIVE_UP_AFTER_MS: i64 = 86_400_000;
 

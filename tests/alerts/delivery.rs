@@ -170,6 +170,35 @@ async fn a_failing_channel_is_tried_again_with_growing_pauses_for_a_day_and_then
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_failing_channel_is_not_stormed_with_all_that_waits_for_it() {
+    let (database, receiver) = (TestDatabase::sqlite(), Receiver::start().await);
+    let running = Running::start(&database, &[OPEN]).await;
+    webhook(&running, &receiver.url("/hook")).await;
+    receiver.script(vec![Reply::status(503); 3]);
+    for slot in 0..30 {
+        enqueued(&running, &alert(1, slot)).await;
+    }
+    for failures in 1..=3 {
+        running.state.outbox.ring();
+        receiver.at_least(failures).await;
+        let noted = format!("{failures} failures are noted");
+        until(&noted, PATIENCE, || async {
+            let all = history(&running, "state=waiting").await;
+            all.iter().filter(|one| one["detail"] != "").count() == failures
+        })
+        .await;
+        assert_eq!(receiver.received().len(), failures, "one try, then a pause");
+        running.hand.advance(4_000);
+    }
+    until("all arrive", PATIENCE, || async {
+        running.hand.advance(1_000);
+        history(&running, "state=delivered").await.len() == 30
+    })
+    .await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_message_is_dead_at_once_and_a_receiver_that_is_gone_turns_its_channel_off() {
     let (database, receiver) = (TestDatabase::sqlite(), Receiver::start().await);
     let running = Running::start(&database, &[OPEN]).await;
