@@ -5,6 +5,7 @@
 //! so a message may come twice, under the same id. Nothing here is on the way of an ingest request.
 
 use std::collections::{HashMap, HashSet};
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -115,12 +116,26 @@ impl Delivery {
             if !self.should_look() {
                 continue;
             }
-            tokio::select! {
-                () = stop.cancelled() => break,
-                looked = self.look() => match looked {
-                    Ok(new) => runs.extend(new.into_iter().map(|run| -> BoxFuture<'static, RunEnd> { Box::pin(run.work()) })),
-                    Err(error) => tracing::warn!(%error, "alerts are late"),
-                },
+            // What is being sent goes on meanwhile: it may hold the very connection that is waited for here.
+            let mut ended = Vec::new();
+            let looked = {
+                let mut look = pin!(self.look());
+                loop {
+                    tokio::select! {
+                        () = stop.cancelled() => break None,
+                        looked = &mut look => break Some(looked),
+                        Some(end) = runs.next(), if !runs.is_empty() => ended.push(end),
+                    }
+                }
+            };
+            ended.into_iter().for_each(|end| self.ended(end));
+            match looked {
+                None => break,
+                Some(Ok(new)) => {
+                    let boxed = |run: Run| -> BoxFuture<'static, RunEnd> { Box::pin(run.work()) };
+                    runs.extend(new.into_iter().map(boxed));
+                }
+                Some(Err(error)) => tracing::warn!(%error, "alerts are late"),
             }
         }
         let left = async { while runs.next().await.is_some() {} };
