@@ -128,7 +128,9 @@ impl Delivery {
                     }
                 }
             };
-            ended.into_iter().for_each(|end| self.ended(end));
+            for end in ended {
+                self.ended(end);
+            }
             match looked {
                 None => break,
                 Some(Ok(new)) => {
