@@ -9,6 +9,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use tokio::sync::oneshot;
 
+use crate::alert::{Delivery, Outbox};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::DatabaseWatch;
@@ -18,12 +19,14 @@ use crate::http::places::Places;
 use crate::http::state::{AppState, Parts};
 use crate::http::{self, adapter};
 use crate::ingest::Ingest;
+use crate::keep_awake::KeepAwake;
 use crate::key::KeyDirectory;
 use crate::lifecycle::{ExitOutcome, Lifecycle, ShutdownTrigger, Stage, StopBounds};
 use crate::limit::Limiter;
 use crate::maintenance::{Maintainer, maintainer};
 use crate::memory::Budget;
 use crate::metrics::Gauges;
+use crate::outbound::Outbound;
 use crate::outcome::Outcomes;
 use crate::quarantine::Quarantine;
 use crate::removal::{Remover, remover};
@@ -55,11 +58,12 @@ impl App {
         let listener = bind(config.port).map_err(|error| format!("PORT {}: {error}", config.port))?;
         let store = Store::new(&config)?;
         let spool = Spool::new(&config);
+        let outbound = Outbound::new(&config.outbound)?;
+        let outbox = Outbox::default();
         let queue = Arc::new(WriteQueue::default());
         let mailbox = Arc::new(FoldMailbox::default());
         let quarantine = Quarantine::new(store.clone(), clock.clone(), mailbox.clone());
         let limiter = Arc::new(Limiter::new(&config.limits));
-        let mailbox = Arc::new(FoldMailbox::default());
         let outcomes = Outcomes::new(mailbox.tally().clone());
         let bodies = Budget::of_bodies();
         let ingest = Arc::new(Ingest::new(
@@ -74,6 +78,7 @@ impl App {
         let (maintenance, maintainer) = maintainer(store.clone(), clock.clone());
         register_version(&mut registry);
         let (tail_places, export_places) = (Places::of_tails(), Places::of_exports());
+        outbox.register(&mut registry);
         registry.register_collector(Box::new(Gauges {
             maintenance: maintenance.progress().clone(),
             store: store.clone(),
@@ -113,6 +118,8 @@ impl App {
             tails,
             tail_places,
             export_places,
+            outbound,
+            outbox,
         }));
         Ok(Self {
             listener,
@@ -202,11 +209,26 @@ impl App {
         let maintain = maintainer.run(stop(Stage::Background));
         lifecycle.spawn(Stage::Background, "maintenance", maintain);
         lifecycle.spawn(Stage::Background, "tails", tail_poller.run(stop(Stage::Background)));
+        Self::spawn_outgoing(&lifecycle, &state);
         let watch = DatabaseWatch::new(state, first_ready);
         lifecycle.spawn(Stage::Background, "database", watch.run(stop(Stage::Background)));
         let outcome = lifecycle.run().await;
         store.close();
         outcome
+    }
+
+    /// The tasks that send something out.
+    fn spawn_outgoing(lifecycle: &Lifecycle, state: &AppState) {
+        let stop = || lifecycle.stop_token(Stage::Background);
+        let (clock, outbound) = (state.clock.clone(), state.outbound.clone());
+        if let (Some(spool), Some(url)) = (state.spool.clone(), &state.config.public_url)
+            && let Some(keep_awake) = KeepAwake::new(spool, clock.clone(), outbound.clone(), url)
+        {
+            lifecycle.spawn(Stage::Background, "keep-awake", keep_awake.run(stop()));
+        }
+        let (channels, outbox) = (state.channels.clone(), state.outbox.clone());
+        let delivery = Delivery::new(state.store.clone(), clock, outbound, channels, outbox);
+        lifecycle.spawn(Stage::Background, "delivery", delivery.run(stop()));
     }
 }
 

@@ -16,9 +16,12 @@
 //!    The [`ledger`] says what became of every event: from the blocks in the same transaction, else from [`outcome`].
 //! 9. [`maintenance`] deletes what has expired and keeps the rest small, by one instance at a time.
 //! 10. [`search`] skips blocks by their headers, inflates the rest and tests them line by line.
+//! 11. [`alert`] brings what is worth saying to people, through [`outbound`], the guarded way out; [`keep_awake`] keeps
+//!     the host from putting the service to sleep while the spool holds something.
 //!
 //! [`app`] builds all of it from a [`config::Config`] and stops it in order.
 
+pub mod alert;
 pub mod app;
 pub mod audit;
 pub mod block;
@@ -32,6 +35,7 @@ pub mod fingerprint;
 pub mod fold;
 pub mod http;
 pub mod ingest;
+pub mod keep_awake;
 pub mod key;
 pub mod ledger;
 pub mod lifecycle;
@@ -39,6 +43,7 @@ pub mod limit;
 pub mod maintenance;
 pub mod memory;
 pub mod metrics;
+pub mod outbound;
 pub mod outcome;
 pub mod project;
 pub mod protocol;

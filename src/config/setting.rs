@@ -3,7 +3,11 @@
 //! The parser takes defaults and ranges from here, `check-config` prints in this order, and a test holds the names,
 //! defaults and bounds of `.env.template` to it.
 
+mod outgoing;
+
 use std::fmt;
+
+pub use outgoing::*;
 
 /// One environment variable.
 #[derive(Clone, Copy, Debug)]
@@ -313,4 +317,17 @@ pub const SETTINGS: &[Setting] = &[
     READ_RATE_LIMIT_PER_IP,
     MAX_CONNECTIONS,
     SPOOL_MAX_BYTES,
+    DISCORD_WEBHOOK_URL,
+    SLACK_WEBHOOK_URL,
+    PAGERDUTY_ROUTING_KEY,
+    PAGERDUTY_URL,
+    ALERT_WEBHOOK_URL,
+    ALERT_WEBHOOK_SECRET,
+    SMTP_URL,
+    ALERT_EMAIL_TO,
+    ALERT_EMAIL_FROM,
+    MAIL_API_KEY,
+    MAIL_API_URL,
+    OUTBOUND_ALLOW_PRIVATE,
+    OUTBOUND_TLS_CA,
 ];

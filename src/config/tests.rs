@@ -1,5 +1,6 @@
 //! The settings as a whole; databases, secrets and the file that keeps them have modules of their own.
 
+mod alerts;
 mod database;
 mod secret_file;
 mod secrets;

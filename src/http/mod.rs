@@ -10,6 +10,8 @@ pub mod admin;
 pub mod aggregate_input;
 pub mod aggregate_json;
 pub mod aggregates;
+pub mod alert_input;
+pub mod alerts;
 pub mod assets;
 pub mod audit;
 pub mod body;
@@ -86,6 +88,13 @@ pub fn routes() -> Vec<RouteSpec> {
         RouteSpec::new(POST, "/admin/projects/:id/keys", Admin, admin::create_key),
         RouteSpec::new(DELETE, "/admin/projects/:id/keys/:key_id", Admin, admin::revoke_key),
         RouteSpec::new(POST, "/admin/projects/:id/test-event", Admin, admin::send_test_event),
+        // Alerts
+        RouteSpec::new(GET, "/admin/alerts/channels", Admin, alerts::list_channels),
+        RouteSpec::new(POST, "/admin/alerts/channels", Admin, alerts::create_channel),
+        RouteSpec::new(PUT, "/admin/alerts/channels/:id", Admin, alerts::update_channel),
+        RouteSpec::new(DELETE, "/admin/alerts/channels/:id", Admin, alerts::delete_channel),
+        RouteSpec::new(POST, "/admin/alerts/channels/:id/test", Admin, alerts::test_channel),
+        RouteSpec::new(GET, "/admin/alerts/history", Admin, alerts::history),
         // Maintenance
         RouteSpec::new(GET, "/admin/maintenance", Admin, maintenance::show),
         RouteSpec::new(POST, "/admin/maintain", Admin, maintenance::maintain),

@@ -8,6 +8,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
+use crate::alert::{Channels, Outbox};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::guard::Guard;
@@ -19,6 +20,7 @@ use crate::key::{KeyDirectory, KeyRing, KeyStatus, VerifiedKey};
 use crate::limit::Limiter;
 use crate::maintenance::Maintenance;
 use crate::memory::Budget;
+use crate::outbound::Outbound;
 use crate::quarantine::Quarantine;
 use crate::removal::Removals;
 use crate::search::tail::Tails;
@@ -66,6 +68,12 @@ pub struct AppState {
     pub removals: Removals,
     /// Keeps the database small.
     pub maintenance: Maintenance,
+    /// The way out.
+    pub outbound: Outbound,
+    /// Channels for alerts.
+    pub channels: Channels,
+    /// Alerts on their way.
+    pub outbox: Outbox,
     /// Turns for searches.
     pub searches: Semaphore,
     /// Begins live tails.
@@ -117,6 +125,10 @@ pub struct Parts {
     pub tail_places: Places,
     /// Places for exports.
     pub export_places: Places,
+    /// The way out.
+    pub outbound: Outbound,
+    /// Alerts on their way.
+    pub outbox: Outbox,
 }
 
 impl AppState {
@@ -126,9 +138,13 @@ impl AppState {
         let Parts { config, clock, store, directory, health, metrics, limiter, bodies, ingest, .. } = parts;
         let (removals, maintenance) = (parts.removals, parts.maintenance);
         let (spool, quarantine, tails) = (parts.spool, parts.quarantine, parts.tails);
+        let (outbound, outbox) = (parts.outbound, parts.outbox);
         let key_ring = Arc::new(KeyRing::new(&config.hmac_secret, config.hmac_secret_previous.as_ref()));
         Self {
             sessions: Sessions::new(&key_ring, &config.admin_token),
+            channels: Channels::new(&config, &key_ring),
+            outbound,
+            outbox,
             guard: Guard::new(&config.admin_token, config.metrics_token.as_ref()),
             key_ring,
             config,

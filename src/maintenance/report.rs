@@ -19,6 +19,8 @@ pub struct Report {
     pub issues: u64,
     /// Rows of the ledger deleted.
     pub ledger_rows: u64,
+    /// Messages of alerts deleted.
+    pub alerts: u64,
     /// Counts put into wider buckets.
     pub counts_widened: u64,
     /// Counts deleted.
@@ -72,6 +74,7 @@ impl Report {
             "deleted_batch_ids": self.batch_ids,
             "deleted_issues": self.issues,
             "deleted_ledger_rows": self.ledger_rows,
+            "deleted_alerts": self.alerts,
             "deleted_counts": self.counts_dropped,
             "folded_counts": self.counts_widened,
             "removed_projects": self.orphaned_projects,

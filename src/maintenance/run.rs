@@ -25,6 +25,9 @@ const MAX_ORPHANS: usize = 100;
 pub(super) const LEASE_WAIT: Duration = Duration::from_secs(10);
 const LEASE_LOOK: Duration = Duration::from_millis(200);
 
+/// Messages of alerts are kept for so long.
+const ALERTS_KEPT_MS: i64 = 30 * 86_400_000;
+
 const HOUR: i64 = 3_600;
 const DAY: i64 = 86_400;
 /// Instances' clocks may differ: counts are widened this much later than `/stats` takes them to be.
@@ -162,6 +165,8 @@ impl Run<'_> {
         }
         let old = now.plus_millis(-audit::MAX_AGE_DAYS * DAY * 1_000);
         while slices.take(Chore::Audit { since: old }, report).await?.more {}
+        let before = now.plus_millis(-ALERTS_KEPT_MS);
+        while slices.take(Chore::Alerts { before }, report).await?.more {}
         let projects = self.store.list_projects().await?;
         for project in &projects {
             let since = project.kept_since(now);

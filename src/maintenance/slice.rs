@@ -24,6 +24,8 @@ const MIN_ROWS: usize = 10;
 const MAX_ROWS: usize = 2_000;
 /// Rows of counts named one by one in a statement.
 const MAX_COUNT_ROWS: usize = 400;
+/// Messages of alerts that are kept once they are done.
+const MAX_ALERTS: usize = 10_000;
 /// Series whose counts one slice looks through: each has at most some 2,000 rows.
 const SERIES_IN_A_SPAN: usize = 50;
 /// Longest pause after a slice; it is half of what the slice took.
@@ -67,6 +69,7 @@ pub(super) enum Chore<'a> {
     Orphan { project_id: i64 },
     Audit { since: Timestamp },
     Ledger { before: Timestamp },
+    Alerts { before: Timestamp },
 }
 
 /// What it came to.
@@ -77,6 +80,7 @@ pub(super) struct Done {
     pub issues: u64,
     pub audit_rows: u64,
     pub ledger_rows: u64,
+    pub alerts: u64,
     pub counts: CountsWidened,
     /// Where a range of batch ids goes on.
     pub next_batch: Option<BatchKey>,
@@ -113,6 +117,7 @@ impl<'a> Slices<'a> {
         report.batch_ids += done.batch_ids;
         report.issues += done.issues;
         report.ledger_rows += done.ledger_rows;
+        report.alerts += done.alerts;
         report.audit_rows += done.audit_rows;
         self.adapt(since.elapsed());
         self.end(since, 0, report).await;
@@ -234,6 +239,10 @@ impl<'a> Slices<'a> {
             Chore::Ledger { before } => {
                 done.ledger_rows = session.delete_old_ledger(before, rows).await?;
                 done.more = done.ledger_rows > 0;
+            }
+            Chore::Alerts { before } => {
+                done.alerts = session.delete_old_alerts(before, MAX_ALERTS, rows).await?;
+                done.more = done.alerts == rows as u64;
             }
             Chore::Orphan { .. } => {}
         }

@@ -3,6 +3,8 @@
 //! The store connects lazily and answers [`StoreError::Away`] at once until its schema is known to be right. All waits
 //! are bounded; a connection that did not answer in time is dropped, never used again.
 
+mod alert_channels;
+mod alert_outbox;
 mod api_keys;
 mod audit_log;
 mod batches;
@@ -43,6 +45,11 @@ use std::time::Duration;
 
 use crate::config::Config;
 
+pub use alert_channels::{MAX_CHANNELS, StoredChannel};
+pub use alert_outbox::{
+    AlertAttempt, AlertRecord, AlertState, ClaimedAlert, HistoryQuery, MAX_DETAIL_CHARS, MAX_WAITING_ALERTS,
+    OutboxRow, WaitingAlert,
+};
 pub use api_keys::{MAX_KEYS, NewKey};
 pub use audit_log::AuditRow;
 pub use batches::{BATCH_KEY_BYTES, BatchKey, StoredBatch};

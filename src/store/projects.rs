@@ -217,6 +217,11 @@ impl Store {
             return Ok(true);
         }
         session.forget_compacted(id).await?;
+        // Each of these has few rows, by bounds of their own.
+        for table in ["alert_channels", "alert_outbox"] {
+            let delete = format!("DELETE FROM {table} WHERE project_id = ?");
+            session.execute(&delete, &[id.into()], STATEMENT_TIMEOUT).await?;
+        }
         delete_batches(&mut session, id).await
     }
 

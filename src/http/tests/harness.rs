@@ -10,6 +10,7 @@ use prometheus_client::registry::Registry;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::alert::Outbox;
 use crate::clock::{Clock, ClockHand};
 use crate::config::Config;
 use crate::fold::FoldMailbox;
@@ -24,6 +25,7 @@ use crate::key::{ApiKey, KeyDirectory, KeyKind};
 use crate::limit::Limiter;
 use crate::maintenance::maintainer;
 use crate::memory::Budget;
+use crate::outbound::Outbound;
 use crate::outcome::Outcomes;
 use crate::quarantine::Quarantine;
 use crate::registry;
@@ -89,6 +91,8 @@ impl App {
         let quarantine = Quarantine::new(store.clone(), clock.clone(), Arc::new(FoldMailbox::default()));
         let (tails, _) = tails(store.clone(), None, clock.clone(), CancellationToken::new());
         let parts = Parts {
+            outbound: Outbound::new(&config.outbound).unwrap(),
+            outbox: Outbox::default(),
             limiter,
             config: Arc::new(config),
             health: Arc::new(Health::new(clock.now(), store.clone())),
