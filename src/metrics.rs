@@ -66,6 +66,7 @@ fn spool_gauges(spool: &Spool, now: Timestamp) -> [Gauge; 6] {
 impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let connected = self.store.status() == DatabaseStatus::Connected;
+        let cached = number(self.store.cached_body_bytes());
         let mut gauges: Vec<Gauge> = vec![
             ("tekno_database_connected", "1 when the database can be used", i64::from(connected)),
             ("tekno_queue_batches", "Batches waiting for a commit", number(self.queue.depth())),
@@ -74,6 +75,7 @@ impl Collector for Gauges {
             ("tekno_body_bytes", "Bytes of request bodies in memory", number(self.bodies.used())),
             ("tekno_body_bytes_peak", "Most of that since the start", number(self.bodies.peak())),
             ("tekno_connections_open", "Client connections", number(self.connections.open())),
+            ("tekno_search_cache_bytes", "Bytes of bodies kept for the next search", cached),
             ("tekno_limiter_clients", "Client addresses in memory", number(self.limiter.client_keys())),
         ];
         gauges.extend(self.spool.iter().flat_map(|spool| spool_gauges(spool, self.clock.now())));

@@ -23,6 +23,7 @@ use crate::config::ClientAddressSource;
 use share::{AddressShares, ShareGuard};
 
 mod connection;
+mod departure;
 mod phase;
 mod share;
 mod transport;

@@ -17,7 +17,7 @@ pub const PROBES: usize = 6;
 /// Tenths of a bit of filter per token, before rounding up to a power of two.
 const DECIBITS_PER_TOKEN: usize = 97;
 /// Shortest filter but the empty one, in bytes.
-const MIN_BYTES: usize = 8;
+pub const MIN_BYTES: usize = 8;
 /// Longest filter, in bytes; what would need more is left empty. Holds the ids of a full block.
 pub const MAX_BYTES: usize = 64 << 10;
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
@@ -19,6 +19,7 @@ use crate::limit::Limiter;
 use crate::maintenance::Maintenance;
 use crate::memory::Budget;
 use crate::removal::Removals;
+use crate::search::turns::Turns;
 use crate::spool::Spool;
 use crate::store::{DatabaseStatus, READ_CONNECTIONS, Store, StoreError};
 
@@ -62,7 +63,7 @@ pub struct AppState {
     /// Keeps the database small.
     pub maintenance: Maintenance,
     /// Turns for searches.
-    pub searches: Semaphore,
+    pub searches: Turns,
     started: Instant,
     used: AtomicBool,
     reloading: Mutex<()>,
@@ -123,7 +124,7 @@ impl AppState {
             ingest,
             removals,
             maintenance,
-            searches: Semaphore::new(MAX_SEARCHES),
+            searches: Turns::new(MAX_SEARCHES),
             started: Instant::now(),
             used: AtomicBool::new(false),
             reloading: Mutex::new(()),

@@ -158,6 +158,7 @@ impl<'a> Slices<'a> {
             Chore::Blocks { project_id, before } => {
                 done.purged = session.delete_expired_blocks(project_id, before, rows).await?;
                 done.more = done.purged.blocks == rows as u64;
+                self.store.forget_bodies(project_id, before);
             }
             Chore::Batches { range, now } => {
                 (done.batch_ids, done.next_batch) = session.delete_expired_batches(range, now, rows).await?;

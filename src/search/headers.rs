@@ -1,8 +1,10 @@
 //! Block headers of several projects as one stream in the order of a search, read page by page.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use super::cursor::Order;
+use super::event_filter::EventFilter;
 use super::run::Scope;
 use super::segment::edge;
 use crate::block::BlockHeader;
@@ -33,31 +35,46 @@ struct ProjectHeaders {
 /// The headers of all projects, best first.
 pub(super) struct HeaderStream {
     order: Order,
+    /// Token filters choose the blocks.
+    chosen: bool,
     projects: Vec<ProjectHeaders>,
 }
 
 impl HeaderStream {
-    /// Blocks of `scopes`, in each of so many stores, with events in `[from, to)`; with their token filters when `filters`.
+    /// Blocks of `scopes`, in each of so many stores, with events in `[from, to)`, that their project's filter may admit.
     pub fn new(
         sources: usize,
         scopes: &[Scope],
         (from, to): (Timestamp, Timestamp),
         order: Order,
-        filters: bool,
+        filters: &HashMap<i64, Arc<EventFilter>>,
     ) -> Self {
         let streams = (sources * scopes.len()).max(1);
         let limit = (FIRST_PAGE / streams).max(MIN_PAGE);
-        let most = if filters { MAX_PAGE_WITH_FILTERS } else { MAX_PAGE };
+        let chosen = filters.values().any(|filter| filter.uses_tokens());
+        let most = if chosen { MAX_PAGE_WITH_FILTERS } else { MAX_PAGE };
         let most = most.min(MAX_WAITING / streams).max(MIN_PAGE);
         let ascending = order == Order::Ascending;
         let everywhere = (0..sources).flat_map(|source| scopes.iter().map(move |scope| (source, scope)));
         let projects = everywhere.map(|(source, scope)| {
             let Scope { project_id, received_after } = *scope;
-            let query =
-                BlockQuery { project_id, from, to, received_after, filters, ascending, after: None, limit };
+            let filter = filters.get(&project_id);
+            let tokens = filter.map(|filter| filter.tokens().clone()).unwrap_or_default();
+            let filters = filter.is_some_and(|filter| filter.uses_tokens());
+            let query = BlockQuery {
+                project_id,
+                from,
+                to,
+                received_after,
+                tokens,
+                filters,
+                ascending,
+                after: None,
+                limit,
+            };
             ProjectHeaders { source, query, waiting: VecDeque::new(), ended: false, most }
         });
-        Self { order, projects: projects.collect() }
+        Self { order, chosen, projects: projects.collect() }
     }
 
     /// The best header, left in the stream. Reads what is needed to tell, in one round trip a store for all projects.
@@ -79,6 +96,12 @@ impl HeaderStream {
             }
         }
         Ok(self.best().and_then(|index| self.projects[index].waiting.front()))
+    }
+
+    /// How many headers are left, if token filters chose them and all are here: then most of them are worth reading.
+    pub fn few_left(&self) -> Option<usize> {
+        let known = self.chosen && self.projects.iter().all(|project| project.ended);
+        known.then(|| self.projects.iter().map(|project| project.waiting.len()).sum())
     }
 
     /// Takes the header [`HeaderStream::peek`] showed, with the number of the store it is from.

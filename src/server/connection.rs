@@ -1,20 +1,25 @@
 //! One connection from its first byte to its last.
 
-use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::CONNECTION;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
+use super::departure::{Reading, SharedStream};
 use super::phase::{AnswerBody, Phase, SharedPhase};
 use super::transport::Transport;
 use super::{Handler, MAX_HEADER_BYTES, PeerInfo, ServerLimits, Shared};
+
+/// How long a read goes on after its client closed its sending side.
+const DEPARTURE_GRACE: Duration = Duration::from_secs(1);
 
 /// What an address that has its share of connections is told.
 const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
@@ -33,16 +38,26 @@ pub(super) async fn run<H: Handler>(shared: &Shared<H>, stream: TcpStream, remot
     let Ok(local) = stream.local_addr() else { return };
     let peer = PeerInfo { local, remote };
     let phase = SharedPhase::new();
+    let stream = SharedStream::new(stream);
+    let reading = stream.reading();
     let transport = Transport::new(stream, phase.clone(), &shared.limits);
     let service = service_fn(|request: Request<Incoming>| {
         phase.set(Phase::Busy);
+        let only_reads = request.method() == Method::GET;
         let (phase, answer) = (phase.clone(), shared.handler.handle(request, peer));
+        let reading = reading.clone();
         async move {
-            let answer: Response<H::Body> = answer.await;
+            let answer: Response<H::Body> = tokio::select! {
+                biased;
+                answer = answer => answer,
+                () = departure(&reading), if only_reads => {
+                    return Err(io::Error::from(io::ErrorKind::ConnectionAborted));
+                }
+            };
             if answer.headers().get(CONNECTION).is_some_and(|value| value == "close") {
                 phase.expect_rest();
             }
-            Ok::<_, Infallible>(answer.map(|body| AnswerBody::new(body, phase)))
+            Ok(answer.map(|body| AnswerBody::new(body, phase)))
         }
     });
     let mut connection = pin!(http(&shared.limits).serve_connection(TokioIo::new(transport), service));
@@ -64,6 +79,13 @@ pub(super) async fn run<H: Handler>(shared: &Shared<H>, stream: TcpStream, remot
             connection.as_mut().graceful_shutdown();
         }
     }
+}
+
+/// Returns when nobody waits for an answer any more: a moment after the client closed its sending side. One that closed
+/// nothing else (`nc -N` does so) gets what is ready by then. Requests that change something are always finished.
+async fn departure(reading: &Reading) {
+    reading.ended().await;
+    tokio::time::sleep(DEPARTURE_GRACE).await;
 }
 
 fn http(limits: &ServerLimits) -> http1::Builder {

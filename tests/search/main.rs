@@ -8,11 +8,13 @@ mod reading;
 mod support;
 
 mod access;
+mod bytes;
 mod language;
 mod limits;
 mod model;
 mod paging;
 mod proxy;
+mod queries;
 mod random;
 mod reports;
 mod storage;
