@@ -61,7 +61,11 @@ impl Rig {
         Self::start(PrivateServer::prepare().expect("MariaDB is installed"), None, &[]).await
     }
 
-    pub async fn start(server: PrivateServer, url: Option<String>, settings: &[(&'static str, &str)]) -> Self {
+    pub async fn start(
+        server: PrivateServer,
+        url: Option<String>,
+        settings: &[(&'static str, &str)],
+    ) -> Self {
         let data = tempfile::tempdir().unwrap();
         let port = free_port();
         let mut variables = BTreeMap::from([

@@ -183,7 +183,11 @@ impl Bench {
             #[expect(clippy::cast_precision_loss, reason = "a number of runs")]
             let each = |used: Duration| used.as_secs_f64() * 1e3 / (self.runs + 1) as f64;
             let service = each(cpu(rig.service.id()).saturating_sub(before.0));
-            let database = rig.database().map(cpu).zip(before.1).map_or(0.0, |(now, then)| each(now.saturating_sub(then)));
+            let database = rig
+                .database()
+                .map(cpu)
+                .zip(before.1)
+                .map_or(0.0, |(now, then)| each(now.saturating_sub(then)));
             let found = taken.answer["logs"].as_array().map_or(0, Vec::len);
             println!(
                 "| {name}, {} events | {what} | {:.1} ms (first {:.1}) | found {found} | scanned {} | database sent {:.0} kB | \
@@ -220,7 +224,8 @@ impl Bench {
         let fill = self.fill(self.events);
         let mut seconds = 0.0;
         for first in (0..fill.batches()).step_by(400) {
-            let made: Vec<_> = (first..(first + 400).min(fill.batches())).flat_map(|batch| fill.batch(batch)).collect();
+            let made: Vec<_> =
+                (first..(first + 400).min(fill.batches())).flat_map(|batch| fill.batch(batch)).collect();
             seconds += rows::insert(&rig.raw_url(), &made).await;
         }
         println!("filled {} rows in {seconds:.0} s", self.events);
@@ -228,11 +233,32 @@ impl Bench {
         let day = format!("project_id = 1 AND ts >= FROM_UNIXTIME({})", fill.now_ms / 1_000 - 86_400);
         let count = |what: &str| format!("SELECT CAST(COUNT(*) AS CHAR) FROM ({what}) AS found");
         let questions = [
-            ("substring in no event", count(&format!("SELECT id FROM raw.logs WHERE {day} AND message LIKE '%xylophone%'"))),
-            ("needle request_id", count(&format!("SELECT * FROM raw.logs WHERE project_id = 1 AND request_id = '{needle}'"))),
-            ("newest 100 errors", count("SELECT * FROM raw.logs WHERE project_id = 1 AND level = 'error' ORDER BY ts DESC LIMIT 100")),
-            ("histogram by level", count(&format!("SELECT level, HOUR(ts) AS hour, COUNT(*) FROM raw.logs WHERE {day} GROUP BY level, hour"))),
-            ("top 10 patterns", count(&format!("SELECT fingerprint, COUNT(*) AS n FROM raw.logs WHERE {day} GROUP BY fingerprint ORDER BY n DESC LIMIT 10"))),
+            (
+                "substring in no event",
+                count(&format!("SELECT id FROM raw.logs WHERE {day} AND message LIKE '%xylophone%'")),
+            ),
+            (
+                "needle request_id",
+                count(&format!("SELECT * FROM raw.logs WHERE project_id = 1 AND request_id = '{needle}'")),
+            ),
+            (
+                "newest 100 errors",
+                count(
+                    "SELECT * FROM raw.logs WHERE project_id = 1 AND level = 'error' ORDER BY ts DESC LIMIT 100",
+                ),
+            ),
+            (
+                "histogram by level",
+                count(&format!(
+                    "SELECT level, HOUR(ts) AS hour, COUNT(*) FROM raw.logs WHERE {day} GROUP BY level, hour"
+                )),
+            ),
+            (
+                "top 10 patterns",
+                count(&format!(
+                    "SELECT fingerprint, COUNT(*) AS n FROM raw.logs WHERE {day} GROUP BY fingerprint ORDER BY n DESC LIMIT 10"
+                )),
+            ),
         ];
         for (what, sql) in questions {
             let mut times = Vec::new();

@@ -91,3 +91,62 @@ fn scan_all(
     }
     (top, scanned)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::arbitrary::{NOON, batch_id, batch_of};
+    use crate::block::encode::{BlockEncoder, CompressionLevel, Part};
+    use crate::block::yardstick::{self, Random};
+    use crate::event::uuid_at;
+    use crate::search::cursor::Order;
+    use crate::search::event_filter::Criteria;
+    use crate::search::language::Query;
+
+    const BLOCKS: usize = 12;
+    const EVENTS: usize = 200;
+
+    /// The same block many times, searched for an expression that takes its time with every line.
+    fn blocks(query: &str) -> Vec<Candidate> {
+        let batch = batch_of(batch_id(NOON, 1), &yardstick::events(&mut Random(1), EVENTS, NOON));
+        let id = uuid_at(Timestamp::from_millis(NOON));
+        let parts = [Part::whole(&batch)];
+        let block = BlockEncoder::default().encode_block(id, 1, &parts, CompressionLevel::Ingest);
+        let text = Query::parse(query, Timestamp::from_millis(NOON)).expect("a query").0;
+        let all = Criteria::between(Timestamp::from_millis(0), Timestamp::from_millis(i64::MAX));
+        let filter = Arc::new(EventFilter::new(Criteria { text, ..all }));
+        let body = Bytes::from(block.body);
+        let candidate =
+            || Candidate { header: block.header.clone(), body: body.clone(), filter: filter.clone() };
+        (0..BLOCKS).map(|_| candidate()).collect()
+    }
+
+    async fn run(query: &str, deadline: Instant) -> Scanned {
+        let top = TopEvents::new(Order::Descending, None, 10);
+        let batch = Batch::start(blocks(query), Timestamp::from_millis(NOON), &top);
+        let done = batch.done(deadline).await.expect("no thread fails");
+        let mut all = Scanned::default();
+        for (_, scanned) in done {
+            all += scanned;
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn every_block_is_scanned_once_over_all_threads() {
+        let far = Instant::now() + std::time::Duration::from_mins(5);
+        let scanned = run("zzyzx", far).await;
+        assert_eq!((scanned.events, scanned.stopped), ((BLOCKS * EVENTS) as u64, false));
+    }
+
+    #[tokio::test]
+    async fn an_expression_that_takes_too_long_is_stopped_inside_a_block() {
+        let scanned = run("/(?:[a-z]{1,40} ?){1,40}zzyzx{40}|[^a]{300}b/", Instant::now()).await;
+        assert!(scanned.stopped);
+        assert!(
+            scanned.events < (BLOCKS * EVENTS) as u64,
+            "{} events were tested all the same",
+            scanned.events
+        );
+    }
+}

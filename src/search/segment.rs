@@ -113,20 +113,23 @@ impl<'a> Segment<'a> {
             if let Some(cut) = self.finish(&mut running, effort).await? {
                 return Ok(cut);
             }
-            if stop {
+            if stop || !self.top.has_room_at(edge) {
                 return Ok(self.cut_at(edge));
             }
             running = (!blocks.is_empty()).then(|| Batch::start(blocks, edge, &self.top));
             width = (width * 2).min(MAX_WIDTH);
         }
-        if let Some(cut) = self.finish(&mut running, effort).await? {
-            return Ok(cut);
-        }
+        let cut = self.finish(&mut running, effort).await?;
+        Ok(cut.unwrap_or_else(|| self.whole()))
+    }
+
+    /// The page: nothing left can better it.
+    fn whole(&mut self) -> Part {
         let more = self.top.has_more() || self.top.len() > self.stretch.limit;
         let mut hits = self.take_hits();
         hits.truncate(self.stretch.limit);
         let next = hits.last().filter(|_| more).map(|hit| hit.0);
-        Ok(Part { hits: hits.into_iter().map(|(_, hit)| hit).collect(), next, certain: true })
+        Part { hits: hits.into_iter().map(|(_, hit)| hit).collect(), next, certain: true }
     }
 
     /// Where the first block not yet read begins, in the order of the search; `None` when no block left may hold
@@ -156,8 +159,12 @@ impl<'a> Segment<'a> {
         }
     }
 
-    /// Gives what comes before the edge of the first block not read; events in it may come before the rest.
+    /// Gives what comes before the edge of the first block not read; events in it may come before the rest. All of it,
+    /// if blocks read before were enough to fill the page up to there.
     fn cut_at(&mut self, edge: Timestamp) -> Part {
+        if !self.top.has_room_at(edge) {
+            return self.whole();
+        }
         let order = self.request.order;
         let at_edge = edge_position(edge, order);
         let next = self.stretch.after.filter(|_| !self.advances(edge)).unwrap_or(at_edge);

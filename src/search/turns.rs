@@ -110,9 +110,8 @@ impl Turns {
     /// # Errors
     /// [`NoTurn`] after that time, or at once where too many wait already.
     pub async fn acquire(&self, caller: CallerId, wait: Duration) -> Result<Turn, NoTurn> {
-        let (ticket, call) = match self.lock().enter(caller)? {
-            None => return Ok(Turn { turns: self.clone(), caller }),
-            Some(place) => place,
+        let Some((ticket, call)) = self.lock().enter(caller)? else {
+            return Ok(Turn { turns: self.clone(), caller });
         };
         let mut place = Place { turns: self.clone(), caller, ticket, called: false };
         tokio::time::timeout(wait, call).await.map_err(|_| NoTurn)?.map_err(|_| NoTurn)?;
@@ -146,9 +145,9 @@ impl State {
             return Err(NoTurn);
         }
         self.tickets += 1;
-        let (call, called) = oneshot::channel();
+        let (call, heard) = oneshot::channel();
         queue.tickets.push_back((self.tickets, call));
-        Ok(Some((self.tickets, called)))
+        Ok(Some((self.tickets, heard)))
     }
 
     fn give_back(&mut self, caller: CallerId) {

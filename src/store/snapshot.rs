@@ -95,8 +95,10 @@ impl Snapshot {
     /// # Errors
     /// What the database said.
     pub async fn bodies(&mut self, headers: &[&BlockHeader]) -> Result<Bodies, StoreError> {
-        let mut bodies =
-            Bodies { list: headers.iter().map(|header| self.cache.get(header)).collect(), ..Bodies::default() };
+        let mut bodies = Bodies {
+            list: headers.iter().map(|header| self.cache.get(header)).collect(),
+            ..Bodies::default()
+        };
         bodies.cached_bytes = bodies.list.iter().flatten().map(|body| body.len() as u64).sum();
         let missing = headers.iter().zip(&bodies.list).filter(|(_, body)| body.is_none());
         let missing: Vec<_> = missing.map(|(header, _)| (header.project_id, header.id)).collect();

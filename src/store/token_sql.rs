@@ -44,10 +44,8 @@ fn push_list(tests: &[TokenTest], joint: &str, sql: &mut String) {
 
 /// All probes set, or a filter of a length that says nothing.
 fn push_token(filter: &str, token: u64, sql: &mut String) {
-    let _ = write!(
-        sql,
-        "(LENGTH({filter}) < {MIN_BYTES} OR LENGTH({filter}) & (LENGTH({filter}) - 1) > 0 OR ("
-    );
+    let _ =
+        write!(sql, "(LENGTH({filter}) < {MIN_BYTES} OR LENGTH({filter}) & (LENGTH({filter}) - 1) > 0 OR (");
     for (position, probe) in probes(token).into_iter().enumerate() {
         let joint = if position == 0 { "" } else { " AND " };
         // Bits beyond the longest filter's are cut off here: less to send.
@@ -70,7 +68,8 @@ mod tests {
         let sql = condition(&TokenTest::Id(9));
         assert!(sql.starts_with(" AND (LENGTH(id_filter) < 8 OR "), "{sql}");
         for bit in [2, 4, 8, 16, 32, 64] {
-            let probe = format!("ORD(SUBSTRING(id_filter, (1 & (LENGTH(id_filter) - 1)) + 1, 1)) & {bit} > 0");
+            let probe =
+                format!("ORD(SUBSTRING(id_filter, (1 & (LENGTH(id_filter) - 1)) + 1, 1)) & {bit} > 0");
             assert!(sql.contains(&probe), "{sql}");
         }
         assert_eq!(condition(&TokenTest::Always), "");
@@ -80,7 +79,8 @@ mod tests {
 
     #[test]
     fn the_tokens_of_a_packet_fit_half_a_mebibyte() {
-        let most = condition(&TokenTest::all((0..MAX_TOKENS as u64).map(|token| TokenTest::Text(token << 33 | 7))));
+        let most =
+            condition(&TokenTest::all((0..MAX_TOKENS as u64).map(|token| TokenTest::Text(token << 33 | 7))));
         assert!(most.len() <= 640 << 10, "{}", most.len());
     }
 }

@@ -18,7 +18,9 @@ const EACH: usize = 500;
 /// Events whose ids are nothing but chance, as a client's are.
 fn event(random: &mut Random) -> Value {
     let mut hex = |digits: usize| {
-        (0..digits).map(|_| char::from_digit(u32::try_from(random.below(16)).unwrap(), 16).unwrap()).collect::<String>()
+        (0..digits)
+            .map(|_| char::from_digit(u32::try_from(random.below(16)).unwrap(), 16).unwrap())
+            .collect::<String>()
     };
     let (request, trace) = (hex(32), hex(16));
     json!({
@@ -146,10 +148,12 @@ async fn a_server_chooses_the_blocks_that_memory_would_choose() {
             service.hand.advance(if block % 3 == 0 { 0 } else { 1_000 });
         }
         let all = headers(&service, &shop, TokenTest::Always).await;
-        let sizes: std::collections::BTreeSet<usize> = all.iter().map(|block| block.id_filter.len()).collect();
+        let sizes: std::collections::BTreeSet<usize> =
+            all.iter().map(|block| block.id_filter.len()).collect();
         assert!(sizes.len() >= 4, "{name}: {sizes:?}");
         let trigrams = |text: &str| TokenTest::text(&tekno_logger::block::trigram::query_trigrams(text));
-        let mut tests = vec![trigrams("cart"), trigrams("zzzyx"), trigrams("answered 200"), trigrams("custom")];
+        let mut tests =
+            vec![trigrams("cart"), trigrams("zzzyx"), trigrams("answered 200"), trigrams("custom")];
         tests.extend(ids.iter().map(|id| TokenTest::Id(id_token("user_id", id))));
         for _ in 0..30 {
             let mut pick = || tests[random.below(tests.len())].clone();

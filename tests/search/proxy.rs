@@ -82,7 +82,11 @@ async fn join(
 }
 
 /// Passes answers on, and counts their bytes.
-async fn pass(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, answered: &AtomicU64) -> std::io::Result<()> {
+async fn pass(
+    from: &mut OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
+    answered: &AtomicU64,
+) -> std::io::Result<()> {
     let mut piece = vec![0; 64 << 10];
     loop {
         let length = from.read(&mut piece).await?;

@@ -11,7 +11,8 @@ const WORDS: [&str; 12] =
     ["timeout", "TIMEOUT", "STRASSE", "straße", "disk", "ful", "a\"b", "back\\", "x", "имя", "0.5", "42"];
 /// Fields whose values are one text.
 const COLUMNS: [&str; 7] = ["message", "source", "env", "user_id", "request_id", "release", "stack"];
-const EXPRESSIONS: [&str; 6] = ["tim.?out", "^disk", "full$", "r[ei]q-[a-c]+", "[0-9]{2}\\.[0-9]", "(?i)^übel|größe"];
+const EXPRESSIONS: [&str; 6] =
+    ["tim.?out", "^disk", "full$", "r[ei]q-[a-c]+", "[0-9]{2}\\.[0-9]", "(?i)^übel|größe"];
 const NUMBERS: [&str; 4] = ["7", "42", "12345678901234567", "-1"];
 
 /// A query.
@@ -88,13 +89,18 @@ impl Ask {
             ),
             7 => Self::At(random.pick(&[">", ">=", "<", "<="]), millis(event)),
             8 => Self::Level(random.pick(&["", ">=", "<", "<=", ">"]), random.below(LEVELS.len())),
-            _ => Self::Has(random.pick(&["user_id", "tags", "stack", "ctx.deep", "ctx.deep.list", "ctx.none"]).to_owned()),
+            _ => Self::Has(
+                random
+                    .pick(&["user_id", "tags", "stack", "ctx.deep", "ctx.deep.list", "ctx.none"])
+                    .to_owned(),
+            ),
         }
     }
 
     /// As it is written in `q`.
     fn written(&self) -> String {
-        let joined = |list: &[Self], with: &str| list.iter().map(Self::written).collect::<Vec<_>>().join(with);
+        let joined =
+            |list: &[Self], with: &str| list.iter().map(Self::written).collect::<Vec<_>>().join(with);
         match self {
             Self::Text(word) => quoted(word),
             Self::TextLike(pattern) => format!("/{pattern}/"),
@@ -113,7 +119,9 @@ impl Ask {
 
     /// Whether an event, as the service showed it, is asked for.
     fn holds(&self, event: &Value) -> bool {
-        let any = |field: &str, passes: &dyn Fn(&str) -> bool| values(event, field).iter().any(|value| passes(value));
+        let any = |field: &str, passes: &dyn Fn(&str) -> bool| {
+            values(event, field).iter().any(|value| passes(value))
+        };
         let like = |pattern: &str| regex::Regex::new(pattern).unwrap();
         match self {
             Self::Text(word) => texts(event).iter().any(|text| text.contains(&word.to_lowercase())),
@@ -193,7 +201,10 @@ async fn every_query_finds_what_its_plain_evaluation_finds() {
         for batch in 0..50 {
             let size = *random.pick(&[&1, &2, &5, &12]);
             let events: Vec<Value> = (0..size)
-                .map(|n| event(&mut random, batch * 100 + n, now, *random.pick(&[&Spread::Narrow, &Spread::Wide])))
+                .map(|n| {
+                    let spread = *random.pick(&[&Spread::Narrow, &Spread::Wide]);
+                    event(&mut random, batch * 100 + n, now, spread)
+                })
                 .collect();
             service.post(&project, &events).await;
             let step = i64::try_from(random.below(200_000)).unwrap();

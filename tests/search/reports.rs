@@ -142,6 +142,7 @@ async fn metrics_are_openmetrics_and_have_every_name() {
             "tekno_queue_batches",
             "tekno_queue_bytes",
             "tekno_queue_bytes_peak",
+            "tekno_search_cache_bytes",
         ]
     );
     for line in
