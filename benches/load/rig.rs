@@ -1,22 +1,15 @@
-//! A private database server and the service on it, as a measurement needs them.
+//! The service on a private database server, and what is done to it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use super::events;
-use super::measure::{cpu, reset_peak};
-use super::private_server::{PrivateServer, free_port};
-use super::proxy::{Proxy, Way};
-use super::senders::{Sent, Target, requests, send};
-
-pub const ADMIN_TOKEN: &str = "bench-admin-token-5f6e7d8c9b0a1f2e3d4c5b6a7988";
-/// `HMAC_SECRET` of the service.
-pub const HMAC_SECRET: &str = "bench-hmac-secret-1a2b3c4d5e6f7a8b9c0d1e2f3a4b";
-
-pub fn now_ms() -> i64 {
-    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
-}
+use crate::measure::{cpu, reset_peak};
+use crate::private_server::{PrivateServer, free_port};
+use crate::proxy::{Proxy, Way};
+use crate::senders::{Sent, Target, requests, send};
+use crate::{ADMIN_TOKEN, events, now_ms};
 
 /// A private database server with two databases, and the service on one of them.
 pub struct Rig {
@@ -61,22 +54,18 @@ impl Rig {
         Self::start(PrivateServer::prepare().expect("MariaDB is installed"), None, &[]).await
     }
 
-    pub async fn start(
-        server: PrivateServer,
-        url: Option<String>,
-        settings: &[(&'static str, &str)],
-    ) -> Self {
+    async fn start(server: PrivateServer, url: Option<String>, settings: &[(&'static str, &str)]) -> Self {
         let data = tempfile::tempdir().unwrap();
         let port = free_port();
         let mut variables = BTreeMap::from([
             ("PORT", port.to_string()),
-            ("HMAC_SECRET", HMAC_SECRET.to_owned()),
+            ("HMAC_SECRET", "bench-hmac-secret-1a2b3c4d5e6f7a8b9c0d1e2f3a4b".to_owned()),
             ("ADMIN_TOKEN", ADMIN_TOKEN.to_owned()),
             ("DATA_DIR", data.path().display().to_string()),
             ("RATE_LIMIT_PER_MINUTE", "0".to_owned()),
             ("RATE_LIMIT_PER_IP", "0".to_owned()),
             ("READ_RATE_LIMIT_PER_IP", "0".to_owned()),
-            ("LOG_LEVEL", "error".to_owned()),
+            ("LOG_LEVEL", std::env::var("BENCH_LOG").unwrap_or("error".to_owned())),
         ]);
         variables.extend(url.map(|url| ("DATABASE_URL", url)));
         variables.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
@@ -127,6 +116,28 @@ impl Rig {
         }
     }
 
+    /// Starts another instance in a cgroup, on the embedded database, until `/healthz` answers; it ends at once.
+    pub async fn start_within(&self, group: &Path) -> Duration {
+        let (data, port) = (tempfile::tempdir().unwrap(), free_port());
+        let script = format!("echo $$ > {}/cgroup.procs; exec \"$0\"", group.display());
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_tekno-logger")]);
+        command.env("PORT", port.to_string()).env("DATA_DIR", data.path()).stdout(Stdio::null());
+        let since = Instant::now();
+        let mut instance = command.spawn().unwrap();
+        while !reqwest::get(format!("http://127.0.0.1:{port}/healthz"))
+            .await
+            .is_ok_and(|got| got.status() == 200)
+        {
+            assert!(since.elapsed() < Duration::from_secs(20), "the instance never answered");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let took = since.elapsed();
+        let _ = instance.kill();
+        let _ = instance.wait();
+        took
+    }
+
     pub fn raw_url(&self) -> String {
         format!("mysql://root@127.0.0.1:{}/raw", self.server.port)
     }
@@ -144,8 +155,21 @@ impl Rig {
         batch: usize,
         connections: usize,
     ) -> (Sent, f64, f64, f64) {
-        let made = events::events(seed, events, now_ms());
-        let requests = requests(&self.target, &made, batch);
+        self.send_made(self.make(seed, events, batch), events, connections).await
+    }
+
+    /// Signed requests with so many events, to be sent by [`Rig::send_made`].
+    pub fn make(&self, seed: u64, events: usize, batch: usize) -> Vec<Vec<u8>> {
+        requests(&self.target, &events::events(seed, events, now_ms()), batch)
+    }
+
+    /// Sends requests made before; as [`Rig::send`].
+    pub async fn send_made(
+        &self,
+        requests: Vec<Vec<u8>>,
+        events: usize,
+        connections: usize,
+    ) -> (Sent, f64, f64, f64) {
         let (service, database) = (self.service.id(), self.database());
         reset_peak(service);
         let before = (cpu(service), database.map(cpu));
@@ -160,6 +184,26 @@ impl Rig {
             database.zip(before.1).map_or(0.0, |(pid, before)| each(cpu(pid).saturating_sub(before)));
         assert_eq!(sent.refused, 0, "every batch is taken");
         (sent, rate, service_cpu, database_cpu)
+    }
+}
+
+impl Rig {
+    /// Purges what is older than 2 s; how long the answer took, what CPU the database used until 3 s after it, and
+    /// the answer.
+    pub async fn purge_all(&self) -> (Duration, Duration, String) {
+        let database = self.database().unwrap();
+        // Others are sending by then.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let (since, before) = (Instant::now(), cpu(database));
+        let purge = reqwest::Client::new()
+            .post(format!("http://127.0.0.1:{}/admin/purge", self.target.port))
+            .header("X-Admin-Token", ADMIN_TOKEN)
+            .header("Content-Type", "application/json")
+            .body(r#"{"older_than":"-2s"}"#);
+        let answer = purge.send().await.unwrap().text().await.unwrap();
+        let took = since.elapsed();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        (took, cpu(database).checked_sub(before).unwrap(), answer)
     }
 }
 
