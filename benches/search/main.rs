@@ -14,6 +14,7 @@
 mod events;
 mod fill;
 #[path = "../load/measure.rs"]
+#[allow(dead_code, reason = "the other benchmark uses more of it")]
 mod measure;
 #[path = "../../tests/support/private_server.rs"]
 mod private_server;
