@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::STATEMENT_TIMEOUT;
 use super::body_cache::{BodyCache, MAX_ADDED_BYTES};
+use super::dialect::Dialect;
 use super::error::StoreError;
 use super::headers::{BlockQuery, bodies_sql, headers_sql, read_body, read_header, received_at_sql};
 use super::pool::Session;
@@ -46,6 +47,12 @@ pub struct Snapshot {
 impl Snapshot {
     pub(super) const fn new(session: Session, cache: Arc<BodyCache>) -> Self {
         Self { session, begun: false, cache, added: 0 }
+    }
+
+    /// Whether token filters are tested there, so that headers come without them.
+    #[must_use]
+    pub fn tests_tokens(&self) -> bool {
+        self.session.dialect() == Dialect::MySql
     }
 
     async fn select(&mut self, sql: String, timeout: Duration) -> Result<Vec<Row>, StoreError> {
