@@ -6,7 +6,7 @@ use crate::model::{LEVELS, Random, Spread, event, ids, millis, sort, text, texts
 use crate::reading::{START, Service};
 use crate::support::TestDatabase;
 
-const QUERIES: usize = 250;
+const QUERIES: usize = 160;
 const WORDS: [&str; 12] =
     ["timeout", "TIMEOUT", "STRASSE", "straße", "disk", "ful", "a\"b", "back\\", "x", "имя", "0.5", "42"];
 /// Fields whose values are one text.
