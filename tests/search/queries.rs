@@ -1,12 +1,16 @@
 //! Random queries of the whole language: what the service finds on every database is what a plain evaluation finds.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use regex::Regex;
 use serde_json::{Value, json};
 
 use crate::model::{LEVELS, Random, Spread, event, ids, millis, sort, text, texts};
 use crate::reading::{START, Service};
 use crate::support::TestDatabase;
 
-const QUERIES: usize = 160;
+const QUERIES: usize = 250;
 const WORDS: [&str; 12] =
     ["timeout", "TIMEOUT", "STRASSE", "straße", "disk", "ful", "a\"b", "back\\", "x", "имя", "0.5", "42"];
 /// Fields whose values are one text.
@@ -122,11 +126,10 @@ impl Ask {
         let any = |field: &str, passes: &dyn Fn(&str) -> bool| {
             values(event, field).iter().any(|value| passes(value))
         };
-        let like = |pattern: &str| regex::Regex::new(pattern).unwrap();
         match self {
             Self::Text(word) => texts(event).iter().any(|text| text.contains(&word.to_lowercase())),
             Self::TextLike(pattern) => {
-                let pattern = like(pattern);
+                let pattern = expression(pattern);
                 let mut fields = COLUMNS.iter().filter(|name| **name != "env").chain(&["tags"]);
                 fields.any(|field| any(field, &|value| pattern.is_match(value)))
                     || leaves(&event["ctx"]).iter().any(|value| pattern.is_match(value))
@@ -135,7 +138,7 @@ impl Ask {
             Self::Starts(field, start) => {
                 any(field, &|value| value.to_lowercase().starts_with(&start.to_lowercase()))
             }
-            Self::Like(field, pattern) => any(field, &|value| like(pattern).is_match(value)),
+            Self::Like(field, pattern) => any(field, &|value| expression(pattern).is_match(value)),
             Self::Compare(field, how, number) => any(field, &|value| {
                 let (value, number) = (number_of(value), number_of(number));
                 value.zip(number).is_some_and(|(value, number)| compares(how, &value, &number))
@@ -151,6 +154,13 @@ impl Ask {
             Self::Any(list) => list.iter().any(|ask| ask.holds(event)),
         }
     }
+}
+
+/// One of [`EXPRESSIONS`], compiled once.
+fn expression(pattern: &str) -> &'static Regex {
+    static COMPILED: LazyLock<BTreeMap<&str, Regex>> =
+        LazyLock::new(|| EXPRESSIONS.map(|text| (text, Regex::new(text).unwrap())).into());
+    &COMPILED[pattern]
 }
 
 fn compares<T: PartialOrd>(how: &str, value: &T, other: &T) -> bool {
