@@ -17,7 +17,7 @@ use crate::config::Limits;
 use crate::error::{ApiError, Rejection};
 use crate::event::{BatchId, Event};
 use crate::fingerprint::{Fingerprint, Fingerprinter};
-use crate::limit::Limiter;
+use crate::limit::{Charge, Limiter};
 use crate::memory::{BUDGET_WAIT, Budget, QUEUE_BUDGET_BYTES, Reservation};
 use crate::outcome::Outcomes;
 use crate::project::Project;
@@ -84,6 +84,8 @@ pub struct Receipt {
     pub received: u32,
     /// Events stored, now or before.
     pub accepted: u32,
+    /// Of those, events that are in quarantine.
+    pub quarantined: u32,
     /// Events refused for themselves.
     pub rejected: Vec<Rejection>,
     /// The batch was stored before.
@@ -108,8 +110,8 @@ struct Prepared {
     rejected: Vec<Rejection>,
     /// Events that are not refused for themselves.
     acceptable: u32,
-    /// Those events ready for the queue, or why the project may not send them now.
-    content: Result<Content, ApiError>,
+    /// Those events ready for the queue and charged, or why the project may not send them now.
+    content: Result<(Content, Charge), ApiError>,
 }
 
 /// What goes into the queue.
@@ -156,48 +158,60 @@ impl Ingest {
         body: IncomingBody,
     ) -> Result<Receipt, ApiError> {
         let answer_by = Instant::now() + REPLY_TIMEOUT;
-        let gates = async {
-            self.check_request(project)?;
-            self.inflate(body).await
-        };
-        let (bytes, body_room) = gates.await.inspect_err(|error| self.outcomes.request_refused(error))?;
         let now = self.clock.now();
+        let arrival = self.outcomes.arrival(Some(project.id), now);
         let batch = BatchId::new(now);
-        let prepared = self.prepare(project, batch, now, bytes).await;
-        let prepared = prepared.inspect_err(|error| self.outcomes.request_refused(error))?;
-        self.outcomes.batch_read(prepared.received, prepared.rejected.iter().map(|one| &one.code));
+        let prepared = async {
+            self.check_request(project)?;
+            let (bytes, body_room) = self.inflate(body).await?;
+            Ok((self.prepare(project, batch, now, bytes).await?, body_room))
+        };
+        let (prepared, body_room) = match prepared.await {
+            Ok(prepared) => prepared,
+            Err(error) => return arrival.end_with(error),
+        };
         let Prepared { received, rejected, acceptable, content } = prepared;
+        let read = arrival.read(received, acceptable, rejected.iter().map(|one| one.code).collect());
         if acceptable == 0 {
+            read.committed();
             return Err(ApiError::AllRejected { received, rejected });
         }
-        let stored = async {
-            let Content { body_hash, parts, titles } = content?;
-            // The body's room stands for its events until they have their own.
-            let body_room = body_room;
-            let room = self.reserve_queue(&parts).await?;
+        let queued = async {
+            let (Content { body_hash, parts, titles }, charge) = match content {
+                Ok(content) => content,
+                Err(error) => return Err((read, error)),
+            };
+            let read = read.charged(charge);
+            let room = match self.reserve_queue(&parts).await {
+                Ok(room) => room,
+                Err(error) => return Err((read, error)),
+            };
+            // The body's room stood for its events until they had their own.
             drop(body_room);
             let (reply, outcome) = oneshot::channel();
-            let project_id = project.id;
+            let (project_id, fate) = (project.id, read.queued());
             let submission =
-                Submission { project_id, keys, body_hash, batch, received, parts, titles, room, reply };
-            self.queue.push(submission).map_err(|_| ApiError::StorageUnavailable(STORAGE_RETRY))?;
-            wait_for(outcome, answer_by).await
+                Submission { project_id, keys, body_hash, batch, received, parts, titles, room, fate, reply };
+            let pushed = self.queue.push(submission);
+            pushed.map_err(|back| (back.fate, ApiError::StorageUnavailable(STORAGE_RETRY)))?;
+            Ok(outcome)
         };
-        match stored.await {
-            Ok(WriteOutcome::Duplicate { received, accepted, in_spool }) => {
-                self.outcomes.duplicate(acceptable);
-                let stored = if in_spool { StoredIn::Spool } else { StoredIn::Database };
-                Ok(Receipt { received, accepted, rejected, duplicate: true, stored })
+        let outcome = match queued.await {
+            Ok(outcome) => outcome,
+            Err((read, error)) => return read.end_with(error),
+        };
+        // From here on the writer counts what becomes of it, whoever waits.
+        let stored_in = |in_spool| if in_spool { StoredIn::Spool } else { StoredIn::Database };
+        match wait_for(outcome, answer_by).await? {
+            WriteOutcome::Duplicate { received, accepted, in_spool } => {
+                let stored = stored_in(in_spool);
+                Ok(Receipt { received, accepted, quarantined: 0, rejected, duplicate: true, stored })
             }
-            Ok(outcome) => {
-                self.outcomes.accepted(acceptable);
-                let in_spool = outcome == WriteOutcome::Spooled;
-                let stored = if in_spool { StoredIn::Spool } else { StoredIn::Database };
-                Ok(Receipt { received, accepted: acceptable, rejected, duplicate: false, stored })
-            }
-            Err(error) => {
-                self.outcomes.not_stored(acceptable, &error);
-                Err(error)
+            outcome => {
+                let stored = stored_in(outcome == WriteOutcome::Spooled);
+                let quarantined = if let WriteOutcome::Quarantined(events) = outcome { events } else { 0 };
+                let accepted = acceptable;
+                Ok(Receipt { received, accepted, quarantined, rejected, duplicate: false, stored })
             }
         }
     }
@@ -271,7 +285,6 @@ async fn wait_for(
 ) -> Result<WriteOutcome, ApiError> {
     match tokio::time::timeout_at(answer_by, outcome).await {
         Ok(Ok(WriteOutcome::Conflict)) => Err(ApiError::IdempotencyConflict),
-        Ok(Ok(WriteOutcome::Refused)) => Err(ApiError::Internal),
         Ok(Ok(WriteOutcome::Unavailable) | Err(_)) | Err(_) => {
             Err(ApiError::StorageUnavailable(STORAGE_RETRY))
         }
@@ -298,13 +311,13 @@ fn prepare(
     now: Timestamp,
     max_events: usize,
     bytes: &[u8],
-    charge: impl FnOnce(u32) -> Result<(), ApiError>,
+    charge: impl FnOnce(u32) -> Result<Charge, ApiError>,
 ) -> Result<Prepared, ApiError> {
     let text = native::decode(bytes);
     let rules = ParseRules { received_at: now, project_slug: project.slug.as_str(), max_events };
     let ParsedBatch { received, mut events, rejected } = native::parse(&text, &rules)?;
     let acceptable = u32::try_from(events.len()).unwrap_or(u32::MAX);
-    let content = charge(acceptable).map(|()| content(project, batch, now, &mut events, bytes));
+    let content = charge(acceptable).map(|charge| (content(project, batch, now, &mut events, bytes), charge));
     Ok(Prepared { received, rejected, acceptable, content })
 }
 

@@ -78,7 +78,7 @@ impl Fill {
             if group.is_empty() {
                 break;
             }
-            session.commit_blocks(&group, &[], &[]).await.expect("blocks go in");
+            session.commit_blocks(&group, &[], &[], &[]).await.expect("blocks go in");
         }
         drop(session);
         store.close();

@@ -65,6 +65,20 @@ pub struct EncodedBatch {
 pub enum Codec {
     /// `MySQL`'s `COMPRESS()` framing: 4 bytes little-endian length, then a zlib stream.
     Zlib = 1,
+    /// The same, written by compaction at its higher level: it needn't be done again.
+    ZlibCompact = 2,
+}
+
+impl Codec {
+    /// The codec of a stored number; `None` for one of a later version.
+    #[must_use]
+    pub const fn from_number(number: i64) -> Option<Self> {
+        match number {
+            1 => Some(Self::Zlib),
+            2 => Some(Self::ZlibCompact),
+            _ => None,
+        }
+    }
 }
 
 /// Events of one level in one minute of `ts`.

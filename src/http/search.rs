@@ -167,7 +167,11 @@ pub fn readable_projects(call: &Call) -> Result<Vec<Arc<Project>>, ApiError> {
     if reader.may_read(project.id) { Ok(vec![project]) } else { Err(ApiError::NotFound) }
 }
 
-fn reader(call: &Call) -> Result<Reader, ApiError> {
+/// Who reads.
+///
+/// # Errors
+/// `Unauthorized` for a caller the guard would not have let through.
+pub fn reader(call: &Call) -> Result<Reader, ApiError> {
     match call.caller {
         Caller::Reader(reader) => Ok(reader),
         Caller::Admin => Ok(Reader::All),

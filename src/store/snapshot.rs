@@ -49,13 +49,21 @@ impl Snapshot {
         Self { session, begun: false, cache, added: 0 }
     }
 
+    pub(super) fn dialect(&self) -> Dialect {
+        self.session.dialect()
+    }
+
     /// Whether token filters are tested there, so that headers come without them.
     #[must_use]
     pub fn tests_tokens(&self) -> bool {
-        self.session.dialect() == Dialect::MySql
+        self.dialect() == Dialect::MySql
     }
 
-    async fn select(&mut self, sql: String, timeout: Duration) -> Result<Vec<Row>, StoreError> {
+    pub(super) async fn select(&mut self, sql: String) -> Result<Vec<Row>, StoreError> {
+        self.select_within(sql, STATEMENT_TIMEOUT).await
+    }
+
+    async fn select_within(&mut self, sql: String, timeout: Duration) -> Result<Vec<Row>, StoreError> {
         if self.begun {
             return self.session.select(sql, timeout).await;
         }
@@ -75,7 +83,7 @@ impl Snapshot {
         let tests = queries.iter().any(|query| query.tokens != TokenTest::Always);
         let timeout = if tests { FILTER_TIMEOUT } else { STATEMENT_TIMEOUT };
         let sql = headers_sql(queries, self.session.dialect());
-        let rows = self.select(sql, timeout).await?;
+        let rows = self.select_within(sql, timeout).await?;
         rows.iter().map(read_header).collect()
     }
 
@@ -92,7 +100,7 @@ impl Snapshot {
         limit: usize,
     ) -> Result<Vec<BlockHeader>, StoreError> {
         let sql = received_at_sql(self.session.dialect(), projects, at, token, limit);
-        let rows = self.select(sql, STATEMENT_TIMEOUT).await?;
+        let rows = self.select(sql).await?;
         rows.iter().map(read_header).collect()
     }
 
@@ -131,7 +139,7 @@ impl Snapshot {
         if blocks.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = self.select(bodies_sql(blocks), STATEMENT_TIMEOUT).await?;
+        let rows = self.select(bodies_sql(blocks)).await?;
         rows.iter().map(read_body).collect()
     }
 
