@@ -107,6 +107,8 @@ pub struct Limits {
     pub read_rate_limit_per_ip: u32,
     /// `MAX_CONNECTIONS` at once.
     pub max_connections: usize,
+    /// `SEARCH_MAX_BYTES`: compressed bytes a page of a search may fetch.
+    pub search_max_bytes: u64,
 }
 
 /// All settings.
@@ -270,5 +272,6 @@ fn limits(reader: &mut Reader<'_>) -> Limits {
         rate_limit_per_ip: reader.number(&setting::RATE_LIMIT_PER_IP),
         read_rate_limit_per_ip: reader.number(&setting::READ_RATE_LIMIT_PER_IP),
         max_connections: reader.number(&setting::MAX_CONNECTIONS),
+        search_max_bytes: reader.number(&setting::SEARCH_MAX_BYTES),
     }
 }

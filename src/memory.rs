@@ -23,6 +23,9 @@ const BODY_START_BYTES: usize = 8 << 20;
 /// Room for events queued for the writers.
 pub const QUEUE_BUDGET_BYTES: usize = 32 << 20;
 
+/// Room for compressed bodies that searches fetched from a server, kept for the next search.
+pub const BODY_CACHE_BYTES: usize = 32 << 20;
+
 /// How long a request waits for room before it is refused.
 pub const BUDGET_WAIT: Duration = Duration::from_secs(1);
 

@@ -88,6 +88,7 @@ fn quarantine_gauges(quarantine: &Quarantine) -> [Gauge; 3] {
 impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let connected = self.store.status() == DatabaseStatus::Connected;
+        let cached = number(self.store.cached_body_bytes());
         let mut gauges: Vec<Gauge> = vec![
             ("tekno_database_connected", "1 when the database can be used", i64::from(connected)),
             ("tekno_queue_batches", "Batches waiting for a commit", number(self.queue.depth())),
@@ -98,6 +99,7 @@ impl Collector for Gauges {
             ("tekno_connections_open", "Client connections", number(self.connections.open())),
             ("tekno_tails_open", "Live tails", number(self.tails.taken())),
             ("tekno_exports_open", "Exports under way", number(self.exports.taken())),
+            ("tekno_search_cache_bytes", "Bytes of bodies kept for the next search", cached),
             ("tekno_limiter_clients", "Client addresses in memory", number(self.limiter.client_keys())),
         ];
         gauges.extend(quarantine_gauges(&self.quarantine));

@@ -23,7 +23,7 @@ use crate::config::ClientAddressSource;
 use share::{AddressShares, ShareGuard};
 
 mod connection;
-mod halves;
+mod departure;
 mod phase;
 mod share;
 mod transport;

@@ -339,6 +339,24 @@ async fn a_client_that_closed_its_sending_side_gets_its_answer() {
 }
 
 #[tokio::test]
+async fn a_read_whose_client_left_is_given_up_and_a_change_goes_on() {
+    let rig = serve(generous());
+    let mut reads = rig.connect().await;
+    reads.get("/slow").await;
+    let mut changes = rig.connect().await;
+    changes.send("POST /slow HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n").await;
+    let mut stays = rig.connect().await;
+    stays.get("/slow").await;
+    inside(&rig, 3).await;
+    drop((reads, changes));
+    until("the read is given up", || rig.gauges.open() == 2).await;
+    rig.slow.leave.add_permits(2);
+    assert_eq!(stays.answer().await.body, "done");
+    // The one that was given up never came out.
+    inside(&rig, 1).await;
+}
+
+#[tokio::test]
 async fn a_client_that_never_reads_is_cut() {
     let rig = serve(ServerLimits { write_timeout: SHORT, ..generous() });
     let mut client = rig.connect().await;

@@ -128,6 +128,7 @@ fn everything(project_id: i64) -> BlockQuery {
         from: Timestamp::from_millis(0),
         to: now().plus_millis(60_000),
         received_after: Timestamp::from_millis(0),
+        tokens: tekno_logger::block::token_test::TokenTest::Always,
         filters: true,
         ascending: false,
         after: None,

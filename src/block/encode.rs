@@ -275,7 +275,12 @@ impl BlockEncoder {
         }
         self.tokens.sort_unstable();
         self.tokens.dedup();
-        filter::build(&self.tokens)
+        filter::build_ids(&self.tokens, self.filter_room())
+    }
+
+    /// Bytes both filters may have.
+    const fn filter_room(&self) -> usize {
+        self.packed.len() * FILTER_PERCENT / 100
     }
 
     /// Trigrams of what follows `id`, `ts` and `level` on each line; empty if it isn't worth its bytes.
@@ -289,8 +294,7 @@ impl BlockEncoder {
         }
         self.tokens.clear();
         self.trigrams.drain(&mut self.tokens);
-        let room = self.packed.len() * FILTER_PERCENT / 100;
-        filter::build_within(&self.tokens, room.saturating_sub(id_bytes))
+        filter::build_within(&self.tokens, self.filter_room().saturating_sub(id_bytes))
     }
 }
 

@@ -9,6 +9,7 @@ pub mod filter;
 pub mod json;
 pub mod regroup;
 pub mod summary;
+pub mod token_test;
 pub mod trigram;
 
 #[cfg(test)]

@@ -44,6 +44,7 @@ fn value(config: &Config, setting: &Setting) -> String {
         "RATE_LIMIT_PER_IP" => limits.rate_limit_per_ip.to_string(),
         "READ_RATE_LIMIT_PER_IP" => limits.read_rate_limit_per_ip.to_string(),
         "SPOOL_MAX_BYTES" => config.spool_max_bytes.to_string(),
+        "SEARCH_MAX_BYTES" => limits.search_max_bytes.to_string(),
         "MAX_CONNECTIONS" => limits.max_connections.to_string(),
         name => database_value(&config.database, name)
             .or_else(|| alert_value(&config.alerts, name))

@@ -68,6 +68,7 @@ fn nothing_set_gives_the_documented_defaults() {
         rate_limit_per_ip: 100,
         read_rate_limit_per_ip: 600,
         max_connections: 512,
+        search_max_bytes: 268_435_456,
     };
     assert_eq!(config.limits, limits);
     assert_eq!(config.warnings(), Vec::<String>::new());

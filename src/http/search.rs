@@ -1,12 +1,10 @@
 //! Reading logs: what a caller asks for and may see, the search of [`crate::search`], the answer as JSON.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use poem::http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::SemaphorePermit;
 
 use crate::error::ApiError;
 use crate::event::EventId;
@@ -22,12 +20,10 @@ use crate::search::cursor::{Cursor, Order};
 use crate::search::find::find_event;
 use crate::search::language::ProjectName;
 use crate::search::run::{self, Budgets, Effort, Scope, SearchRequest};
+use crate::search::turns::{CallerId, TURN_WAIT, Turn};
 use crate::spool::Spool;
 use crate::store::Store;
 use crate::timestamp::Timestamp;
-
-/// Longest a search waits for its turn.
-const TURN_WAIT: Duration = Duration::from_secs(3);
 
 /// The warning of an answer without the database.
 pub const DATABASE_AWAY: &str = "database_away";
@@ -81,14 +77,15 @@ pub struct ScannedJson {
     blocks: u64,
     events: u64,
     bytes: u64,
+    cached_bytes: u64,
     ms: u64,
     complete: bool,
 }
 
 impl From<Effort> for ScannedJson {
     fn from(effort: Effort) -> Self {
-        let Effort { blocks, events, bytes, ms, complete, .. } = effort;
-        Self { blocks, events, bytes, ms, complete }
+        let Effort { blocks, events, bytes, cached_bytes, ms, complete, .. } = effort;
+        Self { blocks, events, bytes, cached_bytes, ms, complete }
     }
 }
 
@@ -113,7 +110,7 @@ pub async fn search(call: Call) -> Reply {
     let SearchInput { mut criteria, order, after, limit, mut warnings } =
         search_input::parse(call.request.uri().query().unwrap_or(""), now)?;
     criteria.projects = names(&projects);
-    let budgets = Budgets::default();
+    let budgets = Budgets { bytes: call.state.config.limits.search_max_bytes, ..Budgets::default() };
     let request = SearchRequest { scopes: scopes(&projects, now), criteria, order, after, limit, budgets };
     let turn = turn(&call).await?;
     let page = match run::search(&sources(&call), &request).await {
@@ -169,14 +166,16 @@ pub async fn show_event(call: Call) -> Reply {
     json::reply_of(StatusCode::OK, &log)
 }
 
-/// Waits for a turn to read: as many as there are connections for reads, in the order they came. A client that goes
-/// away gives its turn, or its place among those who wait, to the next.
+/// Waits for a turn to read: as many as there are connections for reads, by caller ([`crate::search::turns`]).
 ///
 /// # Errors
-/// `Overloaded` after 3 s.
-pub async fn turn(call: &Call) -> Result<SemaphorePermit<'_>, ApiError> {
-    let turn = tokio::time::timeout(TURN_WAIT, call.state.searches.acquire()).await;
-    turn.ok().and_then(Result::ok).ok_or(ApiError::Overloaded(1))
+/// `Overloaded` after 7 s, or at once where too many wait.
+pub async fn turn(call: &Call) -> Result<Turn, ApiError> {
+    let caller = match reader(call)? {
+        Reader::Project(own) => CallerId::Project(own),
+        Reader::All => CallerId::Address(call.client().into()),
+    };
+    call.state.searches.acquire(caller, TURN_WAIT).await.map_err(|_| ApiError::Overloaded(1))
 }
 
 /// The projects and what of them has not expired.

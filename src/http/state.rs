@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::alert::{Channels, Outbox};
@@ -24,6 +24,7 @@ use crate::outbound::Outbound;
 use crate::quarantine::Quarantine;
 use crate::removal::Removals;
 use crate::search::tail::Tails;
+use crate::search::turns::Turns;
 use crate::spool::Spool;
 use crate::store::{DatabaseStatus, READ_CONNECTIONS, Store, StoreError};
 
@@ -75,7 +76,7 @@ pub struct AppState {
     /// Alerts on their way.
     pub outbox: Outbox,
     /// Turns for searches.
-    pub searches: Semaphore,
+    pub searches: Turns,
     /// Begins live tails.
     pub tails: Tails,
     /// Places for them.
@@ -160,7 +161,7 @@ impl AppState {
             ingest,
             removals,
             maintenance,
-            searches: Semaphore::new(MAX_SEARCHES),
+            searches: Turns::new(MAX_SEARCHES),
             tails,
             tail_places: parts.tail_places,
             export_places: parts.export_places,

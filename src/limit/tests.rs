@@ -13,6 +13,7 @@ fn limits() -> Limits {
         rate_limit_per_ip: 100,
         read_rate_limit_per_ip: 600,
         max_connections: 100,
+        search_max_bytes: 1 << 20,
     }
 }
 

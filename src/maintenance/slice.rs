@@ -212,6 +212,7 @@ impl<'a> Slices<'a> {
             Chore::Blocks { project_id, before } => {
                 done.purged = session.delete_expired_blocks(project_id, before, rows).await?;
                 done.more = done.purged.blocks == rows as u64;
+                self.store.forget_bodies(project_id, before);
             }
             Chore::Quarantine { project_id, before } => {
                 let events = session.delete_expired_quarantine(project_id, before, rows).await?;

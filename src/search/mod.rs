@@ -4,6 +4,7 @@
 //! line rules out is never wrong: a full match is decided on the parsed event alone.
 
 pub mod aggregate;
+mod batch;
 pub mod buckets;
 pub mod context;
 pub mod cursor;
@@ -20,6 +21,8 @@ pub mod scan;
 mod segment;
 pub mod tail;
 pub mod top;
+pub mod turns;
+pub mod workers;
 
 #[cfg(test)]
 mod samples;

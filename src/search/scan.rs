@@ -9,6 +9,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 use super::cursor::{Order, Position};
 use super::event_filter::EventFilter;
 use super::top::TopEvents;
+use super::workers::Stop;
 use crate::block::decode::{LineHead, StoredEvent, lines};
 
 /// Bytes put in lower case at a time; a longer line is one piece.
@@ -23,20 +24,29 @@ pub struct Scanned {
     pub bytes: u64,
     /// Lines met that are not events; each is a fault of ours and worth a log line.
     pub unreadable: u64,
+    /// It was stopped half-way: what it found is not all there is.
+    pub stopped: bool,
 }
+
+/// Lines that are parsed and tested between two looks at whether to stop: a regular expression may take a millisecond
+/// for each.
+const LINES_BETWEEN_LOOKS: usize = 16;
 
 impl std::ops::AddAssign for Scanned {
     fn add_assign(&mut self, other: Self) {
         self.events += other.events;
         self.bytes += other.bytes;
         self.unreadable += other.unreadable;
+        self.stopped |= other.stopped;
     }
 }
 
 /// Offers the events of an inflated body that match to `out`, which knows the order, the page's start and its limit.
-pub fn scan_block(raw: &[u8], filter: &EventFilter, out: &mut TopEvents) -> Scanned {
+/// Ends early, and says so, once `stop` is set.
+pub fn scan_block(raw: &[u8], filter: &EventFilter, out: &mut TopEvents, stop: &Stop) -> Scanned {
     let newlines = memchr_iter(b'\n', raw).count() as u64;
-    let mut scanned = Scanned { events: newlines.saturating_sub(1), bytes: raw.len() as u64, unreadable: 0 };
+    let mut scanned =
+        Scanned { events: newlines.saturating_sub(1), bytes: raw.len() as u64, ..Scanned::default() };
     let mut found = Candidates { filter, out, list: Vec::new(), unreadable: 0 };
     for_each_admitted_line(raw, filter, &mut |line| found.consider(line));
     let Candidates { list: mut candidates, unreadable, .. } = found;
@@ -45,7 +55,11 @@ pub fn scan_block(raw: &[u8], filter: &EventFilter, out: &mut TopEvents) -> Scan
         Order::Descending => right.key().cmp(&left.key()),
         Order::Ascending => left.key().cmp(&right.key()),
     });
-    for candidate in candidates {
+    for (number, candidate) in candidates.into_iter().enumerate() {
+        if number % LINES_BETWEEN_LOOKS == 0 && stop.is_set() {
+            scanned.stopped = true;
+            break;
+        }
         let Some(id) = candidate.head.id() else {
             scanned.unreadable += 1;
             continue;

@@ -114,6 +114,16 @@ impl TopEvents {
         self.limit > 0 && self.bound().is_none_or(|bound| position.precedes(&bound, self.order))
     }
 
+    /// Whether an event at `ts` or later in the order could be among the first.
+    #[must_use]
+    pub fn has_room_at(&self, ts: Timestamp) -> bool {
+        self.limit > 0
+            && self.bound().is_none_or(|bound| match self.order {
+                Order::Descending => ts >= bound.ts,
+                Order::Ascending => ts <= bound.ts,
+            })
+    }
+
     /// Whether an event within these times (both included) could be taken; false ends a search that goes in order.
     #[must_use]
     pub fn may_take(&self, ts_first: Timestamp, ts_last: Timestamp) -> bool {

@@ -1,21 +1,25 @@
 //! One connection from its first byte to its last.
 
-use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
-use super::halves::Halves;
+use super::departure::{Reading, SharedStream};
 use super::phase::{AnswerBody, Phase, SharedPhase};
 use super::transport::Transport;
 use super::{Handler, LONG_ANSWER_GRACE, LongAnswer, MAX_HEADER_BYTES, PeerInfo, ServerLimits, Shared};
+
+/// How long a read goes on after its client closed its sending side.
+const DEPARTURE_GRACE: Duration = Duration::from_secs(1);
 
 /// What an address that has its share of connections is told.
 const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
@@ -34,13 +38,23 @@ pub(super) async fn run<H: Handler>(shared: &Shared<H>, stream: TcpStream, remot
     let Ok(local) = stream.local_addr() else { return };
     let peer = PeerInfo { local, remote };
     let phase = SharedPhase::new();
-    let (stream, peer_watch) = Halves::new(stream);
+    let stream = SharedStream::new(stream);
+    let reading = stream.reading();
+    let peer_watch = reading.clone();
     let transport = Transport::new(stream, phase.clone(), &shared.limits);
     let service = service_fn(|request: Request<Incoming>| {
         phase.set(Phase::Busy);
+        let only_reads = request.method() == Method::GET;
         let (phase, answer) = (phase.clone(), shared.handler.handle(request, peer));
+        let reading = reading.clone();
         async move {
-            let mut answer: Response<H::Body> = answer.await;
+            let mut answer: Response<H::Body> = tokio::select! {
+                biased;
+                answer = answer => answer,
+                () = departure(&reading), if only_reads => {
+                    return Err(io::Error::from(io::ErrorKind::ConnectionAborted));
+                }
+            };
             if answer.headers().get(CONNECTION).is_some_and(|value| value == "close") {
                 phase.expect_rest();
             }
@@ -49,14 +63,14 @@ pub(super) async fn run<H: Handler>(shared: &Shared<H>, stream: TcpStream, remot
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 phase.begin_long_answer();
             }
-            Ok::<_, Infallible>(answer.map(|body| AnswerBody::new(body, phase)))
+            Ok(answer.map(|body| AnswerBody::new(body, phase)))
         }
     });
     let mut connection = pin!(http(&shared.limits).serve_connection(TokioIo::new(transport), service));
     let mut closing = false;
     let mut left = pin!(async {
         phase.long_answer().await;
-        peer_watch.gone().await;
+        peer_watch.ended().await;
     });
     let mut overdue = pin!(async {
         shared.stop.cancelled().await;
@@ -83,6 +97,13 @@ pub(super) async fn run<H: Handler>(shared: &Shared<H>, stream: TcpStream, remot
             connection.as_mut().graceful_shutdown();
         }
     }
+}
+
+/// Returns when nobody waits for an answer any more: a moment after the client closed its sending side. One that closed
+/// nothing else (`nc -N` does so) gets what is ready by then. Requests that change something are always finished.
+async fn departure(reading: &Reading) {
+    reading.ended().await;
+    tokio::time::sleep(DEPARTURE_GRACE).await;
 }
 
 fn http(limits: &ServerLimits) -> http1::Builder {

@@ -9,6 +9,7 @@ mod api_keys;
 mod audit_log;
 mod batches;
 mod blocks;
+mod body_cache;
 mod connection;
 mod counts;
 mod dialect;
@@ -34,6 +35,7 @@ mod spool;
 mod spool_record;
 mod stats;
 mod time_range;
+mod token_sql;
 mod unfolded;
 mod value;
 mod view;
@@ -43,7 +45,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use crate::config::Config;
+use crate::memory::BODY_CACHE_BYTES;
+use crate::timestamp::Timestamp;
+use body_cache::BodyCache;
 
 pub use alert_channels::{MAX_CHANNELS, StoredChannel};
 pub use alert_outbox::{
@@ -71,7 +78,7 @@ pub use refusal::{Refusal, RefusalKind};
 pub use rewrite::{BlockSketch, Replaced, Replacement, StoredBody};
 pub use salvage::Salvaged;
 pub use settings::LeaseHolder;
-pub use snapshot::Snapshot;
+pub use snapshot::{Bodies, Snapshot};
 pub use spool::{FoundGroup, SpoolTotals, SpooledBatch, SpooledBlock, SpooledGroup, block_checksum};
 pub use stats::{CountScope, StorageUsed};
 pub use unfolded::Unfolded;
@@ -124,6 +131,7 @@ struct Inner {
     writers: Pool,
     work: Pool,
     reads: Pool,
+    bodies: Arc<BodyCache>,
     status: AtomicU8,
 }
 
@@ -146,6 +154,8 @@ impl Store {
                     work: writers.clone(),
                     writers,
                     reads: Pool::new(targets.work, READ_CONNECTIONS * 2),
+                    // The file is as near as the memory would be.
+                    bodies: Arc::new(BodyCache::new(0)),
                     status: AtomicU8::new(DatabaseStatus::Connecting as u8),
                 }
             }
@@ -156,6 +166,7 @@ impl Store {
                 writers: Pool::new(targets.writers, WRITER_CONNECTIONS),
                 work: Pool::new(targets.work.clone(), WORK_CONNECTIONS),
                 reads: Pool::new(targets.work, READ_CONNECTIONS),
+                bodies: Arc::new(BodyCache::new(BODY_CACHE_BYTES)),
                 status: AtomicU8::new(DatabaseStatus::Connecting as u8),
             },
         };
@@ -175,6 +186,7 @@ impl Store {
             writers,
             // The writers ask it for batch ids while searches hold their own.
             reads: Pool::new(target, READ_CONNECTIONS + WRITER_CONNECTIONS),
+            bodies: Arc::new(BodyCache::new(0)),
             status: AtomicU8::new(DatabaseStatus::Connecting as u8),
         }))
     }
@@ -240,7 +252,23 @@ impl Store {
     /// # Errors
     /// As [`Store::work`].
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        self.read().await.map(Snapshot::new)
+        self.read().await.map(|session| Snapshot::new(session, self.0.bodies.clone()))
+    }
+
+    /// Bytes of bodies kept for the next search.
+    #[must_use]
+    pub fn cached_body_bytes(&self) -> usize {
+        self.0.bodies.bytes()
+    }
+
+    /// Drops what is kept of a project's blocks received before `before`: they were deleted.
+    pub fn forget_bodies(&self, project_id: i64, before: Timestamp) {
+        self.0.bodies.forget(project_id, before);
+    }
+
+    /// Drops what is kept of some of a project's blocks: they were deleted or replaced.
+    pub fn forget_block_bodies(&self, project_id: i64, ids: &[Uuid]) {
+        self.0.bodies.forget_blocks(project_id, ids);
     }
 
     /// The same connection as [`Store::work`], for finding out whether the database is back.

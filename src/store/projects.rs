@@ -202,6 +202,7 @@ impl Store {
     /// # Errors
     /// What the database said; the next call goes on.
     pub async fn delete_project_step(&self, id: i64) -> Result<bool, StoreError> {
+        self.forget_bodies(id, Timestamp::from_millis(i64::MAX));
         let mut session = self.work().await?;
         // Again, in case the hiding was cut off after its first statement.
         delete_keys(&mut session, id).await?;

@@ -10,7 +10,7 @@ use super::blocks::{HEADER, hex_literal, least_id};
 use super::connection::Connection;
 use super::dialect::Dialect;
 use super::error::StoreError;
-use super::headers::{OLDER_ID_MS, bodies_sql, read_body, read_with_filters};
+use super::headers::{OLDER_ID_MS, bodies_sql, read_body, read_header};
 use super::value::Row;
 use crate::block::BlockHeader;
 use crate::timestamp::Timestamp;
@@ -116,7 +116,7 @@ impl Connection {
         };
         let sql = by_project.into_iter().map(query).collect::<Vec<_>>().join(";");
         let rows = self.select(sql, STATEMENT_TIMEOUT).await?;
-        rows.iter().map(read_with_filters).collect()
+        rows.iter().map(read_header).collect()
     }
 
     /// Bodies of some blocks by project and id, in any order; a block that has gone is left out.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::blocks::{HEADER, hex_literal, least_id};
 use super::connection::Connection;
 use super::error::StoreError;
-use super::headers::{LATER_ID_MS, OLDER_ID_MS, read_with_filters};
+use super::headers::{LATER_ID_MS, OLDER_ID_MS, read_header};
 use super::settings::{hold_maintenance, set_setting, setting};
 use super::value::{Row, Value};
 use super::{STATEMENT_TIMEOUT, Store};
@@ -159,7 +159,7 @@ impl Connection {
         let values: [Value<'_>; 4] =
             [project_id.into(), after.as_bytes().into(), from.as_millis().into(), to.as_millis().into()];
         let rows = self.query(&find, &values, STATEMENT_TIMEOUT).await?;
-        rows.iter().map(read_with_filters).collect()
+        rows.iter().map(read_header).collect()
     }
 
     /// Headers, with the id filter and an empty text filter, of compacted blocks with ids after `after` that may hold
@@ -189,7 +189,7 @@ impl Connection {
             first.as_millis().into(),
         ];
         let rows = self.query(&find, &values, STATEMENT_TIMEOUT).await?;
-        rows.iter().map(read_with_filters).collect()
+        rows.iter().map(read_header).collect()
     }
 
     /// Bodies of some of a project's blocks, least id first; a block that has gone is left out.
@@ -276,7 +276,10 @@ impl Store {
         session.begin(STATEMENT_TIMEOUT).await?;
         let replaced = replace(&mut session, replacement, self.instance(), lease).await;
         match &replaced {
-            Ok(Replaced::Done) => session.commit(STATEMENT_TIMEOUT).await?,
+            Ok(Replaced::Done) => {
+                session.commit(STATEMENT_TIMEOUT).await?;
+                self.forget_block_bodies(replacement.project_id, &replacement.old);
+            }
             Ok(Replaced::Changed | Replaced::LeaseLost) => session.rollback(STATEMENT_TIMEOUT).await?,
             Err(error) if error.is_ambiguous() => {}
             // A connection that can't even do this is closed by its pool.

@@ -251,7 +251,7 @@ async fn a_slow_reader_holds_no_turn_and_no_connection_and_its_place_until_it_le
     }
     let refused = send(ask(&service, "").header("x-client", "192.0.2.99")).await;
     assert_eq!(refused.status, 503, "so many in all");
-    until("nobody holds a turn", async || service.state.searches.available_permits() == MAX_SEARCHES).await;
+    until("nobody holds a turn", async || service.state.searches.free() == MAX_SEARCHES).await;
     assert_eq!(service.page("q=%220+7+%22&limit=1").await["logs"].as_array().unwrap().len(), 1);
     drop(slow);
     until("their places are free", async || service.state.export_places.taken() == 0).await;

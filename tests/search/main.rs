@@ -11,6 +11,7 @@ mod support;
 
 mod access;
 mod aggregates;
+mod bytes;
 mod context;
 mod export;
 mod language;
@@ -18,6 +19,7 @@ mod limits;
 mod model;
 mod paging;
 mod proxy;
+mod queries;
 mod random;
 mod reports;
 mod storage;

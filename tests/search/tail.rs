@@ -10,8 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 
 use crate::events::Events;
-use crate::limits::behind_proxy;
 use crate::model::text;
+use crate::proxy::behind_proxy;
 use crate::reading::{Service, TestProject, until};
 use crate::support::{ADMIN_TOKEN, TestDatabase};
 

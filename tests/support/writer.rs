@@ -186,6 +186,7 @@ pub async fn event_ids(store: &Store, project_id: i64) -> Vec<String> {
         from: Timestamp::from_millis(0),
         to: Timestamp::LAST,
         received_after: Timestamp::from_millis(0),
+        tokens: tekno_logger::block::token_test::TokenTest::Always,
         filters: false,
         ascending: false,
         after: None,

@@ -1,21 +1,23 @@
 //! One pass over the stores: headers that tell enough are counted, the other blocks' bodies are read and their lines
-//! visited on two threads, while the next ones are fetched.
+//! visited on two of the workers' threads, while the next ones are fetched.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::task::JoinHandle;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use bytes::Bytes;
 
 use super::Plan;
 use super::runs::EventRuns;
 use super::tally::{Tally, Test};
-use crate::block::{Block, BlockHeader};
+use crate::block::BlockHeader;
+use crate::block::decode::Inflater;
+use crate::block::token_test::TokenTest;
 use crate::search::cursor::Order;
 use crate::search::headers::HeaderStream;
 use crate::search::run::Effort;
 use crate::search::scan::Scanned;
+use crate::search::workers::{self, Stop, StopGuard, Task};
 use crate::store::{BlockQuery, Snapshot, StoreError};
 use crate::timestamp::Timestamp;
 
@@ -29,8 +31,8 @@ const COUNTS_PAGE: usize = 8_192;
 const MIN_COUNTS_PAGE: usize = 32;
 
 /// A block and what its lines are tested by.
-type Candidate = (Block, Test);
-type Visit = JoinHandle<(Tally, Scanned)>;
+type Candidate = (BlockHeader, Bytes, Test);
+type Visit = Task<(Tally, Scanned)>;
 
 /// A running pass.
 pub(super) struct Pass<'a> {
@@ -51,13 +53,13 @@ pub(super) struct Pass<'a> {
     /// What was counted in the stores before, and when that was received.
     known: Option<(Arc<EventRuns>, (Timestamp, Timestamp))>,
     /// Ends what works when this is dropped with a client that went away.
-    stop: CancellationToken,
-    _stop_with_us: DropGuard,
+    stop: Stop,
+    _stop_with_us: StopGuard,
 }
 
 impl<'a> Pass<'a> {
     pub fn new(plan: &'a Plan<'a>, started: Instant) -> Self {
-        let stop = CancellationToken::new();
+        let stop = Stop::default();
         Self {
             plan,
             started,
@@ -70,7 +72,7 @@ impl<'a> Pass<'a> {
             waiting_bytes: 0,
             notes: false,
             known: None,
-            _stop_with_us: stop.clone().drop_guard(),
+            _stop_with_us: stop.guard(),
             stop,
         }
     }
@@ -107,6 +109,7 @@ impl<'a> Pass<'a> {
             from,
             to,
             received_after: scope.received_after,
+            tokens: TokenTest::Always,
             filters: false,
             ascending: false,
             after: None,
@@ -142,9 +145,9 @@ impl<'a> Pass<'a> {
 
     async fn read_bodies(&mut self, snapshot: &mut Snapshot) -> Result<(), StoreError> {
         let request = self.plan.request;
-        let use_tokens = self.plan.filters.values().any(|test| test.filter.uses_tokens());
-        let mut stream =
-            HeaderStream::new(1, &request.scopes, self.plan.range, Order::Descending, use_tokens);
+        let filters =
+            self.plan.filters.iter().map(|(project, test)| (*project, test.filter.clone())).collect();
+        let mut stream = HeaderStream::new(1, &request.scopes, self.plan.range, Order::Descending, &filters);
         while stream.peek(std::slice::from_mut(snapshot)).await?.is_some() {
             let Some((_, header)) = stream.take() else { break };
             if self.is_spent() {
@@ -201,15 +204,13 @@ impl<'a> Pass<'a> {
         if waiting.is_empty() {
             return Ok(());
         }
-        let wanted: Vec<_> = waiting.iter().map(|(header, _)| (header.project_id, header.id)).collect();
-        let mut bodies: HashMap<_, _> = snapshot.block_bodies(&wanted).await?.into_iter().collect();
-        let candidate = |(header, test): (BlockHeader, Test)| {
-            let body = bodies.remove(&header.id)?;
-            Some((Block { header, body }, test))
-        };
-        let mut blocks: Vec<Candidate> = waiting.into_iter().filter_map(candidate).collect();
+        let bodies = snapshot.bodies(&waiting.iter().map(|(header, _)| header).collect::<Vec<_>>()).await?;
+        self.effort.bytes += bodies.fetched_bytes;
+        self.effort.cached_bytes += bodies.cached_bytes;
+        let found = waiting.into_iter().zip(bodies.list);
+        let mut blocks: Vec<Candidate> =
+            found.filter_map(|((header, test), body)| Some((header, body?, test))).collect();
         self.effort.blocks += blocks.len() as u64;
-        self.effort.bytes += blocks.iter().map(|(block, _)| block.body.len() as u64).sum::<u64>();
         self.end_visits().await?;
         let second = blocks.split_off(blocks.len().div_ceil(2));
         for blocks in [blocks, second].into_iter().filter(|blocks| !blocks.is_empty()) {
@@ -218,16 +219,14 @@ impl<'a> Pass<'a> {
                 tally.noted = Some(EventRuns::default());
             }
             let stop = self.stop.clone();
-            self.working.push(tokio::task::spawn_blocking(move || visit(&blocks, tally, &stop)));
+            self.working.push(workers::start(move |inflater| visit(&blocks, tally, inflater, &stop)));
         }
         Ok(())
     }
 
     async fn end_visits(&mut self) -> Result<(), StoreError> {
         for working in self.working.drain(..) {
-            let done = working.await;
-            let (tally, scanned) =
-                done.map_err(|error| StoreError::Corrupt(format!("reading blocks failed: {error}")))?;
+            let (tally, scanned) = working.done().await?;
             self.effort.events += scanned.events;
             self.effort.unreadable += scanned.unreadable;
             self.idle.push(tally);
@@ -258,13 +257,13 @@ fn advance(queries: &mut Vec<BlockQuery>, headers: &[BlockHeader]) {
     });
 }
 
-fn visit(blocks: &[Candidate], mut tally: Tally, stop: &CancellationToken) -> (Tally, Scanned) {
+fn visit(blocks: &[Candidate], mut tally: Tally, inflater: &mut Inflater, stop: &Stop) -> (Tally, Scanned) {
     let mut scanned = Scanned::default();
-    for (block, test) in blocks {
-        if stop.is_cancelled() {
+    for (header, body, test) in blocks {
+        if stop.is_set() {
             break;
         }
-        scanned += tally.add_block(block, test);
+        scanned += tally.add_block(header, body, test, inflater);
     }
     (tally, scanned)
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::runs::EventRuns;
-use crate::block::decode::{LineHead, StoredEvent, inflate_body};
+use crate::block::BlockHeader;
+use crate::block::decode::{Inflater, LineHead, StoredEvent};
 use crate::block::fields::LineFields;
-use crate::block::{Block, BlockHeader};
 use crate::search::cursor::Position;
 use crate::search::event_filter::EventFilter;
 use crate::search::facets::{FacetCounter, Line};
@@ -59,11 +59,16 @@ impl Tally {
     }
 
     /// Counts the events of a block that match.
-    pub fn add_block(&mut self, block: &Block, test: &Test) -> Scanned {
-        let Block { header, body } = block;
-        match inflate_body(header.codec, header.raw_bytes, body) {
+    pub fn add_block(
+        &mut self,
+        header: &BlockHeader,
+        body: &[u8],
+        test: &Test,
+        inflater: &mut Inflater,
+    ) -> Scanned {
+        match inflater.inflate(header.codec, header.raw_bytes, body) {
             Ok(raw) => {
-                let scanned = self.add_body(&raw, header.project_id, test);
+                let scanned = self.add_body(raw, header.project_id, test);
                 if scanned.unreadable > 0 {
                     tracing::error!(lines = scanned.unreadable, block = %header.id, "lines that are no events");
                 }
@@ -79,7 +84,7 @@ impl Tally {
     pub(super) fn add_body(&mut self, raw: &[u8], project_id: i64, test: &Test) -> Scanned {
         let newlines = memchr::memchr_iter(b'\n', raw).count() as u64;
         let mut scanned =
-            Scanned { events: newlines.saturating_sub(1), bytes: raw.len() as u64, unreadable: 0 };
+            Scanned { events: newlines.saturating_sub(1), bytes: raw.len() as u64, ..Scanned::default() };
         if let Some(top) = &mut self.top {
             top.set_project(project_id);
         }
