@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio::time::Instant;
 
 #[cfg(test)]
 mod tests;
@@ -23,8 +24,17 @@ const BODY_START_BYTES: usize = 8 << 20;
 /// Room for events queued for the writers.
 pub const QUEUE_BUDGET_BYTES: usize = 32 << 20;
 
+/// Room for what large batches take while they are read, beside their bodies: repaired text, events, encoded lines.
+pub const WORK_BUDGET_BYTES: usize = 16 << 20;
+
+/// Room for large answers that their clients have not taken yet.
+pub const ANSWER_BUDGET_BYTES: usize = 24 << 20;
+
 /// How long a request waits for room before it is refused.
 pub const BUDGET_WAIT: Duration = Duration::from_secs(1);
+
+/// Longer than anyone waits; a deadline this far away can still be told.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// Why room was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,8 +159,8 @@ impl Reservation {
         self.permit.num_permits()
     }
 
-    /// Adds `more` bytes, waiting at most `wait` for leave to grow and as long for the room; what is held stays held
-    /// when it fails.
+    /// Adds `more` bytes, waiting at most `wait` for leave to grow and for the room, both together; what is held stays
+    /// held when it fails.
     ///
     /// # Errors
     /// [`Exhausted::TooLarge`] when the sum is beyond the whole budget or what may be grown into, [`Exhausted::Busy`]
@@ -160,8 +170,9 @@ impl Reservation {
         if self.growth.num_permits().saturating_add(more) > growth_total as usize {
             return Err(Exhausted::TooLarge);
         }
+        let by = Instant::now() + wait.min(LONGEST_WAIT);
         let leave = acquire(growth, growth_total, more, wait).await?;
-        self.extend(more, wait).await?;
+        self.extend(more, by.saturating_duration_since(Instant::now())).await?;
         self.growth.merge(leave);
         Ok(())
     }
