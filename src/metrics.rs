@@ -82,9 +82,10 @@ impl Collector for Gauges {
             let kind = gauge.metric_type();
             gauge.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
         }
-        let counters: [(&str, &str, u64); 3] = [
+        let counters: [(&str, &str, u64); 4] = [
             ("tekno_connections_accepted", "Connections accepted", self.connections.accepted()),
             ("tekno_connections_refused", "Connections over one address's share", self.connections.refused()),
+            ("tekno_connections_cut", "Connections cut for dawdling", self.connections.cut()),
             ("tekno_accept_errors", "Failures to accept", self.connections.accept_errors()),
         ];
         for (name, help, value) in counters {
