@@ -8,6 +8,8 @@ mod access;
 mod captured;
 #[path = "http/captured_log.rs"]
 mod captured_log;
+#[path = "http/clock.rs"]
+mod clock;
 #[path = "http/commands.rs"]
 mod commands;
 #[path = "http/encodings.rs"]

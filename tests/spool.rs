@@ -19,6 +19,8 @@ mod rig;
 
 #[path = "spool/away.rs"]
 mod away;
+#[path = "spool/disk.rs"]
+mod disk;
 #[path = "spool/drained.rs"]
 mod drained;
 #[path = "spool/file.rs"]
@@ -27,7 +29,5 @@ mod file;
 mod kills;
 #[path = "spool/outage.rs"]
 mod outage;
-#[path = "spool/silent.rs"]
-mod silent;
 #[path = "spool/watch.rs"]
 mod watch;
