@@ -15,17 +15,16 @@ mod private_server;
 #[path = "../../tests/support/proxy.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod proxy;
+mod rig;
 mod rows;
 mod senders;
 
 use std::collections::BTreeMap;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use measure::{cpu, load, median, memory_mb, percentile, reset_peak};
-use private_server::{PrivateServer, free_port};
-use proxy::{Proxy, Way};
-use senders::{Sent, Target, requests, send};
+use measure::{load, median, memory_mb, percentile};
+use rig::Rig;
+use senders::requests;
 
 const ADMIN_TOKEN: &str = "bench-admin-token-5f6e7d8c9b0a1f2e3d4c5b6a7988";
 
@@ -57,136 +56,6 @@ fn main() {
 
 fn now_ms() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
-}
-
-/// A private database server with two databases, and the service on one of them.
-struct Rig {
-    server: PrivateServer,
-    service: Child,
-    target: Target,
-    _data: tempfile::TempDir,
-}
-
-impl Rig {
-    async fn on_mariadb() -> Self {
-        let mut server = PrivateServer::prepare().expect("MariaDB is installed");
-        // The log's size is MariaDB's default; the tests' servers have less.
-        let options = [
-            "--innodb-flush-log-at-trx-commit=1",
-            "--skip-log-bin",
-            "--innodb-buffer-pool-size=128M",
-            "--innodb-log-file-size=96M",
-        ];
-        server.launch(&options.map(str::to_owned));
-        server.wait_for("SELECT 'up'", "up").await;
-        server.run_sql("CREATE DATABASE svc; CREATE DATABASE raw").await;
-        let url = format!("mysql://root@127.0.0.1:{}/svc", server.port);
-        Self::start(server, Some(url), &[]).await
-    }
-
-    /// The same with so many milliseconds of round trip in between.
-    async fn on_remote_mariadb(delay: u64, settings: &[(&'static str, &str)]) -> (Self, Proxy) {
-        let mut server = PrivateServer::prepare().expect("MariaDB is installed");
-        server.launch(&["--innodb-flush-log-at-trx-commit=1".to_owned(), "--skip-log-bin".to_owned()]);
-        server.wait_for("SELECT 'up'", "up").await;
-        server.run_sql("CREATE DATABASE svc").await;
-        let proxy = Proxy::to(server.port).await;
-        proxy.delay(Way::Up, Duration::from_millis(delay / 2));
-        proxy.delay(Way::Down, Duration::from_millis(delay - delay / 2));
-        let url = format!("mysql://root@127.0.0.1:{}/svc", proxy.port);
-        (Self::start(server, Some(url), settings).await, proxy)
-    }
-
-    async fn on_sqlite() -> Self {
-        Self::start(PrivateServer::prepare().expect("MariaDB is installed"), None, &[]).await
-    }
-
-    async fn start(server: PrivateServer, url: Option<String>, settings: &[(&'static str, &str)]) -> Self {
-        let data = tempfile::tempdir().unwrap();
-        let port = free_port();
-        let mut variables = BTreeMap::from([
-            ("PORT", port.to_string()),
-            ("HMAC_SECRET", "bench-hmac-secret-1a2b3c4d5e6f7a8b9c0d1e2f3a4b".to_owned()),
-            ("ADMIN_TOKEN", ADMIN_TOKEN.to_owned()),
-            ("DATA_DIR", data.path().display().to_string()),
-            ("RATE_LIMIT_PER_MINUTE", "0".to_owned()),
-            ("RATE_LIMIT_PER_IP", "0".to_owned()),
-            ("READ_RATE_LIMIT_PER_IP", "0".to_owned()),
-            ("LOG_LEVEL", "error".to_owned()),
-        ]);
-        variables.extend(url.map(|url| ("DATABASE_URL", url)));
-        variables.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        let binary = env!("CARGO_BIN_EXE_tekno-logger");
-        let made = Command::new(binary)
-            .envs(&variables)
-            .args(["project", "create", "--slug", "bench", "--json"])
-            .output()
-            .unwrap();
-        let made: serde_json::Value = serde_json::from_slice(&made.stdout).expect("a project as JSON");
-        let text = |name: &str| made["key"][name].as_str().unwrap().to_owned();
-        let target = Target { port, api_key: text("api_key"), signing_secret: text("signing_secret") };
-        let mut command = Command::new(binary);
-        command.envs(&variables).stdout(Stdio::null()).stderr(Stdio::inherit());
-        let service = command.spawn().unwrap();
-        let rig = Self { server, service, target, _data: data };
-        rig.until_connected().await;
-        rig
-    }
-
-    async fn until_connected(&self) {
-        let since = Instant::now();
-        loop {
-            let answer = reqwest::get(format!("http://127.0.0.1:{}/readyz", self.target.port)).await;
-            if answer.is_ok_and(|answer| answer.status() == 200) {
-                return;
-            }
-            assert!(since.elapsed() < Duration::from_secs(20), "the service never was ready");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    fn raw_url(&self) -> String {
-        format!("mysql://root@127.0.0.1:{}/raw", self.server.port)
-    }
-
-    /// The database's process id; `None` on `SQLite`.
-    fn database(&self) -> Option<u32> {
-        std::fs::read_to_string(self.server.directory.path().join("pid")).ok()?.trim().parse().ok()
-    }
-
-    /// Sends events and says what it took: events a second, and CPU of service and database in microseconds an event.
-    async fn send(
-        &self,
-        seed: u64,
-        events: usize,
-        batch: usize,
-        connections: usize,
-    ) -> (Sent, f64, f64, f64) {
-        let made = events::events(seed, events, now_ms());
-        let requests = requests(&self.target, &made, batch);
-        let (service, database) = (self.service.id(), self.database());
-        reset_peak(service);
-        let before = (cpu(service), database.map(cpu));
-        let port = self.target.port;
-        let sent = tokio::task::spawn_blocking(move || send(port, requests, connections)).await.unwrap();
-        #[expect(clippy::cast_precision_loss, reason = "a number of events")]
-        let each = |used: Duration| used.as_secs_f64() * 1e6 / events as f64;
-        #[expect(clippy::cast_precision_loss, reason = "a number of events")]
-        let rate = events as f64 / sent.seconds;
-        let service_cpu = each(cpu(service).saturating_sub(before.0));
-        let database_cpu =
-            database.zip(before.1).map_or(0.0, |(pid, before)| each(cpu(pid).saturating_sub(before)));
-        assert_eq!(sent.refused, 0, "every batch is taken");
-        (sent, rate, service_cpu, database_cpu)
-    }
-}
-
-impl Drop for Rig {
-    fn drop(&mut self) {
-        let _ = self.service.kill();
-        let _ = self.service.wait();
-        self.server.kill();
-    }
 }
 
 struct Bench {
@@ -287,40 +156,46 @@ impl Bench {
         );
     }
 
-    /// Deletes a million events by an admin's purge; ingest before and meanwhile.
+    /// Deletes a million events by an admin's purge: alone, which gives the database's own time for it, and while
+    /// batches come in.
     async fn purge(&self) {
         let rig = Rig::on_mariadb().await;
+        Self::fill_million(&rig).await;
+        let (took, alone, answer) = rig.purge_all().await;
+        println!(
+            "| purge of 1 M events, nothing else | {answer} | took {:.0} ms, database CPU {:.0} ms, 3 s after it \
+             included | load {} |",
+            took.as_secs_f64() * 1e3,
+            alone.as_secs_f64() * 1e3,
+            load()
+        );
+        let (mut calm, mut busy, mut took) = (vec![], vec![], vec![]);
+        for _ in 0..self.runs {
+            Self::fill_million(&rig).await;
+            let before = rig.send(400, self.events, 250, 8).await.0;
+            let made = rig.make(500, self.events, 250);
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            let (purged, meanwhile) = tokio::join!(rig.purge_all(), rig.send_made(made, self.events, 8));
+            calm.push(percentile(&before.latencies, 99));
+            busy.push(percentile(&meanwhile.0.latencies, 99));
+            took.push(purged.0.as_secs_f64() * 1e3);
+        }
+        println!(
+            "| the same under load, {} runs | took {:.0} ms | ingest p99 {:.0} ms, before {:.0} ms | load {} |",
+            self.runs,
+            median(&took),
+            median(&busy),
+            median(&calm),
+            load()
+        );
+    }
+
+    async fn fill_million(rig: &Rig) {
         for part in 0..4 {
             rig.send(300 + part, 250_000, 250, 16).await;
         }
-        let calm = rig.send(400, 100_000, 250, 8).await.0;
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        let database = rig.database().unwrap();
-        let before = cpu(database);
-        let url = format!("http://127.0.0.1:{}/admin/purge", rig.target.port);
-        let purge = reqwest::Client::new()
-            .post(url)
-            .header("X-Admin-Token", ADMIN_TOKEN)
-            .header("Content-Type", "application/json")
-            .body(r#"{"older_than":"-2s"}"#);
-        let (answer, busy) = tokio::join!(
-            async {
-                let since = Instant::now();
-                let answer = purge.send().await.unwrap().text().await.unwrap();
-                (since.elapsed(), cpu(database).checked_sub(before).unwrap(), answer)
-            },
-            rig.send(500, 100_000, 250, 8)
-        );
-        println!(
-            "| purge of about 1 M events under load | {} | took {:.0} ms, database CPU with the load {:.0} ms | \
-             ingest p99 {:.0} ms, before {:.0} ms | load {} |",
-            answer.2,
-            answer.0.as_secs_f64() * 1e3,
-            answer.1.as_secs_f64() * 1e3,
-            percentile(&busy.0.latencies, 99),
-            percentile(&calm.latencies, 99),
-            load()
-        );
+        // Folded, and older than the purge asks for.
+        tokio::time::sleep(Duration::from_secs(4)).await;
     }
 
     /// A database some milliseconds away: an acknowledged batch in round trips, alone and among eight.
@@ -360,6 +235,16 @@ impl Bench {
              p99 {:.0} ms | load {} |",
             percentile(&latencies, 50),
             percentile(&latencies, 99),
+            load()
+        );
+        let mut starts = Vec::new();
+        for _ in 0..self.runs {
+            starts.push(rig.start_within(group).await.as_secs_f64() * 1e3);
+        }
+        println!(
+            "| start to healthz at a tenth of a CPU | median {:.0} ms, most {:.0} ms | load {} |",
+            median(&starts),
+            starts.iter().copied().fold(0.0, f64::max),
             load()
         );
         drop(rig);

@@ -93,12 +93,13 @@ pub fn send_paced(port: u16, requests: Vec<Vec<u8>>, connections: usize, pace: D
         .map(|first| {
             let requests = requests.clone();
             std::thread::spawn(move || {
-                let mut stream = connect(port);
                 let turns = (first..requests.len()).step_by(connections);
                 let send = |turn: usize| {
                     let due = pace * u32::try_from(turn).expect("few requests");
                     std::thread::sleep(due.saturating_sub(begun.elapsed()));
                     let since = Instant::now();
+                    // The pause is longer than a connection may be idle.
+                    let mut stream = connect(port);
                     assert_eq!(exchange(&mut stream, &requests[turn]), 200, "no refusals");
                     since.elapsed().as_secs_f64() * 1e3
                 };

@@ -52,14 +52,20 @@ impl Connection {
         before: Timestamp,
         limit: usize,
     ) -> Result<Purged, StoreError> {
-        let find = format!("SELECT id, event_count {EXPIRED_BLOCKS} ORDER BY id LIMIT {limit}");
+        let find = format!(
+            "SELECT id, event_count, EXISTS (SELECT 1 FROM unfolded WHERE unfolded.block_id = blocks.id) \
+             {EXPIRED_BLOCKS} ORDER BY id LIMIT {limit}"
+        );
         let beyond = least_id_after(before);
         let values: [Value<'_>; 3] = [project_id.into(), beyond.as_bytes().into(), before.as_millis().into()];
         let rows = self.query(&find, &values, STATEMENT_TIMEOUT).await?;
         let mut purged = Purged::default();
-        let mut ids = Vec::with_capacity(rows.len());
+        let (mut ids, mut unfolded) = (Vec::with_capacity(rows.len()), Vec::new());
         for row in &rows {
             ids.push(hex_literal(&row.array::<16>(0)?));
+            if row.int(2)? != 0 {
+                unfolded.push(hex_literal(&row.array::<16>(0)?));
+            }
             purged.blocks += 1;
             purged.events += row.narrow::<u64>(1)?;
         }
@@ -74,7 +80,12 @@ impl Connection {
             self.rollback(STATEMENT_TIMEOUT).await?;
             return Err(StoreError::Conflict("blocks were deleted by somebody else".to_owned()));
         }
-        self.change(format!("DELETE FROM unfolded WHERE block_id IN ({ids})"), STATEMENT_TIMEOUT).await?;
+        // Only rows that are there: to delete one that isn't locks the gap where others insert theirs.
+        if !unfolded.is_empty() {
+            let unfolded = unfolded.join(",");
+            self.change(format!("DELETE FROM unfolded WHERE block_id IN ({unfolded})"), STATEMENT_TIMEOUT)
+                .await?;
+        }
         self.commit(STATEMENT_TIMEOUT).await?;
         Ok(purged)
     }

@@ -3,14 +3,16 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 const CHUNK: usize = 16 * 1024;
+/// Pieces that may be under way in one direction of a connection.
+const WIRE_CHUNKS: usize = 128;
 /// The packet's header, the command's number and the word.
 const LONE_COMMIT_BYTES: usize = 4 + 1 + 6;
 
@@ -222,33 +224,48 @@ async fn pass(
     number: u64,
     faults: &Faults,
 ) -> End {
-    let mut chunk = vec![0; CHUNK];
-    let mut stalled = faults.stalled_below.subscribe();
-    loop {
-        let Ok(read @ 1..) = from.read(&mut chunk).await else { return End::Closed };
-        let delay = faults.delay_ms[way as usize].load(Ordering::SeqCst);
-        if delay > 0 {
-            tokio::time::sleep(Duration::from_millis(delay)).await;
+    // What has come waits in line for its own time, as on a long wire: several pieces are under way at once.
+    let (wire, mut arriving) = mpsc::channel::<(Instant, Vec<u8>)>(WIRE_CHUNKS);
+    let reading = async move {
+        let mut chunk = vec![0; CHUNK];
+        while let Ok(read @ 1..) = from.read(&mut chunk).await {
+            if wire.send((Instant::now(), chunk[..read].to_vec())).await.is_err() {
+                break;
+            }
         }
-        if *stalled.borrow_and_update() > number {
-            while stalled.changed().await.is_ok() {}
+        drop(wire);
+        std::future::pending::<()>().await;
+    };
+    let passing = async {
+        let mut stalled = faults.stalled_below.subscribe();
+        while let Some((came, chunk)) = arriving.recv().await {
+            let delay = Duration::from_millis(faults.delay_ms[way as usize].load(Ordering::SeqCst));
+            tokio::time::sleep(delay.saturating_sub(came.elapsed())).await;
+            if *stalled.borrow_and_update() > number {
+                while stalled.changed().await.is_ok() {}
+            }
+            let commits = way == Way::Up && chunk.ends_with(b"COMMIT");
+            let lone = commits && chunk.len() == LONE_COMMIT_BYTES;
+            if (commits && faults.stall_at_commit.swap(false, Ordering::SeqCst))
+                || (lone && faults.stall_at_lone_commit.swap(false, Ordering::SeqCst))
+            {
+                faults.stalled_commits.fetch_add(1, Ordering::SeqCst);
+                while stalled.changed().await.is_ok() {}
+            }
+            let may_pass = faults.take(way, chunk.len());
+            let swallow = commits && faults.take_swallow();
+            if to.write_all(&chunk[..may_pass]).await.is_err() || may_pass < chunk.len() {
+                return End::Closed;
+            }
+            if swallow {
+                return End::Swallow;
+            }
         }
-        let commits = way == Way::Up && chunk[..read].ends_with(b"COMMIT");
-        let lone = commits && read == LONE_COMMIT_BYTES;
-        if (commits && faults.stall_at_commit.swap(false, Ordering::SeqCst))
-            || (lone && faults.stall_at_lone_commit.swap(false, Ordering::SeqCst))
-        {
-            faults.stalled_commits.fetch_add(1, Ordering::SeqCst);
-            while stalled.changed().await.is_ok() {}
-        }
-        let may_pass = faults.take(way, read);
-        let swallow = commits && faults.take_swallow();
-        if to.write_all(&chunk[..may_pass]).await.is_err() || may_pass < read {
-            return End::Closed;
-        }
-        if swallow {
-            return End::Swallow;
-        }
+        End::Closed
+    };
+    tokio::select! {
+        end = passing => end,
+        () = reading => End::Closed,
     }
 }
 
