@@ -68,7 +68,6 @@ pub async fn search(call: Call) -> Reply {
         }
         Err(error) => return Err(error.into()),
     };
-    drop(turn);
     let Effort { blocks, events, bytes, ms, unreadable, complete } = page.effort;
     if unreadable > 0 {
         warnings.push(format!("{unreadable} damaged blocks or events could not be read."));
@@ -79,7 +78,10 @@ pub async fn search(call: Call) -> Reply {
         scanned: ScannedJson { blocks, events, bytes, ms, complete },
         warnings,
     };
-    json::reply_of(StatusCode::OK, &answer)
+    // A page of megabytes takes a while to write out, and memory: that is part of the turn.
+    let reply = json::reply_of(StatusCode::OK, &answer);
+    drop(turn);
+    reply
 }
 
 /// Where to read, the spool first: what is on its way from there to the database is then met at least once.
