@@ -1,5 +1,6 @@
 //! Compiles what bounds the C library's allocator (`build/allocator.c`) into every program of this package.
 
+#[allow(clippy::disallowed_methods, reason = "cargo tells a build script its target by variables")]
 fn main() {
     println!("cargo::rerun-if-changed=build/allocator.c");
     let environment = |name: &str| std::env::var(name).unwrap_or_default();
