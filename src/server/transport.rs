@@ -19,8 +19,8 @@ use super::phase::{Phase, SharedPhase};
 pub const MIN_WRITE_PROGRESS: usize = 8 << 10;
 
 /// Bytes taken from the socket at a time: hyper keeps up to two such pieces of a body that waits for room, in buffers of
-/// their own. One less than 16 KiB, since a read that fills its buffer makes hyper double it.
-const READ_BYTES: usize = (16 << 10) - 1;
+/// their own. One less than its first buffer, since a read that fills one makes hyper double it.
+const READ_BYTES: usize = (8 << 10) - 1;
 
 /// Bytes read and forgotten, at most, after the last answer.
 const LINGER_BYTES: usize = 2 << 20;

@@ -215,7 +215,8 @@ async fn sixty_four_worst_bodies_at_once_get_their_answers_in_bounded_memory() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "for a released binary; scripts/torture runs it"]
 async fn sixty_four_worst_bodies_of_eight_mebibytes_get_their_answers_in_bounded_memory() {
-    let rig = Rig::sqlite();
+    let mut rig = Rig::sqlite();
+    rig.set("MAX_PAYLOAD_BYTES", "4194304");
     let instance = rig.start_ready().await;
     let project = instance.client.project("worst").await;
     let mut bombs = Vec::new();
