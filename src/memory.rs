@@ -16,7 +16,7 @@ use tokio::time::Instant;
 mod tests;
 
 /// Room for request bodies as sent and as inflated, over all requests.
-pub const BODY_BUDGET_BYTES: usize = 48 << 20;
+pub const BODY_BUDGET_BYTES: usize = 40 << 20;
 
 /// The part of it that bodies can't grow into: a first step for each connection at the default cap of them.
 const BODY_START_BYTES: usize = 8 << 20;
@@ -67,7 +67,7 @@ impl Budget {
         Self::keeping_back(bytes, 0)
     }
 
-    /// The budget of request bodies: [`BODY_BUDGET_BYTES`], of which a sixth is for those that start.
+    /// The budget of request bodies: [`BODY_BUDGET_BYTES`], of which a fifth is for those that start.
     #[must_use]
     pub fn of_bodies() -> Self {
         Self::keeping_back(BODY_BUDGET_BYTES, BODY_START_BYTES)

@@ -16,7 +16,6 @@ use hyper::body::{Body, Incoming};
 use hyper::{Request, Response};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -232,7 +231,7 @@ struct Shared<H> {
     cut: CancellationToken,
     /// Wakes those that may be idle or dawdling while the cap is reached.
     pressure: Notify,
-    /// Wakes those that may be dawdling while an address's share, or the room for answers, is used up.
+    /// Wakes those that may be dawdling while the room for answers is used up.
     dawdlers: Notify,
     /// Room for large answers.
     answers: Budget,
@@ -271,17 +270,12 @@ pub async fn serve(
 async fn accept_all<H: Handler>(socket: &TcpListener, shared: &Arc<Shared<H>>, connections: &TaskTracker) {
     let places = Arc::new(Semaphore::new(shared.limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
     let by_address = AddressShares::new(shared.limits.max_per_address);
-    let mut hurried = Instant::now();
     loop {
         let place = wait_for_place(&places, shared).await;
         let (stream, remote) = accept_one(socket, &shared.gauges).await;
         shared.gauges.accepted.fetch_add(1, Ordering::Relaxed);
         let Some(share) = by_address.take(remote.ip()) else {
             shared.gauges.refused.fetch_add(1, Ordering::Relaxed);
-            if hurried.elapsed() > PRESSURE_INTERVAL {
-                hurried = Instant::now();
-                shared.dawdlers.notify_waiters();
-            }
             connection::refuse(&stream);
             continue;
         };
@@ -329,7 +323,7 @@ fn start<H: Handler>(
     let shared = shared.clone();
     let open = OpenConnection::new(shared.gauges.clone());
     connections.spawn(async move {
-        connection::run(&shared, stream, remote).await;
+        connection::run(&shared, stream, remote, &places.1).await;
         drop((open, places));
     });
 }

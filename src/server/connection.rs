@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
 use super::phase::{AnswerBody, Phase, SharedPhase};
+use super::share::ShareGuard;
 use super::transport::Transport;
 use super::{Handler, MAX_HEADER_BYTES, PeerInfo, ServerLimits, Shared, SharedMemory};
 
@@ -34,7 +35,12 @@ const SMALL_ANSWER_BYTES: usize = 64 << 10;
 
 /// Answers a connection's requests until it ends, is cut or times out. Ends silently: what a peer does to its
 /// own connection is no error of ours.
-pub(super) async fn run<H: Handler>(shared: &Shared<H>, stream: TcpStream, remote: SocketAddr) {
+pub(super) async fn run<H: Handler>(
+    shared: &Shared<H>,
+    stream: TcpStream,
+    remote: SocketAddr,
+    share: &ShareGuard,
+) {
     // Answers are small and complete; waiting to fill a packet would only delay them.
     let _ = stream.set_nodelay(true);
     let Ok(local) = stream.local_addr() else { return };
@@ -72,7 +78,7 @@ pub(super) async fn run<H: Handler>(shared: &Shared<H>, stream: TcpStream, remot
                     return shared.gauges.count_cut();
                 }
             }
-            () = shared.pressure.notified() => {
+            () = wanted(shared, share) => {
                 if phase.is_dawdling() {
                     return shared.gauges.count_cut();
                 }
@@ -82,6 +88,14 @@ pub(super) async fn run<H: Handler>(shared: &Shared<H>, stream: TcpStream, remot
         if closing {
             connection.as_mut().graceful_shutdown();
         }
+    }
+}
+
+/// Resolves when others wait for a place, of all or of this address's.
+async fn wanted<H>(shared: &Shared<H>, share: &ShareGuard) {
+    tokio::select! {
+        () = shared.pressure.notified() => {}
+        () = share.pressed() => {}
     }
 }
 
