@@ -28,7 +28,7 @@ pub const QUEUE_BUDGET_BYTES: usize = 32 << 20;
 pub const WORK_BUDGET_BYTES: usize = 16 << 20;
 
 /// Room for large answers that their clients have not taken yet.
-pub const ANSWER_BUDGET_BYTES: usize = 24 << 20;
+pub const ANSWER_BUDGET_BYTES: usize = 16 << 20;
 
 /// How long a request waits for room before it is refused.
 pub const BUDGET_WAIT: Duration = Duration::from_secs(1);
