@@ -24,6 +24,7 @@ use crate::maintenance::{Maintainer, maintainer};
 use crate::memory::Budget;
 use crate::metrics::Gauges;
 use crate::outcome::Outcomes;
+use crate::quarantine::Quarantine;
 use crate::removal::{Remover, remover};
 use crate::server::{self, Listener, ServerLimits, bind};
 use crate::spool::{Drain, Spool};
@@ -52,8 +53,11 @@ impl App {
         let store = Store::new(&config)?;
         let spool = Spool::new(&config);
         let queue = Arc::new(WriteQueue::default());
+        let mailbox = Arc::new(FoldMailbox::default());
+        let quarantine = Quarantine::new(store.clone(), clock.clone(), mailbox.clone());
         let limiter = Arc::new(Limiter::new(&config.limits));
-        let outcomes = Outcomes::default();
+        let mailbox = Arc::new(FoldMailbox::default());
+        let outcomes = Outcomes::new(mailbox.tally().clone());
         let bodies = Budget::of_bodies();
         let ingest = Arc::new(Ingest::new(
             config.limits.clone(),
@@ -71,7 +75,9 @@ impl App {
             "This version",
             version,
         );
+        let (maintenance, maintainer) = maintainer(store.clone(), clock.clone());
         registry.register_collector(Box::new(Gauges {
+            maintenance: maintenance.progress().clone(),
             store: store.clone(),
             queue: queue.clone(),
             connections: listener.gauges(),
@@ -79,19 +85,21 @@ impl App {
             queued: ingest.queue_budget(),
             limiter: limiter.clone(),
             spool: spool.clone(),
+            quarantine: quarantine.clone(),
             clock: clock.clone(),
         }));
+        quarantine.register(&mut registry);
         if let Some(spool) = &spool {
             spool.counters().register(&mut registry);
         }
         let (removals, remover) = remover(store.clone(), clock.clone());
-        let (maintenance, maintainer) = maintainer(store.clone(), clock.clone());
         let state = Arc::new(AppState::new(Parts {
             config: Arc::new(config),
             health: Arc::new(Health::new(clock.now(), store.clone())),
             clock,
             store,
             spool,
+            quarantine,
             directory: Arc::new(KeyDirectory::new()),
             metrics: Arc::new(registry),
             limiter,
@@ -101,7 +109,6 @@ impl App {
             maintenance,
         }));
         let lifecycle = Lifecycle::new(StopBounds::default());
-        let mailbox = Arc::new(FoldMailbox::default());
         Ok(Self { listener, state, lifecycle, queue, mailbox, remover, maintainer, first_ready: None })
     }
 
@@ -149,6 +156,7 @@ impl App {
         for _ in 0..WRITER_CONNECTIONS {
             let slot = WriterSlot::new(queue.clone(), store.clone(), clock.clone(), mailbox.clone());
             let slot = slot.nudging(state.maintenance.nudge()).spooling(state.spool.clone());
+            let slot = slot.quarantining(state.quarantine.clone());
             lifecycle.spawn(Stage::Write, "writer", slot.run());
         }
         let stop_writing = stop(Stage::Write);
@@ -157,7 +165,8 @@ impl App {
             queue.close();
         });
         if let Some(spool) = state.spool.clone() {
-            let drain = Drain::new(spool, store.clone(), mailbox.clone(), state.directory.clone());
+            let (directory, quarantine) = (state.directory.clone(), state.quarantine.clone());
+            let drain = Drain::new(spool, store.clone(), mailbox.clone(), directory, quarantine);
             let hurry = lifecycle.trigger().stopping();
             lifecycle.spawn(Stage::Drain, "drain", drain.run(stop(Stage::Drain), hurry));
         }

@@ -53,7 +53,7 @@ pub enum Command {
     CheckConfig,
     /// Delete what has expired and make the rest small, now
     Maintain,
-    /// Delete blocks of events: what has expired, or what was received before a time
+    /// Delete events: what has expired, what was received before a time, or what matches a query
     Purge(PurgeArguments),
     /// Store one test event in a project
     SendTest {
@@ -101,6 +101,9 @@ pub struct PurgeArguments {
     /// RFC 3339, or relative as -24h [default: each project's retention]
     #[arg(long, value_parser = time, allow_hyphen_values = true)]
     pub older_than: Option<Timestamp>,
+    /// Only events that match this query, as on the page
+    #[arg(long, allow_hyphen_values = true)]
+    pub query: Option<String>,
     /// Only say what would be deleted
     #[arg(long)]
     pub dry_run: bool,

@@ -70,6 +70,16 @@ pub fn uuid_time(id: &Uuid) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
+/// The id of a block that is made of another one: always the same, so that work that is repeated finds what it stored.
+#[must_use]
+pub fn derived_id(id: Uuid) -> Uuid {
+    let mut bytes = *id.as_bytes();
+    let hash = xxhash_rust::xxh3::xxh3_64(&bytes).to_be_bytes();
+    bytes[8] = (bytes[8] & 0xc0) | (hash[0] & 0x3f);
+    bytes[9..].copy_from_slice(&hash[1..]);
+    Uuid::from_bytes(bytes)
+}
+
 /// Lower-case base32 with digits first (RFC 4648 "hex" alphabet, no padding): text order is byte order.
 #[must_use]
 pub fn base32() -> Encoding {

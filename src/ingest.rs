@@ -86,6 +86,8 @@ pub struct Receipt {
     pub received: u32,
     /// Events stored, now or before.
     pub accepted: u32,
+    /// Of those, events that are in quarantine.
+    pub quarantined: u32,
     /// Events refused for themselves.
     pub rejected: Vec<Rejection>,
     /// The batch was stored before.
@@ -160,48 +162,60 @@ impl Ingest {
         keys: BatchKeys,
         body: IncomingBody,
     ) -> Result<Receipt, ApiError> {
-        let gates = async {
-            self.check_request(project)?;
-            self.inflate(body, answer_by).await
-        };
-        let (bytes, body_room) = gates.await.inspect_err(|error| self.outcomes.request_refused(error))?;
         let now = self.clock.now();
+        let arrival = self.outcomes.arrival(Some(project.id), now);
         let batch = BatchId::new(now);
-        let prepared = self.prepare(project, batch, now, bytes, answer_by).await;
-        let prepared = prepared.inspect_err(|error| self.outcomes.request_refused(error))?;
-        self.outcomes.batch_read(prepared.received, prepared.rejected.iter().map(|one| &one.code));
+        let prepared = async {
+            self.check_request(project)?;
+            let (bytes, body_room) = self.inflate(body, answer_by).await?;
+            Ok((self.prepare(project, batch, now, bytes, answer_by).await?, body_room))
+        };
+        let (prepared, body_room) = match prepared.await {
+            Ok(prepared) => prepared,
+            Err(error) => return arrival.end_with(error),
+        };
         let Prepared { received, rejected, acceptable, content } = prepared;
+        let read = arrival.read(received, acceptable, rejected.iter().map(|one| one.code).collect());
         if acceptable == 0 {
+            read.committed();
             return Err(ApiError::AllRejected { received, rejected });
         }
-        let stored = async {
-            let Content { body_hash, parts, titles } = content?;
-            // The body's room stands for its events until they have their own.
-            let body_room = body_room;
-            let room = self.reserve_queue(&parts, &titles, answer_by).await?;
+        let queued = async {
+            let (Content { body_hash, parts, titles }, charge) = match content {
+                Ok(content) => content,
+                Err(error) => return Err((read, error)),
+            };
+            let read = read.charged(charge);
+            let room = match self.reserve_queue(&parts, &titles, answer_by).await {
+                Ok(room) => room,
+                Err(error) => return Err((read, error)),
+            };
+            // The body's room stood for its events until they had their own.
             drop(body_room);
             let (reply, outcome) = oneshot::channel();
-            let project_id = project.id;
+            let (project_id, fate) = (project.id, read.queued());
             let submission =
-                Submission { project_id, keys, body_hash, batch, received, parts, titles, room, reply };
-            self.queue.push(submission).map_err(|_| ApiError::StorageUnavailable(STORAGE_RETRY))?;
-            wait_for(outcome, answer_by).await
+                Submission { project_id, keys, body_hash, batch, received, parts, titles, room, fate, reply };
+            let pushed = self.queue.push(submission);
+            pushed.map_err(|back| (back.fate, ApiError::StorageUnavailable(STORAGE_RETRY)))?;
+            Ok(outcome)
         };
-        match stored.await {
-            Ok(WriteOutcome::Duplicate { received, accepted, in_spool }) => {
-                self.outcomes.duplicate(acceptable);
-                let stored = if in_spool { StoredIn::Spool } else { StoredIn::Database };
-                Ok(Receipt { received, accepted, rejected, duplicate: true, stored })
+        let outcome = match queued.await {
+            Ok(outcome) => outcome,
+            Err((read, error)) => return read.end_with(error),
+        };
+        // From here on the writer counts what becomes of it, whoever waits.
+        let stored_in = |in_spool| if in_spool { StoredIn::Spool } else { StoredIn::Database };
+        match wait_for(outcome, answer_by).await? {
+            WriteOutcome::Duplicate { received, accepted, in_spool } => {
+                let stored = stored_in(in_spool);
+                Ok(Receipt { received, accepted, quarantined: 0, rejected, duplicate: true, stored })
             }
-            Ok(outcome) => {
-                self.outcomes.accepted(acceptable);
-                let in_spool = outcome == WriteOutcome::Spooled;
-                let stored = if in_spool { StoredIn::Spool } else { StoredIn::Database };
-                Ok(Receipt { received, accepted: acceptable, rejected, duplicate: false, stored })
-            }
-            Err(error) => {
-                self.outcomes.not_stored(acceptable, &error);
-                Err(error)
+            outcome => {
+                let stored = stored_in(outcome == WriteOutcome::Spooled);
+                let quarantined = if let WriteOutcome::Quarantined(events) = outcome { events } else { 0 };
+                let accepted = acceptable;
+                Ok(Receipt { received, accepted, quarantined, rejected, duplicate: false, stored })
             }
         }
     }
@@ -308,7 +322,6 @@ async fn wait_for(
 ) -> Result<WriteOutcome, ApiError> {
     match tokio::time::timeout_at(answer_by, outcome).await {
         Ok(Ok(WriteOutcome::Conflict)) => Err(ApiError::IdempotencyConflict),
-        Ok(Ok(WriteOutcome::Refused)) => Err(ApiError::Internal),
         Ok(Ok(WriteOutcome::Unavailable) | Err(_)) | Err(_) => {
             Err(ApiError::StorageUnavailable(STORAGE_RETRY))
         }

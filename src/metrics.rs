@@ -9,7 +9,9 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::clock::Clock;
 use crate::limit::Limiter;
+use crate::maintenance::Progress;
 use crate::memory::Budget;
+use crate::quarantine::Quarantine;
 use crate::server::ConnectionGauges;
 use crate::spool::Spool;
 use crate::store::{DatabaseStatus, Store};
@@ -32,7 +34,11 @@ pub struct Gauges {
     pub limiter: Arc<Limiter>,
     /// What waits for the database.
     pub spool: Option<Spool>,
-    /// For the age of the oldest in it.
+    /// Events the database refused.
+    pub quarantine: Quarantine,
+    /// What maintenance came to.
+    pub maintenance: Progress,
+    /// For the age of the oldest in the spool.
     pub clock: Clock,
 }
 
@@ -63,6 +69,17 @@ fn spool_gauges(spool: &Spool, now: Timestamp) -> [Gauge; 6] {
     ]
 }
 
+fn quarantine_gauges(quarantine: &Quarantine) -> [Gauge; 3] {
+    let (events, bytes) = quarantine.size();
+    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let failing = i64::from(quarantine.trouble().is_some());
+    [
+        ("tekno_quarantine_events", "Events the database refused, in quarantine", number(events)),
+        ("tekno_quarantine_bytes", "Bytes they take", number(bytes)),
+        ("tekno_quarantine_failing", "1 while refused batches can't be quarantined", failing),
+    ]
+}
+
 impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let connected = self.store.status() == DatabaseStatus::Connected;
@@ -76,13 +93,22 @@ impl Collector for Gauges {
             ("tekno_connections_open", "Client connections", number(self.connections.open())),
             ("tekno_limiter_clients", "Client addresses in memory", number(self.limiter.client_keys())),
         ];
+        gauges.extend(quarantine_gauges(&self.quarantine));
         gauges.extend(self.spool.iter().flat_map(|spool| spool_gauges(spool, self.clock.now())));
         for (name, help, value) in gauges {
             let gauge = ConstGauge::new(value);
             let kind = gauge.metric_type();
             gauge.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
         }
-        let counters: [(&str, &str, u64); 4] = [
+        let compacted = self.maintenance.totals();
+        let counters: [(&str, &str, u64); 7] = [
+            ("tekno_compaction_merged_blocks", "Blocks merged into larger ones", compacted.merged_blocks),
+            (
+                "tekno_compaction_recompressed_blocks",
+                "Blocks compressed harder",
+                compacted.recompressed_blocks,
+            ),
+            ("tekno_compaction_saved_bytes", "Bytes of blocks saved by both", compacted.bytes_saved),
             ("tekno_connections_accepted", "Connections accepted", self.connections.accepted()),
             ("tekno_connections_refused", "Connections over one address's share", self.connections.refused()),
             ("tekno_connections_cut", "Connections cut for dawdling", self.connections.cut()),

@@ -7,6 +7,8 @@
 #![allow(clippy::disallowed_methods, reason = "tests read TEST_* variables and the wall clock")]
 #![allow(dead_code, reason = "the harness is shared by faults to come")]
 
+#[path = "support/balance.rs"]
+mod balance;
 #[path = "support/process.rs"]
 mod process;
 #[path = "support/proxy.rs"]

@@ -4,6 +4,8 @@
 
 #[path = "http/access.rs"]
 mod access;
+#[path = "http/audit.rs"]
+mod audit;
 #[path = "http/captured.rs"]
 mod captured;
 #[path = "http/captured_log.rs"]
@@ -16,6 +18,8 @@ mod commands;
 mod encodings;
 #[path = "http/ingest.rs"]
 mod ingest;
+#[path = "http/ledger.rs"]
+mod ledger;
 #[path = "http/limits.rs"]
 mod limits;
 #[path = "http/maintenance.rs"]

@@ -14,6 +14,7 @@ use tekno_logger::event::{BatchId, Event, Level};
 use tekno_logger::fingerprint::Fingerprint;
 use tekno_logger::fold::{Fold, FoldMailbox};
 use tekno_logger::memory::Budget;
+use tekno_logger::outcome::Outcomes;
 use tekno_logger::project::{Project, ProjectRef, ProjectSlug, ScrubSettings};
 use tekno_logger::store::{
     BlockQuery, CountScope, DatabaseStatus, NewProject, ProjectChange, ProjectError, STATEMENT_TIMEOUT,
@@ -100,9 +101,11 @@ impl Writer {
         let keys = BatchKeys { keys: vec![[id; 20]], sender: None, expires_at: now().plus_millis(60_000) };
         let received = u32::try_from(levels.len()).unwrap();
         let body_hash = [body; 16];
-        self.queue
-            .push(Submission { project_id, keys, body_hash, batch, received, parts, titles, room, reply })
-            .unwrap();
+        let arrival = Outcomes::new(self.mailbox.tally().clone()).arrival(Some(project_id), now());
+        let fate = arrival.read(received, received, Vec::new()).queued();
+        let submission =
+            Submission { project_id, keys, body_hash, batch, received, parts, titles, room, fate, reply };
+        self.queue.push(submission).unwrap();
         outcome.await.unwrap()
     }
 

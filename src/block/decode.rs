@@ -24,7 +24,7 @@ pub const MAX_INFLATED_BYTES: usize = 16 << 20;
 /// If the body is damaged, declares more than [`MAX_INFLATED_BYTES`], or another length than the header.
 pub fn inflate_body(codec: Codec, raw_bytes: u32, body: &[u8]) -> Result<Vec<u8>, BlockError> {
     match codec {
-        Codec::Zlib => inflate_zlib(raw_bytes, body),
+        Codec::Zlib | Codec::ZlibCompact => inflate_zlib(raw_bytes, body),
     }
 }
 

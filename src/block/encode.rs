@@ -42,6 +42,13 @@ impl CompressionLevel {
             Self::Compact => 6,
         }
     }
+
+    const fn codec(self) -> Codec {
+        match self {
+            Self::Ingest => Codec::Zlib,
+            Self::Compact => Codec::ZlibCompact,
+        }
+    }
 }
 
 /// Encodes one batch's accepted events, in the order they are pushed.
@@ -145,6 +152,17 @@ fn push_field(name: &str, value: &str, out: &mut Vec<u8>) {
     push_string(value, out);
 }
 
+/// Bytes in the framing of a block's body, for what is stored beside blocks; [`super::decode::inflate_body`] reads it.
+///
+/// # Panics
+/// If there are 4 GiB or more.
+#[must_use]
+pub fn deflate(raw: &[u8]) -> Vec<u8> {
+    let mut encoder = BlockEncoder { raw: raw.to_vec(), ..BlockEncoder::default() };
+    encoder.compress(CompressionLevel::Compact);
+    encoder.packed
+}
+
 /// Neighbouring events of one batch that go into one block.
 #[derive(Clone, Debug)]
 pub struct Part<'a> {
@@ -224,7 +242,7 @@ impl BlockEncoder {
             event_count: summary.events,
             raw_bytes: length(&self.raw),
             stored_bytes: length(&self.packed),
-            codec: Codec::Zlib,
+            codec: level.codec(),
             counts: summary.counts,
             id_filter,
             text_filter,

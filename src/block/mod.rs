@@ -4,6 +4,7 @@ pub mod case;
 pub mod counts;
 pub mod decode;
 pub mod encode;
+pub mod fields;
 pub mod filter;
 pub mod json;
 pub mod regroup;
@@ -74,6 +75,20 @@ impl EncodedBatch {
 pub enum Codec {
     /// `MySQL`'s `COMPRESS()` framing: 4 bytes little-endian length, then a zlib stream.
     Zlib = 1,
+    /// The same, written by compaction at its higher level: it needn't be done again.
+    ZlibCompact = 2,
+}
+
+impl Codec {
+    /// The codec of a stored number; `None` for one of a later version.
+    #[must_use]
+    pub const fn from_number(number: i64) -> Option<Self> {
+        match number {
+            1 => Some(Self::Zlib),
+            2 => Some(Self::ZlibCompact),
+            _ => None,
+        }
+    }
 }
 
 /// Events of one level in one minute of `ts`.

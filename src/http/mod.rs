@@ -7,7 +7,11 @@
 
 pub mod adapter;
 pub mod admin;
+pub mod aggregate_input;
+pub mod aggregate_json;
+pub mod aggregates;
 pub mod assets;
+pub mod audit;
 pub mod body;
 pub mod client_address;
 pub mod cors;
@@ -16,11 +20,13 @@ pub mod health;
 pub mod ingest;
 pub mod json;
 pub mod layers;
+pub mod ledger;
 pub mod log_json;
 pub mod maintenance;
 pub mod origin;
 pub mod problem;
 pub mod project_input;
+pub mod quarantine;
 pub mod request_id;
 pub mod route;
 pub mod search;
@@ -55,8 +61,12 @@ pub fn routes() -> Vec<RouteSpec> {
         RouteSpec::new(GET, "/logs", Read, search::search),
         RouteSpec::new(GET, "/api/log", Read, search::search),
         RouteSpec::new(GET, "/admin/logs/search", Read, search::search),
+        RouteSpec::new(GET, "/logs/histogram", Read, aggregates::histogram),
+        RouteSpec::new(GET, "/logs/facets", Read, aggregates::facets),
+        RouteSpec::new(GET, "/logs/patterns", Read, aggregates::patterns),
         RouteSpec::new(GET, "/logs/:id", Read, search::show_event),
         RouteSpec::new(GET, "/stats", Read, stats::stats),
+        RouteSpec::new(GET, "/stats/ledger", Read, ledger::ledger),
         // Projects and keys
         RouteSpec::new(GET, "/admin/projects", Admin, admin::list_projects),
         RouteSpec::new(POST, "/admin/projects", Admin, admin::create_project),
@@ -71,6 +81,12 @@ pub fn routes() -> Vec<RouteSpec> {
         RouteSpec::new(GET, "/admin/maintenance", Admin, maintenance::show),
         RouteSpec::new(POST, "/admin/maintain", Admin, maintenance::maintain),
         RouteSpec::new(POST, "/admin/purge", Admin, maintenance::purge),
+        // Quarantine
+        RouteSpec::new(GET, "/admin/quarantine", Admin, quarantine::list),
+        RouteSpec::new(POST, "/admin/quarantine/retry", Admin, quarantine::retry_many),
+        RouteSpec::new(POST, "/admin/quarantine/:id/retry", Admin, quarantine::retry),
+        RouteSpec::new(DELETE, "/admin/quarantine/:id", Admin, quarantine::delete),
+        RouteSpec::new(GET, "/admin/audit", Admin, audit::list),
         // Sessions: each handler checks what it is given
         RouteSpec::new(GET, "/session", Public, session::status),
         RouteSpec::new(POST, "/session", Public, session::sign_in),

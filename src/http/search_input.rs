@@ -18,7 +18,7 @@ const DEFAULT_LIMIT: usize = 100;
 /// Values in a list such as `source=a,b`.
 const MAX_VALUES: usize = 32;
 /// Characters of a value.
-const MAX_CHARS: usize = 256;
+pub const MAX_CHARS: usize = 256;
 /// Unknown parameters named in a warning.
 const MAX_WARNINGS: usize = 8;
 

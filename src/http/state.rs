@@ -18,6 +18,7 @@ use crate::key::{KeyDirectory, KeyRing, KeyStatus, VerifiedKey};
 use crate::limit::Limiter;
 use crate::maintenance::Maintenance;
 use crate::memory::Budget;
+use crate::quarantine::Quarantine;
 use crate::removal::Removals;
 use crate::spool::Spool;
 use crate::store::{DatabaseStatus, READ_CONNECTIONS, Store, StoreError};
@@ -43,6 +44,8 @@ pub struct AppState {
     pub store: Store,
     /// What takes batches while it is away.
     pub spool: Option<Spool>,
+    /// What takes events that it refuses for themselves.
+    pub quarantine: Quarantine,
     /// What `/healthz` and `/readyz` say.
     pub health: Arc<Health>,
     /// What `/metrics` says.
@@ -82,6 +85,8 @@ pub struct Parts {
     pub store: Store,
     /// What takes batches while it is away.
     pub spool: Option<Spool>,
+    /// What takes events that it refuses for themselves.
+    pub quarantine: Quarantine,
     /// Projects and keys in memory.
     pub directory: Arc<KeyDirectory>,
     /// What `/healthz` and `/readyz` say.
@@ -105,7 +110,8 @@ impl AppState {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { config, clock, store, directory, health, metrics, limiter, bodies, ingest, .. } = parts;
-        let (removals, maintenance, spool) = (parts.removals, parts.maintenance, parts.spool);
+        let (removals, maintenance) = (parts.removals, parts.maintenance);
+        let (spool, quarantine) = (parts.spool, parts.quarantine);
         let key_ring = Arc::new(KeyRing::new(&config.hmac_secret, config.hmac_secret_previous.as_ref()));
         Self {
             sessions: Sessions::new(&key_ring, &config.admin_token),
@@ -116,6 +122,7 @@ impl AppState {
             directory,
             store,
             spool,
+            quarantine,
             health,
             metrics,
             limiter,

@@ -6,6 +6,7 @@ use crate::config::Limits;
 use crate::error::{ApiError, Rejection};
 use crate::event::{BatchId, Event};
 use crate::fingerprint::{Fingerprint, Fingerprinter};
+use crate::limit::Charge;
 use crate::project::Project;
 use crate::protocol::{ParseRules, ParsedBatch, cut_to_size, native};
 use crate::scrub::Scrubber;
@@ -23,8 +24,8 @@ pub(super) struct Prepared {
     pub(super) rejected: Vec<Rejection>,
     /// Events that are not refused for themselves.
     pub(super) acceptable: u32,
-    /// Those events ready for the queue, or why the project may not send them now.
-    pub(super) content: Result<Content, ApiError>,
+    /// Those events ready for the queue and charged, or why the project may not send them now.
+    pub(super) content: Result<(Content, Charge), ApiError>,
 }
 
 /// What goes into the queue.
@@ -42,14 +43,14 @@ pub(super) fn prepare(
     now: Timestamp,
     limits: &Limits,
     bytes: &[u8],
-    charge: impl FnOnce(u32) -> Result<(), ApiError>,
+    charge: impl FnOnce(u32) -> Result<Charge, ApiError>,
 ) -> Result<Prepared, ApiError> {
     let text = native::decode_within(bytes, limits.max_inflated_bytes)?;
     let max_events = limits.max_events_per_post;
     let rules = ParseRules { received_at: now, project_slug: project.slug.as_str(), max_events };
     let ParsedBatch { received, mut events, rejected } = native::parse(&text, &rules)?;
     let acceptable = u32::try_from(events.len()).unwrap_or(u32::MAX);
-    let content = charge(acceptable).map(|()| content(project, batch, now, &mut events, bytes));
+    let content = charge(acceptable).map(|charge| (content(project, batch, now, &mut events, bytes), charge));
     Ok(Prepared { received, rejected, acceptable, content })
 }
 

@@ -243,9 +243,21 @@ impl EventFilter {
     /// `None` where more is asked for than counts tell.
     #[must_use]
     pub fn estimate(&self, header: &BlockHeader) -> Option<u64> {
-        let Criteria { sources, envs, text, .. } = &self.criteria;
-        let by_counts = self.needles.is_empty() && sources.is_empty() && envs.is_empty() && text.is_empty();
-        by_counts.then(|| self.counts_asked(&header.counts).map(|count| u64::from(count.count)).sum())
+        self.is_of_counts()
+            .then(|| self.counts_asked(&header.counts).map(|count| u64::from(count.count)).sum())
+    }
+
+    /// Whether the start of a line decides alone: what [`Self::admits_head`] admits matches.
+    #[must_use]
+    pub fn is_of_heads(&self) -> bool {
+        let Criteria { sources, envs, .. } = &self.criteria;
+        self.needles.is_empty() && sources.is_empty() && envs.is_empty() && self.text.is_of_heads()
+    }
+
+    /// Whether nothing is asked for but levels, times and receipt, so that a header's counts can tell how many match.
+    #[must_use]
+    pub fn is_of_counts(&self) -> bool {
+        self.is_of_heads() && self.text.is_empty()
     }
 
     /// The levels asked for that occur in the minutes asked for; `None` without counts.

@@ -38,11 +38,7 @@ pub fn scan_block(raw: &[u8], filter: &EventFilter, out: &mut TopEvents) -> Scan
     let newlines = memchr_iter(b'\n', raw).count() as u64;
     let mut scanned = Scanned { events: newlines.saturating_sub(1), bytes: raw.len() as u64, unreadable: 0 };
     let mut found = Candidates { filter, out, list: Vec::new(), unreadable: 0 };
-    if filter.uses_lines() {
-        found.search(raw);
-    } else {
-        lines(raw).for_each(|line| found.consider(line));
-    }
+    for_each_admitted_line(raw, filter, &mut |line| found.consider(line));
     let Candidates { list: mut candidates, unreadable, .. } = found;
     scanned.unreadable += unreadable;
     candidates.sort_unstable_by(|left, right| match out.order() {
@@ -102,41 +98,50 @@ impl<'a> Candidates<'a, '_> {
             Some(head) => self.out.pass_over(head.ts),
         }
     }
+}
 
-    /// Takes the lines that have what a match needs.
-    fn search(&mut self, raw: &'a [u8]) {
-        let mut lowered = Vec::with_capacity(WINDOW_BYTES.min(raw.len()));
-        for window in windows(raw) {
-            lowered.clear();
-            let aligned = self.filter.push_lowered(window, &mut lowered);
-            if aligned && !self.filter.alternatives().is_empty() {
-                self.search_aligned(window, &lowered);
-            } else {
-                self.search_lines(window, &lowered);
-            }
+/// Calls `visit` with the lines of an inflated body that have what a match needs, in order: all of them where the
+/// filter looks at no text.
+pub fn for_each_admitted_line<'a>(raw: &'a [u8], filter: &EventFilter, visit: &mut impl FnMut(&'a [u8])) {
+    if !filter.uses_lines() {
+        return lines(raw).for_each(visit);
+    }
+    let mut lowered = Vec::with_capacity(WINDOW_BYTES.min(raw.len()));
+    for window in windows(raw) {
+        lowered.clear();
+        let aligned = filter.push_lowered(window, &mut lowered);
+        if aligned && !filter.alternatives().is_empty() {
+            visit_aligned(window, &lowered, filter, visit);
+        } else {
+            visit_lines(window, &lowered, filter, visit);
         }
     }
+}
 
-    /// Finds the next of the alternatives anywhere, then tests its line. Offsets in `lowered` are offsets in `window`.
-    fn search_aligned(&mut self, window: &'a [u8], lowered: &[u8]) {
-        let mut hits: Vec<_> = self.filter.alternatives().iter().map(Hits::new).collect();
-        let mut at = 0;
-        while let Some(hit) = hits.iter_mut().filter_map(|hits| hits.next_from(at, lowered)).min() {
-            let start = memrchr(b'\n', &lowered[..hit]).map_or(0, |newline| newline + 1);
-            let end = memchr(b'\n', &lowered[hit..]).map_or(lowered.len(), |length| hit + length);
-            if self.filter.admits_line(&lowered[start..end]) {
-                lines(&window[start..end]).for_each(|line| self.consider(line));
-            }
-            at = end;
+/// Finds the next of the alternatives anywhere, then tests its line. Offsets in `lowered` are offsets in `window`.
+fn visit_aligned<'a>(
+    window: &'a [u8],
+    lowered: &[u8],
+    filter: &EventFilter,
+    visit: &mut impl FnMut(&'a [u8]),
+) {
+    let mut hits: Vec<_> = filter.alternatives().iter().map(Hits::new).collect();
+    let mut at = 0;
+    while let Some(hit) = hits.iter_mut().filter_map(|hits| hits.next_from(at, lowered)).min() {
+        let start = memrchr(b'\n', &lowered[..hit]).map_or(0, |newline| newline + 1);
+        let end = memchr(b'\n', &lowered[hit..]).map_or(lowered.len(), |length| hit + length);
+        if filter.admits_line(&lowered[start..end]) {
+            lines(&window[start..end]).for_each(&mut *visit);
         }
+        at = end;
     }
+}
 
-    /// Tests line by line, where a char's lower case has another length than the char or nothing is in every match.
-    fn search_lines(&mut self, window: &'a [u8], lowered: &[u8]) {
-        for (line, lowered) in lines(window).zip(lines(lowered)) {
-            if self.filter.admits_line(lowered) {
-                self.consider(line);
-            }
+/// Tests line by line, where a char's lower case has another length than the char or nothing is in every match.
+fn visit_lines<'a>(window: &'a [u8], lowered: &[u8], filter: &EventFilter, visit: &mut impl FnMut(&'a [u8])) {
+    for (line, lowered) in lines(window).zip(lines(lowered)) {
+        if filter.admits_line(lowered) {
+            visit(line);
         }
     }
 }

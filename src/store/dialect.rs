@@ -30,6 +30,15 @@ impl Dialect {
         }
     }
 
+    /// Divides whole numbers, the rest dropped.
+    #[must_use]
+    pub const fn divide(self) -> &'static str {
+        match self {
+            Self::MySql => "DIV",
+            Self::Sqlite => "/",
+        }
+    }
+
     /// The tail of an upsert. `set` is written with `new(column)` for the row that met an existing one.
     #[must_use]
     pub fn on_duplicate(self, key: &str, set: &str) -> String {

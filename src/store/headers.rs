@@ -16,15 +16,14 @@ use crate::block::{Block, BlockHeader, Codec};
 use crate::timestamp::Timestamp;
 
 /// A merged block keeps its oldest part's id: at most an hour older than a batch in it.
-const OLDER_ID_MS: i64 = 3_660_000;
+pub(super) const OLDER_ID_MS: i64 = 3_660_000;
 /// A block's id is made when it is encoded: at most this long after a batch in it was received.
 pub(super) const LATER_ID_MS: i64 = 900_000;
 
 fn read_header(row: &Row, filters: bool) -> Result<BlockHeader, StoreError> {
-    let codec = match row.int(9)? {
-        1 => Codec::Zlib,
-        other => return Err(StoreError::Corrupt(format!("blocks.codec {other}"))),
-    };
+    let number = row.int(9)?;
+    let codec =
+        Codec::from_number(number).ok_or_else(|| StoreError::Corrupt(format!("blocks.codec {number}")))?;
     let counts = row.bytes(10)?;
     let time = |index| row.int(index).map(Timestamp::from_millis);
     Ok(BlockHeader {

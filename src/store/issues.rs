@@ -14,6 +14,7 @@ use super::unfolded::Unfolded;
 use super::value::{Row, Value};
 use crate::event::{EventId, Level};
 use crate::fingerprint::Fingerprint;
+use crate::ledger::{Counted, Entry, LedgerRow};
 use crate::timestamp::Timestamp;
 
 /// Series in `counts` below this are levels, by number.
@@ -57,6 +58,10 @@ pub struct IssueSeed {
 pub struct FoldPiece {
     /// The block.
     pub block: Unfolded,
+    /// Events in it, for the ledger.
+    pub events: u32,
+    /// Its first receipt, whose hour in the ledger is that of all its events.
+    pub received: Timestamp,
     /// Events per (level, bucket of receipt in seconds since the epoch).
     pub levels: Vec<(Level, i64, u32)>,
     /// Issues its events belong to.
@@ -113,11 +118,17 @@ type SeriesKey = (i64, i64, i64);
 type IssueKey = (i64, i64);
 
 impl Connection {
-    /// Counts these blocks, each at most once ever; returns how many of them were still waiting.
+    /// Counts these blocks, each at most once ever, and with them what was `counted` in memory; returns how many of the
+    /// blocks were still waiting. When none was, nothing is written.
     ///
     /// # Errors
     /// What the database said; the pieces may be folded again, also after an ambiguous commit.
-    pub async fn fold(&mut self, pieces: &[FoldPiece], now: Timestamp) -> Result<usize, StoreError> {
+    pub async fn fold(
+        &mut self,
+        pieces: &[FoldPiece],
+        counted: Option<&Counted>,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
         self.begin(STATEMENT_TIMEOUT).await?;
         let mut ids: Vec<Uuid> = pieces.iter().map(|piece| piece.block.block_id).collect();
         ids.sort_unstable();
@@ -134,6 +145,7 @@ impl Connection {
         self.guard_cardinality(&mut sums, now).await?;
         self.upsert_counts(&sums.series).await?;
         self.upsert_issues(&sums.issues).await?;
+        self.add_folded(&sums.accepted, counted).await?;
         self.delete_unfolded(&waiting).await?;
         self.commit(STATEMENT_TIMEOUT).await?;
         Ok(waiting.len())
@@ -266,11 +278,13 @@ struct Sums {
     series: BTreeMap<SeriesKey, i64>,
     issues: BTreeMap<IssueKey, (IssueSeed, i64)>,
     buckets: HashMap<IssueKey, BTreeSet<i64>>,
+    accepted: Vec<LedgerRow>,
 }
 
 impl Sums {
     fn add(&mut self, piece: &FoldPiece) {
         let project = piece.block.project_id;
+        self.accepted.push(LedgerRow::new(project, piece.received, Entry::ACCEPTED, piece.events));
         for (level, bucket, count) in &piece.levels {
             *self.series.entry((project, i64::from(*level as u8), *bucket)).or_default() += i64::from(*count);
         }

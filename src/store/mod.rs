@@ -4,6 +4,7 @@
 //! are bounded; a connection that did not answer in time is dropped, never used again.
 
 mod api_keys;
+mod audit_log;
 mod batches;
 mod blocks;
 mod connection;
@@ -15,16 +16,21 @@ mod error;
 mod expiry;
 mod headers;
 mod issues;
+mod ledger;
 mod migrate;
 mod options;
 mod pool;
 mod projects;
+mod quarantine;
+mod refusal;
+mod rewrite;
 mod salvage;
 mod settings;
 mod snapshot;
 mod spool;
 mod spool_record;
 mod stats;
+mod time_range;
 mod unfolded;
 mod value;
 mod view;
@@ -37,8 +43,9 @@ use std::time::Duration;
 use crate::config::Config;
 
 pub use api_keys::{MAX_KEYS, NewKey};
+pub use audit_log::AuditRow;
 pub use batches::{BATCH_KEY_BYTES, BatchKey, StoredBatch};
-pub use blocks::{CommitError, NewBatch};
+pub use blocks::{CommitError, NewBatch, least_id};
 pub use connection::{Connection, PacketError, Target};
 pub use counts::{CountAges, CountsWidened, SeriesSpan};
 pub use dialect::Dialect;
@@ -47,8 +54,12 @@ pub use error::{MYSQL_ERRORS, Meaning, SQLITE_ERRORS, StoreError, mysql_meaning,
 pub use expiry::{BatchRange, Purged};
 pub use headers::BlockQuery;
 pub use issues::{BUCKET_MS, FoldPiece, IssueRow, IssueSeed, LEVEL_SERIES, OTHER_SERIES, bucket};
+pub use ledger::{Accounts, LedgerQuery};
 pub use pool::{Pool, Session};
 pub use projects::{MAX_PROJECTS, NewProject, ProjectChange, ProjectError};
+pub use quarantine::{QuarantineSum, QuarantinedEvent};
+pub use refusal::{Refusal, RefusalKind};
+pub use rewrite::{BlockSketch, Replaced, Replacement, StoredBody};
 pub use salvage::Salvaged;
 pub use settings::LeaseHolder;
 pub use snapshot::Snapshot;
@@ -243,7 +254,7 @@ impl Store {
     /// What it said: a server that is read-only or out of room for its user says so here.
     pub async fn check_writable(&self) -> Result<(), StoreError> {
         let mut session = self.probe().await?;
-        for table in ["blocks", "batches", "unfolded"] {
+        for table in ["blocks", "batches", "unfolded", "quarantine"] {
             // The statement is checked before it finds that there is nothing to insert.
             let nothing = format!("INSERT INTO {table} SELECT * FROM {table} WHERE 1 = 0");
             session.execute(&nothing, &[], PROBE_TIMEOUT).await?;

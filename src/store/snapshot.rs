@@ -6,9 +6,11 @@
 use uuid::Uuid;
 
 use super::STATEMENT_TIMEOUT;
+use super::dialect::Dialect;
 use super::error::StoreError;
 use super::headers::{BlockQuery, bodies_sql, read_body, read_with_filters, received_at_sql};
 use super::pool::Session;
+use super::time_range::{read_time_range, time_range_sql};
 use super::value::Row;
 use crate::block::BlockHeader;
 use crate::timestamp::Timestamp;
@@ -24,7 +26,11 @@ impl Snapshot {
         Self { session, begun: false }
     }
 
-    async fn select(&mut self, sql: String) -> Result<Vec<Row>, StoreError> {
+    pub(super) fn dialect(&self) -> Dialect {
+        self.session.dialect()
+    }
+
+    pub(super) async fn select(&mut self, sql: String) -> Result<Vec<Row>, StoreError> {
         if self.begun {
             return self.session.select(sql, STATEMENT_TIMEOUT).await;
         }
@@ -68,6 +74,23 @@ impl Snapshot {
         }
         let rows = self.select(bodies_sql(blocks)).await?;
         rows.iter().map(read_body).collect()
+    }
+
+    /// The least and the greatest `ts` of blocks of some projects, each with the receipt from which on they are kept,
+    /// that reach into `[from, to)`; in one round trip. `None` if there are none.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn time_range(
+        &mut self,
+        projects: &[(i64, Timestamp)],
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
+        if projects.is_empty() {
+            return Ok(None);
+        }
+        read_time_range(&self.select(time_range_sql(projects, from, to)).await?)
     }
 
     /// Ends it, so that its connection can be used again; where that fails the connection is closed.

@@ -50,6 +50,40 @@ async fn lost_answers_under_load_lose_and_double_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn answers_lost_to_the_fold_neither_lose_nor_double_what_was_counted_in_memory() {
+    let Some(rig) = Rig::server(&[]).await else { return };
+    let mut dice = Dice::new("lost folds");
+    let instance = rig.start_ready().await;
+    let project = instance.client.project("folds").await;
+    let ledger = Ledger::default();
+    let batch = ledger.note(Batch::new("folds", 3, 10, &mut dice));
+    send_until_stored(&instance.client, &project, &batch, PATIENCE).await;
+    ledger.acknowledge(&batch);
+    for round in 0..6 {
+        rig.proxy().swallow_lone_commits(1);
+        // Now with a block to fold, now with a duplicate alone.
+        if round % 2 == 0 {
+            let more = ledger.note(Batch::new(&format!("more-{round}"), 2, 10, &mut dice));
+            send_until_stored(&instance.client, &project, &more, PATIENCE).await;
+            ledger.acknowledge(&more);
+        }
+        send_until_stored(&instance.client, &project, &batch, PATIENCE).await;
+        crate::process::until("a fold's answer is lost", PATIENCE, async || rig.proxy().swallowed() > round)
+            .await;
+    }
+    ledger.check(&rig, &instance.client, &project).await;
+    let path = format!("/stats/ledger?project_id={}", project.id);
+    let counted = async || {
+        let (_, found) = instance.client.get(&path).await;
+        (found["totals"]["duplicate"].as_i64(), found["totals"]["received"].as_i64())
+    };
+    // Duplicates of the last second may still be in memory.
+    crate::process::until("every duplicate is counted", PATIENCE, async || counted().await.0 >= Some(18))
+        .await;
+    assert_eq!(counted().await, (Some(18), Some(27)), "each once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn connections_cut_anywhere_lose_and_double_nothing() {
     let Some(rig) = Rig::server(&[]).await else { return };
     let mut dice = Dice::new("cuts");

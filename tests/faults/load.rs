@@ -12,6 +12,7 @@ use tekno_logger::clock::Clock;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::balance::check_ledger;
 use crate::process::{PATIENCE, until};
 use crate::rig::{Client, Rig};
 
@@ -185,7 +186,7 @@ impl Ledger {
     }
 
     /// Asks for every event: acknowledged ones are there once, others once or not at all and never in part, all
-    /// unaltered, none invented. Then the counts become exact.
+    /// unaltered, none invented. Then the counts become exact, and the ledger adds up.
     pub async fn check(&self, rig: &Rig, client: &Client, project: &Project) -> usize {
         let stored = stored_events(client, project).await;
         {
@@ -217,6 +218,7 @@ impl Ledger {
             }
         }
         check_counts(rig, client, project, &stored).await;
+        check_ledger(client, project.id, stored.len()).await;
         stored.len()
     }
 }

@@ -70,7 +70,9 @@ async fn searches_beyond_the_most_wait_their_turn_and_then_are_told_to_come_agai
     for _ in 0..MAX_SEARCHES {
         turns.push(service.state.searches.acquire().await.unwrap());
     }
-    for path in ["/logs", "/stats", "/logs/06hhgn2g01v5791g9mc2j1vkhk-6"] {
+    for path in
+        ["/logs", "/stats", "/logs/facets", "/logs?include=facets", "/logs/06hhgn2g01v5791g9mc2j1vkhk-6"]
+    {
         let refused = service.get(path).await;
         assert_eq!(refused.status, 503, "{path}: {}", refused.body);
         assert_eq!(refused.json()["code"], "overloaded");
@@ -119,7 +121,14 @@ async fn a_search_answered_by_the_first_block_takes_three_round_trips_whatever_t
         }
     }
     let id = service.page("limit=1").await["logs"][0]["id"].as_str().unwrap().to_owned();
-    for (path, most) in [("/logs?limit=1", 3), (&format!("/logs/{id}") as &str, 3), ("/stats", 3)] {
+    for (path, most) in [
+        ("/logs?limit=1", 3),
+        (&format!("/logs/{id}") as &str, 3),
+        ("/stats", 3),
+        ("/logs/histogram?from=-1h&to=now&buckets=20", 2),
+        ("/logs/histogram?buckets=20", 3),
+        ("/logs/patterns", 3),
+    ] {
         let mut least = u64::MAX;
         // Other tasks of the service ask something now and then, most of all after a commit.
         for _ in 0..400 {
@@ -157,6 +166,13 @@ async fn while_the_database_is_away_lists_are_empty_and_say_so() {
             let expected = if query.starts_with("cursor") { json!(cursor) } else { Value::Null };
             assert_eq!(json["next_cursor"], expected, "a reader who follows it loses nothing");
         }
+    }
+    for path in ["/logs/histogram", "/logs/facets", "/logs/patterns", "/logs?include=histogram,facets"] {
+        let answer = service.get(path).await;
+        let json = answer.json();
+        assert_eq!((answer.status, &json["total"]), (200, &json!(0)), "{path}: {}", answer.body);
+        assert_eq!(json["warnings"], json!(["database_away"]), "{path}");
+        assert_eq!(json["scanned"]["complete"], json!(false), "{path}");
     }
     for path in [format!("/logs/{id}"), "/stats".to_owned()] {
         let answer = service.get(&path).await;

@@ -8,6 +8,7 @@ mod reading;
 mod support;
 
 mod access;
+mod aggregates;
 mod language;
 mod limits;
 mod model;
@@ -16,4 +17,5 @@ mod proxy;
 mod random;
 mod reports;
 mod storage;
+mod two_stores;
 mod words;

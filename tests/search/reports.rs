@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::model::{LEVELS, Random, Spread, event, text};
-use crate::reading::{START, Service, until};
+use crate::reading::{START, Service, send, until};
 use crate::support::TestDatabase;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,6 +72,54 @@ async fn stats_add_up_to_what_is_stored() {
         for wrong in ["from=now&to=-1h", "from=-200d", "from=later"] {
             assert_eq!(service.get(&format!("/stats?{wrong}")).await.status, 400, "{wrong}");
         }
+        service.stop().await;
+        database.remove().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stats_are_shown_against_the_period_before() {
+    const HOUR: i64 = 3_600_000;
+    for database in TestDatabase::all().await {
+        let (service, name) = (Service::start(&database).await, database.name);
+        let shop = service.project("shop").await;
+        let events = |count: usize, errors: usize| -> Vec<Value> {
+            (0..count)
+                .map(|n| json!({ "message": "m", "level": if n < errors { "error" } else { "info" } }))
+                .collect()
+        };
+        // 30 hours ago: the day before; 2 hours ago: the last 24 hours.
+        service.post(&shop, &events(8, 6)).await;
+        service.hand.advance(28 * HOUR);
+        service.post(&shop, &events(10, 1)).await;
+        service.hand.advance(2 * HOUR);
+        until("counts are folded", async || {
+            let stats = service.get("/stats").await.json();
+            stats["total"] == 10 && stats["previous"]["total"] == 8
+        })
+        .await;
+        let maintained = |service: &Service| {
+            let request = service.client.post(format!("{}/admin/maintain", service.base));
+            send(request.header("X-Admin-Token", crate::support::ADMIN_TOKEN))
+        };
+        for counts in ["as folded", "in wide buckets"] {
+            let stats = service.get("/stats").await.json();
+            assert_eq!((&stats["total"], &stats["error_rate"]), (&json!(10), &json!(0.1)), "{name}: {stats}");
+            let previous = &stats["previous"];
+            assert_eq!(
+                (&previous["total"], &previous["error_rate"]),
+                (&json!(8), &json!(0.75)),
+                "{name}: {counts}"
+            );
+            assert_eq!(previous["to"], stats["from"], "{name}: {stats}");
+            assert_eq!(previous["complete"], json!(true), "{name}: {stats}");
+            let rate = stats["per_minute"].as_f64().unwrap();
+            assert!((10.0 / 1_471.0..=10.0 / 1_440.0).contains(&rate), "{name}: {rate} a minute");
+            assert_eq!(maintained(&service).await.status, 200, "{name}");
+        }
+        // Half of what was before has expired.
+        let stats = service.get("/stats?from=-60h").await.json();
+        assert_eq!((&stats["total"], &stats["previous"]["complete"]), (&json!(18), &json!(false)), "{name}");
         service.stop().await;
         database.remove().await;
     }

@@ -142,7 +142,15 @@ async fn a_read_key_sees_its_own_project_only() {
     let (own, _) = app.project("own").await;
     let (other, _) = app.project("other").await;
     let key = format!("Bearer {}", app.read_key(own).await);
-    for path in ["/logs", "/api/log", "/admin/logs/search", "/stats"] {
+    for path in [
+        "/logs",
+        "/api/log",
+        "/admin/logs/search",
+        "/logs/histogram",
+        "/logs/facets",
+        "/logs/patterns",
+        "/stats",
+    ] {
         for asked in [String::new(), own.to_string(), "own".to_owned()] {
             let answer = app.get(&format!("{path}?project_id={asked}"), &[("authorization", &key)]).await;
             assert!(passed(answer.status), "{path} {asked}: {}", answer.body);

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::clock::{Clock, ClockHand};
 use crate::config::Config;
+use crate::fold::FoldMailbox;
 use crate::http::health::Health;
 use crate::http::layers::Edge;
 use crate::http::route::RouteSpec;
@@ -22,6 +23,7 @@ use crate::limit::Limiter;
 use crate::maintenance::maintainer;
 use crate::memory::Budget;
 use crate::outcome::Outcomes;
+use crate::quarantine::Quarantine;
 use crate::registry;
 use crate::removal::remover;
 use crate::store::{DatabaseStatus, Store};
@@ -81,6 +83,7 @@ impl App {
             Ingest::new(config.limits.clone(), clock.clone(), limiter.clone(), queue, Outcomes::default());
         let (removals, _) = remover(store.clone(), clock.clone());
         let (maintenance, _) = maintainer(store.clone(), clock.clone());
+        let quarantine = Quarantine::new(store.clone(), clock.clone(), Arc::new(FoldMailbox::default()));
         let parts = Parts {
             limiter,
             config: Arc::new(config),
@@ -88,6 +91,7 @@ impl App {
             clock,
             store,
             spool: None,
+            quarantine,
             directory: Arc::new(KeyDirectory::new()),
             metrics: Arc::new(Registry::default()),
             bodies: Budget::of_bodies(),

@@ -177,6 +177,12 @@ impl Matcher {
         self.tests.iter().all(|test| matches!(test.leaf, Leaf::Levels(_)))
     }
 
+    /// Whether level, time and receipt decide alone: what [`Self::admits_head`] admits matches.
+    #[must_use]
+    pub fn is_of_heads(&self) -> bool {
+        self.tests.iter().all(|test| !matches!(test.leaf, Leaf::Value(..)))
+    }
+
     /// The first and last `ts` a match may have, in milliseconds; they may be in no order if nothing matches.
     #[must_use]
     pub fn times(&self) -> (i64, i64) {
