@@ -110,7 +110,7 @@ impl Collector for Gauges {
             gauge.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
         }
         let compacted = self.maintenance.totals();
-        let counters: [(&str, &str, u64); 6] = [
+        let counters: [(&str, &str, u64); 7] = [
             ("tekno_compaction_merged_blocks", "Blocks merged into larger ones", compacted.merged_blocks),
             (
                 "tekno_compaction_recompressed_blocks",
@@ -120,6 +120,7 @@ impl Collector for Gauges {
             ("tekno_compaction_saved_bytes", "Bytes of blocks saved by both", compacted.bytes_saved),
             ("tekno_connections_accepted", "Connections accepted", self.connections.accepted()),
             ("tekno_connections_refused", "Connections over one address's share", self.connections.refused()),
+            ("tekno_connections_cut", "Connections cut for dawdling", self.connections.cut()),
             ("tekno_accept_errors", "Failures to accept", self.connections.accept_errors()),
         ];
         for (name, help, value) in counters {

@@ -25,10 +25,16 @@ mod rig;
 mod absent;
 #[path = "faults/black_holes.rs"]
 mod black_holes;
+#[path = "faults/bombs.rs"]
+mod bombs;
 #[path = "faults/cuts.rs"]
 mod cuts;
+#[path = "faults/dribble.rs"]
+mod dribble;
 #[path = "faults/files.rs"]
 mod files;
+#[path = "faults/frozen.rs"]
+mod frozen;
 #[path = "faults/kills.rs"]
 mod kills;
 #[path = "faults/limits.rs"]
@@ -39,3 +45,5 @@ mod refusals;
 mod self_check;
 #[path = "faults/stops.rs"]
 mod stops;
+#[path = "faults/torture.rs"]
+mod torture;

@@ -10,6 +10,8 @@ mod audit;
 mod captured;
 #[path = "http/captured_log.rs"]
 mod captured_log;
+#[path = "http/clock.rs"]
+mod clock;
 #[path = "http/commands.rs"]
 mod commands;
 #[path = "http/encodings.rs"]

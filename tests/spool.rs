@@ -21,6 +21,8 @@ mod rig;
 
 #[path = "spool/away.rs"]
 mod away;
+#[path = "spool/disk.rs"]
+mod disk;
 #[path = "spool/drained.rs"]
 mod drained;
 #[path = "spool/file.rs"]
@@ -33,7 +35,5 @@ mod merged;
 mod outage;
 #[path = "spool/poison.rs"]
 mod poison;
-#[path = "spool/silent.rs"]
-mod silent;
 #[path = "spool/watch.rs"]
 mod watch;

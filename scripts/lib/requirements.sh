@@ -28,6 +28,8 @@ missing_packages() {
         case $part in
         mariadb)
             lacks mariadbd && echo mariadb-server
+            # For writes that fail on purpose under the spool.
+            lacks strace && echo strace
             # For tests/galera.rs; it comes with the server or in a package of its own.
             [ -f /usr/lib/galera/libgalera_smm.so ] || [ -f /usr/lib/libgalera_smm.so ] || echo galera-4
             ;;

@@ -23,6 +23,9 @@ const TEXT_FILTER_MIN_RAW: usize = 8 << 10;
 /// Most that both filters may take of the stored body, in hundredths, for the text filter to be kept.
 const FILTER_PERCENT: usize = 8;
 
+/// Unused bytes that lines may keep while they wait: less than this isn't worth moving them.
+const MOST_SLACK_BYTES: usize = 4 << 10;
+
 /// How hard a body is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CompressionLevel {
@@ -68,6 +71,11 @@ impl BatchEncoder {
         Self { batch, batch_text, heads: Vec::new(), lines: Vec::new(), tokens }
     }
 
+    /// Makes room for so many bytes of lines, to spare growing there in steps.
+    pub fn expect_bytes(&mut self, bytes: usize) {
+        self.lines.reserve_exact(bytes);
+    }
+
     /// Adds an event.
     ///
     /// # Panics
@@ -90,7 +98,10 @@ impl BatchEncoder {
     /// The batch, ready to be put into blocks.
     #[must_use]
     pub fn finish(self) -> EncodedBatch {
-        let Self { batch, heads, lines, tokens, .. } = self;
+        let Self { batch, heads, mut lines, tokens, .. } = self;
+        if lines.capacity() - lines.len() > MOST_SLACK_BYTES {
+            lines.shrink_to_fit();
+        }
         EncodedBatch { batch, heads, lines, id_tokens: tokens.finish() }
     }
 

@@ -60,6 +60,16 @@ pub struct EncodedBatch {
     pub id_tokens: Vec<u64>,
 }
 
+impl EncodedBatch {
+    /// Bytes it takes in memory.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.lines.capacity()
+            + self.heads.capacity() * size_of::<EventHead>()
+            + self.id_tokens.capacity() * size_of::<u64>()
+    }
+}
+
 /// How a body is compressed; stored, so a number is never given another meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i16)]

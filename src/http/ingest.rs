@@ -8,6 +8,7 @@ use std::sync::Arc;
 use poem::Response;
 use poem::http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
+use tokio::time::timeout_at;
 
 use crate::error::{ApiError, Rejection, STORAGE_RETRY_SECONDS};
 use crate::http::body::{BodyTimes, ReadBody, read_body};
@@ -15,7 +16,7 @@ use crate::http::json;
 use crate::http::problem;
 use crate::http::route::{Call, Reply};
 use crate::http::state::AppState;
-use crate::ingest::{IncomingBody, Receipt, test_event};
+use crate::ingest::{IncomingBody, Receipt, answer_by, test_event};
 use crate::key::KeyStatus;
 use crate::memory::BUDGET_WAIT;
 use crate::project::{Project, ProjectSlug, ScrubSettings};
@@ -34,15 +35,17 @@ pub async fn post_log(mut call: Call) -> Reply {
     let arrival = state.ingest.outcomes().arrival(None, state.clock.now());
     let cap = state.config.limits.max_payload_bytes;
     let read = read_body(&headers, body, cap, &state.bodies, BodyTimes::default()).await;
-    let ReadBody { bytes, reservation } = match read {
+    let ReadBody { bytes, reservation, waited } = match read {
         Ok(read) => read,
         Err(refusal) => {
             arrival.refused(&refusal.error);
             return Ok(refuse(&call, &refusal.error, refusal.drained));
         }
     };
+    let answer_by = answer_by(waited);
     let known = async {
-        let verified = authenticate(state, &headers, &bytes).await?;
+        let verified = timeout_at(answer_by, authenticate(state, &headers, &bytes)).await;
+        let verified = verified.unwrap_or(Err(ApiError::StorageUnavailable(STORAGE_RETRY_SECONDS)))?;
         let project = project_of(state, &verified)?;
         Ok((verified, project, content_encoding(&headers)?))
     };
@@ -53,7 +56,7 @@ pub async fn post_log(mut call: Call) -> Reply {
     arrival.passed();
     let keys = BatchKeys::of(&verified, state.clock.now());
     let body = IncomingBody { bytes, encoding, room: reservation };
-    let receipt = state.ingest.accept(&project, keys, body).await?;
+    let receipt = state.ingest.accept_by(answer_by, &project, keys, body).await?;
     Ok(json::reply(StatusCode::OK, &receipt_json(&receipt, call.request_id.as_str())))
 }
 

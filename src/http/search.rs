@@ -122,9 +122,11 @@ pub async fn search(call: Call) -> Reply {
         }
         Err(error) => return Err(error.into()),
     };
-    drop(turn);
     warnings.extend(damage_warning(&page.effort));
-    json::reply_of(StatusCode::OK, &Answer::new(&page, order, &projects, warnings))
+    // A page of megabytes takes a while to write out, and memory: that is part of the turn.
+    let reply = json::reply_of(StatusCode::OK, &Answer::new(&page, order, &projects, warnings));
+    drop(turn);
+    reply
 }
 
 /// Where to read, the spool first: what is on its way from there to the database is then met at least once.

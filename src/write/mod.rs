@@ -63,6 +63,14 @@ pub struct IssueTitle {
     pub source: String,
 }
 
+impl IssueTitle {
+    /// Bytes it takes in memory.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + self.title.capacity() + self.source.capacity()
+    }
+}
+
 /// What became of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteOutcome {

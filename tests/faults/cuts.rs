@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::load::{Answer, Batch, Dice, Ledger, Load, acknowledges, send, send_until_stored};
 use crate::process::PATIENCE;
 use crate::proxy::Way;
-use crate::rig::Rig;
+use crate::rig::{Database, Rig};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_lost_after_the_commit_is_found_out_and_the_batch_is_stored_once() {
@@ -119,14 +119,19 @@ async fn a_slow_network_is_only_slow() {
     load.ledger.check(&rig, &instance.client, &project).await;
 }
 
-/// 200 batches, each from five senders at once, over two instances.
-async fn five_senders(rig: &Rig) {
+/// Batches each from five senders at once, over two instances, 20 batches a wave. On a server, an answer to a commit is
+/// lost in each wave too.
+async fn five_senders(rig: &Rig, waves: usize) {
+    let lossy = matches!(rig.database, Database::Server { .. });
     let mut dice = Dice::new("five senders");
     let first = rig.start_ready().await;
     let second = rig.start_ready().await;
     let project = first.client.project("five").await;
     let ledger = Ledger::default();
-    for wave in 0..10 {
+    for wave in 0..waves {
+        if lossy {
+            rig.proxy().swallow_commits(1);
+        }
         let mut sending = Vec::new();
         for number in 0..20 {
             let batch =
@@ -155,10 +160,18 @@ async fn five_senders(rig: &Rig) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_from_five_senders_at_once_is_stored_once_on_mariadb() {
     let Some(rig) = Rig::server(&[]).await else { return };
-    five_senders(&rig).await;
+    five_senders(&rig, 10).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a minute; scripts/torture runs it"]
+async fn a_thousand_batches_from_five_senders_at_once_are_stored_once_on_mariadb() {
+    let Some(rig) = Rig::server(&[]).await else { panic!("mariadbd is not installed") };
+    five_senders(&rig, 50).await;
+    assert!(rig.proxy().swallowed() >= 50, "answers were lost");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_from_five_senders_at_once_is_stored_once_on_sqlite() {
-    five_senders(&Rig::sqlite()).await;
+    five_senders(&Rig::sqlite(), 10).await;
 }
