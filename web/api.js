@@ -116,6 +116,42 @@ export async function createProject(project) {
   return /** @type {{ project: Project, key: NewKey }} */ (reply);
 }
 
+/**
+ * Reads a document of the API that only one page shows.
+ * @template T what the API says it is
+ * @param {string} address
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<T>}
+ */
+export async function read(address, signal) {
+  const reply = await send("GET", address, { signal });
+  if (typeof reply !== "object" || reply === null) throw new Problem("broken", { detail: "The reply is not a document." });
+  return /** @type {T} */ (reply);
+}
+
+/**
+ * Changes something, once.
+ * @template T
+ * @param {"POST" | "PUT" | "DELETE"} method
+ * @param {string} address
+ * @param {unknown} [body]
+ * @returns {Promise<T>}
+ */
+export async function change(method, address, body) {
+  return /** @type {T} */ (await send(method, address, { body }));
+}
+
+/**
+ * How the service is: also when it is not ready. Anyone may ask, so the answer says nothing of the session.
+ * @template T
+ * @param {string} address
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<T>}
+ */
+export async function readState(address, signal) {
+  return /** @type {T} */ (await send("GET", address, { signal, signingIn: true, alsoUnready: true }));
+}
+
 /** @param {string} token */
 export async function signIn(token) {
   await send("POST", "/session", { body: { token }, signingIn: true });
@@ -128,10 +164,10 @@ export async function signOut() {
 /**
  * @param {string} method
  * @param {string} address
- * @param {{ body?: unknown, signal?: AbortSignal, signingIn?: boolean }} options
+ * @param {{ body?: unknown, signal?: AbortSignal, signingIn?: boolean, alsoUnready?: boolean }} options
  * @returns {Promise<unknown>} the parsed body; null for an empty one
  */
-async function send(method, address, { body, signal, signingIn }) {
+async function send(method, address, { body, signal, signingIn, alsoUnready }) {
   const limit = AbortSignal.timeout(TIMEOUT_MS);
   /** @type {Response} */
   let reply;
@@ -154,6 +190,7 @@ async function send(method, address, { body, signal, signingIn }) {
     if (!signingIn) sessionSeen(true);
     return text === "" ? null : readJson(text);
   }
+  if (alsoUnready && reply.status === 503 && text.includes('"ready"')) return readJson(text);
   const problem = readProblem(reply, text);
   if (problem.kind === "signed_out" && !signingIn) sessionSeen(false);
   throw problem;

@@ -1,33 +1,32 @@
 // Starts the page: the bar on top, the routes, the keys that work everywhere.
 
 import { fill, h } from "./lib/h.js";
-import { go, hasModifier, startRouter } from "./router.js";
+import { hasModifier, startRouter } from "./router.js";
 import { panel, problemText } from "./parts/state.js";
 import { leave, signedIn, watchSession } from "./session.js";
 
 /** @type {import("./router.js").Route[]} */
 const ROUTES = [
-  { pattern: /^\/ui\/?$/, load: async () => ({ open: toLogs }) },
+  { pattern: /^\/ui\/?$/, load: () => import("./pages/dashboard.js") },
   { pattern: /^\/ui\/login$/, load: () => import("./pages/login.js") },
   { pattern: /^\/ui\/logs$/, load: () => import("./pages/logs.js") },
   { pattern: /^\/ui\/logs\/([^/]+)$/, load: () => import("./pages/log.js") },
   { pattern: /^\/ui\/projects$/, load: () => import("./pages/projects.js") },
+  { pattern: /^\/ui\/overflow$/, load: () => import("./pages/overflow.js") },
+  { pattern: /^\/ui\/system$/, load: () => import("./pages/system.js") },
 ];
 
 const LINKS = [
+  { address: "/ui/", label: "Now" },
   { address: "/ui/logs", label: "Logs" },
   { address: "/ui/projects", label: "Projects" },
+  { address: "/ui/overflow", label: "Overflow" },
+  { address: "/ui/system", label: "System" },
 ];
 
 const main = h("main", { id: "main", tabindex: "-1" });
 const notice = h("p", { class: "bar-notice", role: "status" });
 const links = LINKS.map(({ address, label }) => h("a", { href: address, class: "bar-link" }, label));
-
-/** @type {import("./router.js").Open} */
-function toLogs(url) {
-  queueMicrotask(() => go(`/ui/logs${url.search}`, { replace: true }));
-  return { element: h("div"), title: "Tekno Logger" };
-}
 
 function bar() {
   const inside = [
@@ -42,7 +41,7 @@ function bar() {
     "header",
     { class: "bar" },
     h("a", { class: "skip", href: "#main" }, "Skip to the content"),
-    h("a", { class: "bar-name", href: "/ui/logs" }, "Tekno Logger"),
+    h("a", { class: "bar-name", href: "/ui/" }, "Tekno Logger"),
     inside,
   );
 }
@@ -70,13 +69,20 @@ function show(page, first) {
   fill(notice);
   document.title = `${page.title} · Tekno Logger`;
   for (const link of links) {
-    const here = location.pathname === link.pathname || location.pathname.startsWith(`${link.pathname}/`);
+    const here = isUnder(link.pathname);
     if (here) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   const wanted = main.querySelector("[data-focus]");
   if (wanted instanceof HTMLElement) wanted.focus();
   else if (!first) main.focus();
+}
+
+/** Whether a link leads to the page that is open, or to the page above it. @param {string} path */
+function isUnder(path) {
+  const here = location.pathname.replace(/\/$/, "");
+  const there = path.replace(/\/$/, "");
+  return here === there || (there !== "/ui" && here.startsWith(`${there}/`));
 }
 
 /** @type {() => import("./router.js").Page} */

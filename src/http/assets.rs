@@ -30,7 +30,8 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'
      frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// The page's sheets in the order of their layers, served as one file to save requests.
-const STYLESHEETS: [&str; 4] = ["css/tokens.css", "css/base.css", "css/layout.css", "css/parts.css"];
+const STYLESHEETS: [&str; 5] =
+    ["css/tokens.css", "css/base.css", "css/layout.css", "css/parts.css", "css/board.css"];
 const STYLESHEET: &str = "app.css";
 const PAGE: &str = "index.html";
 /// Stands for the build hash in the page.

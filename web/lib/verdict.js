@@ -1,0 +1,85 @@
+// What the counts of a time range say: whether something is wrong, since when, and against the time before.
+
+/** @typedef {Record<string, number>} Counts events by level */
+/** @typedef {{ from: string, to: string, total: number, events: Counts, error_rate: number, per_minute: number }} Period */
+/**
+ * @typedef {object} Issue
+ * @property {string} project slug
+ * @property {string} fingerprint
+ * @property {string} title
+ * @property {string} source
+ * @property {string} level
+ * @property {number} count
+ * @property {string} first_seen
+ * @property {string} last_seen
+ */
+/**
+ * @typedef {Period & {
+ *   previous: Period & { complete: boolean },
+ *   trend: { from: string, to: string, counts: Counts }[],
+ *   top_issues: Issue[],
+ *   storage: { blocks: number, events: number, raw_bytes: number, stored_bytes: number },
+ * }} Stats
+ */
+/**
+ * @typedef {object} Verdict
+ * @property {"calm" | "steady" | "fewer" | "more"} state
+ * @property {number} errors
+ * @property {number} perMinute errors a minute
+ * @property {number | null} before errors a minute in the period before; null when some of it has expired
+ * @property {number} since where the latest run of errors began, in ms; NaN when there is none
+ * @property {number} last the end of the last bucket with an error, in ms; NaN when there is none
+ */
+
+/** Fewer errors than this are no trend. */
+const FEW = 5;
+/** How many times the rate before counts as a change. */
+const CHANGE = 2;
+/** Empty buckets that a run of errors may have within. */
+const GAP = 2;
+
+/** @param {Counts} counts */
+export function errorsIn(counts) {
+  return (counts.error ?? 0) + (counts.fatal ?? 0);
+}
+
+/**
+ * @param {Stats} stats
+ * @param {number} now in ms; what lies after it does not count as time
+ * @returns {Verdict}
+ */
+export function verdict(stats, now) {
+  const errors = errorsIn(stats.events);
+  const perMinute = errors / minutes(stats, now);
+  const errorsBefore = errorsIn(stats.previous.events);
+  const before = stats.previous.complete ? errorsBefore / minutes(stats.previous, now) : null;
+  /** @type {Verdict["state"]} */
+  let state = errors === 0 ? "calm" : "steady";
+  if (before !== null && errors >= FEW && perMinute > before * CHANGE) state = "more";
+  if (before !== null && errors > 0 && errorsBefore >= FEW && perMinute * CHANGE < before) state = "fewer";
+  return { state, errors, perMinute, before, ...lastRun(stats.trend) };
+}
+
+/** @param {Period} period @param {number} now */
+function minutes(period, now) {
+  const end = Math.min(Date.parse(period.to), now);
+  return Math.max(1, end - Date.parse(period.from)) / 60_000;
+}
+
+/** @param {Stats["trend"]} trend */
+function lastRun(trend) {
+  let since = NaN;
+  let last = NaN;
+  let gap = 0;
+  for (const slot of trend.toReversed()) {
+    if (errorsIn(slot.counts) === 0) {
+      gap += 1;
+      if (!Number.isNaN(last) && gap > GAP) break;
+      continue;
+    }
+    gap = 0;
+    since = Date.parse(slot.from);
+    if (Number.isNaN(last)) last = Date.parse(slot.to);
+  }
+  return { since, last };
+}

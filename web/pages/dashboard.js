@@ -1,0 +1,194 @@
+// The first page: is anything wrong now, since when, and where. Every number leads to the logs behind it.
+
+import { listProjects, read, readState, searchLogs } from "../api.js";
+import { bytes, count, counted, rate } from "../lib/amount.js";
+import { fieldTerm, logsAddress } from "../lib/filters.js";
+import { h, shown } from "../lib/h.js";
+import { ago, clockTime, fullTime, rangeMillis, RANGES } from "../lib/time.js";
+import { verdict } from "../lib/verdict.js";
+import { choice, section, table, tile, verdictLine } from "../parts/board.js";
+import { panel } from "../parts/state.js";
+import { trend } from "../parts/trend.js";
+import { go } from "../router.js";
+
+/** @typedef {import("../lib/verdict.js").Stats} Stats */
+/** @typedef {{ project: string, range: string }} Scope */
+
+const LEVELS = /** @type {const} */ (["fatal", "error", "warn", "info", "debug", "trace"]);
+const RECENT = 8;
+
+/** @type {import("../router.js").Open} */
+export function open(url) {
+  const life = new AbortController();
+  let scope = readScope(url);
+  const query = () => new URLSearchParams({
+    from: new Date(Date.now() - (rangeMillis(scope.range) ?? 0)).toISOString(),
+    ...(scope.project === "" ? {} : { project_id: scope.project }),
+  });
+  const projects = h("select", { "aria-label": "Project", onchange: () => travel({ ...scope, project: projects.value }) },
+    h("option", { value: "" }, "All projects"));
+  const ranges = choice("Time range", RANGES.map(({ name, label }) => /** @type {const} */ ([name, label])), scope.range,
+    (range) => travel({ ...scope, range }));
+  const parts = [
+    section(life.signal, {
+      id: "errors", title: "Errors",
+      load: () => /** @type {Promise<Stats>} */ (read(`/stats?${query()}`, life.signal)),
+      view: (stats) => statsView(stats, scope),
+    }),
+    section(life.signal, {
+      id: "recent", title: "Recent errors",
+      load: () => searchLogs({ ...Object.fromEntries(query()), level: "error,fatal", limit: String(RECENT), order: "desc" }, life.signal),
+      view: ({ logs }) => recentView(logs, scope),
+    }),
+    section(life.signal, {
+      id: "state", title: "This service",
+      load: () => /** @type {Promise<import("./overflow.js").Ready>} */ (readState("/readyz", life.signal)),
+      view: serviceView,
+    }),
+  ];
+  const refresh = () => parts.forEach((part) => void part.refresh());
+  const element = h("div", { class: "page" },
+    h("div", { class: "page-head" }, h("h1", null, "Now"),
+      h("div", { class: "actions" }, projects, ranges, h("button", { type: "button", onclick: refresh }, "Refresh"))),
+    parts.map((part) => part.element));
+
+  function show() {
+    projects.value = scope.project;
+    ranges.value = scope.range;
+    refresh();
+  }
+  void listProjects(life.signal).then((list) => {
+    projects.append(...list.map(({ slug, name }) => h("option", { value: slug }, shown(name || slug))));
+    projects.value = scope.project;
+  }, () => { /* The sections say what is wrong; without the list all projects are shown. */ });
+  show();
+  return {
+    element,
+    title: "Now",
+    update(next) {
+      scope = readScope(next);
+      show();
+    },
+    close: () => life.abort(),
+  };
+}
+
+/** @param {URL} url @returns {Scope} */
+function readScope(url) {
+  const range = url.searchParams.get("range") ?? "";
+  return { project: url.searchParams.get("project")?.trim() ?? "", range: rangeMillis(range) === null ? "1h" : range };
+}
+
+/** @param {Scope} scope */
+function travel({ project, range }) {
+  const params = new URLSearchParams({ ...(project === "" ? {} : { project }), ...(range === "1h" ? {} : { range }) });
+  go(`/ui/${params.size === 0 ? "" : `?${params}`}`);
+}
+
+/**
+ * The logs of exactly what was counted.
+ * @param {Scope} scope
+ * @param {{ from: string, to: string }} period
+ * @param {string[]} levels
+ * @param {string} [q]
+ */
+function behind(scope, { from, to }, levels, q = "") {
+  return logsAddress({ q, project: scope.project, levels, range: "", from, to });
+}
+
+/** @param {Stats} stats @param {Scope} scope */
+function statsView(stats, scope) {
+  if (stats.total === 0 && stats.storage.events === 0) {
+    const projects = h("a", { href: "/ui/projects", class: "button primary" }, "Go to the projects");
+    return panel({ title: "No event has arrived yet", text: "A project's key and signing secret are what is needed to send one.", actions: [projects] });
+  }
+  const now = Date.now();
+  const found = verdict(stats, now);
+  const levels = LEVELS.filter((level) => stats.events[level] || ["fatal", "error", "warn"].includes(level));
+  const previous = stats.previous.complete ? stats.previous.events : null;
+  return [
+    verdictLine(found.errors === 0, verdictText(stats, found, now)),
+    trend(stats, (slot) => behind(scope, slot, ["error", "fatal"])),
+    h("ul", { class: "tiles" },
+      tile({
+        name: "Errors a minute", value: rate(found.perMinute), href: behind(scope, stats, ["error", "fatal"]),
+        note: found.before === null ? "" : `${rate(found.before)} before`, level: found.errors > 0 ? "error" : "",
+      }),
+      tile({
+        name: "Events a minute", value: rate(stats.per_minute), href: behind(scope, stats, []),
+        note: previous === null ? "" : `${rate(stats.previous.per_minute)} before`,
+      }),
+      levels.map((level) => tile({
+        name: level, value: count(stats.events[level] ?? 0), href: behind(scope, stats, [level]),
+        note: previous === null ? "" : `${count(previous[level] ?? 0)} before`, level: stats.events[level] ? level : "",
+      }))),
+    h("h3", null, "Top issues"),
+    stats.top_issues.length === 0 ? h("p", { class: "muted" }, "No issue in this time.") : issueTable(stats, scope, now),
+  ];
+}
+
+/**
+ * @param {Stats} stats
+ * @param {import("../lib/verdict.js").Verdict} found
+ * @param {number} now
+ */
+function verdictText(stats, found, now) {
+  if (found.errors === 0) return "No errors in this time.";
+  const compared = { calm: "", steady: "", more: ", more than in the period before", fewer: ", fewer than in the period before" }[found.state];
+  const parts = [`${counted(found.errors, "error")}${compared}.`];
+  if (!Number.isNaN(found.since)) {
+    parts.push(`Since ${clockTime(found.since, now).replace(/\.\d+$/, "")}${found.last < now ? `; none for ${ago(found.last, now).replace(/ ago$/, "")}` : ""}.`);
+  }
+  const worst = stats.top_issues.find(({ level }) => level === "error" || level === "fatal");
+  if (worst) parts.push(`Most in ${[worst.project, worst.source].filter((name) => name !== "").map(shown).join(" / ")}.`);
+  return parts.join(" ");
+}
+
+/** @param {Stats} stats @param {Scope} scope @param {number} now */
+function issueTable(stats, scope, now) {
+  return table("Top issues", [["Issue", "text"], ["Events", "count"], ["Level"], ["Where", "aside"], ["First seen", "aside"], ["Last seen"]],
+    stats.top_issues.map((issue) => {
+      const q = fieldTerm("fingerprint", issue.fingerprint) ?? "";
+      const href = behind({ ...scope, project: issue.project }, stats, [], q);
+      return [
+        h("a", { href }, shown(issue.title) || "(no message)"),
+        h("a", { href, "aria-label": `${counted(issue.count, "event")} of this issue` }, count(issue.count)),
+        h("span", { class: "level", "data-level": issue.level }, issue.level),
+        shown(`${issue.project} / ${issue.source}`),
+        when(issue.first_seen, now),
+        when(issue.last_seen, now),
+      ];
+    }));
+}
+
+/** @param {string} at @param {number} now */
+function when(at, now) {
+  const ms = Date.parse(at);
+  return h("time", { datetime: at, title: fullTime(ms) }, ago(ms, now));
+}
+
+/** @param {import("../api.js").LogEvent[]} logs @param {Scope} scope */
+function recentView(logs, scope) {
+  if (logs.length === 0) return h("p", { class: "muted" }, "No error in this time.");
+  const now = Date.now();
+  const all = logsAddress({ q: "", project: scope.project, levels: ["error", "fatal"], range: scope.range, from: "", to: "" });
+  return [
+    h("ul", { class: "lines" }, logs.map((event) => h("li", null,
+      h("span", { class: "muted" }, when(event.ts, now)),
+      h("span", null, h("span", { class: "level", "data-level": event.level }, event.level), " ", shown(event.source.slice(0, 40))),
+      h("a", { href: `/ui/logs/${encodeURIComponent(event.id)}` }, shown(event.message.slice(0, 300)) || "(no message)")))),
+    h("p", null, h("a", { href: all }, "All errors of this time")),
+  ];
+}
+
+/** @param {import("./overflow.js").Ready} ready */
+function serviceView(ready) {
+  const wrong = Object.entries(ready.checks).filter(([, check]) => !check.ok).map(([name]) => name.replaceAll("_", " "));
+  const { spool, quarantine } = ready;
+  return [
+    verdictLine(ready.ready, ready.ready ? "Ready: every check is well." : `Not ready: ${wrong.join(", ")}.`, " ", h("a", { href: "/ui/system" }, "System")),
+    h("ul", { class: "tiles" },
+      spool ? tile({ name: "Waiting in the spool", value: count(spool.events), note: `${bytes(spool.bytes)} of ${bytes(spool.max_bytes)}`, href: "/ui/overflow" }) : null,
+      quarantine ? tile({ name: "In quarantine", value: count(quarantine.events), note: quarantine.events === 0 ? "" : bytes(quarantine.bytes), href: "/ui/overflow", level: quarantine.events > 0 ? "warn" : "" }) : null),
+  ];
+}

@@ -1,0 +1,112 @@
+// What came here, what became of it, and what waits: the ledger, the spool, the quarantine and the limits.
+
+import { read, readState } from "../api.js";
+import { bytes, count, rate } from "../lib/amount.js";
+import { h } from "../lib/h.js";
+import { roughly } from "../lib/time.js";
+import { choice, facts, section, tile, verdictLine } from "../parts/board.js";
+import { ledgerView } from "../parts/ledger.js";
+import { quarantine } from "../parts/quarantine.js";
+
+/**
+ * @typedef {object} Spool
+ * @property {string} state
+ * @property {number} blocks
+ * @property {number} events
+ * @property {number} bytes
+ * @property {number} max_bytes
+ * @property {number} held_groups
+ * @property {number} lost_groups
+ * @property {number | null} oldest_age_seconds
+ * @property {number} drained_events
+ * @property {number} drained_per_second
+ * @property {Record<string, number>} dropped_events
+ */
+/**
+ * @typedef {object} Ready
+ * @property {boolean} ready
+ * @property {Record<string, { ok: boolean, detail: string | null }>} checks
+ * @property {Spool} [spool]
+ * @property {{ events: number, bytes: number, max_events: number, max_bytes: number }} [quarantine]
+ */
+/**
+ * @typedef {object} Config
+ * @property {number} max_payload_bytes
+ * @property {number} max_inflated_bytes
+ * @property {number} max_events_per_post
+ * @property {number} rate_limit_per_minute
+ * @property {number} rate_limit_per_ip
+ * @property {string[]} content_encodings
+ */
+
+const SPANS = /** @type {const} */ ([["1h", "This hour and the last"], ["23h", "Last 24 hours"], ["167h", "Last 7 days"], ["719h", "Last 30 days"]]);
+
+/** @type {import("../router.js").Open} */
+export function open() {
+  const life = new AbortController();
+  let span = "23h";
+  const ledger = section(life.signal, {
+    id: "ledger", title: "Ledger",
+    tools: choice("Time of the ledger", SPANS, span, (chosen) => {
+      span = chosen;
+      void ledger.refresh();
+    }),
+    load: () => /** @type {Promise<import("../parts/ledger.js").Ledger>} */ (read(`/stats/ledger?from=-${span}`, life.signal)),
+    view: ledgerView,
+  });
+  const spool = section(life.signal, {
+    id: "spool", title: "Spool",
+    load: () => /** @type {Promise<Ready>} */ (readState("/readyz", life.signal)),
+    view: (ready) => spoolView(ready.spool),
+  });
+  const limits = section(life.signal, {
+    id: "limits", title: "Limits in force",
+    load: () => /** @type {Promise<Config>} */ (readState("/config", life.signal)),
+    view: limitsView,
+  });
+  const parts = [ledger, spool, quarantine(life.signal, () => void ledger.refresh()), limits];
+  const refresh = () => parts.forEach((part) => void part.refresh());
+  refresh();
+  return {
+    element: h("div", { class: "page" },
+      h("div", { class: "page-head" }, h("h1", null, "Overflow"), h("button", { type: "button", onclick: refresh }, "Refresh")),
+      parts.map((part) => part.element)),
+    title: "Overflow",
+    close: () => life.abort(),
+  };
+}
+
+/** @param {Spool | undefined} spool */
+function spoolView(spool) {
+  if (!spool) return h("p", { class: "muted" }, "This instance has no spool: while the database is away, what is sent is refused and the sender has to try again.");
+  const dropped = Object.entries(spool.dropped_events).filter(([, events]) => events > 0);
+  const empty = spool.blocks === 0;
+  return [
+    verdictLine(empty && spool.lost_groups === 0, empty
+      ? "Nothing waits: everything accepted is in the database."
+      : `${count(spool.events)} events wait for the database${spool.oldest_age_seconds === null ? "" : `, the oldest for ${roughly(spool.oldest_age_seconds * 1000)}`}.`,
+    ` State: ${spool.state.replaceAll("_", " ")}.`),
+    h("ul", { class: "tiles" },
+      tile({ name: "Batches waiting", value: count(spool.blocks), note: `${count(spool.events)} events` }),
+      tile({ name: "Size", value: bytes(spool.bytes), note: `of ${bytes(spool.max_bytes)}` }),
+      tile({ name: "Oldest", value: spool.oldest_age_seconds === null ? "none" : roughly(spool.oldest_age_seconds * 1000) }),
+      tile({ name: "Drained a second", value: rate(spool.drained_per_second), note: `${count(spool.drained_events)} events since the start` })),
+    spool.held_groups + spool.lost_groups + dropped.length === 0 ? null : facts([
+      ["Groups held back", count(spool.held_groups)],
+      ["Groups lost", count(spool.lost_groups)],
+      ...dropped.map(([why, events]) => /** @type {[string, string]} */ ([`Dropped: ${why.replaceAll("_", " ")}`, count(events)])),
+    ]),
+  ];
+}
+
+/** @param {Config} config */
+function limitsView(config) {
+  const perMinute = (/** @type {number} */ n, /** @type {string} */ what) => (n === 0 ? "no limit" : `${count(n)} ${what} a minute`);
+  return facts([
+    ["A project, unless it has its own cap", perMinute(config.rate_limit_per_minute, "events")],
+    ["A client's address", perMinute(config.rate_limit_per_ip, "requests")],
+    ["Events of one request", count(config.max_events_per_post)],
+    ["Body of one request", `${bytes(config.max_payload_bytes)} as sent, ${bytes(config.max_inflated_bytes)} inflated`],
+    ["Encodings taken", config.content_encodings.join(", ")],
+  ]);
+}

@@ -1,0 +1,144 @@
+// The service itself: is it well, what it stores, maintenance, purging, and who changed what.
+
+import { change, listProjects, read, readState } from "../api.js";
+import { bytes, count } from "../lib/amount.js";
+import { fill, h, shown } from "../lib/h.js";
+import { ago, fullTime, roughly } from "../lib/time.js";
+import { facts, section, table, tile, verdictLine } from "../parts/board.js";
+import { purgeForm } from "../parts/purge.js";
+import { button, problemText } from "../parts/state.js";
+
+/** @typedef {{ database: string, uptime: number, version: string }} Health */
+/** @typedef {{ complete: boolean, took_ms: number, deleted_events: number, deleted_blocks: number, ran?: boolean, finished_at?: string, lease?: { owner: string } }} Run */
+/**
+ * @typedef {object} Maintenance
+ * @property {string} instance
+ * @property {{ owner: string, expires_in_ms: number, mine: boolean } | null} lease
+ * @property {number | null} finished_ms_ago
+ * @property {Run | null} running
+ * @property {Run | null} last_run
+ * @property {{ deleted_events: number, deleted_blocks: number, dry_run: boolean, complete: boolean, finished_at: string } | null} last_purge
+ */
+/** @typedef {{ id: string, at: string, actor: string, network: string | null, action: string, target: string, parameters: unknown, result: unknown }} AuditEntry */
+
+const AUDIT_ROWS = 50;
+const AUDIT_TEXT = 200;
+
+/** @type {import("../router.js").Open} */
+export function open() {
+  const life = new AbortController();
+  const audit = section(life.signal, {
+    id: "audit", title: "Audit log",
+    load: () => /** @type {Promise<{ entries: AuditEntry[] }>} */ (read(`/admin/audit?limit=${AUDIT_ROWS}`, life.signal)),
+    view: ({ entries }) => auditView(entries),
+  });
+  const storage = section(life.signal, {
+    id: "storage", title: "Storage",
+    load: () => /** @type {Promise<import("../lib/verdict.js").Stats>} */ (read("/stats?from=-1h", life.signal)),
+    view: ({ storage: used }) => h("ul", { class: "tiles" },
+      tile({ name: "Events", value: count(used.events), href: "/ui/logs?range=3d" }),
+      tile({ name: "Blocks", value: count(used.blocks) }),
+      tile({ name: "Stored", value: bytes(used.stored_bytes), note: `${bytes(used.raw_bytes)} as written` }),
+      tile({ name: "Compression", value: used.stored_bytes === 0 ? "none yet" : `${(used.raw_bytes / used.stored_bytes).toFixed(1)} to 1` })),
+  });
+  const changed = () => [storage, maintenance, audit].forEach((part) => void part.refresh());
+  const maintenance = maintenancePart(life.signal, changed);
+  const health = section(life.signal, {
+    id: "health", title: "Health",
+    load: () => Promise.all([
+      /** @type {Promise<Health>} */ (readState("/healthz", life.signal)),
+      /** @type {Promise<import("./overflow.js").Ready>} */ (readState("/readyz", life.signal)),
+    ]),
+    view: ([alive, ready]) => healthView(alive, ready),
+  });
+  const purge = section(life.signal, {
+    id: "purge", title: "Purge",
+    load: () => listProjects(life.signal),
+    view: (projects) => purgeForm(projects, changed),
+  });
+  const parts = [health, storage, maintenance, purge, audit];
+  parts.forEach((part) => void part.refresh());
+  const refresh = () => parts.filter((part) => part !== purge).forEach((part) => void part.refresh());
+  return {
+    element: h("div", { class: "page" },
+      h("div", { class: "page-head" }, h("h1", null, "System"), h("button", { type: "button", onclick: refresh }, "Refresh")),
+      parts.map((part) => part.element)),
+    title: "System",
+    close: () => life.abort(),
+  };
+}
+
+/** @param {Health} alive @param {import("./overflow.js").Ready} ready */
+function healthView(alive, ready) {
+  return [
+    verdictLine(ready.ready, ready.ready ? "Ready: every check is well." : "Not ready."),
+    facts([
+      ["Version", alive.version],
+      ["Running for", roughly(alive.uptime * 1000)],
+      ...Object.entries(ready.checks).map(([name, check]) =>
+        /** @type {[string, string]} */ ([name.replaceAll("_", " "), check.ok ? (name === "database" ? alive.database : "well") : (check.detail ?? "not well")])),
+    ]),
+  ];
+}
+
+/** @param {AbortSignal} life @param {() => void} onRan */
+function maintenancePart(life, onRan) {
+  const said = h("p", { role: "status", class: "muted" });
+  const run = button("Run maintenance now", async () => {
+    run.disabled = true;
+    fill(said, "Running…");
+    try {
+      const done = /** @type {Run} */ (await change("POST", "/admin/maintain", {}));
+      fill(said, done.ran === false
+        ? "Another instance is at it."
+        : `Done in ${count(done.took_ms)} ms: ${count(done.deleted_events)} events deleted.${done.complete ? "" : " There is more to do; it goes on by itself."}`);
+      onRan();
+    } catch (error) {
+      fill(said, problemText(error));
+    } finally {
+      run.disabled = false;
+    }
+  });
+  return section(life, {
+    id: "maintenance", title: "Maintenance",
+    load: () => /** @type {Promise<Maintenance>} */ (read("/admin/maintenance", life)),
+    view: (state) => [maintenanceFacts(state), h("div", { class: "actions" }, run), said],
+  });
+}
+
+/** @param {Maintenance} state */
+function maintenanceFacts({ instance, lease, finished_ms_ago: finished, running, last_run: last, last_purge: purged }) {
+  const amount = (/** @type {{ deleted_events: number, complete: boolean }} */ one) => `${count(one.deleted_events)} events deleted${one.complete ? "" : ", not complete"}`;
+  /** @type {[string, import("../lib/h.js").Children][]} */
+  const lines = [
+    ["Last finished", finished === null ? "never" : `${roughly(finished)} ago`],
+    ["Lease", lease === null ? "free" : `${lease.mine ? "this instance" : lease.owner}, for ${roughly(lease.expires_in_ms)} at most`],
+    ["This instance", instance],
+  ];
+  if (running) lines.push(["Running", amount(running)]);
+  if (last) lines.push(["Last run here", `${amount(last)}, took ${count(last.took_ms)} ms`]);
+  if (purged) lines.push([purged.dry_run ? "Last preview here" : "Last purge here", `${purged.dry_run ? `${count(purged.deleted_events)} events` : amount(purged)}, ${ago(Date.parse(purged.finished_at), Date.now())}`]);
+  return facts(lines);
+}
+
+/** @param {AuditEntry[]} entries */
+function auditView(entries) {
+  if (entries.length === 0) return h("p", { class: "muted" }, "Nobody has changed anything yet.");
+  return table(`The latest ${AUDIT_ROWS} changes`, [["Time"], ["Action"], ["Target", "text"], ["Details", "text aside"], ["Result", "text aside"], ["By", "aside"]],
+    entries.map((entry) => [
+      h("time", { datetime: entry.at }, fullTime(Date.parse(entry.at)).slice(0, 19)),
+      entry.action.replaceAll("_", " "),
+      shown(entry.target),
+      inShort(entry.parameters),
+      inShort(entry.result),
+      shown([entry.actor.replaceAll("_", " "), entry.network].filter(Boolean).join(", ")),
+    ]));
+}
+
+/** @param {unknown} value */
+function inShort(value) {
+  if (value === null || value === undefined) return "";
+  const text = typeof value === "string" ? value : Object.entries(Object(value)).filter(([, one]) => one !== null)
+    .map(([name, one]) => `${name}: ${typeof one === "string" ? one : JSON.stringify(one)}`).join(", ");
+  return shown(text.length > AUDIT_TEXT ? `${text.slice(0, AUDIT_TEXT)}…` : text);
+}

@@ -1,0 +1,90 @@
+// The ledger: what was received and what became of it, both sums and whether they hold.
+
+import { count } from "../lib/amount.js";
+import { h, shown } from "../lib/h.js";
+import { facts, table, verdictLine } from "./board.js";
+
+/**
+ * @typedef {object} Account
+ * @property {number} received
+ * @property {number} accepted
+ * @property {number} duplicate
+ * @property {number} rejected
+ * @property {number} limited
+ * @property {number} refused
+ * @property {number} stored
+ * @property {number} purged
+ * @property {number} deleted
+ * @property {number} in_spool
+ * @property {number} quarantined
+ * @property {Record<string, Record<string, number>>} reasons
+ * @property {Record<string, number>} refused_requests
+ */
+/** @typedef {{ counted: number, accounted: number, difference: number }} Sum */
+/**
+ * @typedef {object} Ledger
+ * @property {Account} totals
+ * @property {{ received: Sum, stored: Sum, missing: number, uncounted: number, balanced: boolean }} balance
+ * @property {(Account & { project_id: number, project: string | null, balanced: boolean })[]} [projects]
+ */
+
+/** @param {Ledger} ledger */
+export function ledgerView({ totals, balance, projects = [] }) {
+  if (totals.received === 0 && Object.keys(totals.refused_requests).length === 0 && projects.length === 0) {
+    return h("p", { class: "muted" }, "Nothing was received in this time.");
+  }
+  return [
+    verdictLine(balance.balanced, balance.balanced ? "Both sums hold: every event received is accounted for." : unbalanced(balance)),
+    h("div", { class: "sums" },
+      sumLine("received", totals.received, [["accepted", totals.accepted], ["+ duplicate", totals.duplicate], ["+ rejected", totals.rejected], ["+ limited", totals.limited], ["+ refused", totals.refused]], balance.received),
+      sumLine("stored", totals.stored, [["accepted", totals.accepted], ["− purged", totals.purged], ["− deleted", totals.deleted], ["− in spool", totals.in_spool], ["− quarantined", totals.quarantined]], balance.stored)),
+    reasonsView(totals),
+    projects.length === 0 ? null : projectTable(projects),
+    h("p", { class: "hint" }, "Accepted, stored, purged, deleted and quarantined are exact. What was not accepted is written once a second: a process that is killed may lose the last second of those counts, or those of an outage. The spool is that of this instance."),
+  ];
+}
+
+/**
+ * @param {string} name
+ * @param {number} total
+ * @param {[string, number][]} terms
+ * @param {Sum} sum
+ */
+function sumLine(name, total, terms, sum) {
+  const parts = terms.map(([term, events]) => `${term} ${count(events)}`).join(" ");
+  const holds = sum.difference === 0 ? "holds" : `differs by ${count(sum.difference)}`;
+  return h("p", null, h("b", null, `${name} ${count(total)}`), ` = ${parts} `, h("span", { class: "muted" }, `(${holds})`));
+}
+
+/** @param {Ledger["balance"]} balance */
+function unbalanced({ received, stored, missing, uncounted }) {
+  const parts = ["The sums do not hold."];
+  if (received.difference !== 0) parts.push(`Received: ${count(received.counted)} counted, ${count(received.accounted)} accounted for.`);
+  if (stored.difference !== 0) parts.push(`Stored: ${count(stored.counted)} in the blocks, ${count(stored.accounted)} accounted for.`);
+  if (missing > 0) parts.push(`${count(missing)} events are missing: they wait in another instance's spool, or were lost with one.`);
+  if (uncounted > 0) parts.push(`${count(uncounted)} events are stored although no writer came to say so: a commit whose answer was lost, or a killed process.`);
+  return parts.join(" ");
+}
+
+/** @param {Account} totals */
+function reasonsView(totals) {
+  /** @type {[string, string][]} */
+  const lines = Object.entries(totals.reasons).flatMap(([kind, reasons]) =>
+    Object.entries(reasons).map(([reason, events]) => /** @type {[string, string]} */ ([`${kind}: ${reason.replaceAll("_", " ")}`, `${count(events)} events`])));
+  for (const [reason, requests] of Object.entries(totals.refused_requests)) {
+    lines.push([`requests refused: ${reason.replaceAll("_", " ")}`, count(requests)]);
+  }
+  return lines.length === 0 ? null : [h("h3", null, "Why"), facts(lines)].reduce((box, part) => (box.append(part), box), h("div", null));
+}
+
+/** @param {NonNullable<Ledger["projects"]>} projects */
+function projectTable(projects) {
+  const heads = /** @type {[string, string][]} */ ([["Project", ""], ["Received", "count"], ["Accepted", "count"], ["Duplicate", "count aside"],
+    ["Rejected", "count aside"], ["Limited", "count aside"], ["Refused", "count aside"], ["Stored", "count"], ["Sums", "aside"]]);
+  return table("The ledger by project", heads, projects.map((one) => [
+    one.project === null ? (one.project_id === 0 ? "no project" : `deleted project ${one.project_id}`)
+      : h("a", { href: `/ui/logs?project=${encodeURIComponent(one.project)}` }, shown(one.project)),
+    count(one.received), count(one.accepted), count(one.duplicate), count(one.rejected), count(one.limited), count(one.refused), count(one.stored),
+    one.balanced ? "hold" : "do not hold",
+  ]));
+}

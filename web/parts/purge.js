@@ -1,0 +1,96 @@
+// Purging: first a preview that counts, then the confirmation, typed. A change of what is asked for takes the preview back.
+
+import { change } from "../api.js";
+import { counted } from "../lib/amount.js";
+import { fill, h, shown } from "../lib/h.js";
+import { field } from "./field.js";
+import { button, problemText } from "./state.js";
+
+/** @typedef {{ deleted_events: number, deleted_blocks: number, rewritten_blocks: number, complete: boolean, unreadable_blocks?: number }} Purged */
+
+const AGES = /** @type {const} */ ([["", "Past its retention"], ["-7d", "Older than 7 days"], ["-3d", "Older than 3 days"], ["-24h", "Older than 24 hours"], ["-1h", "Older than 1 hour"], ["now", "Everything until now"]]);
+
+/**
+ * @param {import("../api.js").Project[]} projects
+ * @param {() => void} onPurged
+ */
+export function purgeForm(projects, onPurged) {
+  const project = h("select", { id: "purge-project" }, h("option", { value: "" }, "All projects"),
+    projects.map(({ id, slug }) => h("option", { value: String(id) }, slug)));
+  const age = h("select", { id: "purge-age" }, AGES.map(([value, text]) => h("option", { value }, text)));
+  const query = field("Only what matches", { id: "purge-query", autocomplete: "off", spellcheck: "false" }, "A query as in the logs; empty for whole blocks by age. With a query and no age, whatever its age.");
+  const said = h("p", { role: "status" });
+  const confirm = h("div");
+  const preview = h("button", { type: "submit" }, "Preview");
+
+  const asked = () => ({
+    ...(project.value === "" ? {} : { project_id: Number(project.value) }),
+    ...(age.value === "" ? {} : { older_than: age.value }),
+    ...(query.input.value.trim() === "" ? {} : { q: query.input.value.trim() }),
+  });
+
+  async function count() {
+    preview.disabled = true;
+    fill(said, "Counting…");
+    fill(confirm);
+    try {
+      const body = asked();
+      const found = /** @type {Purged} */ (await change("POST", "/admin/purge", { ...body, dry_run: true }));
+      if (JSON.stringify(body) !== JSON.stringify(asked())) return fill(said, "What is asked for has changed: preview again.");
+      fill(said);
+      if (found.deleted_events === 0 && found.complete) fill(said, "Nothing would be deleted.");
+      else fill(confirm, confirmation(found, body));
+    } catch (error) {
+      fill(said, problemText(error));
+    } finally {
+      preview.disabled = false;
+    }
+  }
+
+  /** @param {Purged} found @param {object} body */
+  function confirmation(found, body) {
+    const word = project.value === "" ? "all projects" : (project.selectedOptions[0]?.textContent ?? "");
+    const amount = `${found.complete ? "" : "At least "}${counted(found.deleted_events, "event")}`;
+    const typed = h("input", { type: "text", id: "purge-word", autocomplete: "off", autocapitalize: "off", spellcheck: "false", oninput: () => {
+      sure.disabled = typed.value.trim() !== word;
+    } });
+    const sure = h("button", { type: "submit", class: "primary", disabled: true }, "Delete them");
+    const purge = async (/** @type {Event} */ event) => {
+      event.preventDefault();
+      if (sure.disabled) return;
+      sure.disabled = true;
+      fill(said, "Deleting…");
+      try {
+        const done = /** @type {Purged} */ (await change("POST", "/admin/purge", body));
+        fill(said, `${counted(done.deleted_events, "event")} deleted.${done.complete ? "" : " There is more to do; it goes on by itself."}`);
+        fill(confirm);
+        onPurged();
+      } catch (error) {
+        fill(said, problemText(error));
+        sure.disabled = false;
+      }
+    };
+    return h("form", { class: "confirm", "aria-label": "Confirm the purge", onsubmit: (/** @type {Event} */ event) => void purge(event) },
+      h("p", null, h("b", null, `${amount} will be deleted for good.`)),
+      h("label", { for: "purge-word" }, "Type ", h("code", null, shown(word)), " to confirm"),
+      typed,
+      h("div", { class: "actions" }, sure, button("Cancel", () => {
+        fill(confirm);
+        preview.focus();
+      })));
+  }
+
+  const takeBack = () => {
+    fill(confirm);
+    fill(said);
+  };
+  const labelled = (/** @type {string} */ label, /** @type {HTMLSelectElement} */ input) =>
+    h("div", { class: "field" }, h("label", { for: input.id }, label), input);
+  const form = h("form", { class: "section-body", oninput: takeBack, onsubmit: (/** @type {Event} */ event) => {
+    event.preventDefault();
+    if (!preview.disabled) void count();
+  } },
+  h("div", { class: "form-grid" }, labelled("Project", project), labelled("Age", age), query.element),
+  h("div", { class: "actions" }, preview, h("span", { class: "muted" }, "Counts first; nothing is deleted yet.")));
+  return [form, said, confirm];
+}

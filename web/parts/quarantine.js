@@ -1,0 +1,103 @@
+// Events the database refused for themselves: why, store them after all, or discard them.
+
+import { change, read } from "../api.js";
+import { bytes, count, counted } from "../lib/amount.js";
+import { fill, h, shown } from "../lib/h.js";
+import { ago, expiresIn, fullTime } from "../lib/time.js";
+import { section } from "./board.js";
+import { button, problemText } from "./state.js";
+
+/**
+ * @typedef {object} Held
+ * @property {string} id
+ * @property {string} project
+ * @property {string} received_at
+ * @property {string} expires_at
+ * @property {{ code: string, detail: string, error_number: number, error_message: string }} reason
+ * @property {number} bytes
+ * @property {import("../api.js").LogEvent | null} event null where what was kept of it is damaged
+ */
+/** @typedef {{ quarantine: Held[], next_cursor: string | null, events: number, bytes: number, max_events: number, max_bytes: number }} Page */
+/** @typedef {{ stored: number, refused: number, next_cursor: string | null }} RetriedMany */
+
+/**
+ * @param {AbortSignal} life
+ * @param {() => void} onChange something was stored or discarded
+ */
+export function quarantine(life, onChange) {
+  const said = h("p", { role: "status", class: "muted" });
+  /** Where further pages begin; empty for the first. */
+  let cursor = "";
+  const part = section(life, {
+    id: "quarantine",
+    title: "Quarantine",
+    load: () => /** @type {Promise<Page>} */ (read(`/admin/quarantine${cursor === "" ? "" : `?cursor=${encodeURIComponent(cursor)}`}`, life)),
+    view: (page) => [pageView(page), said],
+  });
+
+  /** @param {() => Promise<string>} work what it did, in words */
+  async function act(work) {
+    fill(said, "Working…");
+    try {
+      fill(said, await work());
+      cursor = "";
+      await part.refresh();
+      onChange();
+    } catch (error) {
+      fill(said, problemText(error));
+    }
+  }
+
+  const retryAll = () => act(async () => {
+    const done = /** @type {RetriedMany} */ (await change("POST", "/admin/quarantine/retry", {}));
+    return `${counted(done.stored, "event")} stored, ${count(done.refused)} still refused.${done.next_cursor ? " There are more: retry again." : ""}`;
+  });
+
+  /** @param {Page} page */
+  function pageView(page) {
+    if (page.quarantine.length === 0 && cursor === "") return h("p", { class: "muted" }, "Nothing is in quarantine: the database took every event.");
+    const move = (/** @type {string} */ to) => {
+      cursor = to;
+      void part.refresh();
+    };
+    return h("div", { class: "section-body" },
+      h("div", { class: "actions" },
+        h("span", null, `${counted(page.events, "event")}, ${bytes(page.bytes)} (room for ${count(page.max_events)} and ${bytes(page.max_bytes)})`),
+        button("Retry all", () => void retryAll())),
+      h("ul", { class: "section-body" }, page.quarantine.map(heldView)),
+      h("div", { class: "actions" },
+        cursor === "" ? null : button("First page", () => move("")),
+        page.next_cursor ? button("Older", () => move(page.next_cursor ?? "")) : null));
+  }
+
+  /** @param {Held} held */
+  function heldView(held) {
+    const now = Date.now();
+    const actions = h("div", { class: "actions" });
+    const retry = button("Retry", () => void act(async () => {
+      await change("POST", `/admin/quarantine/${encodeURIComponent(held.id)}/retry`);
+      return "Stored.";
+    }));
+    const discard = button("Discard", () => {
+      const sure = button("Discard for good", () => void act(async () => {
+        await change("DELETE", `/admin/quarantine/${encodeURIComponent(held.id)}`);
+        return "Discarded.";
+      }));
+      fill(actions, h("span", null, "This event will be gone."), sure, button("Keep it", () => {
+        fill(actions, retry, discard);
+        discard.focus();
+      }));
+      sure.focus();
+    });
+    fill(actions, retry, discard);
+    return h("li", { class: "card" },
+      h("p", { class: "value mono" }, held.event === null ? "What was kept of this event is damaged." : shown(held.event.message.slice(0, 400))),
+      h("p", null, `${held.reason.detail} (error ${held.reason.error_number}: ${shown(held.reason.error_message.slice(0, 300))})`),
+      h("p", { class: "muted" }, `${shown(held.project)}, ${bytes(held.bytes)}, received `,
+        h("time", { datetime: held.received_at, title: fullTime(Date.parse(held.received_at)) }, ago(Date.parse(held.received_at), now)),
+        `, expires ${expiresIn(Date.parse(held.expires_at), now)}`),
+      actions);
+  }
+
+  return part;
+}
