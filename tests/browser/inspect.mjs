@@ -58,13 +58,21 @@ async function createAnother(look, name) {
 
 /**
  * @param {Page} look
- * @param {string} name
+ * @param {string} name of the screenshot
+ * @param {boolean} [whole] the page scrolls: show all of it
  */
-async function check(look, name) {
+export async function check(look, name, whole = false) {
   await look.evaluate(axe.source);
   /** @type {import("axe-core").AxeResults} */
   const result = await look.evaluate(() => Reflect.get(window, "axe").run());
+  // The page scrolls within its window, so a taller window shows more of it.
+  const usual = look.viewportSize();
+  if (whole && usual) {
+    const height = await look.evaluate(() => (document.querySelector("main")?.scrollHeight ?? 0) + 60);
+    await look.setViewportSize({ width: usual.width, height: Math.max(usual.height, height) });
+  }
   await look.screenshot({ path: new URL(`${name}.png`, SCREENSHOTS).pathname });
+  if (whole && usual) await look.setViewportSize(usual);
   const found = result.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).slice(0, 3).join(" | ")}`);
   assert.deepEqual(found, [], name);
   const overflow = await look.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);

@@ -18,7 +18,7 @@ import { button, problemText } from "./state.js";
  * @property {import("../api.js").LogEvent | null} event null where what was kept of it is damaged
  */
 /** @typedef {{ quarantine: Held[], next_cursor: string | null, events: number, bytes: number, max_events: number, max_bytes: number }} Page */
-/** @typedef {{ stored: number, refused: number, next_cursor: string | null }} RetriedMany */
+/** @typedef {{ stored: number, still_refused: number, next_cursor: string | null }} RetriedMany */
 
 /**
  * @param {AbortSignal} life
@@ -50,7 +50,7 @@ export function quarantine(life, onChange) {
 
   const retryAll = () => act(async () => {
     const done = /** @type {RetriedMany} */ (await change("POST", "/admin/quarantine/retry", {}));
-    return `${counted(done.stored, "event")} stored, ${count(done.refused)} still refused.${done.next_cursor ? " There are more: retry again." : ""}`;
+    return `${counted(done.stored, "event")} stored, ${count(done.still_refused)} still refused.${done.next_cursor ? " There are more: retry again." : ""}`;
   });
 
   /** @param {Page} page */

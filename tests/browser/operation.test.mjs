@@ -1,0 +1,201 @@
+// Drives the dashboard, the overflow page and the system page: real data, their states, and what they change.
+
+import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+import { startBrowser, until, watchedPage } from "./browser.mjs";
+import { check, SCREENSHOTS } from "./inspect.mjs";
+import { FULL, ordinary, postBatch } from "./seed.mjs";
+import { startServer } from "./server.mjs";
+
+/** @typedef {import("playwright-core").Page} Page */
+
+const slug = `ops-${Date.now().toString(36)}`;
+const EVENTS = 101;
+
+/** @type {import("./server.mjs").Server} */
+let server;
+/** @type {import("playwright-core").Browser} */
+let browser;
+/** @type {import("playwright-core").BrowserContext} */
+let context;
+/** @type {Page} */
+let page;
+/** @type {string[]} */
+let faults = [];
+/** @type {import("./seed.mjs").Key} */
+let key;
+
+/** Opens an address and waits until nothing on it loads. @param {string} address @param {Page} [on] */
+async function visit(address, on = page) {
+  await on.goto(server.base + address);
+  await settled(on);
+}
+
+async function settled(on = page) {
+  await until(async () => (await on.locator("main > *").count()) > 0 && (await on.locator("[aria-busy=true]").count()) === 0, "nothing is loading");
+}
+
+const region = (/** @type {string} */ name) => page.getByRole("region", { name, exact: true });
+/** The number of a tile. @param {string} name */
+const tile = (name) => page.locator(".tile").filter({ has: page.locator(".tile-name", { hasText: new RegExp(`^${name}$`) }) }).locator(".tile-value");
+
+/** One held event, as the API shows it. */
+const HELD = {
+  id: "06gvotvlt5ofh0b26ilsv7bnrs-0", project_id: 1, project: slug, bytes: 2048,
+  received_at: new Date().toISOString(), quarantined_at: new Date().toISOString(), expires_at: new Date(Date.now() + 86_400_000).toISOString(),
+  reason: { code: "too_large", detail: "It is larger than the database takes.", error_number: 1153, error_message: "<b>packet too large</b>" },
+  event: { ...FULL, id: "06gvotvlt5ofh0b26ilsv7bnrs-0", message: "<img src=x onerror=window.ran=1> held back" },
+};
+
+before(async () => {
+  await mkdir(SCREENSHOTS, { recursive: true });
+  server = await startServer();
+  browser = await startBrowser();
+  context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "en-GB" });
+  ({ page, faults } = await watchedPage(context, server.base));
+  await page.goto(`${server.base}/ui/login?next=/ui/projects`);
+  await page.getByLabel("Admin token").fill(server.token);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Projects", level: 1 }).waitFor();
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+describe("the operation pages", { concurrency: false }, () => {
+  test("the dashboard leads someone without events to the projects", async (t) => {
+    await visit("/ui/");
+    if ((await page.getByRole("heading", { name: "No event has arrived yet" }).count()) === 0) return t.skip("the service has events");
+    await page.getByRole("link", { name: "Go to the projects" }).waitFor();
+  });
+
+  test("the dashboard says what is wrong, and every number leads to its logs", async () => {
+    const made = await page.evaluate(async (name) => {
+      const body = JSON.stringify({ name, slug: name, retention_days: 1 });
+      return (await fetch("/admin/projects", { method: "POST", headers: { "Content-Type": "application/json" }, body })).json();
+    }, slug);
+    key = made.key;
+    await postBatch(server.base, key, JSON.stringify([...ordinary(EVENTS - 1), FULL]));
+    await until(async () => {
+      await visit(`/ui/?project=${slug}`);
+      return (await tile("fatal").count()) > 0 && (await tile("fatal").textContent()) === "1";
+    }, "the events are counted");
+    assert.equal(await tile("error").textContent(), "10");
+    await page.getByText(/^11 errors.*Most in/).waitFor();
+    await page.getByRole("link", { name: /Unhandled exception: checkout failed/ }).first().waitFor();
+    assert.equal(await page.locator(".lines li").count(), 8);
+    await tile("fatal").click();
+    await settled();
+    assert.equal(new URL(page.url()).pathname, "/ui/logs");
+    await until(async () => (await page.locator(".rows .row").count()) === 1, "the one event is listed");
+    await page.goBack();
+    await settled();
+    const issue = page.getByRole("table").getByRole("link", { name: /Unhandled exception/ });
+    await issue.click();
+    await until(async () => (await page.locator(".rows .row").count()) === 1, "the issue's event is listed");
+    await page.goBack();
+    await page.getByLabel("Time range").selectOption("24h");
+    await until(async () => new URL(page.url()).searchParams.get("range") === "24h", "the range is in the address");
+  });
+
+  test("a section that fails says so, leaves the others, and loads again", async () => {
+    const problem = JSON.stringify({ code: "internal", detail: "A fault of ours.", status: 500 });
+    for (const [address, path, name] of [["/ui/", "/stats", "Errors"], ["/ui/overflow", "/stats/ledger", "Ledger"], ["/ui/system", "/admin/audit", "Audit log"]]) {
+      const asked = (/** @type {URL} */ url) => url.pathname === path;
+      await page.route(asked, (route) => route.fulfill({ status: 500, contentType: "application/problem+json", body: problem }));
+      await visit(address ?? "");
+      await region(name ?? "").getByText("A fault of ours.").waitFor();
+      assert.equal(await page.getByText("Loading failed").count(), 1);
+      await page.unroute(asked);
+      await region(name ?? "").getByRole("button", { name: "Try again" }).click();
+      await page.getByText("Loading failed").waitFor({ state: "hidden" });
+      await settled();
+    }
+  });
+
+  test("the overflow page shows a ledger whose sums hold, the spool and the limits", async () => {
+    await until(async () => {
+      await visit("/ui/overflow");
+      return (await page.getByText("Both sums hold").count()) === 1;
+    }, "the ledger balances");
+    const row = page.getByRole("row").filter({ has: page.getByRole("rowheader", { name: slug }) });
+    assert.equal(await row.getByRole("cell").first().textContent(), String(EVENTS));
+    await page.getByText(/may lose the last second/).waitFor();
+    await region("Spool").getByText(/State:|no spool/).first().waitFor();
+    await region("Limits in force").getByText("Events of one request").waitFor();
+    await region("Quarantine").getByText("Nothing is in quarantine").waitFor();
+  });
+
+  test("quarantine shows why, retries, and discards only after a second word", async () => {
+    /** @type {string[]} */
+    const asked = [];
+    const held = (/** @type {URL} */ url) => url.pathname.startsWith("/admin/quarantine");
+    await page.route(held, (route) => {
+      const method = route.request().method();
+      if (method !== "GET") asked.push(`${method} ${new URL(route.request().url()).pathname}`);
+      if (method === "DELETE") return route.fulfill({ status: 204 });
+      if (method === "POST") return route.fulfill({ json: { stored: 0, still_refused: 1, next_cursor: null } });
+      return route.fulfill({ json: { quarantine: [HELD], next_cursor: null, events: 1, bytes: 2048, max_events: 10000, max_bytes: 1 << 26 } });
+    });
+    await visit("/ui/overflow");
+    await region("Quarantine").getByText("onerror=window.ran=1> held back").waitFor();
+    await page.getByRole("button", { name: "Retry all" }).click();
+    await page.getByText("0 events stored, 1 still refused.").waitFor();
+    await page.getByRole("button", { name: "Discard", exact: true }).click();
+    await page.getByRole("button", { name: "Keep it" }).click();
+    assert.deepEqual(asked, ["POST /admin/quarantine/retry"]);
+    await page.getByRole("button", { name: "Discard", exact: true }).click();
+    await page.keyboard.press("Enter");
+    await page.getByText("Discarded.").waitFor();
+    assert.deepEqual(asked.slice(1), [`DELETE /admin/quarantine/${HELD.id}`]);
+    await page.unroute(held);
+  });
+
+  test("the page fits and is accessible in every size and theme", async () => {
+    for (const [width, height] of /** @type {const} */ ([[1440, 900], [390, 844]])) {
+      for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
+        const own = await browser.newContext({ viewport: { width, height }, colorScheme, bypassCSP: true, storageState: await context.storageState() });
+        const look = await own.newPage();
+        for (const [name, address] of [["dashboard", `/ui/?project=${slug}`], ["overflow", "/ui/overflow"], ["system", "/ui/system"]]) {
+          await visit(address ?? "", look);
+          if (name === "system") {
+            await look.getByLabel("Project").selectOption({ label: slug });
+            await look.getByLabel("Age", { exact: true }).selectOption("now");
+            await look.getByRole("button", { name: "Preview" }).click();
+            await look.getByLabel("Type").waitFor();
+          }
+          await check(look, `${name}-${width}-${colorScheme}`, true);
+        }
+        await own.close();
+      }
+    }
+  });
+
+  test("purging counts first, asks for the name, and is in the audit log", async () => {
+    await visit("/ui/system");
+    await page.getByRole("button", { name: "Run maintenance now" }).click();
+    await page.getByText(/^Done in/).waitFor();
+    await page.getByLabel("Project").selectOption({ label: slug });
+    await page.getByLabel("Only what matches").fill("level:fatal");
+    await page.getByRole("button", { name: "Preview" }).click();
+    await page.getByText("1 event will be deleted for good.").waitFor();
+    const sure = page.getByRole("button", { name: "Delete them" });
+    await page.getByLabel("Type").fill("another");
+    assert.ok(await sure.isDisabled());
+    await page.getByLabel("Type").fill(slug);
+    await sure.click();
+    await page.getByText("1 event deleted.").waitFor();
+    await region("Audit log").getByRole("rowheader").first().waitFor();
+    await until(async () => (await region("Audit log").getByRole("cell", { name: "purge", exact: true }).count()) > 0, "the purge is in the audit log");
+    await page.getByLabel("Only what matches").fill("level:fatal");
+    await page.getByRole("button", { name: "Preview" }).click();
+    await page.getByText("Nothing would be deleted.").waitFor();
+  });
+
+  test("broke no policy and logged no error in all of this", () => {
+    assert.deepEqual(faults, []);
+  });
+});

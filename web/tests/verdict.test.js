@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { bytes, count, counted, rate } from "../lib/amount.js";
+import { verdict } from "../lib/verdict.js";
+
+const START = Date.UTC(2026, 10, 20, 12);
+const at = (/** @type {number} */ minute) => new Date(START + minute * 60_000).toISOString();
+
+/** Stats of ten minutes with these errors in each, and of the ten before. */
+function stats(/** @type {number[]} */ errors, before = 0, complete = true) {
+  const total = errors.reduce((sum, n) => sum + n, 0);
+  const period = (/** @type {number} */ from, /** @type {number} */ n) => ({ from: at(from), to: at(from + 10), total: n, events: { error: n }, error_rate: 1, per_minute: n / 10 });
+  return {
+    ...period(0, total),
+    previous: { ...period(-10, before), complete },
+    trend: errors.map((n, index) => ({ from: at(index), to: at(index + 1), counts: { error: n } })),
+    top_issues: [],
+    storage: { blocks: 0, events: 0, raw_bytes: 0, stored_bytes: 0 },
+  };
+}
+
+test("no errors are calm, and began at no time", () => {
+  const found = verdict(stats([0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 50), START + 600_000);
+  assert.equal(found.state, "calm");
+  assert.ok(Number.isNaN(found.since) && Number.isNaN(found.last));
+});
+
+test("a run of errors begins after the last long gap", () => {
+  const found = verdict(stats([3, 0, 0, 0, 2, 0, 4, 5, 0, 0], 0), START + 600_000);
+  assert.equal(found.since, START + 4 * 60_000);
+  assert.equal(found.last, START + 8 * 60_000);
+});
+
+test("a change is told only against a whole period and for more than a few", () => {
+  const end = START + 600_000;
+  assert.equal(verdict(stats([0, 0, 0, 0, 0, 0, 0, 0, 20, 20], 5), end).state, "more");
+  assert.equal(verdict(stats([0, 0, 0, 0, 0, 0, 0, 0, 20, 20], 5, false), end).state, "steady");
+  assert.equal(verdict(stats([0, 0, 0, 0, 0, 0, 0, 0, 0, 4], 0), end).state, "steady");
+  assert.equal(verdict(stats([1, 0, 0, 0, 0, 0, 0, 0, 0, 0], 50), end).state, "fewer");
+});
+
+test("time to come does not count as time", () => {
+  assert.equal(verdict(stats([10, 0, 0, 0, 0, 0, 0, 0, 0, 0]), START + 60_000).perMinute, 10);
+});
+
+test("amounts are written for people", () => {
+  assert.equal(count(1234567), "1,234,567");
+  assert.equal(counted(1, "event"), "1 event");
+  assert.equal(bytes(0), "0 B");
+  assert.equal(bytes(1536), "1.5 KiB");
+  assert.equal(bytes(300 * 1024 * 1024), "300 MiB");
+  assert.deepEqual([0, 0.001, 0.5, 3.44, 1200].map(rate), ["0", "under 0.01", "0.50", "3.4", "1,200"]);
+});
