@@ -17,7 +17,7 @@ use crate::block::decode::{StoredEvent, inflate_body, lines};
 use crate::clock::Clock;
 use crate::fingerprint::Fingerprinter;
 use crate::store::{Connection, DatabaseStatus, FoldPiece, Store, StoreError, Unfolded};
-use crate::write::PieceBuilder;
+use crate::write::{PieceBuilder, SeedTexts};
 
 /// Blocks whose counts are kept in memory at most; further ones are read back from the database.
 const MAX_PIECES: usize = 2_048;
@@ -231,7 +231,9 @@ fn add_line(sum: &mut PieceBuilder, line: &[u8]) {
         fingerprint: event.fingerprint,
         line_bytes: 0,
     };
-    sum.add(event.id, &head, || {
-        (Fingerprinter::new().title(&event.message), event.source.clone().into_owned())
+    sum.add(event.id, &head, || SeedTexts {
+        title: Fingerprinter::new().title(&event.message),
+        source: event.source.clone().into_owned(),
+        release: event.release.as_deref().unwrap_or_default().to_owned(),
     });
 }

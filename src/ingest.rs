@@ -25,7 +25,7 @@ use crate::protocol::inflate::inflate;
 use crate::protocol::{ParseRules, ParsedBatch, cut_to_size, native};
 use crate::scrub::Scrubber;
 use crate::timestamp::Timestamp;
-use crate::write::{BatchKeys, IssueTitle, Submission, WriteOutcome, WriteQueue, makes_issues};
+use crate::write::{BatchKeys, IssueTitle, SeedTexts, Submission, WriteOutcome, WriteQueue, makes_issues};
 
 /// Longest a client waits from the end of its body to its answer, room in memory and commit included; the batch may
 /// still be stored after it, under the same id.
@@ -338,8 +338,12 @@ fn content(
 fn note_title(titles: &mut Vec<IssueTitle>, event: &Event<'_>, fingerprinter: &mut Fingerprinter) {
     let fingerprint: Fingerprint = event.fingerprint;
     if titles.iter().rev().take(64).all(|title| title.fingerprint != fingerprint) {
-        let title = fingerprinter.title(&event.message);
-        titles.push(IssueTitle { fingerprint, title, source: event.source.to_string() });
+        let texts = SeedTexts {
+            title: fingerprinter.title(&event.message),
+            source: event.source.to_string(),
+            release: event.release.as_deref().unwrap_or_default().to_owned(),
+        };
+        titles.push(IssueTitle { fingerprint, texts });
     }
 }
 

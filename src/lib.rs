@@ -29,6 +29,7 @@ pub mod fingerprint;
 pub mod fold;
 pub mod http;
 pub mod ingest;
+pub mod issue;
 pub mod key;
 pub mod lifecycle;
 pub mod limit;

@@ -15,7 +15,8 @@ use crate::http::search::{readable_projects, turn};
 use crate::http::search_input::time;
 use crate::maintenance::wide_before;
 use crate::project::Project;
-use crate::store::{BUCKET_MS, CountScope, IssueRow, StorageUsed, Store, StoreError, bucket};
+use crate::store::{BUCKET_MS, CountScope, StorageUsed, Store, StoreError, bucket};
+use crate::issue::Issue;
 use crate::timestamp::Timestamp;
 
 /// Shown when no range is asked for.
@@ -117,15 +118,16 @@ async fn gather(
     Ok(all)
 }
 
-fn issue_json(issue: &IssueRow, count: i64, projects: &[Arc<Project>]) -> Option<Value> {
-    let project = projects.iter().find(|project| project.id == issue.project_id)?;
+fn issue_json(issue: &Issue, count: i64, projects: &[Arc<Project>]) -> Option<Value> {
+    let project = projects.iter().find(|project| project.id == issue.id.project_id)?;
     Some(json!({
+        "id": issue.id.to_string(),
         "project_id": project.id,
         "project": project.slug.as_str(),
-        "fingerprint": issue.fingerprint.to_string(),
+        "fingerprint": issue.id.fingerprint.to_string(),
         "title": issue.title,
         "source": issue.source,
-        "level": level_name(issue.level),
+        "level": Level::name_of(issue.level),
         "count": count,
         "first_seen": issue.first_seen.to_string(),
         "last_seen": issue.last_seen.to_string(),
@@ -169,13 +171,10 @@ impl Gathered {
 }
 
 fn counts_json(counts: &BTreeMap<i64, i64>) -> Value {
-    let named = counts.iter().map(|(level, count)| (level_name(*level).to_owned(), json!(count)));
+    let named = counts.iter().map(|(level, count)| (Level::name_of(*level).to_owned(), json!(count)));
     Value::Object(named.collect::<Map<_, _>>())
 }
 
-fn level_name(level: i64) -> &'static str {
-    usize::try_from(level).ok().and_then(|index| Level::ALL.get(index)).map_or("info", |level| level.name())
-}
 
 fn seconds(at: i64) -> String {
     Timestamp::from_millis(at * 1_000).to_string()

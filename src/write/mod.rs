@@ -53,10 +53,19 @@ pub struct Submission {
 pub struct IssueTitle {
     /// The issue.
     pub fingerprint: Fingerprint,
+    /// What it is called.
+    pub texts: SeedTexts,
+}
+
+/// What an issue is called, by one of its events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeedTexts {
     /// The message's template.
     pub title: String,
     /// The event's source.
     pub source: String,
+    /// The event's release, empty when it named none.
+    pub release: String,
 }
 
 /// What became of a batch.
