@@ -9,22 +9,28 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use tokio::sync::oneshot;
 
+use crate::alert::{Delivery, Outbox};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::DatabaseWatch;
 use crate::fold::{Fold, FoldMailbox};
 use crate::http::health::Health;
+use crate::http::places::Places;
 use crate::http::state::{AppState, Parts};
 use crate::http::{self, adapter};
 use crate::ingest::Ingest;
+use crate::keep_awake::KeepAwake;
 use crate::key::KeyDirectory;
 use crate::lifecycle::{ExitOutcome, Lifecycle, ShutdownTrigger, Stage, StopBounds};
 use crate::limit::Limiter;
 use crate::maintenance::{Maintainer, maintainer};
 use crate::memory::Budget;
 use crate::metrics::Gauges;
+use crate::outbound::Outbound;
 use crate::outcome::Outcomes;
+use crate::quarantine::Quarantine;
 use crate::removal::{Remover, remover};
+use crate::search::tail::{TailPoller, tails};
 use crate::server::{self, Listener, ServerLimits, bind};
 use crate::spool::{Drain, Spool};
 use crate::store::{Store, WRITER_CONNECTIONS};
@@ -39,6 +45,7 @@ pub struct App {
     mailbox: Arc<FoldMailbox>,
     remover: Remover,
     maintainer: Maintainer,
+    tail_poller: TailPoller,
     first_ready: Option<oneshot::Sender<()>>,
 }
 
@@ -51,9 +58,13 @@ impl App {
         let listener = bind(config.port).map_err(|error| format!("PORT {}: {error}", config.port))?;
         let store = Store::new(&config)?;
         let spool = Spool::new(&config);
+        let outbound = Outbound::new(&config.outbound)?;
+        let outbox = Outbox::default();
         let queue = Arc::new(WriteQueue::default());
+        let mailbox = Arc::new(FoldMailbox::default());
+        let quarantine = Quarantine::new(store.clone(), clock.clone(), mailbox.clone());
         let limiter = Arc::new(Limiter::new(&config.limits));
-        let outcomes = Outcomes::default();
+        let outcomes = Outcomes::new(mailbox.tally().clone());
         let bodies = Budget::of_bodies();
         let ingest = Arc::new(Ingest::new(
             config.limits.clone(),
@@ -64,14 +75,12 @@ impl App {
         ));
         let mut registry = Registry::default();
         outcomes.register(&mut registry);
-        let version = ConstGauge::new(1_i64);
-        let labels = [("version".into(), env!("CARGO_PKG_VERSION").into())];
-        registry.sub_registry_with_labels(labels.into_iter()).register(
-            "tekno_build",
-            "This version",
-            version,
-        );
+        let (maintenance, maintainer) = maintainer(store.clone(), clock.clone());
+        register_version(&mut registry);
+        let (tail_places, export_places) = (Places::of_tails(), Places::of_exports());
+        outbox.register(&mut registry);
         registry.register_collector(Box::new(Gauges {
+            maintenance: maintenance.progress().clone(),
             store: store.clone(),
             queue: queue.clone(),
             connections: listener.gauges(),
@@ -79,19 +88,26 @@ impl App {
             queued: ingest.queue_budget(),
             limiter: limiter.clone(),
             spool: spool.clone(),
+            quarantine: quarantine.clone(),
+            tails: tail_places.clone(),
+            exports: export_places.clone(),
             clock: clock.clone(),
         }));
+        quarantine.register(&mut registry);
         if let Some(spool) = &spool {
             spool.counters().register(&mut registry);
         }
         let (removals, remover) = remover(store.clone(), clock.clone());
-        let (maintenance, maintainer) = maintainer(store.clone(), clock.clone());
+        let lifecycle = Lifecycle::new(StopBounds::default());
+        let stopping = lifecycle.trigger().stopping();
+        let (tails, tail_poller) = tails(store.clone(), spool.clone(), clock.clone(), stopping);
         let state = Arc::new(AppState::new(Parts {
             config: Arc::new(config),
             health: Arc::new(Health::new(clock.now(), store.clone())),
             clock,
             store,
             spool,
+            quarantine,
             directory: Arc::new(KeyDirectory::new()),
             metrics: Arc::new(registry),
             limiter,
@@ -99,10 +115,23 @@ impl App {
             ingest,
             removals,
             maintenance,
+            tails,
+            tail_places,
+            export_places,
+            outbound,
+            outbox,
         }));
-        let lifecycle = Lifecycle::new(StopBounds::default());
-        let mailbox = Arc::new(FoldMailbox::default());
-        Ok(Self { listener, state, lifecycle, queue, mailbox, remover, maintainer, first_ready: None })
+        Ok(Self {
+            listener,
+            state,
+            lifecycle,
+            queue,
+            mailbox,
+            remover,
+            maintainer,
+            tail_poller,
+            first_ready: None,
+        })
     }
 
     /// The address it listens on.
@@ -140,7 +169,17 @@ impl App {
 
     /// Serves until stopped, then stops accepting, answers what was accepted, commits what was queued, counts it.
     pub async fn run(self) -> ExitOutcome {
-        let Self { listener, state, lifecycle, queue, mailbox, remover, maintainer, first_ready } = self;
+        let Self {
+            listener,
+            state,
+            lifecycle,
+            queue,
+            mailbox,
+            remover,
+            maintainer,
+            tail_poller,
+            first_ready,
+        } = self;
         let (store, clock) = (state.store.clone(), state.clock.clone());
         let limits = ServerLimits::new(state.config.limits.max_connections, &state.config.client_address);
         let handler = adapter::handler(http::endpoint(&state));
@@ -148,7 +187,8 @@ impl App {
         lifecycle.spawn(Stage::Serve, "server", server::serve(listener, handler, limits, stop(Stage::Serve)));
         for _ in 0..WRITER_CONNECTIONS {
             let slot = WriterSlot::new(queue.clone(), store.clone(), clock.clone(), mailbox.clone());
-            let slot = slot.nudging(state.maintenance.nudge()).spooling(state.spool.clone());
+            let slot = slot.nudging(state.maintenance.nudge(), state.tails.nudge());
+            let slot = slot.spooling(state.spool.clone()).quarantining(state.quarantine.clone());
             lifecycle.spawn(Stage::Write, "writer", slot.run());
         }
         let stop_writing = stop(Stage::Write);
@@ -157,7 +197,9 @@ impl App {
             queue.close();
         });
         if let Some(spool) = state.spool.clone() {
-            let drain = Drain::new(spool, store.clone(), mailbox.clone(), state.directory.clone());
+            let (directory, quarantine) = (state.directory.clone(), state.quarantine.clone());
+            let drain =
+                Drain::new(spool, store.clone(), mailbox.clone(), directory, clock.clone(), quarantine);
             let hurry = lifecycle.trigger().stopping();
             lifecycle.spawn(Stage::Drain, "drain", drain.run(stop(Stage::Drain), hurry));
         }
@@ -166,10 +208,32 @@ impl App {
         lifecycle.spawn(Stage::Background, "removal", remover.run(stop(Stage::Background)));
         let maintain = maintainer.run(stop(Stage::Background));
         lifecycle.spawn(Stage::Background, "maintenance", maintain);
+        lifecycle.spawn(Stage::Background, "tails", tail_poller.run(stop(Stage::Background)));
+        Self::spawn_outgoing(&lifecycle, &state);
         let watch = DatabaseWatch::new(state, first_ready);
         lifecycle.spawn(Stage::Background, "database", watch.run(stop(Stage::Background)));
         let outcome = lifecycle.run().await;
         store.close();
         outcome
     }
+
+    /// The tasks that send something out.
+    fn spawn_outgoing(lifecycle: &Lifecycle, state: &AppState) {
+        let stop = || lifecycle.stop_token(Stage::Background);
+        let (clock, outbound) = (state.clock.clone(), state.outbound.clone());
+        if let (Some(spool), Some(url)) = (state.spool.clone(), &state.config.public_url)
+            && let Some(keep_awake) = KeepAwake::new(spool, clock.clone(), outbound.clone(), url)
+        {
+            lifecycle.spawn(Stage::Background, "keep-awake", keep_awake.run(stop()));
+        }
+        let (channels, outbox) = (state.channels.clone(), state.outbox.clone());
+        let delivery = Delivery::new(state.store.clone(), clock, outbound, channels, outbox);
+        lifecycle.spawn(Stage::Background, "delivery", delivery.run(stop()));
+    }
+}
+
+fn register_version(registry: &mut Registry) {
+    let labels = [("version".into(), env!("CARGO_PKG_VERSION").into())];
+    let labelled = registry.sub_registry_with_labels(labels.into_iter());
+    labelled.register("tekno_build", "This version", ConstGauge::new(1_i64));
 }

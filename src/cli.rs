@@ -3,6 +3,7 @@
 //! Commands on the store are defined here and run by the binary, which has the store; their output is
 //! [`output`]'s. A usage error exits with 2 (clap's), settings that can't be used with [`EXIT_CONFIG`].
 
+pub mod export;
 pub mod output;
 pub mod run;
 #[cfg(test)]
@@ -14,6 +15,8 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError, effective};
 use crate::project::{ProjectRef, ProjectSlug, RETENTION_DAYS};
 use crate::timestamp::Timestamp;
+
+pub use export::{ExportArguments, Packing};
 
 /// Exit code for settings that can't be used: `EX_CONFIG` of sysexits.
 pub const EXIT_CONFIG: u8 = 78;
@@ -53,8 +56,10 @@ pub enum Command {
     CheckConfig,
     /// Delete what has expired and make the rest small, now
     Maintain,
-    /// Delete blocks of events: what has expired, or what was received before a time
+    /// Delete events: what has expired, what was received before a time, or what matches a query
     Purge(PurgeArguments),
+    /// Write all events a search finds to a file or to stdout
+    Export(Box<ExportArguments>),
     /// Store one test event in a project
     SendTest {
         /// Id or slug
@@ -101,6 +106,9 @@ pub struct PurgeArguments {
     /// RFC 3339, or relative as -24h [default: each project's retention]
     #[arg(long, value_parser = time, allow_hyphen_values = true)]
     pub older_than: Option<Timestamp>,
+    /// Only events that match this query, as on the page
+    #[arg(long, allow_hyphen_values = true)]
+    pub query: Option<String>,
     /// Only say what would be deleted
     #[arg(long)]
     pub dry_run: bool,

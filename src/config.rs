@@ -4,6 +4,7 @@
 //! [`Config::parse`], which reads every setting and lists all problems at once, each with a remedy.
 //! [`setting::SETTINGS`] describes each variable, its default and its range. Secrets don't print.
 
+mod alerts;
 mod banner;
 mod database;
 mod database_url;
@@ -21,12 +22,14 @@ mod warning;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use alerts::{AlertConfig, OutboundConfig};
 pub use banner::banner;
 pub use effective::effective;
 pub use problem::{ConfigError, Problem};
 pub use secret::{MIN_SECRET_CHARS, Secret, SecretOrigin};
 pub use secret_file::{FILE_NAME as SECRET_FILE_NAME, KeptSecrets, peek, read_or_make};
 
+pub(crate) use database_url::percent_decoded;
 use reader::Reader;
 use setting::SETTINGS;
 
@@ -104,6 +107,8 @@ pub struct Limits {
     pub read_rate_limit_per_ip: u32,
     /// `MAX_CONNECTIONS` at once.
     pub max_connections: usize,
+    /// `SEARCH_MAX_BYTES`: compressed bytes a page of a search may fetch.
+    pub search_max_bytes: u64,
 }
 
 /// All settings.
@@ -135,6 +140,10 @@ pub struct Config {
     pub spool_max_bytes: u64,
     /// Bounds on what clients may send.
     pub limits: Limits,
+    /// Channels for alerts.
+    pub alerts: AlertConfig,
+    /// What may be reached.
+    pub outbound: OutboundConfig,
     /// `LOG_LEVEL`: directives that [`crate::telemetry::parse_filter`] accepts.
     pub log_level: String,
     /// Where `hmac_secret` came from.
@@ -187,6 +196,8 @@ impl Config {
         let default_retention_days = reader.number(&setting::DEFAULT_RETENTION_DAYS);
         let limits = limits(&mut reader);
         let spool_max_bytes = reader.number(&setting::SPOOL_MAX_BYTES);
+        let outbound = alerts::outbound(&mut reader);
+        let alerts = alerts::alerts(&mut reader, &outbound, public_url.as_deref());
         let app_env = app_env.unwrap_or(if embedded { AppEnv::Development } else { AppEnv::Production });
         let notes = reader.take_notes();
         reader.finish(Self {
@@ -203,6 +214,8 @@ impl Config {
             default_retention_days,
             spool_max_bytes,
             limits,
+            alerts,
+            outbound,
             log_level,
             hmac_secret_origin: secrets.hmac_secret_origin,
             admin_token_origin: secrets.admin_token_origin,
@@ -259,5 +272,6 @@ fn limits(reader: &mut Reader<'_>) -> Limits {
         rate_limit_per_ip: reader.number(&setting::RATE_LIMIT_PER_IP),
         read_rate_limit_per_ip: reader.number(&setting::READ_RATE_LIMIT_PER_IP),
         max_connections: reader.number(&setting::MAX_CONNECTIONS),
+        search_max_bytes: reader.number(&setting::SEARCH_MAX_BYTES),
     }
 }

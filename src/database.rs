@@ -64,6 +64,8 @@ impl DatabaseWatch {
                 read_at = Instant::now();
                 if let Err(error) = self.state.reload_directory().await {
                     self.note(&error);
+                } else if let Err(error) = self.state.quarantine.recount().await {
+                    tracing::warn!(%error, "the quarantine could not be counted");
                 }
             }
         }
@@ -98,7 +100,7 @@ impl DatabaseWatch {
         self.check_hmac_secret().await?;
         self.state.load_directory().await?;
         store.set_status(DatabaseStatus::Connected);
-        Ok(())
+        self.state.quarantine.recount().await
     }
 
     /// A database filled under another `HMAC_SECRET` holds keys that will never verify: say so where one looks.

@@ -42,6 +42,8 @@ pub enum ApiError {
     IdempotencyConflict,
     /// 409 `maintenance_running`: another instance has the lease; the detail says which and for how long.
     MaintenanceRunning(String),
+    /// 409 `still_refused`: the database still refuses an event in quarantine; the detail says why in our words.
+    StillRefused(String),
     /// 413 `payload_too_large`: more bytes than allowed; the detail has the limit.
     PayloadTooLarge(String),
     /// 413 `too_many_events`: more events than a request may have.
@@ -122,7 +124,10 @@ impl ApiError {
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
-            Self::SlugTaken | Self::IdempotencyConflict | Self::MaintenanceRunning(_) => 409,
+            Self::SlugTaken
+            | Self::IdempotencyConflict
+            | Self::MaintenanceRunning(_)
+            | Self::StillRefused(_) => 409,
             Self::PayloadTooLarge(_) | Self::TooManyEvents(_) | Self::BatchExceedsCap(_) => 413,
             Self::UnsupportedEncoding(_) => 415,
             Self::AllRejected { .. } | Self::InvalidField(_) => 422,
@@ -147,6 +152,7 @@ impl ApiError {
             Self::SlugTaken => "slug_taken",
             Self::IdempotencyConflict => "idempotency_conflict",
             Self::MaintenanceRunning(_) => "maintenance_running",
+            Self::StillRefused(_) => "still_refused",
             Self::PayloadTooLarge(_) => "payload_too_large",
             Self::TooManyEvents(_) => "too_many_events",
             Self::BatchExceedsCap(_) => "batch_exceeds_cap",
@@ -176,6 +182,7 @@ impl ApiError {
             Self::SlugTaken => "The slug is taken",
             Self::IdempotencyConflict => "The same batch id with another body",
             Self::MaintenanceRunning(_) => "Another instance maintains",
+            Self::StillRefused(_) => "The database still refuses it",
             Self::PayloadTooLarge(_) => "The body is too large",
             Self::TooManyEvents(_) => "Too many events in one request",
             Self::BatchExceedsCap(_) => "The batch exceeds the project's cap",
@@ -199,6 +206,7 @@ impl ApiError {
             | Self::InvalidEncoding(detail)
             | Self::Forbidden(detail)
             | Self::MaintenanceRunning(detail)
+            | Self::StillRefused(detail)
             | Self::PayloadTooLarge(detail)
             | Self::TooManyEvents(detail)
             | Self::BatchExceedsCap(detail)

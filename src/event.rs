@@ -31,6 +31,17 @@ impl BatchId {
         Self(Uuid::from_bytes(bytes))
     }
 
+    /// Reads the 26 characters it is printed as.
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; 16];
+        if text.len() != 26 {
+            return None;
+        }
+        base32().decode_mut(text, &mut bytes).ok().filter(|length| *length == bytes.len())?;
+        Some(Self::from_bytes(bytes))
+    }
+
     /// The 16 bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
@@ -70,16 +81,26 @@ pub fn uuid_time(id: &Uuid) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
+/// The id of a block that is made of another one: always the same, so that work that is repeated finds what it stored.
+#[must_use]
+pub fn derived_id(id: Uuid) -> Uuid {
+    let mut bytes = *id.as_bytes();
+    let hash = xxhash_rust::xxh3::xxh3_64(&bytes).to_be_bytes();
+    bytes[8] = (bytes[8] & 0xc0) | (hash[0] & 0x3f);
+    bytes[9..].copy_from_slice(&hash[1..]);
+    Uuid::from_bytes(bytes)
+}
+
 /// Lower-case base32 with digits first (RFC 4648 "hex" alphabet, no padding): text order is byte order.
 #[must_use]
-pub fn base32() -> Encoding {
+pub fn base32() -> &'static Encoding {
     use std::sync::LazyLock;
     static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
         let mut spec = Specification::new();
         spec.symbols.push_str("0123456789abcdefghijklmnopqrstuv");
         spec.encoding().expect("the alphabet has 32 distinct symbols")
     });
-    BASE32.clone()
+    &BASE32
 }
 
 /// An event's id: its batch and its index in the batch as sent, printed `<26 base32 characters>-<n>`.
@@ -100,11 +121,10 @@ impl EventId {
             return None;
         }
         let index_number: u32 = index.parse().ok()?;
-        if index_number.to_string() != index || batch.len() != 26 {
+        if index_number.to_string() != index {
             return None;
         }
-        let bytes: [u8; 16] = base32().decode(batch.as_bytes()).ok()?.try_into().ok()?;
-        Some(Self { batch: BatchId::from_bytes(bytes), index: index_number })
+        Some(Self { batch: BatchId::parse(batch.as_bytes())?, index: index_number })
     }
 }
 

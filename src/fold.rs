@@ -1,4 +1,5 @@
-//! Turns committed blocks into counts and issues once a second, each block exactly once.
+//! Turns committed blocks into counts, issues and the ledger once a second, each block exactly once; what the ledger
+//! counts in memory is written on the way.
 //!
 //! Writers leave what a block adds in the [`FoldMailbox`]; what got lost (a restart, a full mailbox, an instance that
 //! died) stands in `unfolded` and is read back from its block after 5 s.
@@ -16,6 +17,7 @@ use crate::block::EventHead;
 use crate::block::decode::{StoredEvent, inflate_body, lines};
 use crate::clock::Clock;
 use crate::fingerprint::Fingerprinter;
+use crate::ledger::Tally;
 use crate::store::{Connection, DatabaseStatus, FoldPiece, Store, StoreError, Unfolded};
 use crate::write::{PieceBuilder, SeedTexts};
 
@@ -25,6 +27,8 @@ const MAX_PIECES: usize = 2_048;
 const MAX_SEEDS: usize = 50_000;
 /// Blocks one transaction counts at most.
 const PIECES_PER_FOLD: usize = 256;
+/// Writes of the ledger without blocks in one tick.
+const WRITES_PER_TICK: usize = 32;
 /// A waiting block older than this belongs to nobody.
 const ORPHAN_AFTER_MS: i64 = 5_000;
 /// Orphans read back in one step.
@@ -33,6 +37,10 @@ const ORPHANS_PER_STEP: usize = 32;
 const FOLD_EVERY: Duration = Duration::from_secs(1);
 /// With nothing coming in, orphans are looked for only this often, so that an idle database may sleep.
 const IDLE_LOOK_EVERY: Duration = Duration::from_mins(1);
+/// Blocks whose counts the database refuses are tried again after this …
+const REFUSED_AGAIN: Duration = Duration::from_mins(10);
+/// … so many of them, and further ones each time.
+const MAX_REFUSED: usize = 1_024;
 /// After something came in, orphans are looked for at each tick for so long.
 const BUSY_FOR: Duration = Duration::from_secs(15);
 
@@ -43,6 +51,7 @@ pub struct FoldMailbox {
     /// Blocks came whose counts are not here but in `unfolded`.
     orphans: AtomicBool,
     arrived: Notify,
+    tally: Arc<Tally>,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +61,12 @@ struct Held {
 }
 
 impl FoldMailbox {
+    /// What the ledger counts in memory until it is written.
+    #[must_use]
+    pub fn tally(&self) -> &Arc<Tally> {
+        &self.tally
+    }
+
     /// Leaves what committed blocks add; never waits.
     pub fn deliver(&self, pieces: Vec<FoldPiece>) {
         let mut held = self.lock();
@@ -92,6 +107,14 @@ impl FoldMailbox {
     fn is_empty(&self) -> bool {
         self.lock().pieces.is_empty()
     }
+
+    /// Waits until there is something to do after there was nothing.
+    async fn arrived(&self) {
+        tokio::select! {
+            () = self.arrived.notified() => {}
+            () = self.tally.arrived() => {}
+        }
+    }
 }
 
 /// The owned task that folds.
@@ -99,13 +122,15 @@ pub struct Fold {
     store: Store,
     clock: Clock,
     mailbox: Arc<FoldMailbox>,
+    /// Blocks the database refused to count, and when.
+    refused: Mutex<HashMap<Uuid, Instant>>,
 }
 
 impl Fold {
     /// Folds what `mailbox` is given and what others left behind.
     #[must_use]
     pub fn new(store: Store, clock: Clock, mailbox: Arc<FoldMailbox>) -> Self {
-        Self { store, clock, mailbox }
+        Self { store, clock, mailbox, refused: Mutex::default() }
     }
 
     /// Works until `stop`, then folds what is left once more.
@@ -113,12 +138,13 @@ impl Fold {
         let mut last_arrival = Instant::now();
         let mut last_look = Instant::now();
         loop {
-            let idle = self.mailbox.is_empty() && last_arrival.elapsed() > BUSY_FOR;
+            let empty = self.mailbox.is_empty() && self.mailbox.tally.is_empty();
+            let idle = empty && last_arrival.elapsed() > BUSY_FOR;
             let pause = if idle { IDLE_LOOK_EVERY } else { FOLD_EVERY };
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = tokio::time::sleep(pause) => {}
-                () = self.mailbox.arrived.notified(), if idle => {}
+                () = self.mailbox.arrived(), if idle => {}
             }
             if self.mailbox.orphans.swap(false, Ordering::Relaxed) || !self.mailbox.is_empty() {
                 last_arrival = Instant::now();
@@ -148,6 +174,7 @@ impl Fold {
     /// # Errors
     /// What the database said; nothing is lost, the next tick goes on.
     pub async fn tick(&self, orphans: bool) -> Result<(), StoreError> {
+        self.settle_doubt().await?;
         loop {
             let pieces = self.mailbox.some();
             if pieces.is_empty() {
@@ -156,21 +183,60 @@ impl Fold {
             self.fold(pieces.clone()).await?;
             self.mailbox.forget(&pieces);
         }
-        while orphans && self.fold_orphans().await? == ORPHANS_PER_STEP {}
+        let mut after = orphans.then_some(Uuid::nil());
+        while let Some(last) = after {
+            after = self.fold_orphans(last).await?;
+        }
+        self.write_tally().await
+    }
+
+    /// A write of the ledger whose answer was lost is made again, unless it happened.
+    async fn settle_doubt(&self) -> Result<(), StoreError> {
+        if let Some(counted) = self.mailbox.tally.in_doubt() {
+            self.store.work().await?.write_counted(&counted, true).await?;
+            self.mailbox.tally.written();
+        }
+        Ok(())
+    }
+
+    /// Writes what is left of the ledger in memory: what came with no block, or was too much for the folds before.
+    async fn write_tally(&self) -> Result<(), StoreError> {
+        self.settle_doubt().await?;
+        for _ in 0..WRITES_PER_TICK {
+            if self.mailbox.tally.is_empty() {
+                break;
+            }
+            let mut session = self.store.work().await?;
+            let Some(counted) = self.mailbox.tally.take(self.clock.now()) else { break };
+            session.write_counted(&counted, false).await?;
+            self.mailbox.tally.written();
+        }
         Ok(())
     }
 
     /// Counts blocks. Where the database refuses something in them for itself, halves of them, so that one block never
-    /// stops the counts of all; a block whose issues are refused is counted without them.
+    /// stops the counts of all; a block whose issues are refused is counted without them, and one that is refused even so
+    /// waits in `unfolded`.
     async fn fold(&self, pieces: Vec<FoldPiece>) -> Result<(), StoreError> {
         let mut groups = vec![pieces];
         while let Some(mut group) = groups.pop() {
             let mut session = self.store.work().await?;
-            let folded = session.fold(&group, self.clock.now()).await;
+            let (tally, now) = (&self.mailbox.tally, self.clock.now());
+            let counted = tally.take(now);
+            let folded = session.fold(&group, counted.as_ref(), now).await;
             drop(session);
-            let Err(StoreError::Refused(why)) = folded else {
-                folded?;
-                continue;
+            let why = match folded {
+                Ok(waiting) => {
+                    if counted.is_some() && waiting > 0 {
+                        tally.written();
+                    } else if counted.is_some() {
+                        tally.put_back();
+                    }
+                    continue;
+                }
+                Err(StoreError::Refused(why)) => why,
+                // Whether the ledger was written is found out by its mark.
+                Err(error) => return Err(error),
             };
             if group.len() > 1 {
                 let half = group.split_off(group.len() / 2);
@@ -180,30 +246,46 @@ impl Fold {
                 piece.issues.clear();
                 groups.push(group);
             } else {
-                return Err(StoreError::Refused(why));
+                self.note_refused(&group, &why);
             }
         }
         Ok(())
     }
 
-    async fn fold_orphans(&self) -> Result<usize, StoreError> {
+    fn note_refused(&self, group: &[FoldPiece], why: &str) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.retain(|_, since| since.elapsed() < REFUSED_AGAIN);
+        for piece in group {
+            tracing::error!(why, block = %piece.block.block_id, "a block can't be counted now");
+            if refused.len() < MAX_REFUSED {
+                refused.insert(piece.block.block_id, Instant::now());
+            }
+        }
+    }
+
+    fn was_refused(&self, block: Uuid) -> bool {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.get(&block).is_some_and(|since| since.elapsed() < REFUSED_AGAIN)
+    }
+
+    /// Counts the oldest waiting blocks after `last`; gives where to go on.
+    async fn fold_orphans(&self, last: Uuid) -> Result<Option<Uuid>, StoreError> {
         let before = self.clock.now().plus_millis(-ORPHAN_AFTER_MS);
         let mut session = self.store.work().await?;
-        let orphans = session.unfolded_before(before, ORPHANS_PER_STEP).await?;
-        if orphans.is_empty() {
-            return Ok(0);
-        }
+        let orphans = session.unfolded_before(last, before, ORPHANS_PER_STEP).await?;
         let mut pieces = Vec::with_capacity(orphans.len());
-        for orphan in &orphans {
+        for orphan in orphans.iter().filter(|orphan| !self.was_refused(orphan.block_id)) {
             pieces.push(read_back(&mut session, *orphan).await?);
         }
         drop(session);
-        self.fold(pieces).await?;
-        Ok(orphans.len())
+        if !pieces.is_empty() {
+            self.fold(pieces).await?;
+        }
+        Ok(orphans.last().filter(|_| orphans.len() == ORPHANS_PER_STEP).map(|last| last.block_id))
     }
 }
 
-/// What a block adds, from its lines. A block that has gone, or can't be read, adds nothing.
+/// What a block adds, from its lines. A block that has gone adds nothing, one that can't be read only to the ledger.
 async fn read_back(connection: &mut Connection, orphan: Unfolded) -> Result<FoldPiece, StoreError> {
     let mut sum = PieceBuilder::default();
     let block = match connection.block(orphan.project_id, orphan.block_id).await {
@@ -219,7 +301,11 @@ async fn read_back(connection: &mut Connection, orphan: Unfolded) -> Result<Fold
             Err(error) => tracing::error!(%error, block = %orphan.block_id, "a block can't be read"),
         }
     }
-    Ok(sum.finish(orphan))
+    let mut piece = sum.finish(orphan);
+    // Events that can't be read are stored all the same, and one day they are purged.
+    let known = connection.block_events(orphan.project_id, orphan.block_id).await?;
+    (piece.events, piece.received) = known.unwrap_or((0, piece.received));
+    Ok(piece)
 }
 
 fn add_line(sum: &mut PieceBuilder, line: &[u8]) {

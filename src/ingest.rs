@@ -11,35 +11,37 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::block::EncodedBatch;
-use crate::block::encode::BatchEncoder;
 use crate::clock::Clock;
 use crate::config::Limits;
 use crate::error::{ApiError, Rejection};
-use crate::event::{BatchId, Event};
-use crate::fingerprint::{Fingerprint, Fingerprinter};
+use crate::event::BatchId;
 use crate::limit::Limiter;
-use crate::memory::{BUDGET_WAIT, Budget, QUEUE_BUDGET_BYTES, Reservation};
+use crate::memory::{BUDGET_WAIT, Budget, QUEUE_BUDGET_BYTES, Reservation, WORK_BUDGET_BYTES};
 use crate::outcome::Outcomes;
 use crate::project::Project;
 use crate::protocol::inflate::inflate;
-use crate::protocol::{ParseRules, ParsedBatch, cut_to_size, native};
-use crate::scrub::Scrubber;
 use crate::timestamp::Timestamp;
-use crate::write::{BatchKeys, IssueTitle, SeedTexts, Submission, WriteOutcome, WriteQueue, makes_issues};
+use crate::write::{BatchKeys, IssueTitle, Submission, WriteOutcome, WriteQueue};
 
-/// Longest a client waits from the end of its body to its answer, room in memory and commit included; the batch may
-/// still be stored after it, under the same id.
+mod prepare;
+
+use prepare::{Content, Prepared, prepare};
+
+/// Longest a client waits for its answer, not counting the time its own sending takes: room in memory, reading and
+/// commit included; the batch may still be stored after it, under the same id.
 const REPLY_TIMEOUT: Duration = Duration::from_millis(4_800);
 /// Seconds a client is told to wait when there is no room.
 const OVERLOADED_RETRY: u32 = 1;
 /// Seconds a client is told to wait while the database is away.
 const STORAGE_RETRY: u32 = 5;
-/// Bodies larger than this are worked on off the async threads.
-const INLINE_BYTES: usize = 256 * 1024;
-/// Events further than this from their receipt stand in blocks of their own.
-const LATE_MS: i64 = 3_600_000;
-/// Bytes an event takes in the queue beside its line.
-const EVENT_OVERHEAD_BYTES: usize = 128;
+/// With less time than this left, a batch is refused rather than queued: its answer would be too late.
+const COMMIT_TIME: Duration = Duration::from_millis(300);
+/// Bodies larger than this are worked on off the async threads, a few at a time.
+const INLINE_BYTES: usize = 128 * 1024;
+/// How many times its size a body may take while it is read: as repaired text, as events, as encoded lines.
+const WORK_FACTOR: usize = 4;
+/// Large bodies worked on at once, at most, however many processors there are.
+const MAX_WORKERS: usize = 4;
 
 /// How many times its size a compressed body is likely to have at most.
 const LIKELY_INFLATION: usize = 16;
@@ -84,6 +86,8 @@ pub struct Receipt {
     pub received: u32,
     /// Events stored, now or before.
     pub accepted: u32,
+    /// Of those, events that are in quarantine.
+    pub quarantined: u32,
     /// Events refused for themselves.
     pub rejected: Vec<Rejection>,
     /// The batch was stored before.
@@ -99,24 +103,10 @@ pub struct Ingest {
     limiter: Arc<Limiter>,
     queue: Arc<WriteQueue>,
     queue_budget: Budget,
+    work_budget: Budget,
+    /// The least a large body takes of it, so that there are no more of them than processors.
+    work_share: usize,
     outcomes: Outcomes,
-}
-
-/// A batch that was read and charged.
-struct Prepared {
-    received: u32,
-    rejected: Vec<Rejection>,
-    /// Events that are not refused for themselves.
-    acceptable: u32,
-    /// Those events ready for the queue, or why the project may not send them now.
-    content: Result<Content, ApiError>,
-}
-
-/// What goes into the queue.
-struct Content {
-    body_hash: [u8; 16],
-    parts: Vec<EncodedBatch>,
-    titles: Vec<IssueTitle>,
 }
 
 impl Ingest {
@@ -129,7 +119,10 @@ impl Ingest {
         queue: Arc<WriteQueue>,
         outcomes: Outcomes,
     ) -> Self {
-        Self { limits, clock, limiter, queue, queue_budget: Budget::new(QUEUE_BUDGET_BYTES), outcomes }
+        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);
+        let (queue_budget, work_budget) = (Budget::new(QUEUE_BUDGET_BYTES), Budget::new(WORK_BUDGET_BYTES));
+        let work_share = WORK_BUDGET_BYTES / workers;
+        Self { limits, clock, limiter, queue, queue_budget, work_budget, work_share, outcomes }
     }
 
     /// What is counted.
@@ -144,60 +137,85 @@ impl Ingest {
         self.queue_budget.clone()
     }
 
-    /// Stores a batch of a verified sender.
+    /// As [`Ingest::accept_by`], for a sender that has not waited yet.
     ///
     /// # Errors
-    /// Everything in API.md's table after 401; nothing was stored then, except that after a 503 the batch may be
-    /// stored all the same and is to be sent again under the same id.
+    /// As there.
     pub async fn accept(
         &self,
         project: &Arc<Project>,
         keys: BatchKeys,
         body: IncomingBody,
     ) -> Result<Receipt, ApiError> {
-        let answer_by = Instant::now() + REPLY_TIMEOUT;
-        let gates = async {
-            self.check_request(project)?;
-            self.inflate(body).await
-        };
-        let (bytes, body_room) = gates.await.inspect_err(|error| self.outcomes.request_refused(error))?;
+        self.accept_by(answer_by(Duration::ZERO), project, keys, body).await
+    }
+
+    /// Stores a batch of a verified sender, or gives up in time to say so by `answer_by`.
+    ///
+    /// # Errors
+    /// Everything in API.md's table after 401; nothing was stored then, except that after a 503 the batch may be
+    /// stored all the same and is to be sent again under the same id.
+    pub async fn accept_by(
+        &self,
+        answer_by: Instant,
+        project: &Arc<Project>,
+        keys: BatchKeys,
+        body: IncomingBody,
+    ) -> Result<Receipt, ApiError> {
         let now = self.clock.now();
+        let arrival = self.outcomes.arrival(Some(project.id), now);
         let batch = BatchId::new(now);
-        let prepared = self.prepare(project, batch, now, bytes).await;
-        let prepared = prepared.inspect_err(|error| self.outcomes.request_refused(error))?;
-        self.outcomes.batch_read(prepared.received, prepared.rejected.iter().map(|one| &one.code));
+        let prepared = async {
+            self.check_request(project)?;
+            let (bytes, body_room) = self.inflate(body, answer_by).await?;
+            Ok((self.prepare(project, batch, now, bytes, answer_by).await?, body_room))
+        };
+        let (prepared, body_room) = match prepared.await {
+            Ok(prepared) => prepared,
+            Err(error) => return arrival.end_with(error),
+        };
         let Prepared { received, rejected, acceptable, content } = prepared;
+        let read = arrival.read(received, acceptable, rejected.iter().map(|one| one.code).collect());
         if acceptable == 0 {
+            read.committed();
             return Err(ApiError::AllRejected { received, rejected });
         }
-        let stored = async {
-            let Content { body_hash, parts, titles } = content?;
-            // The body's room stands for its events until they have their own.
-            let body_room = body_room;
-            let room = self.reserve_queue(&parts).await?;
+        let queued = async {
+            let (Content { body_hash, parts, titles }, charge) = match content {
+                Ok(content) => content,
+                Err(error) => return Err((read, error)),
+            };
+            let read = read.charged(charge);
+            let room = match self.reserve_queue(&parts, &titles, answer_by).await {
+                Ok(room) => room,
+                Err(error) => return Err((read, error)),
+            };
+            // The body's room stood for its events until they had their own.
             drop(body_room);
             let (reply, outcome) = oneshot::channel();
-            let project_id = project.id;
+            let (project_id, fate) = (project.id, read.queued());
             let submission =
-                Submission { project_id, keys, body_hash, batch, received, parts, titles, room, reply };
-            self.queue.push(submission).map_err(|_| ApiError::StorageUnavailable(STORAGE_RETRY))?;
-            wait_for(outcome, answer_by).await
+                Submission { project_id, keys, body_hash, batch, received, parts, titles, room, fate, reply };
+            let pushed = self.queue.push(submission);
+            pushed.map_err(|back| (back.fate, ApiError::StorageUnavailable(STORAGE_RETRY)))?;
+            Ok(outcome)
         };
-        match stored.await {
-            Ok(WriteOutcome::Duplicate { received, accepted, in_spool }) => {
-                self.outcomes.duplicate(acceptable);
-                let stored = if in_spool { StoredIn::Spool } else { StoredIn::Database };
-                Ok(Receipt { received, accepted, rejected, duplicate: true, stored })
+        let outcome = match queued.await {
+            Ok(outcome) => outcome,
+            Err((read, error)) => return read.end_with(error),
+        };
+        // From here on the writer counts what becomes of it, whoever waits.
+        let stored_in = |in_spool| if in_spool { StoredIn::Spool } else { StoredIn::Database };
+        match wait_for(outcome, answer_by).await? {
+            WriteOutcome::Duplicate { received, accepted, in_spool } => {
+                let stored = stored_in(in_spool);
+                Ok(Receipt { received, accepted, quarantined: 0, rejected, duplicate: true, stored })
             }
-            Ok(outcome) => {
-                self.outcomes.accepted(acceptable);
-                let in_spool = outcome == WriteOutcome::Spooled;
-                let stored = if in_spool { StoredIn::Spool } else { StoredIn::Database };
-                Ok(Receipt { received, accepted: acceptable, rejected, duplicate: false, stored })
-            }
-            Err(error) => {
-                self.outcomes.not_stored(acceptable, &error);
-                Err(error)
+            outcome => {
+                let stored = stored_in(outcome == WriteOutcome::Spooled);
+                let quarantined = if let WriteOutcome::Quarantined(events) = outcome { events } else { 0 };
+                let accepted = acceptable;
+                Ok(Receipt { received, accepted, quarantined, rejected, duplicate: false, stored })
             }
         }
     }
@@ -214,7 +232,11 @@ impl Ingest {
 
     /// Undoes the Content-Encoding; room for the result is held meanwhile: first for a likely one, since the largest
     /// is rare and would keep small senders waiting for it.
-    async fn inflate(&self, body: IncomingBody) -> Result<(Bytes, Reservation), ApiError> {
+    async fn inflate(
+        &self,
+        body: IncomingBody,
+        answer_by: Instant,
+    ) -> Result<(Bytes, Reservation), ApiError> {
         let IncomingBody { bytes, encoding, mut room } = body;
         let identity = encoding.as_deref().is_none_or(|name| name.trim().eq_ignore_ascii_case("identity"));
         if identity {
@@ -225,11 +247,11 @@ impl Ingest {
         let mut inflated = Err(ApiError::Internal);
         let mut held = 0;
         for max in [likely, most] {
-            let grown = room.extend(max - held, BUDGET_WAIT).await;
+            let grown = room.extend(max - held, patience(answer_by)).await;
             grown.map_err(|_| ApiError::Overloaded(OVERLOADED_RETRY))?;
             held = max;
-            let (encoding, bytes) = (encoding.clone(), bytes.clone());
-            inflated = off_thread(true, move || inflate(encoding.as_deref(), bytes, max)).await?;
+            let (encoding, bytes, work) = (encoding.clone(), bytes.clone(), self.work(0, answer_by).await?);
+            inflated = off_thread(Some(work), move || inflate(encoding.as_deref(), bytes, max)).await?;
             if !matches!(inflated, Err(ApiError::PayloadTooLarge(_))) || max == most {
                 break;
             }
@@ -245,24 +267,53 @@ impl Ingest {
         batch: BatchId,
         now: Timestamp,
         bytes: Bytes,
+        answer_by: Instant,
     ) -> Result<Prepared, ApiError> {
         let project = project.clone();
-        let max_events = self.limits.max_events_per_post;
         let large = bytes.len() > INLINE_BYTES;
-        let (limiter, cap) = (self.limiter.clone(), self.cap(&project));
-        off_thread(large, move || {
+        let work = if large { Some(self.work(bytes.len(), answer_by).await?) } else { None };
+        let (limits, limiter, cap) = (self.limits.clone(), self.limiter.clone(), self.cap(&project));
+        off_thread(work, move || {
             let charge = |events| limiter.charge_project_events(project.id, cap, events);
-            prepare(&project, batch, now, max_events, &bytes, charge)
+            prepare(&project, batch, now, &limits, &bytes, charge)
         })
         .await?
     }
 
-    async fn reserve_queue(&self, parts: &[EncodedBatch]) -> Result<Reservation, ApiError> {
-        let bytes: usize =
-            parts.iter().map(|part| part.lines.len() + part.heads.len() * EVENT_OVERHEAD_BYTES).sum();
-        let reserved = self.queue_budget.reserve(bytes, BUDGET_WAIT).await;
+    /// A turn at working on a large body, and room for what that takes.
+    async fn work(&self, body_bytes: usize, answer_by: Instant) -> Result<Reservation, ApiError> {
+        let bytes = body_bytes.saturating_mul(WORK_FACTOR).clamp(self.work_share, WORK_BUDGET_BYTES);
+        let time_left = answer_by.saturating_duration_since(Instant::now()).saturating_sub(COMMIT_TIME);
+        let reserved = self.work_budget.reserve(bytes, time_left).await;
         reserved.map_err(|_| ApiError::Overloaded(OVERLOADED_RETRY))
     }
+
+    async fn reserve_queue(
+        &self,
+        parts: &[EncodedBatch],
+        titles: &[IssueTitle],
+        answer_by: Instant,
+    ) -> Result<Reservation, ApiError> {
+        if answer_by < Instant::now() + COMMIT_TIME {
+            return Err(ApiError::Overloaded(OVERLOADED_RETRY));
+        }
+        let parts: usize = parts.iter().map(EncodedBatch::memory_bytes).sum();
+        let titles: usize = titles.iter().map(IssueTitle::memory_bytes).sum();
+        let bytes = size_of::<Submission>() + parts + titles;
+        let reserved = self.queue_budget.reserve(bytes, patience(answer_by)).await;
+        reserved.map_err(|_| ApiError::Overloaded(OVERLOADED_RETRY))
+    }
+}
+
+/// When a client that waited for so long already is to have its answer.
+#[must_use]
+pub fn answer_by(waited: Duration) -> Instant {
+    Instant::now() + REPLY_TIMEOUT.saturating_sub(waited)
+}
+
+/// How long to wait for room.
+fn patience(answer_by: Instant) -> Duration {
+    BUDGET_WAIT.min(answer_by.saturating_duration_since(Instant::now()))
 }
 
 async fn wait_for(
@@ -271,7 +322,6 @@ async fn wait_for(
 ) -> Result<WriteOutcome, ApiError> {
     match tokio::time::timeout_at(answer_by, outcome).await {
         Ok(Ok(WriteOutcome::Conflict)) => Err(ApiError::IdempotencyConflict),
-        Ok(Ok(WriteOutcome::Refused)) => Err(ApiError::Internal),
         Ok(Ok(WriteOutcome::Unavailable) | Err(_)) | Err(_) => {
             Err(ApiError::StorageUnavailable(STORAGE_RETRY))
         }
@@ -279,72 +329,19 @@ async fn wait_for(
     }
 }
 
-/// Runs work in place, or on a thread for blocking work when it is `large`.
+/// Runs work in place, or where it has a turn on a thread for blocking work. The turn ends with the work, also when the
+/// client has gone meanwhile and nobody waits for it.
 async fn off_thread<T: Send + 'static>(
-    large: bool,
+    turn: Option<Reservation>,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ApiError> {
-    if !large {
-        return Ok(work());
-    }
+    let Some(turn) = turn else { return Ok(work()) };
+    let work = move || {
+        let done = work();
+        drop(turn);
+        done
+    };
     tokio::task::spawn_blocking(work).await.map_err(|_| ApiError::Internal)
-}
-
-/// Parse, charge, scrub, name, encode: everything between the bytes and the queue. What a project may not send costs
-/// no more than to be counted.
-fn prepare(
-    project: &Project,
-    batch: BatchId,
-    now: Timestamp,
-    max_events: usize,
-    bytes: &[u8],
-    charge: impl FnOnce(u32) -> Result<(), ApiError>,
-) -> Result<Prepared, ApiError> {
-    let text = native::decode(bytes);
-    let rules = ParseRules { received_at: now, project_slug: project.slug.as_str(), max_events };
-    let ParsedBatch { received, mut events, rejected } = native::parse(&text, &rules)?;
-    let acceptable = u32::try_from(events.len()).unwrap_or(u32::MAX);
-    let content = charge(acceptable).map(|()| content(project, batch, now, &mut events, bytes));
-    Ok(Prepared { received, rejected, acceptable, content })
-}
-
-fn content(
-    project: &Project,
-    batch: BatchId,
-    now: Timestamp,
-    events: &mut [Event<'_>],
-    bytes: &[u8],
-) -> Content {
-    let scrubber = Scrubber::new(&project.scrub);
-    let mut fingerprinter = Fingerprinter::new();
-    let mut titles = Vec::new();
-    let (mut timely, mut late) = (BatchEncoder::new(batch), BatchEncoder::new(batch));
-    for event in events {
-        scrubber.scrub(event);
-        cut_to_size(event);
-        event.fingerprint = fingerprinter.fingerprint(event);
-        if makes_issues(event.level) {
-            note_title(&mut titles, event, &mut fingerprinter);
-        }
-        let is_late = now.as_millis() - event.ts.as_millis() > LATE_MS;
-        if is_late { late.push(event) } else { timely.push(event) }
-    }
-    let body_hash = xxhash_rust::xxh3::xxh3_128(bytes).to_be_bytes();
-    let parts = vec![timely.finish(), late.finish()];
-    Content { body_hash, parts, titles }
-}
-
-/// Titles of one batch are few; a batch of many different errors is bounded by its events.
-fn note_title(titles: &mut Vec<IssueTitle>, event: &Event<'_>, fingerprinter: &mut Fingerprinter) {
-    let fingerprint: Fingerprint = event.fingerprint;
-    if titles.iter().rev().take(64).all(|title| title.fingerprint != fingerprint) {
-        let texts = SeedTexts {
-            title: fingerprinter.title(&event.message),
-            source: event.source.to_string(),
-            release: event.release.as_deref().unwrap_or_default().to_owned(),
-        };
-        titles.push(IssueTitle { fingerprint, texts });
-    }
 }
 
 /// The body of a test event of our own, named by what asked for it.
@@ -357,33 +354,4 @@ pub fn test_event(request_id: &str) -> Bytes {
         "request_id": request_id,
     }]);
     Bytes::from(event.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::project::{ProjectSlug, ScrubSettings};
-
-    #[test]
-    fn what_a_project_may_not_send_is_counted_and_goes_no_further() {
-        let project = Project {
-            id: 1,
-            slug: ProjectSlug::parse("web").expect("a slug"),
-            name: "Web".to_owned(),
-            retention_days: 1,
-            minute_cap: None,
-            scrub: ScrubSettings::default(),
-            created_at: Timestamp::from_millis(0),
-        };
-        let now = Timestamp::from_millis(1_800_000_000_000);
-        let body = br#"[{"message":"a"},{"level":"error"},{"message":"b"}]"#;
-        let mut charged = 0;
-        let refuse = |events| {
-            charged = events;
-            Err(ApiError::BatchExceedsCap("no more than one".to_owned()))
-        };
-        let prepared = prepare(&project, BatchId::new(now), now, 250, body, refuse).expect("it can be read");
-        assert_eq!((prepared.received, prepared.rejected.len(), prepared.acceptable, charged), (3, 1, 2, 2));
-        assert!(matches!(prepared.content, Err(ApiError::BatchExceedsCap(_))));
-    }
 }

@@ -146,8 +146,20 @@ mod tests {
         let id = IssueId { project_id: 12, fingerprint: Fingerprint(0xab) };
         assert_eq!(id.to_string(), "12-00000000000000ab");
         assert_eq!(IssueId::parse("12-00000000000000ab"), Some(id));
-        let wrong = ["", "12", "-00000000000000ab", "012-00000000000000ab", "+1-00000000000000ab", "0-00000000000000ab"];
-        for wrong in wrong.into_iter().chain(["12-00000000000000AB", "12-ab", "12-00000000000000ab-", "-1-00000000000000ab"]) {
+        let wrong = [
+            "",
+            "12",
+            "-00000000000000ab",
+            "012-00000000000000ab",
+            "+1-00000000000000ab",
+            "0-00000000000000ab",
+        ];
+        for wrong in wrong.into_iter().chain([
+            "12-00000000000000AB",
+            "12-ab",
+            "12-00000000000000ab-",
+            "-1-00000000000000ab",
+        ]) {
             assert_eq!(IssueId::parse(wrong), None, "{wrong:?}");
         }
     }
@@ -173,10 +185,16 @@ mod tests {
             last_release: String::new(),
         };
         let now = at(NEW_FOR_MS + 10);
-        assert!((issue.status(now), issue.is_new(now), issue.is_regressed()) == (IssueStatus::Open, true, false));
+        assert!(
+            (issue.status(now), issue.is_new(now), issue.is_regressed()) == (IssueStatus::Open, true, false)
+        );
         assert!(!issue.is_new(at(2 * NEW_FOR_MS)), "not for ever");
         issue.resolved_at = at(NEW_FOR_MS);
-        assert_eq!(issue.status(now), IssueStatus::Resolved, "what came in the same millisecond was there before");
+        assert_eq!(
+            issue.status(now),
+            IssueStatus::Resolved,
+            "what came in the same millisecond was there before"
+        );
         issue.last_received = at(NEW_FOR_MS + 1);
         assert!((issue.status(now), issue.is_regressed()) == (IssueStatus::Open, true));
         issue.muted_until = at(NEW_FOR_MS + 11);

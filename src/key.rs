@@ -216,6 +216,12 @@ impl KeyRing {
         self.current.mac(&[label.as_bytes(), data])
     }
 
+    /// What [`KeyRing::derive`] gave before `HMAC_SECRET` was changed, while the previous one is set.
+    #[must_use]
+    pub fn derive_previous(&self, label: &str, data: &[u8]) -> Option<[u8; 32]> {
+        self.previous.as_ref().map(|previous| previous.mac(&[label.as_bytes(), data]))
+    }
+
     /// Tells whether a database was filled under the same `HMAC_SECRET`, without giving it away.
     #[must_use]
     pub fn fingerprint(&self) -> [u8; 16] {

@@ -10,14 +10,20 @@
 //! 6. [`ingest`] is that pipeline, one line a step; it ends by queueing the batch for [`mod@write`].
 //! 7. [`mod@write`] gathers queued batches into compressed blocks ([`block`]) and commits blocks, batch ids and
 //!    unfolded rows in one transaction through [`store`]; only then is the client answered. While a server database
-//!    is away the [`spool`] takes its place, and hands over when it is back.
+//!    is away the [`spool`] takes its place, and hands over when it is back. Single events that the database refuses
+//!    for themselves go into [`quarantine`].
 //! 8. [`fold`] turns committed blocks into counts and issues once a second, exactly once.
+//!    The [`ledger`] says what became of every event: from the blocks in the same transaction, else from [`outcome`].
 //! 9. [`maintenance`] deletes what has expired and keeps the rest small, by one instance at a time.
 //! 10. [`search`] skips blocks by their headers, inflates the rest and tests them line by line.
+//! 11. [`alert`] brings what is worth saying to people, through [`outbound`], the guarded way out; [`keep_awake`] keeps
+//!     the host from putting the service to sleep while the spool holds something.
 //!
 //! [`app`] builds all of it from a [`config::Config`] and stops it in order.
 
+pub mod alert;
 pub mod app;
+pub mod audit;
 pub mod block;
 pub mod cli;
 pub mod clock;
@@ -30,15 +36,19 @@ pub mod fold;
 pub mod http;
 pub mod ingest;
 pub mod issue;
+pub mod keep_awake;
 pub mod key;
+pub mod ledger;
 pub mod lifecycle;
 pub mod limit;
 pub mod maintenance;
 pub mod memory;
 pub mod metrics;
+pub mod outbound;
 pub mod outcome;
 pub mod project;
 pub mod protocol;
+pub mod quarantine;
 pub mod registry;
 pub mod removal;
 pub mod scrub;

@@ -2,7 +2,9 @@
 //!
 //! Each instance enforces for itself; the truth about counts is in the database. Memory is bounded whatever
 //! addresses come: see [`ClientTable`] for who shares a bucket when there are more clients than keys. A cap of
-//! 0 switches a limit off. Nothing here is charged for a refused request.
+//! 0 switches a limit off. Nothing here is charged for a refused request, and the events of a batch that does not
+//! get stored (a duplicate, a conflict, no room, no storage) are given back to its project: the cap is on what is stored.
+//! Its request stays charged, so that sending the same again and again has its bound too.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -22,7 +24,7 @@ mod tests;
 
 pub use client_key::ClientKey;
 pub use client_table::{ClientTable, MAX_CLIENT_KEYS, OVERFLOW_BUCKETS};
-pub use projects::MAX_PROJECT_KEYS;
+pub use projects::{Charge, MAX_PROJECT_KEYS};
 
 use client_table::{GateStore, TableKey};
 use projects::ProjectLimits;
@@ -126,15 +128,17 @@ impl<C: Clock + Clone> Limiter<C> {
         self.projects.check_request(project_id, cap, quota).map_err(|refusal| self.refused(&refusal, cap))
     }
 
-    /// Charges `events` to a project's `cap` a minute (0 is no limit), all or nothing.
+    /// Charges `events` to a project's `cap` a minute (0 is no limit), all or nothing, until the charge is dropped.
     ///
     /// # Errors
     /// [`ApiError::BatchExceedsCap`] when the batch alone is larger than the cap,
     /// [`ApiError::RateLimitedProject`] when it has to wait.
-    pub fn charge_project_events(&self, project_id: i64, cap: u32, events: u32) -> Result<(), ApiError> {
-        let (Some(quota), Some(count)) = (quota(cap), NonZeroU32::new(events)) else { return Ok(()) };
+    pub fn charge_project_events(&self, project_id: i64, cap: u32, events: u32) -> Result<Charge, ApiError> {
+        let (Some(quota), Some(count)) = (quota(cap), NonZeroU32::new(events)) else {
+            return Ok(Charge::default());
+        };
         match self.projects.charge_events(project_id, cap, quota, count) {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(charge)) => Ok(charge),
             Ok(Err(refusal)) => Err(ApiError::RateLimitedProject(self.refused(&refusal, cap))),
             Err(_insufficient) => Err(ApiError::BatchExceedsCap(format!(
                 "The batch has {events} events; the project may send {cap} a minute. Send smaller batches."

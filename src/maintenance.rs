@@ -1,9 +1,13 @@
-//! Keeps the database small: one instance at a time deletes what has expired and puts counts into wider buckets.
+//! Keeps the database small: one instance at a time deletes what has expired, puts counts into wider buckets and makes
+//! small blocks into large ones.
 //!
 //! It runs at start, after a commit when none ran for five minutes, each hour, and when an admin asks. Work is done in
 //! slices of at most about 200 ms under a lease by the database's clock. What is left to do stands in the tables
 //! themselves, so a run that was killed is simply begun again. Reads never depend on it: they leave out what has expired.
 
+mod compact;
+pub mod erase;
+mod merge_plan;
 pub mod purge;
 pub mod report;
 mod run;
@@ -11,16 +15,19 @@ mod schedule;
 mod slice;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::Recorded;
 use crate::clock::Clock;
 use crate::store::{DatabaseStatus, Store, StoreError};
 
+pub use erase::Erasure;
 pub use purge::Purge;
-pub use report::{Progress, Ran, Report, holder_json};
+pub use report::{EndedPurge, OwnSums, Progress, Ran, Report, Totals, holder_json};
 pub use run::{MIN_BETWEEN, wide_before};
 use slice::RENEW_EVERY;
 pub use slice::SLICE;
@@ -51,10 +58,14 @@ impl Nudge {
 enum What {
     Maintain,
     Purge(Purge),
+    Erase(Erasure),
 }
 
 struct Request {
     what: What,
+    /// Its row in the audit log.
+    recorded: Option<Recorded>,
+    own: OwnSums,
     reply: oneshot::Sender<Result<Ran, StoreError>>,
 }
 
@@ -64,6 +75,8 @@ pub struct Maintenance {
     requests: mpsc::Sender<Request>,
     nudge: Nudge,
     progress: Progress,
+    waiting: Arc<AtomicUsize>,
+    wait: Duration,
 }
 
 /// Why a request was not answered.
@@ -88,29 +101,55 @@ impl Maintenance {
         &self.progress
     }
 
-    /// Does everything that is due. Answers after 25 s at the latest, then with what was done so far.
+    /// Answers after this instead of 25 s.
+    #[must_use]
+    pub fn answering_within(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// Does everything that is due. Answers after 25 s at the latest, then with what was done so far; the work goes on.
+    /// `recorded` is told how it ended.
     ///
     /// # Errors
     /// [`NoAnswer`].
-    pub async fn maintain(&self) -> Result<Ran, NoAnswer> {
-        self.ask(What::Maintain).await
+    pub async fn maintain(&self, recorded: Option<Recorded>) -> Result<Ran, NoAnswer> {
+        self.ask(What::Maintain, recorded).await
     }
 
     /// Deletes blocks. Answers as [`Maintenance::maintain`].
     ///
     /// # Errors
     /// [`NoAnswer`].
-    pub async fn purge(&self, purge: Purge) -> Result<Ran, NoAnswer> {
-        self.ask(What::Purge(purge)).await
+    pub async fn purge(&self, purge: Purge, recorded: Option<Recorded>) -> Result<Ran, NoAnswer> {
+        self.ask(What::Purge(purge), recorded).await
     }
 
-    async fn ask(&self, what: What) -> Result<Ran, NoAnswer> {
-        let (reply, answer) = oneshot::channel();
-        self.requests.try_send(Request { what, reply }).map_err(|_| NoAnswer::Busy)?;
-        match tokio::time::timeout(WAIT, answer).await {
+    /// Deletes events by a filter. Answers as [`Maintenance::maintain`].
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    pub async fn erase(&self, erasure: Erasure, recorded: Option<Recorded>) -> Result<Ran, NoAnswer> {
+        self.ask(What::Erase(erasure), recorded).await
+    }
+
+    async fn ask(&self, what: What, recorded: Option<Recorded>) -> Result<Ran, NoAnswer> {
+        let ((reply, answer), own) = (oneshot::channel(), OwnSums::default());
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let sent = self.requests.try_send(Request { what, recorded, own: own.clone(), reply });
+        if let Err(refused) = sent {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            let (mpsc::error::TrySendError::Full(request) | mpsc::error::TrySendError::Closed(request)) =
+                refused;
+            if let Some(recorded) = request.recorded {
+                recorded.failed("overloaded").await;
+            }
+            return Err(NoAnswer::Busy);
+        }
+        match tokio::time::timeout(self.wait, answer).await {
             Ok(Ok(answer)) => answer.map_err(NoAnswer::Store),
             Ok(Err(_)) => Err(NoAnswer::Busy),
-            Err(_) => Ok(Ran::Done(self.progress.running().unwrap_or_default())),
+            Err(_) => Ok(own.so_far()),
         }
     }
 }
@@ -122,6 +161,8 @@ pub struct Maintainer {
     nudge: Nudge,
     progress: Progress,
     requests: mpsc::Receiver<Request>,
+    /// Requests sent and not yet begun.
+    waiting: Arc<AtomicUsize>,
     renew_every: Duration,
 }
 
@@ -130,8 +171,15 @@ pub struct Maintainer {
 pub fn maintainer(store: Store, clock: Clock) -> (Maintenance, Maintainer) {
     let (sender, requests) = mpsc::channel(MAX_WAITING);
     let (nudge, progress) = (Nudge::default(), Progress::default());
-    let asking = Maintenance { requests: sender, nudge: nudge.clone(), progress: progress.clone() };
-    (asking, Maintainer { store, clock, nudge, progress, requests, renew_every: RENEW_EVERY })
+    let waiting = Arc::<AtomicUsize>::default();
+    let asking = Maintenance {
+        requests: sender,
+        nudge: nudge.clone(),
+        progress: progress.clone(),
+        waiting: waiting.clone(),
+        wait: WAIT,
+    };
+    (asking, Maintainer { store, clock, nudge, progress, requests, waiting, renew_every: RENEW_EVERY })
 }
 
 impl Maintainer {
@@ -178,7 +226,7 @@ impl Maintainer {
                 None
             }
             Ok(Ran::Done(_)) => Some(RETRY_AFTER),
-            Ok(Ran::HeldBy(_) | Ran::TooSoon) => None,
+            Ok(Ran::HeldBy(_) | Ran::TooSoon | Ran::Waiting) => None,
             Err(error) => {
                 tracing::warn!(%error, "maintenance goes on later");
                 Some(RETRY_AFTER)
@@ -187,12 +235,30 @@ impl Maintainer {
     }
 
     async fn serve(&self, request: Request, stop: &CancellationToken) {
-        let answer = match request.what {
-            What::Maintain => self.maintain(true, stop).await,
-            What::Purge(purge) => self.purge(&purge, stop).await,
+        let Request { what, recorded, own, reply } = request;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        let run = Run { own: Some(&own), ..self.one_run(stop) };
+        let answer = match &what {
+            What::Maintain => run.maintain(true).await,
+            What::Purge(purge) => run.purge(purge).await,
+            What::Erase(erasure) => run.erase(erasure).await,
         };
+        let dry_run = match &what {
+            What::Maintain => None,
+            What::Purge(purge) => Some(purge.dry_run),
+            What::Erase(erasure) => Some(erasure.dry_run),
+        };
+        if let (Ok(Ran::Done(report)), Some(dry_run)) = (&answer, dry_run) {
+            self.progress.end_purge(EndedPurge { at: self.clock.now(), report: *report, dry_run });
+        }
+        if let Some(recorded) = recorded {
+            match &answer {
+                Ok(ran) => recorded.done(ran.json()).await,
+                Err(_) => recorded.failed("storage_unavailable").await,
+            }
+        }
         // The admin may have stopped waiting; the work is done all the same.
-        let _ = request.reply.send(answer);
+        let _ = reply.send(answer);
     }
 
     /// Does everything that is due; unless `forced`, only when no instance did within five minutes.
@@ -211,8 +277,16 @@ impl Maintainer {
         self.one_run(stop).purge(purge).await
     }
 
+    /// Deletes events by a filter.
+    ///
+    /// # Errors
+    /// As [`Maintainer::maintain`].
+    pub async fn erase(&self, erasure: &Erasure, stop: &CancellationToken) -> Result<Ran, StoreError> {
+        self.one_run(stop).erase(erasure).await
+    }
+
     fn one_run<'a>(&'a self, stop: &'a CancellationToken) -> Run<'a> {
-        let Self { store, clock, progress, renew_every, .. } = self;
-        Run { store, clock, stop, progress, renew_every: *renew_every }
+        let Self { store, clock, progress, waiting, renew_every, .. } = self;
+        Run { store, clock, stop, progress, own: None, waiting, renew_every: *renew_every }
     }
 }

@@ -10,12 +10,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio::time::Instant;
 
 #[cfg(test)]
 mod tests;
 
 /// Room for request bodies as sent and as inflated, over all requests.
-pub const BODY_BUDGET_BYTES: usize = 48 << 20;
+pub const BODY_BUDGET_BYTES: usize = 40 << 20;
 
 /// The part of it that bodies can't grow into: a first step for each connection at the default cap of them.
 const BODY_START_BYTES: usize = 8 << 20;
@@ -23,8 +24,20 @@ const BODY_START_BYTES: usize = 8 << 20;
 /// Room for events queued for the writers.
 pub const QUEUE_BUDGET_BYTES: usize = 32 << 20;
 
+/// Room for compressed bodies that searches fetched from a server, kept for the next search.
+pub const BODY_CACHE_BYTES: usize = 32 << 20;
+
+/// Room for what large batches take while they are read, beside their bodies: repaired text, events, encoded lines.
+pub const WORK_BUDGET_BYTES: usize = 16 << 20;
+
+/// Room for large answers that their clients have not taken yet.
+pub const ANSWER_BUDGET_BYTES: usize = 16 << 20;
+
 /// How long a request waits for room before it is refused.
 pub const BUDGET_WAIT: Duration = Duration::from_secs(1);
+
+/// Longer than anyone waits; a deadline this far away can still be told.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// Why room was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +70,7 @@ impl Budget {
         Self::keeping_back(bytes, 0)
     }
 
-    /// The budget of request bodies: [`BODY_BUDGET_BYTES`], of which a sixth is for those that start.
+    /// The budget of request bodies: [`BODY_BUDGET_BYTES`], of which a fifth is for those that start.
     #[must_use]
     pub fn of_bodies() -> Self {
         Self::keeping_back(BODY_BUDGET_BYTES, BODY_START_BYTES)
@@ -149,8 +162,8 @@ impl Reservation {
         self.permit.num_permits()
     }
 
-    /// Adds `more` bytes, waiting at most `wait` for leave to grow and as long for the room; what is held stays held
-    /// when it fails.
+    /// Adds `more` bytes, waiting at most `wait` for leave to grow and for the room, both together; what is held stays
+    /// held when it fails.
     ///
     /// # Errors
     /// [`Exhausted::TooLarge`] when the sum is beyond the whole budget or what may be grown into, [`Exhausted::Busy`]
@@ -160,8 +173,9 @@ impl Reservation {
         if self.growth.num_permits().saturating_add(more) > growth_total as usize {
             return Err(Exhausted::TooLarge);
         }
+        let by = Instant::now() + wait.min(LONGEST_WAIT);
         let leave = acquire(growth, growth_total, more, wait).await?;
-        self.extend(more, wait).await?;
+        self.extend(more, by.saturating_duration_since(Instant::now())).await?;
         self.growth.merge(leave);
         Ok(())
     }

@@ -8,8 +8,11 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::clock::Clock;
+use crate::http::places::Places;
 use crate::limit::Limiter;
+use crate::maintenance::Progress;
 use crate::memory::Budget;
+use crate::quarantine::Quarantine;
 use crate::server::ConnectionGauges;
 use crate::spool::Spool;
 use crate::store::{DatabaseStatus, Store};
@@ -32,7 +35,15 @@ pub struct Gauges {
     pub limiter: Arc<Limiter>,
     /// What waits for the database.
     pub spool: Option<Spool>,
-    /// For the age of the oldest in it.
+    /// Events the database refused.
+    pub quarantine: Quarantine,
+    /// What maintenance came to.
+    pub maintenance: Progress,
+    /// Live tails.
+    pub tails: Places,
+    /// Exports under way.
+    pub exports: Places,
+    /// For the age of the oldest in the spool.
     pub clock: Clock,
 }
 
@@ -63,9 +74,21 @@ fn spool_gauges(spool: &Spool, now: Timestamp) -> [Gauge; 6] {
     ]
 }
 
+fn quarantine_gauges(quarantine: &Quarantine) -> [Gauge; 3] {
+    let (events, bytes) = quarantine.size();
+    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let failing = i64::from(quarantine.trouble().is_some());
+    [
+        ("tekno_quarantine_events", "Events the database refused, in quarantine", number(events)),
+        ("tekno_quarantine_bytes", "Bytes they take", number(bytes)),
+        ("tekno_quarantine_failing", "1 while refused batches can't be quarantined", failing),
+    ]
+}
+
 impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let connected = self.store.status() == DatabaseStatus::Connected;
+        let cached = number(self.store.cached_body_bytes());
         let mut gauges: Vec<Gauge> = vec![
             ("tekno_database_connected", "1 when the database can be used", i64::from(connected)),
             ("tekno_queue_batches", "Batches waiting for a commit", number(self.queue.depth())),
@@ -74,17 +97,30 @@ impl Collector for Gauges {
             ("tekno_body_bytes", "Bytes of request bodies in memory", number(self.bodies.used())),
             ("tekno_body_bytes_peak", "Most of that since the start", number(self.bodies.peak())),
             ("tekno_connections_open", "Client connections", number(self.connections.open())),
+            ("tekno_tails_open", "Live tails", number(self.tails.taken())),
+            ("tekno_exports_open", "Exports under way", number(self.exports.taken())),
+            ("tekno_search_cache_bytes", "Bytes of bodies kept for the next search", cached),
             ("tekno_limiter_clients", "Client addresses in memory", number(self.limiter.client_keys())),
         ];
+        gauges.extend(quarantine_gauges(&self.quarantine));
         gauges.extend(self.spool.iter().flat_map(|spool| spool_gauges(spool, self.clock.now())));
         for (name, help, value) in gauges {
             let gauge = ConstGauge::new(value);
             let kind = gauge.metric_type();
             gauge.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
         }
-        let counters: [(&str, &str, u64); 3] = [
+        let compacted = self.maintenance.totals();
+        let counters: [(&str, &str, u64); 7] = [
+            ("tekno_compaction_merged_blocks", "Blocks merged into larger ones", compacted.merged_blocks),
+            (
+                "tekno_compaction_recompressed_blocks",
+                "Blocks compressed harder",
+                compacted.recompressed_blocks,
+            ),
+            ("tekno_compaction_saved_bytes", "Bytes of blocks saved by both", compacted.bytes_saved),
             ("tekno_connections_accepted", "Connections accepted", self.connections.accepted()),
             ("tekno_connections_refused", "Connections over one address's share", self.connections.refused()),
+            ("tekno_connections_cut", "Connections cut for dawdling", self.connections.cut()),
             ("tekno_accept_errors", "Failures to accept", self.connections.accept_errors()),
         ];
         for (name, help, value) in counters {

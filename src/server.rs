@@ -20,9 +20,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::ClientAddressSource;
+use crate::memory::{ANSWER_BUDGET_BYTES, Budget};
 use share::{AddressShares, ShareGuard};
 
 mod connection;
+mod departure;
+mod pace;
 mod phase;
 mod share;
 mod transport;
@@ -33,8 +36,8 @@ const BACKLOG: u32 = 1024;
 /// Pause after an accept that failed for want of file descriptors or memory, instead of spinning.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// How often idle connections are asked to make room while the cap is reached.
-const PRESSURE_INTERVAL: Duration = Duration::from_millis(250);
+/// How often idle and dawdling connections make room while the cap is reached.
+const PRESSURE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Most bytes of a request's first line and headers.
 const MAX_HEADER_BYTES: usize = 64 << 10;
@@ -53,6 +56,10 @@ pub struct ServerLimits {
     pub idle_timeout: Duration,
     /// A client that has room for less than [`MIN_WRITE_PROGRESS`] bytes of its answer in this time is cut.
     pub write_timeout: Duration,
+    /// A client that lets a written answer (or a piece of a stream) wait has this long to take all of it.
+    pub answer_timeout: Duration,
+    /// Bytes of large answers that wait to be taken, all connections together.
+    pub answer_bytes: usize,
     /// For accepted requests to be answered once a stop was asked for; then connections are cut.
     pub stop_grace: Duration,
 }
@@ -71,10 +78,16 @@ impl ServerLimits {
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             write_timeout: Duration::from_secs(30),
+            answer_timeout: Duration::from_mins(2),
+            answer_bytes: ANSWER_BUDGET_BYTES,
             stop_grace: Duration::from_millis(3_500),
         }
     }
 }
+
+/// An extension of an answer whose body is in memory anyway, however many clients read it: it needs no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SharedMemory;
 
 /// Both ends of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +97,14 @@ pub struct PeerInfo {
     /// The peer's: the client, or the proxy in front of us.
     pub remote: SocketAddr,
 }
+
+/// Marks an answer that lasts and can be cut and taken up again, as an extension of the response: a peer that closes is
+/// noticed at once and ends it, and a stop waits only [`LONG_ANSWER_GRACE`] for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LongAnswer;
+
+/// What is left of an answer that lasts after a stop was asked for: time for its last words.
+pub const LONG_ANSWER_GRACE: Duration = Duration::from_millis(500);
 
 /// What answers requests. Any `Fn(Request<Incoming>, PeerInfo) -> Future<Output = Response<_>>` is one.
 pub trait Handler: Send + Sync + 'static {
@@ -124,6 +145,7 @@ pub struct ConnectionGauges {
     open: AtomicUsize,
     accepted: AtomicU64,
     refused: AtomicU64,
+    cut: AtomicU64,
     accept_errors: AtomicU64,
 }
 
@@ -144,6 +166,16 @@ impl ConnectionGauges {
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Connections cut since the start because they dawdled while others waited for a place.
+    #[must_use]
+    pub fn cut(&self) -> u64 {
+        self.cut.load(Ordering::Relaxed)
+    }
+
+    fn count_cut(&self) {
+        self.cut.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Accepts that failed for want of file descriptors or memory.
@@ -206,8 +238,12 @@ struct Shared<H> {
     stop: CancellationToken,
     /// No connection after this.
     cut: CancellationToken,
-    /// Wakes idle connections while the cap is reached.
+    /// Wakes those that may be idle or dawdling while the cap is reached.
     pressure: Notify,
+    /// Wakes those that may be dawdling while the room for answers is used up.
+    dawdlers: Notify,
+    /// Room for large answers.
+    answers: Budget,
 }
 
 /// Accepts connections and answers their requests until `shutdown` is cancelled; then closes the socket, lets
@@ -222,9 +258,10 @@ pub async fn serve(
     let cut = CancellationToken::new();
     let _cut_when_dropped = cut.clone().drop_guard();
     let grace = limits.stop_grace;
-    let pressure = Notify::new();
+    let answers = Budget::new(limits.answer_bytes);
+    let (stop, pressure, dawdlers) = (shutdown.clone(), Notify::new(), Notify::new());
     let shared =
-        Arc::new(Shared { handler, limits, gauges, stop: shutdown.clone(), cut: cut.clone(), pressure });
+        Arc::new(Shared { handler, limits, gauges, stop, cut: cut.clone(), pressure, dawdlers, answers });
     let connections = TaskTracker::new();
     tokio::select! {
         () = shutdown.cancelled() => {}
@@ -243,7 +280,7 @@ async fn accept_all<H: Handler>(socket: &TcpListener, shared: &Arc<Shared<H>>, c
     let places = Arc::new(Semaphore::new(shared.limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
     let by_address = AddressShares::new(shared.limits.max_per_address);
     loop {
-        let place = wait_for_place(&places, &shared.pressure).await;
+        let place = wait_for_place(&places, shared).await;
         let (stream, remote) = accept_one(socket, &shared.gauges).await;
         shared.gauges.accepted.fetch_add(1, Ordering::Relaxed);
         let Some(share) = by_address.take(remote.ip()) else {
@@ -255,13 +292,13 @@ async fn accept_all<H: Handler>(socket: &TcpListener, shared: &Arc<Shared<H>>, c
     }
 }
 
-async fn wait_for_place(places: &Arc<Semaphore>, pressure: &Notify) -> OwnedSemaphorePermit {
+async fn wait_for_place<H>(places: &Arc<Semaphore>, shared: &Shared<H>) -> OwnedSemaphorePermit {
     loop {
         let place = places.clone().acquire_owned();
         if let Ok(place) = tokio::time::timeout(PRESSURE_INTERVAL, place).await {
             return place.expect("the semaphore is never closed");
         }
-        pressure.notify_waiters();
+        shared.pressure.notify_waiters();
     }
 }
 
@@ -295,7 +332,7 @@ fn start<H: Handler>(
     let shared = shared.clone();
     let open = OpenConnection::new(shared.gauges.clone());
     connections.spawn(async move {
-        connection::run(&shared, stream, remote).await;
+        connection::run(&shared, stream, remote, &places.1).await;
         drop((open, places));
     });
 }

@@ -8,6 +8,7 @@ mod depth;
 mod drain;
 mod plan;
 mod repair;
+mod traces;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

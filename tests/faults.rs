@@ -7,6 +7,8 @@
 #![allow(clippy::disallowed_methods, reason = "tests read TEST_* variables and the wall clock")]
 #![allow(dead_code, reason = "the harness is shared by faults to come")]
 
+#[path = "support/balance.rs"]
+mod balance;
 #[path = "support/process.rs"]
 mod process;
 #[path = "support/proxy.rs"]
@@ -23,10 +25,16 @@ mod rig;
 mod absent;
 #[path = "faults/black_holes.rs"]
 mod black_holes;
+#[path = "faults/bombs.rs"]
+mod bombs;
 #[path = "faults/cuts.rs"]
 mod cuts;
+#[path = "faults/dribble.rs"]
+mod dribble;
 #[path = "faults/files.rs"]
 mod files;
+#[path = "faults/frozen.rs"]
+mod frozen;
 #[path = "faults/kills.rs"]
 mod kills;
 #[path = "faults/limits.rs"]
@@ -37,3 +45,5 @@ mod refusals;
 mod self_check;
 #[path = "faults/stops.rs"]
 mod stops;
+#[path = "faults/torture.rs"]
+mod torture;

@@ -287,6 +287,7 @@ async fn stored_request_ids(instance: &Instance, project_id: i64) -> Vec<String>
         from: Timestamp::from_millis(0),
         to: Timestamp::LAST,
         received_after: Timestamp::from_millis(0),
+        tokens: tekno_logger::block::token_test::TokenTest::Always,
         filters: false,
         ascending: true,
         after: None,

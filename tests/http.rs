@@ -4,16 +4,26 @@
 
 #[path = "http/access.rs"]
 mod access;
+#[path = "http/audit.rs"]
+mod audit;
 #[path = "http/captured.rs"]
 mod captured;
 #[path = "http/captured_log.rs"]
 mod captured_log;
+#[path = "http/clock.rs"]
+mod clock;
 #[path = "http/commands.rs"]
 mod commands;
 #[path = "http/encodings.rs"]
 mod encodings;
+#[path = "http/export_command.rs"]
+mod export_command;
 #[path = "http/ingest.rs"]
 mod ingest;
+#[path = "http/issues.rs"]
+mod issues;
+#[path = "http/ledger.rs"]
+mod ledger;
 #[path = "http/limits.rs"]
 mod limits;
 #[path = "http/maintenance.rs"]

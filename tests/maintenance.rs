@@ -13,12 +13,13 @@ use std::time::Duration;
 
 use support::TestDatabase;
 use tekno_logger::event::Level;
+use tekno_logger::ledger::Kind;
 use tekno_logger::maintenance::{Maintainer, Purge, Ran, Report, maintainer};
 use tekno_logger::store::{STATEMENT_TIMEOUT, Store};
 use tekno_logger::timestamp::Timestamp;
 use tekno_logger::write::WriteOutcome;
 use tokio_util::sync::CancellationToken;
-use writer::{DAY_MS, NOW, Writer, event, event_ids, number, project, rows};
+use writer::{DAY_MS, NOW, Writer, account, event, event_ids, number, project, rows};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -264,11 +265,15 @@ async fn a_run_that_is_killed_anywhere_loses_nothing_and_the_next_one_finishes()
             let levels: BTreeMap<_, _> = sums(&store).await.into_iter().filter(|sum| sum.0.1 < 16).collect();
             let expected: BTreeMap<_, _> = before.clone().into_iter().filter(|sum| sum.0.1 < 16).collect();
             assert_eq!(levels, expected, "{name}: after {waits} waits");
+            let ledger = account(&store, None).await;
+            assert!(ledger.is_balanced(), "{name}: after {waits} waits: {ledger:?}");
             kills += 1;
             waits = waits * 5 / 4 + 1;
         }
         assert!(kills > 5, "{name}: only {kills} kills");
         assert!(maintain(&worker).await.complete, "{name}");
+        let ledger = account(&store, None).await;
+        assert!(ledger.is_balanced() && ledger.sum(Kind::Purged) > 0, "{name}: {ledger:?}");
         assert_eq!(number(&store, &format!("{kept} {kept_from}")).await, events, "{name}");
         assert_eq!(event_ids(&store, shop).await.len(), usize::try_from(events).unwrap(), "{name}");
         writer.stop().await;
@@ -303,6 +308,38 @@ async fn of_two_instances_one_maintains_and_the_other_is_told_who() {
         writer.stop().await;
         database.remove().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_behind_another_run_is_never_told_that_runs_sums() {
+    let database = TestDatabase::sqlite();
+    let store = database.store().await;
+    let writer = Writer::start(&store);
+    let shop = project(&store, "shop", 1).await;
+    filled(&store, &writer, shop).await;
+    writer.hand.advance(3 * DAY_MS);
+    let (asking, maintainer) = maintainer(store.clone(), writer.clock.clone());
+    let asking = asking.answering_within(Duration::ZERO);
+    assert_eq!(asking.maintain(None).await.unwrap(), Ran::Waiting, "nobody has begun");
+    let quit = CancellationToken::new();
+    // The first request holds the database and with it its run, so that the second one waits.
+    let hold = store.work().await.unwrap();
+    let running = tokio::spawn(maintainer.run(quit.clone()));
+    let project_id = Some(shop);
+    let purge = Purge { project_id, older_than: Some(Timestamp::from_millis(0)), dry_run: false };
+    assert_eq!(asking.purge(purge, None).await.unwrap(), Ran::Waiting);
+    drop(hold);
+    let since = std::time::Instant::now();
+    while asking.progress().last_purge().is_none() {
+        assert!(since.elapsed() < Duration::from_secs(30), "it is done all the same");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let (purged, finished) = (asking.progress().last_purge().unwrap(), asking.progress().last().unwrap());
+    assert_eq!(purged.report.purged.blocks, 0, "its own sums");
+    assert!(finished.1.purged.blocks > 50, "and not these");
+    quit.cancel();
+    running.await.unwrap();
+    writer.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -420,6 +457,8 @@ async fn assert_small(store: &Store, name: &str, day: i64, per_day: i64) {
         ("issues", 4),
         // Three series in hours for 90 days; the last hour fine, the day before it in minutes.
         ("counts", 2 * per_day * 3 + 4 * 24 * (day + 1)),
+        // Read, committed, accepted, purged and a mark for each hour with traffic; kept for 92 days.
+        ("ledger", 5 * 24 * (day + 1).min(93)),
         ("leases", 5),
         ("settings", 10),
     ] {
@@ -453,6 +492,13 @@ async fn sizes_stay_bounded_over_thirty_days() {
         }
         let levels = sums(&store).await;
         assert_eq!(levels[&(shop, 2)], 30 * per_day, "{name}: every event is counted still");
+        let ledger = account(&store, None).await;
+        assert_eq!((ledger.accepted(), ledger.uncounted()), (60 * per_day, 0), "{name}");
+        assert!(ledger.is_balanced(), "{name}: {ledger:?}");
+        // Three months later nothing of it is left but what came since.
+        writer.hand.advance(93 * DAY_MS);
+        assert!(maintain(&worker).await.ledger_rows > 0, "{name}");
+        assert_eq!(rows(&store, "ledger").await, 0, "{name}");
         writer.stop().await;
         database.remove().await;
     }

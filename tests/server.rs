@@ -339,12 +339,94 @@ async fn a_client_that_closed_its_sending_side_gets_its_answer() {
 }
 
 #[tokio::test]
+async fn a_read_whose_client_left_is_given_up_and_a_change_goes_on() {
+    let rig = serve(generous());
+    let mut reads = rig.connect().await;
+    reads.get("/slow").await;
+    let mut changes = rig.connect().await;
+    changes.send("POST /slow HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n").await;
+    let mut stays = rig.connect().await;
+    stays.get("/slow").await;
+    inside(&rig, 3).await;
+    drop((reads, changes));
+    until("the read is given up", || rig.gauges.open() == 2).await;
+    rig.slow.leave.add_permits(2);
+    assert_eq!(stays.answer().await.body, "done");
+    // The one that was given up never came out.
+    inside(&rig, 1).await;
+}
+
+#[tokio::test]
 async fn a_client_that_never_reads_is_cut() {
     let rig = serve(ServerLimits { write_timeout: SHORT, ..generous() });
     let mut client = rig.connect().await;
     client.get("/large").await;
     until("the request has come", || rig.gauges.accepted() == 1).await;
     until("the connection is gone", || rig.gauges.open() == 0).await;
+}
+
+#[tokio::test]
+async fn a_client_that_takes_its_answer_too_slowly_is_cut_however_steadily() {
+    let rig = serve(ServerLimits { answer_timeout: SHORT * 3, ..generous() });
+    let mut client = rig.connect().await;
+    client.get("/large").await;
+    until("the request has come", || rig.gauges.accepted() == 1).await;
+    let mut some = [0; 1_000];
+    let taking = async {
+        while rig.gauges.open() > 0 {
+            client.stream.read_exact(&mut some).await.expect("there is more");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, taking).await.expect("it is cut");
+}
+
+#[tokio::test]
+async fn large_answers_that_nobody_takes_have_bounded_room() {
+    let rig = serve(ServerLimits { answer_bytes: LARGE + 1, ..generous() });
+    let mut slow = rig.connect().await;
+    slow.get("/large").await;
+    slow.stream.readable().await.expect("it begins");
+    let mut other = rig.connect().await;
+    other.get("/large").await;
+    let refused = other.answer().await;
+    assert_eq!(refused.status, 503);
+    assert!(refused.head.to_lowercase().contains("retry-after: 5") && refused.body.contains("overloaded"));
+    other.get("/hello").await;
+    assert_eq!(other.answer().await.body, "hello", "small answers need no room");
+    assert_eq!(slow.answer().await.body.len(), LARGE);
+    // Its room comes back when the last of it was written, which is about now.
+    loop {
+        other.get("/large").await;
+        let answer = other.answer().await;
+        if answer.status == 200 {
+            break;
+        }
+        assert_eq!(answer.status, 503);
+    }
+}
+
+#[tokio::test]
+async fn those_who_dawdle_make_room_when_the_cap_or_a_share_is_reached() {
+    for max_per_address in [None, Some(2)] {
+        let rig = serve(ServerLimits { max_connections: 2, max_per_address, ..generous() });
+        let mut head = rig.connect().await;
+        head.send("GET /hello HT").await;
+        let mut body = rig.connect().await;
+        body.send(post(BODY_CAP) + "half").await;
+        let coming = async {
+            loop {
+                let mut newcomer = rig.connect().await;
+                newcomer.get("/hello").await;
+                if newcomer.try_answer().await.is_some_and(|answer| answer.status == 200) {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(PATIENCE, coming).await.expect("a place comes free");
+        assert!(rig.gauges.cut() > 0);
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@
 #![allow(clippy::disallowed_methods, reason = "tests read TEST_* variables and the wall clock")]
 #![allow(dead_code, reason = "the harness is shared with tests/faults.rs")]
 
+#[path = "support/balance.rs"]
+mod balance;
 #[path = "support/process.rs"]
 mod process;
 #[path = "support/proxy.rs"]
@@ -19,15 +21,19 @@ mod rig;
 
 #[path = "spool/away.rs"]
 mod away;
+#[path = "spool/disk.rs"]
+mod disk;
 #[path = "spool/drained.rs"]
 mod drained;
 #[path = "spool/file.rs"]
 mod file;
 #[path = "spool/kills.rs"]
 mod kills;
+#[path = "spool/merged.rs"]
+mod merged;
 #[path = "spool/outage.rs"]
 mod outage;
-#[path = "spool/silent.rs"]
-mod silent;
+#[path = "spool/poison.rs"]
+mod poison;
 #[path = "spool/watch.rs"]
 mod watch;

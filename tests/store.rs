@@ -14,13 +14,16 @@ use tekno_logger::event::{BatchId, Event, Level};
 use tekno_logger::fingerprint::Fingerprint;
 use tekno_logger::fold::{Fold, FoldMailbox};
 use tekno_logger::memory::Budget;
+use tekno_logger::outcome::Outcomes;
 use tekno_logger::project::{Project, ProjectRef, ProjectSlug, ScrubSettings};
 use tekno_logger::store::{
     BlockQuery, CountScope, DatabaseStatus, NewProject, ProjectChange, ProjectError, STATEMENT_TIMEOUT,
     Store, bucket,
 };
 use tekno_logger::timestamp::Timestamp;
-use tekno_logger::write::{BatchKeys, IssueTitle, SeedTexts, Submission, WriteOutcome, WriteQueue, WriterSlot};
+use tekno_logger::write::{
+    BatchKeys, IssueTitle, SeedTexts, Submission, WriteOutcome, WriteQueue, WriterSlot,
+};
 use tokio::sync::oneshot;
 
 const NOW: i64 = 1_800_000_000_000;
@@ -103,9 +106,11 @@ impl Writer {
         let keys = BatchKeys { keys: vec![[id; 20]], sender: None, expires_at: now().plus_millis(60_000) };
         let received = u32::try_from(levels.len()).unwrap();
         let body_hash = [body; 16];
-        self.queue
-            .push(Submission { project_id, keys, body_hash, batch, received, parts, titles, room, reply })
-            .unwrap();
+        let arrival = Outcomes::new(self.mailbox.tally().clone()).arrival(Some(project_id), now());
+        let fate = arrival.read(received, received, Vec::new()).queued();
+        let submission =
+            Submission { project_id, keys, body_hash, batch, received, parts, titles, room, fate, reply };
+        self.queue.push(submission).unwrap();
         outcome.await.unwrap()
     }
 
@@ -128,6 +133,7 @@ fn everything(project_id: i64) -> BlockQuery {
         from: Timestamp::from_millis(0),
         to: now().plus_millis(60_000),
         received_after: Timestamp::from_millis(0),
+        tokens: tekno_logger::block::token_test::TokenTest::Always,
         filters: true,
         ascending: false,
         after: None,

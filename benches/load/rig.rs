@@ -16,6 +16,7 @@ pub struct Rig {
     pub server: PrivateServer,
     pub service: Child,
     pub target: Target,
+    variables: BTreeMap<&'static str, String>,
     _data: tempfile::TempDir,
 }
 
@@ -77,12 +78,30 @@ impl Rig {
         let made: serde_json::Value = serde_json::from_slice(&made.stdout).expect("a project as JSON");
         let text = |name: &str| made["key"][name].as_str().unwrap().to_owned();
         let target = Target { port, api_key: text("api_key"), signing_secret: text("signing_secret") };
-        let mut command = Command::new(binary);
-        command.envs(&variables).stdout(Stdio::null()).stderr(Stdio::inherit());
-        let service = command.spawn().unwrap();
-        let rig = Self { server, service, target, _data: data };
+        let service = launch(&variables);
+        let rig = Self { server, service, target, variables, _data: data };
         rig.until_connected().await;
         rig
+    }
+
+    /// Ends the service; the database goes on.
+    #[allow(dead_code, reason = "not every benchmark needs it")]
+    pub fn stop_service(&mut self) {
+        let _ = self.service.kill();
+        let _ = self.service.wait();
+    }
+
+    /// Starts the service again after [`Rig::stop_service`].
+    #[allow(dead_code, reason = "not every benchmark needs it")]
+    pub async fn start_service(&mut self) {
+        self.service = launch(&self.variables);
+        self.until_connected().await;
+    }
+
+    /// The settings the service runs with.
+    #[allow(dead_code, reason = "not every benchmark needs it")]
+    pub fn settings(&self) -> BTreeMap<String, String> {
+        self.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
     }
 
     async fn until_connected(&self) {
@@ -186,6 +205,11 @@ impl Rig {
         tokio::time::sleep(Duration::from_secs(3)).await;
         (took, cpu(database).checked_sub(before).unwrap(), answer)
     }
+}
+
+fn launch(variables: &BTreeMap<&'static str, String>) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tekno-logger"));
+    command.envs(variables).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().unwrap()
 }
 
 impl Drop for Rig {

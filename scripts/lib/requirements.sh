@@ -22,11 +22,14 @@ missing_packages() {
     lacks cc && echo gcc libc6-dev
     lacks curl && echo curl ca-certificates
     lacks openssl && echo openssl
+    python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3 python3-venv
     local part
     for part in "$@"; do
         case $part in
         mariadb)
             lacks mariadbd && echo mariadb-server
+            # For writes that fail on purpose under the spool.
+            lacks strace && echo strace
             # For tests/galera.rs; it comes with the server or in a package of its own.
             [ -f /usr/lib/galera/libgalera_smm.so ] || [ -f /usr/lib/libgalera_smm.so ] || echo galera-4
             ;;
@@ -91,5 +94,18 @@ install_npm_packages() {
     if ! cmp -s "$1/package-lock.json" "$stamp"; then
         npm --prefix "$1" ci --no-audit --no-fund
         cp "$1/package-lock.json" "$stamp"
+    fi
+}
+
+# install_test_peers: the public libraries that tests of alerts talk to (tests/peers), by their lock files.
+install_test_peers() {
+    local venv="$TEKNO_PEERS" lock=tests/peers/requirements.txt
+    install_npm_packages tests/peers
+    if ! cmp -s "$lock" "$venv/.installed-lock"; then
+        rm -rf -- "$venv"
+        mkdir -p "$(dirname "$venv")"
+        python3 -m venv "$venv"
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$lock"
+        cp "$lock" "$venv/.installed-lock"
     fi
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 
 use super::{BlockError, Codec};
-use crate::event::{EventId, Level};
+use crate::event::{BatchId, EventId, Level};
 use crate::fingerprint::Fingerprint;
 use crate::timestamp::Timestamp;
 
@@ -24,23 +24,66 @@ pub const MAX_INFLATED_BYTES: usize = 16 << 20;
 /// If the body is damaged, declares more than [`MAX_INFLATED_BYTES`], or another length than the header.
 pub fn inflate_body(codec: Codec, raw_bytes: u32, body: &[u8]) -> Result<Vec<u8>, BlockError> {
     match codec {
-        Codec::Zlib => inflate_zlib(raw_bytes, body),
+        Codec::Zlib | Codec::ZlibCompact => inflate_zlib(raw_bytes, body),
     }
 }
 
 fn inflate_zlib(raw_bytes: u32, body: &[u8]) -> Result<Vec<u8>, BlockError> {
+    let (length, stream) = unframe(raw_bytes, body)?;
+    let mut raw = vec![0; length];
+    decompress(&mut Decompressor::new(), stream, &mut raw)?;
+    Ok(raw)
+}
+
+/// The length of a framed body and its stream.
+fn unframe(raw_bytes: u32, body: &[u8]) -> Result<(usize, &[u8]), BlockError> {
     let (declared, stream) = body.split_first_chunk::<4>().ok_or(BlockError::Short)?;
     let declared = u32::from_le_bytes(*declared);
     if declared != raw_bytes {
         return Err(BlockError::LengthDiffers);
     }
     let length = declared as usize;
-    if length > MAX_INFLATED_BYTES {
-        return Err(BlockError::TooLarge);
+    if length > MAX_INFLATED_BYTES { Err(BlockError::TooLarge) } else { Ok((length, stream)) }
+}
+
+fn decompress(decompressor: &mut Decompressor, stream: &[u8], raw: &mut [u8]) -> Result<(), BlockError> {
+    let written = decompressor.zlib_decompress(stream, raw).map_err(|_| BlockError::Deflate)?;
+    if written == raw.len() { Ok(()) } else { Err(BlockError::Deflate) }
+}
+
+/// Bytes of an inflated body that an [`Inflater`] keeps room for between two blocks.
+const KEPT_BYTES: usize = 2 * super::MAX_RAW_BYTES;
+
+/// Inflates one body after the other with the same memory: new memory for each costs a fifth of the time.
+pub struct Inflater {
+    decompressor: Decompressor,
+    raw: Vec<u8>,
+}
+
+impl Default for Inflater {
+    fn default() -> Self {
+        Self { decompressor: Decompressor::new(), raw: Vec::new() }
     }
-    let mut raw = vec![0; length];
-    let written = Decompressor::new().zlib_decompress(stream, &mut raw).map_err(|_| BlockError::Deflate)?;
-    if written == length { Ok(raw) } else { Err(BlockError::Deflate) }
+}
+
+impl Inflater {
+    /// As [`inflate_body`], until the next one.
+    ///
+    /// # Errors
+    /// As [`inflate_body`].
+    pub fn inflate(&mut self, codec: Codec, raw_bytes: u32, body: &[u8]) -> Result<&[u8], BlockError> {
+        let (Codec::Zlib | Codec::ZlibCompact) = codec;
+        let (length, stream) = unframe(raw_bytes, body)?;
+        if self.raw.len() > KEPT_BYTES {
+            self.raw = Vec::new();
+        }
+        if self.raw.len() < length {
+            self.raw.resize(length, 0);
+        }
+        let raw = &mut self.raw[..length];
+        decompress(&mut self.decompressor, stream, raw)?;
+        Ok(raw)
+    }
 }
 
 /// The event objects of an inflated body, without separators, in order. What is no object's line is passed over.
@@ -92,7 +135,9 @@ impl<'a> LineHead<'a> {
     /// The event's id, if the batch's characters are one.
     #[must_use]
     pub fn id(&self) -> Option<EventId> {
-        EventId::parse(&format!("{}-{}", std::str::from_utf8(self.batch).ok()?, self.index))
+        // As an id's text: at most nine digits.
+        let index = Some(self.index).filter(|index| *index <= 999_999_999)?;
+        Some(EventId { batch: BatchId::parse(self.batch)?, index })
     }
 }
 

@@ -23,6 +23,9 @@ const TEXT_FILTER_MIN_RAW: usize = 8 << 10;
 /// Most that both filters may take of the stored body, in hundredths, for the text filter to be kept.
 const FILTER_PERCENT: usize = 8;
 
+/// Unused bytes that lines may keep while they wait: less than this isn't worth moving them.
+const MOST_SLACK_BYTES: usize = 4 << 10;
+
 /// How hard a body is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CompressionLevel {
@@ -37,6 +40,13 @@ impl CompressionLevel {
         match self {
             Self::Ingest => 1,
             Self::Compact => 6,
+        }
+    }
+
+    const fn codec(self) -> Codec {
+        match self {
+            Self::Ingest => Codec::Zlib,
+            Self::Compact => Codec::ZlibCompact,
         }
     }
 }
@@ -61,6 +71,11 @@ impl BatchEncoder {
         Self { batch, batch_text, heads: Vec::new(), lines: Vec::new(), tokens }
     }
 
+    /// Makes room for so many bytes of lines, to spare growing there in steps.
+    pub fn expect_bytes(&mut self, bytes: usize) {
+        self.lines.reserve_exact(bytes);
+    }
+
     /// Adds an event.
     ///
     /// # Panics
@@ -83,7 +98,10 @@ impl BatchEncoder {
     /// The batch, ready to be put into blocks.
     #[must_use]
     pub fn finish(self) -> EncodedBatch {
-        let Self { batch, heads, lines, tokens, .. } = self;
+        let Self { batch, heads, mut lines, tokens, .. } = self;
+        if lines.capacity() - lines.len() > MOST_SLACK_BYTES {
+            lines.shrink_to_fit();
+        }
         EncodedBatch { batch, heads, lines, id_tokens: tokens.finish() }
     }
 
@@ -132,6 +150,17 @@ fn push_field(name: &str, value: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
     push_string(value, out);
+}
+
+/// Bytes in the framing of a block's body, for what is stored beside blocks; [`super::decode::inflate_body`] reads it.
+///
+/// # Panics
+/// If there are 4 GiB or more.
+#[must_use]
+pub fn deflate(raw: &[u8]) -> Vec<u8> {
+    let mut encoder = BlockEncoder { raw: raw.to_vec(), ..BlockEncoder::default() };
+    encoder.compress(CompressionLevel::Compact);
+    encoder.packed
 }
 
 /// Neighbouring events of one batch that go into one block.
@@ -213,7 +242,7 @@ impl BlockEncoder {
             event_count: summary.events,
             raw_bytes: length(&self.raw),
             stored_bytes: length(&self.packed),
-            codec: Codec::Zlib,
+            codec: level.codec(),
             counts: summary.counts,
             id_filter,
             text_filter,
@@ -257,7 +286,12 @@ impl BlockEncoder {
         }
         self.tokens.sort_unstable();
         self.tokens.dedup();
-        filter::build(&self.tokens)
+        filter::build_ids(&self.tokens, self.filter_room())
+    }
+
+    /// Bytes both filters may have.
+    const fn filter_room(&self) -> usize {
+        self.packed.len() * FILTER_PERCENT / 100
     }
 
     /// Trigrams of what follows `id`, `ts` and `level` on each line; empty if it isn't worth its bytes.
@@ -271,8 +305,7 @@ impl BlockEncoder {
         }
         self.tokens.clear();
         self.trigrams.drain(&mut self.tokens);
-        let room = self.packed.len() * FILTER_PERCENT / 100;
-        filter::build_within(&self.tokens, room.saturating_sub(id_bytes))
+        filter::build_within(&self.tokens, self.filter_room().saturating_sub(id_bytes))
     }
 }
 

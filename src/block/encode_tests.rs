@@ -18,14 +18,16 @@ fn encode(parts: &[Part<'_>]) -> Block {
     BlockEncoder::default().encode_block(id, 7, parts, CompressionLevel::Ingest)
 }
 
-fn yardstick_block(random: &mut Random, count: usize) -> Block {
+fn yardstick_block(random: &mut Random, count: usize, level: CompressionLevel) -> Block {
     let batches: Vec<_> = (0..count / 250)
         .map(|number| {
             let id = batch_id(NOON + 100, u8::try_from(number).unwrap());
             batch_of(id, &yardstick::events(random, 250, NOON))
         })
         .collect();
-    encode(&batches.iter().map(Part::whole).collect::<Vec<_>>())
+    let id = uuid_at(Timestamp::from_millis(NOON));
+    let parts: Vec<_> = batches.iter().map(Part::whole).collect();
+    BlockEncoder::default().encode_block(id, 7, &parts, level)
 }
 
 #[test]
@@ -84,9 +86,11 @@ fn a_null_ctx_is_stored_as_none() {
 
 #[test]
 fn filters_take_at_most_eight_percent_and_admit_at_most_one_in_a_hundred_strangers() {
-    for (count, seed) in (20..40).map(|seed| (250, seed)).chain([(1000, 1), (2000, 2)]) {
+    use CompressionLevel::{Compact, Ingest};
+    let small = (20..40).map(|seed| (250, seed, Ingest));
+    for (count, seed, level) in small.chain([(1000, 1, Ingest), (2000, 2, Ingest), (2000, 3, Compact)]) {
         let mut random = Random(seed);
-        let header = yardstick_block(&mut random, count).header;
+        let header = yardstick_block(&mut random, count, level).header;
         let (ids, text) = (header.id_filter.len(), header.text_filter.len());
         let per_event =
             |bytes: usize| f64::from(u32::try_from(bytes).unwrap()) / f64::from(header.event_count);

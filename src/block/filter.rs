@@ -17,7 +17,7 @@ pub const PROBES: usize = 6;
 /// Tenths of a bit of filter per token, before rounding up to a power of two.
 const DECIBITS_PER_TOKEN: usize = 97;
 /// Shortest filter but the empty one, in bytes.
-const MIN_BYTES: usize = 8;
+pub const MIN_BYTES: usize = 8;
 /// Longest filter, in bytes; what would need more is left empty. Holds the ids of a full block.
 pub const MAX_BYTES: usize = 64 << 10;
 
@@ -50,6 +50,15 @@ pub fn build_within(tokens: &[u64], room: usize) -> Vec<u8> {
     let size = size_for(tokens.len());
     let fitting = [size, size / 2].into_iter().find(|&bytes| bytes >= MIN_BYTES && bytes <= room);
     build_sized(tokens, fitting.unwrap_or(0))
+}
+
+/// A filter of ids, which rule out most of what is searched for: as [`build`] makes it, or half of that where the whole
+/// is beyond `room` and the half has at least 8 bits a token, which admit about 2 %.
+#[must_use]
+pub fn build_ids(tokens: &[u64], room: usize) -> Vec<u8> {
+    let size = size_for(tokens.len());
+    let half_will_do = size > room && size / 2 >= MIN_BYTES.max(tokens.len());
+    build_sized(tokens, if half_will_do { size / 2 } else { size })
 }
 
 fn build_sized(tokens: &[u64], bytes: usize) -> Vec<u8> {
@@ -130,7 +139,7 @@ pub fn may_contain_ctx(filter: &[u8], path: &str, value: &str) -> bool {
 ///
 /// The value has at least 3 bytes, is not `null`, and either its key (what follows the path's last `.`) ends in `id`
 /// or `key`, or it looks like an id: 8–64 letters, digits, `_` and `-` with a digit among them, or a whole number of
-/// at least 5 digits. The path has at most 4 keys and 256 bytes, no empty key (but may be empty itself) and no key
+/// at least 6 digits (shorter ones are sizes and times more often than names of something). The path has at most 4 keys and 256 bytes, no empty key (but may be empty itself) and no key
 /// made of digits alone, which a search may mean as an array's index.
 #[must_use]
 pub fn indexes_ctx(path: &str, value: &str) -> bool {
@@ -164,7 +173,7 @@ fn looks_like_id(value: &[u8]) -> bool {
 
 fn is_long_number(value: &[u8]) -> bool {
     let digits = value.strip_prefix(b"-").unwrap_or(value);
-    digits.len() >= 5 && digits.iter().all(u8::is_ascii_digit)
+    digits.len() >= 6 && digits.iter().all(u8::is_ascii_digit)
 }
 
 /// Gathers id tokens with one buffer.

@@ -54,8 +54,8 @@ fn what_looks_like_an_id_or_is_named_one_is_indexed() {
         ("uuid", "123"),
         ("trace", "4bf92f3577b34da6"),
         ("", "eu-west-1"),
-        ("count", "12345"),
-        ("count", "-12345"),
+        ("count", "123456"),
+        ("count", "-123456"),
     ] {
         assert!(indexes_ctx(path, value), "{path} {value}");
     }
@@ -65,7 +65,7 @@ fn what_looks_like_an_id_or_is_named_one_is_indexed() {
         ("a.b.c.d.id", "abcdef"),
         ("items.0.id", "abcdef"),
         ("a..id", "abcdef"),
-        ("count", "1234"),
+        ("count", "12345"),
         ("region", "frankfurt"),
         ("text", "order 12345 failed"),
         ("host", "web-7"),
@@ -106,6 +106,26 @@ fn a_filter_within_bounds_is_whole_or_half_or_none() {
         assert_eq!(filter.len(), bytes, "{room}");
         assert!(tokens.iter().all(|&token| may_contain(&filter, token)));
     }
+}
+
+#[test]
+fn an_id_filter_beyond_its_room_is_halved_where_that_admits_few() {
+    let tokens =
+        |count: u64| (0..count).map(|number| id_token("batch", &number.to_string())).collect::<Vec<_>>();
+    for (count, room, bytes) in [
+        (6_000, 100, 8_192),
+        (7_000, 16_384, 16_384),
+        (7_000, 16_383, 8_192),
+        (8_193, 100, 16_384),
+        (3, 0, 8),
+    ] {
+        assert_eq!(build_ids(&tokens(count), room).len(), bytes, "{count} {room}");
+    }
+    let filter = build_ids(&tokens(8_000), 0);
+    let strangers =
+        (0..20_000).filter(|number| may_contain(&filter, id_token("user_id", &number.to_string())));
+    let admitted = strangers.count();
+    assert!(admitted <= 500, "{admitted} of 20000 where a token has 8 bits");
 }
 
 proptest! {

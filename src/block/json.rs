@@ -115,7 +115,7 @@ fn escaped_unit(text: &str) -> Option<u16> {
 
 /// Where the string that starts at `start` (a quote) ends, past its closing quote, and whether it has escapes.
 /// The end of `bytes` if it isn't closed.
-fn string_end(bytes: &[u8], start: usize) -> (usize, bool) {
+pub(super) fn string_end(bytes: &[u8], start: usize) -> (usize, bool) {
     let mut at = start + 1;
     let mut escaped = false;
     while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
@@ -162,7 +162,7 @@ pub fn for_each_value(json: &str, mut visit: impl FnMut(&str, &str) -> ControlFl
     }
 }
 
-fn scalar_end(bytes: &[u8], start: usize) -> usize {
+pub(super) fn scalar_end(bytes: &[u8], start: usize) -> usize {
     let stop = |byte: &u8| {
         matches!(byte, b'"' | b'{' | b'}' | b'[' | b']' | b',' | b':' | b' ' | b'\n' | b'\r' | b'\t')
     };
@@ -170,7 +170,7 @@ fn scalar_end(bytes: &[u8], start: usize) -> usize {
 }
 
 /// A quoted string's text; what is between the quotes if it doesn't decode.
-fn string_text(quoted: &str) -> Cow<'_, str> {
+pub(super) fn string_text(quoted: &str) -> Cow<'_, str> {
     let inner = quoted.strip_prefix('"').unwrap_or(quoted);
     let inner = inner.strip_suffix('"').unwrap_or(inner);
     if !inner.contains('\\') {

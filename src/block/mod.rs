@@ -4,10 +4,12 @@ pub mod case;
 pub mod counts;
 pub mod decode;
 pub mod encode;
+pub mod fields;
 pub mod filter;
 pub mod json;
 pub mod regroup;
 pub mod summary;
+pub mod token_test;
 pub mod trigram;
 
 #[cfg(test)]
@@ -58,12 +60,36 @@ pub struct EncodedBatch {
     pub id_tokens: Vec<u64>,
 }
 
+impl EncodedBatch {
+    /// Bytes it takes in memory.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.lines.capacity()
+            + self.heads.capacity() * size_of::<EventHead>()
+            + self.id_tokens.capacity() * size_of::<u64>()
+    }
+}
+
 /// How a body is compressed; stored, so a number is never given another meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i16)]
 pub enum Codec {
     /// `MySQL`'s `COMPRESS()` framing: 4 bytes little-endian length, then a zlib stream.
     Zlib = 1,
+    /// The same, written by compaction at its higher level: it needn't be done again.
+    ZlibCompact = 2,
+}
+
+impl Codec {
+    /// The codec of a stored number; `None` for one of a later version.
+    #[must_use]
+    pub const fn from_number(number: i64) -> Option<Self> {
+        match number {
+            1 => Some(Self::Zlib),
+            2 => Some(Self::ZlibCompact),
+            _ => None,
+        }
+    }
 }
 
 /// Events of one level in one minute of `ts`.

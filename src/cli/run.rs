@@ -6,25 +6,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::export::export;
 use super::output::{self, NewKey};
 use super::{Cli, Command, EXIT_CONFIG, NewProject, ProjectCommand, PurgeArguments, check_config};
 use crate::app::App;
+use crate::audit::{self, Change, Origin, Recorded};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseConfig, banner};
-use crate::fold::FoldMailbox;
-use crate::http::maintenance::purged_json;
+use crate::fold::{Fold, FoldMailbox};
+use crate::http::maintenance::{purged_json, strict_query};
 use crate::http::state::AppState;
 use crate::ingest::{IncomingBody, Ingest, test_event};
 use crate::key::{ApiKey, KeyKind, KeyRecord, KeyRing};
 use crate::limit::Limiter;
-use crate::maintenance::{Purge, Ran, maintainer};
+use crate::maintenance::{Erasure, Purge, Ran, maintainer};
 use crate::memory::{BUDGET_WAIT, Budget};
 use crate::outcome::Outcomes;
 use crate::project::{Project, ProjectRef, ProjectSlug, ScrubSettings};
 use crate::registry;
-use crate::store::{self, DatabaseStatus, ProjectError, Store};
+use crate::search::language::Query;
+use crate::store::{self, DatabaseStatus, ProjectError, Store, StoreError};
 use crate::telemetry;
 use crate::write::{BatchKeys, WriteQueue, WriterSlot};
 
@@ -155,14 +159,19 @@ async fn on_store(config: Config, command: Command) -> Result<String, String> {
         Command::Project(ProjectCommand::RotateKey { project, json }) => {
             let project = find(&store, &project).await?;
             let now = Clock::system().now();
+            let target = format!("project {}", project.id);
+            let recorded = record(&store, "key.create", &target, json!({ "kind": "server" })).await?;
             let added = registry::add_key(&store, &ring, project.id, KeyKind::Server, "", now).await;
-            let added = added.map_err(|error| error.to_string())?;
+            let key_id =
+                |added: &Option<(KeyRecord, ApiKey)>| json!({ "key_id": added.as_ref().map(|key| key.0.id) });
+            let added = noted(recorded, added.map_err(|error| error.to_string()), key_id).await?;
             let key = added.ok_or_else(|| format!("{} has as many keys as it may", project.slug))?;
             with_secret(&ring, &project, &key, json)
         }
         Command::SendTest { project } => send_test(&store, &find(&store, &project).await?, &config).await,
         Command::Maintain => maintain(store).await,
         Command::Purge(arguments) => purge(store, arguments).await,
+        Command::Export(arguments) => export(&store, &arguments).await,
         Command::Serve | Command::CheckConfig => Ok(String::new()),
     }
 }
@@ -198,12 +207,18 @@ async fn create_project(
         minute_cap: wanted.minute_cap,
         scrub: ScrubSettings::default(),
     };
+    let given = json!({ "slug": new.slug.as_str(), "name": new.name, "retention_days": new.retention_days,
+                        "minute_cap": new.minute_cap });
+    let recorded = record(store, "project.create", "", given).await?;
     let made = registry::create_project(store, ring, new, Clock::system().now()).await;
-    let (project, key) = made.map_err(|error| match error {
+    let made = made.map_err(|error| match error {
         ProjectError::SlugTaken => "the slug is taken".to_owned(),
         ProjectError::TooMany => "there are as many projects as there may be".to_owned(),
         ProjectError::Store(error) => error.to_string(),
-    })?;
+    });
+    let (project, key) =
+        noted(recorded, made, |(project, key)| json!({ "project_id": project.id, "key_id": key.0.id }))
+            .await?;
     with_secret(ring, &project, &key, json)
 }
 
@@ -219,27 +234,77 @@ fn with_secret(
 }
 
 async fn maintain(store: Store) -> Result<String, String> {
+    let recorded = record(&store, "maintain", "", json!({})).await?;
     let (_, maintainer) = maintainer(store, Clock::system());
     let ran = maintainer.maintain(true, &CancellationToken::new()).await;
-    match ran.map_err(|error| error.to_string())? {
+    match ended(recorded, ran).await? {
         Ran::Done(report) => Ok(output::document(&report.json())),
         other => Err(refused(&other)),
     }
 }
 
 async fn purge(store: Store, arguments: PurgeArguments) -> Result<String, String> {
-    let PurgeArguments { project, older_than, dry_run } = arguments;
+    let PurgeArguments { project, older_than, query, dry_run } = arguments;
     let project_id = match project {
         None => None,
         Some(project) => Some(find(&store, &project).await?.id),
     };
+    let now = Clock::system().now();
+    let query = query.map(|text| strict_query(&text, now)).transpose();
+    let query = query.map_err(|why| format!("--query {why}"))?;
+    let given = json!({
+        "older_than": older_than.map(|time| time.to_string()),
+        "q": query.as_ref().map(Query::to_string),
+    });
+    let target = project_id.map_or_else(|| "all projects".to_owned(), |id| format!("project {id}"));
+    let recorded = if dry_run { None } else { record(&store, "purge", &target, given).await? };
     let (_, maintainer) = maintainer(store, Clock::system());
-    let purge = Purge { project_id, older_than, dry_run };
-    let ran = maintainer.purge(&purge, &CancellationToken::new()).await;
-    match ran.map_err(|error| error.to_string())? {
+    let quit = CancellationToken::new();
+    let ran = match query {
+        None => maintainer.purge(&Purge { project_id, older_than, dry_run }, &quit).await,
+        Some(query) => maintainer.erase(&Erasure { project_id, older_than, query, dry_run }, &quit).await,
+    };
+    match ended(recorded, ran).await? {
         Ran::Done(report) => Ok(output::document(&purged_json(&report, dry_run))),
         other => Err(refused(&other)),
     }
+}
+
+/// Writes into the audit log what the command line is about to do.
+async fn record(
+    store: &Store,
+    action: &'static str,
+    target: &str,
+    parameters: Value,
+) -> Result<Option<Recorded>, String> {
+    let change = Change { action, target: target.to_owned(), parameters };
+    let recorded = audit::record(store, &Origin::cli(), change, Clock::system().now()).await;
+    recorded.map(Some).map_err(|error| error.to_string())
+}
+
+/// Notes in the audit log how a change ended, and hands its outcome on.
+async fn noted<T>(
+    recorded: Option<Recorded>,
+    outcome: Result<T, String>,
+    result: impl FnOnce(&T) -> Value,
+) -> Result<T, String> {
+    if let Some(recorded) = recorded {
+        match &outcome {
+            Ok(done) => recorded.done(result(done)).await,
+            Err(_) => recorded.failed("failed").await,
+        }
+    }
+    outcome
+}
+
+async fn ended(recorded: Option<Recorded>, ran: Result<Ran, StoreError>) -> Result<Ran, String> {
+    if let Some(recorded) = recorded {
+        match &ran {
+            Ok(ran) => recorded.done(ran.json()).await,
+            Err(_) => recorded.failed("storage_unavailable").await,
+        }
+    }
+    ran.map_err(|error| error.to_string())
 }
 
 fn refused(ran: &Ran) -> String {
@@ -248,7 +313,7 @@ fn refused(ran: &Ran) -> String {
             "instance {} maintains the database; its lease ends in {} ms at the latest",
             holder.owner, holder.expires_in_ms
         ),
-        Ran::Done(_) | Ran::TooSoon => "there is nothing to do now".to_owned(),
+        Ran::Done(_) | Ran::TooSoon | Ran::Waiting => "there is nothing to do now".to_owned(),
     }
 }
 
@@ -257,9 +322,10 @@ async fn send_test(store: &Store, project: &Project, config: &Config) -> Result<
     let clock = Clock::system();
     let queue = Arc::new(WriteQueue::default());
     let limiter = Arc::new(Limiter::new(&config.limits));
-    let ingest =
-        Ingest::new(config.limits.clone(), clock.clone(), limiter, queue.clone(), Outcomes::default());
-    let slot = WriterSlot::new(queue.clone(), store.clone(), clock.clone(), Arc::<FoldMailbox>::default());
+    let mailbox = Arc::new(FoldMailbox::default());
+    let outcomes = Outcomes::new(mailbox.tally().clone());
+    let ingest = Ingest::new(config.limits.clone(), clock.clone(), limiter, queue.clone(), outcomes);
+    let slot = WriterSlot::new(queue.clone(), store.clone(), clock.clone(), mailbox.clone());
     let name = format!("send-test-{}", clock.now().as_millis());
     let bytes = test_event(&name);
     let room = Budget::of_bodies().reserve(bytes.len(), BUDGET_WAIT).await;
@@ -272,6 +338,9 @@ async fn send_test(store: &Store, project: &Project, config: &Config) -> Result<
         receipt
     };
     let (receipt, ()) = tokio::join!(sent, slot.run());
+    if let Err(error) = Fold::new(store.clone(), clock, mailbox).tick(false).await {
+        tracing::debug!(%error, "the service counts it instead");
+    }
     let receipt = receipt.map_err(|error| error.detail().into_owned())?;
     Ok(format!("Stored {} event in {}.\n", receipt.accepted, project.slug))
 }

@@ -154,7 +154,7 @@ fn decoded(piece: &str, what: &str, max_chars: usize, faults: &mut Vec<Fault>) -
 }
 
 /// Undoes `%XX`; `None` for a `%` without two hexadecimal digits or a result that isn't UTF-8.
-pub(super) fn percent_decoded(text: &str) -> Option<String> {
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     let mut decoded = Vec::with_capacity(text.len());
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());

@@ -2,7 +2,8 @@
 
 use super::setting::{SETTINGS, Setting};
 use super::{
-    AppEnv, ClientAddressSource, Config, DatabaseConfig, DatabaseTls, SECRET_FILE_NAME, Secret, SecretOrigin,
+    AlertConfig, AppEnv, ClientAddressSource, Config, DatabaseConfig, DatabaseTls, OutboundConfig,
+    SECRET_FILE_NAME, Secret, SecretOrigin,
 };
 
 const UNSET: &str = "(unset)";
@@ -43,8 +44,12 @@ fn value(config: &Config, setting: &Setting) -> String {
         "RATE_LIMIT_PER_IP" => limits.rate_limit_per_ip.to_string(),
         "READ_RATE_LIMIT_PER_IP" => limits.read_rate_limit_per_ip.to_string(),
         "SPOOL_MAX_BYTES" => config.spool_max_bytes.to_string(),
+        "SEARCH_MAX_BYTES" => limits.search_max_bytes.to_string(),
         "MAX_CONNECTIONS" => limits.max_connections.to_string(),
-        name => database_value(&config.database, name).unwrap_or_else(|| UNSET.to_owned()),
+        name => database_value(&config.database, name)
+            .or_else(|| alert_value(&config.alerts, name))
+            .or_else(|| outbound_value(&config.outbound, name))
+            .unwrap_or_else(|| UNSET.to_owned()),
     }
 }
 
@@ -63,6 +68,33 @@ fn database_value(database: &DatabaseConfig, name: &str) -> Option<String> {
         "DB_PASS" => (!password.expose().is_empty()).then(|| "(set)".to_owned()),
         "DATABASE_TLS" => Some(database_tls(*tls).to_owned()),
         "DATABASE_TLS_CA" => tls_ca.as_ref().map(|path| path.display().to_string()),
+        _ => None,
+    }
+}
+
+/// Addresses of webhooks are secrets themselves.
+fn alert_value(alerts: &AlertConfig, name: &str) -> Option<String> {
+    let set = |secret: &Option<Secret>| secret.as_ref().map(|_| "(set)".to_owned());
+    match name {
+        "DISCORD_WEBHOOK_URL" => set(&alerts.discord_webhook_url),
+        "SLACK_WEBHOOK_URL" => set(&alerts.slack_webhook_url),
+        "PAGERDUTY_ROUTING_KEY" => set(&alerts.pagerduty_routing_key),
+        "PAGERDUTY_URL" => alerts.pagerduty_url.clone(),
+        "ALERT_WEBHOOK_URL" => set(&alerts.webhook_url),
+        "ALERT_WEBHOOK_SECRET" => set(&alerts.webhook_secret),
+        "SMTP_URL" => set(&alerts.smtp_url),
+        "ALERT_EMAIL_TO" => (!alerts.email_to.is_empty()).then(|| alerts.email_to.join(", ")),
+        "ALERT_EMAIL_FROM" => alerts.email_from.clone(),
+        "MAIL_API_KEY" => set(&alerts.mail_api_key),
+        "MAIL_API_URL" => alerts.mail_api_url.clone(),
+        _ => None,
+    }
+}
+
+fn outbound_value(outbound: &OutboundConfig, name: &str) -> Option<String> {
+    match name {
+        "OUTBOUND_ALLOW_PRIVATE" => Some(outbound.allow_private.to_string()),
+        "OUTBOUND_TLS_CA" => outbound.tls_ca.as_ref().map(|path| path.display().to_string()),
         _ => None,
     }
 }

@@ -3,7 +3,11 @@
 //! The parser takes defaults and ranges from here, `check-config` prints in this order, and a test holds the names,
 //! defaults and bounds of `.env.template` to it.
 
+mod outgoing;
+
 use std::fmt;
+
+pub use outgoing::*;
 
 /// One environment variable.
 #[derive(Clone, Copy, Debug)]
@@ -273,6 +277,16 @@ pub const READ_RATE_LIMIT_PER_IP: Setting = number(
 pub const MAX_CONNECTIONS: Setting =
     number("MAX_CONNECTIONS", "512", 16, 10_000, "Client connections open at once; further ones wait.");
 
+/// `SEARCH_MAX_BYTES`.
+pub const SEARCH_MAX_BYTES: Setting = number(
+    "SEARCH_MAX_BYTES",
+    "268435456",
+    1_048_576,
+    1_099_511_627_776,
+    "Compressed bytes a page of a search may fetch from the database before it answers with what it has. Less where \
+     the database charges for what it sends.",
+);
+
 /// `SPOOL_MAX_BYTES`.
 pub const SPOOL_MAX_BYTES: Setting = number(
     "SPOOL_MAX_BYTES",
@@ -312,5 +326,19 @@ pub const SETTINGS: &[Setting] = &[
     RATE_LIMIT_PER_IP,
     READ_RATE_LIMIT_PER_IP,
     MAX_CONNECTIONS,
+    SEARCH_MAX_BYTES,
     SPOOL_MAX_BYTES,
+    DISCORD_WEBHOOK_URL,
+    SLACK_WEBHOOK_URL,
+    PAGERDUTY_ROUTING_KEY,
+    PAGERDUTY_URL,
+    ALERT_WEBHOOK_URL,
+    ALERT_WEBHOOK_SECRET,
+    SMTP_URL,
+    ALERT_EMAIL_TO,
+    ALERT_EMAIL_FROM,
+    MAIL_API_KEY,
+    MAIL_API_URL,
+    OUTBOUND_ALLOW_PRIVATE,
+    OUTBOUND_TLS_CA,
 ];

@@ -1,5 +1,6 @@
 //! The settings as a whole; databases, secrets and the file that keeps them have modules of their own.
 
+mod alerts;
 mod database;
 mod secret_file;
 mod secrets;
@@ -67,6 +68,7 @@ fn nothing_set_gives_the_documented_defaults() {
         rate_limit_per_ip: 100,
         read_rate_limit_per_ip: 600,
         max_connections: 512,
+        search_max_bytes: 268_435_456,
     };
     assert_eq!(config.limits, limits);
     assert_eq!(config.warnings(), Vec::<String>::new());

@@ -8,6 +8,13 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = config.notes.clone();
     warnings.extend(about_database(config).map(str::to_owned));
     warnings.extend(about_address(config).map(str::to_owned));
+    if config.outbound.allow_private {
+        warnings.push(
+            "OUTBOUND_ALLOW_PRIVATE=true: whoever can set up a channel can have this service send requests into its \
+             private network"
+                .to_owned(),
+        );
+    }
     if config.hmac_secret_previous.as_ref() == Some(&config.hmac_secret) {
         warnings.push("HMAC_SECRET_PREVIOUS is the same as HMAC_SECRET: it can be removed".to_owned());
     }

@@ -7,6 +7,7 @@ use poem::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::error::ApiError;
+use crate::http::audit;
 use crate::http::ingest;
 use crate::http::json::{self, Fields};
 use crate::http::project_input;
@@ -15,7 +16,7 @@ use crate::http::state::AppState;
 use crate::key::{ApiKey, KeyKind, KeyRecord};
 use crate::project::Project;
 use crate::registry;
-use crate::store::MAX_KEYS;
+use crate::store::{MAX_KEYS, ProjectChange};
 
 /// Longest note of a key, in characters.
 pub const MAX_NOTE_CHARS: usize = 200;
@@ -40,7 +41,17 @@ pub async fn create_project(mut call: Call) -> Reply {
     let new = project_input::new_project(fields, state.config.default_retention_days)?;
     refuse_dead_keys(state)?;
     let now = state.clock.now();
-    let (project, (record, key)) = registry::create_project(&state.store, &state.key_ring, new, now).await?;
+    let given = json!({ "slug": new.slug.as_str(), "name": new.name, "retention_days": new.retention_days,
+                        "minute_cap": new.minute_cap });
+    let recorded = audit::record(&call, "project.create", "", given).await?;
+    let made =
+        registry::create_project(&state.store, &state.key_ring, new, now).await.map_err(ApiError::from);
+    let made = audit::note(
+        recorded,
+        made,
+        |(project, (key, _))| json!({ "project_id": project.id, "key_id": key.id }),
+    );
+    let (project, (record, key)) = made.await?;
     reload(state).await;
     let created = json!({ "project": project.json(), "key": created_key_json(state, &record, &key)? });
     Ok(json::reply(StatusCode::CREATED, &created))
@@ -63,7 +74,11 @@ pub async fn update_project(mut call: Call) -> Reply {
     let bytes = json::read(&mut call).await?;
     let project = named_project(&call).await?;
     let change = project_input::project_change(Fields::parse(&bytes)?)?;
-    let project = call.state.store.update_project(project.id, change).await?.ok_or(ApiError::NotFound)?;
+    let recorded =
+        audit::record(&call, "project.update", project_target(project.id), change_json(&change)).await?;
+    let changed = call.state.store.update_project(project.id, change).await.map_err(ApiError::from);
+    let changed = changed.and_then(|project| project.ok_or(ApiError::NotFound));
+    let project = audit::note(recorded, changed, |_| json!({})).await?;
     reload(&call.state).await;
     Ok(json::reply(StatusCode::OK, &json!({ "project": project.json() })))
 }
@@ -74,7 +89,11 @@ pub async fn update_project(mut call: Call) -> Reply {
 /// 404 and 503.
 pub async fn delete_project(call: Call) -> Reply {
     let project = named_project(&call).await?;
-    let found = call.state.store.hide_project(project.id, call.state.clock.now()).await?;
+    let given = json!({ "slug": project.slug.as_str() });
+    let recorded = audit::record(&call, "project.delete", project_target(project.id), given).await?;
+    let hidden = call.state.store.hide_project(project.id, call.state.clock.now()).await;
+    let hidden = hidden.map_err(ApiError::from);
+    let found = audit::note(recorded, hidden, |found| json!({ "found": found })).await?;
     reload(&call.state).await;
     call.state.removals.remove(project.id).await;
     if found { Ok(json::no_content()) } else { Err(ApiError::NotFound) }
@@ -102,9 +121,12 @@ pub async fn create_key(mut call: Call) -> Reply {
     let state = &call.state;
     refuse_dead_keys(state)?;
     let now = state.clock.now();
-    let added = registry::add_key(&state.store, &state.key_ring, project.id, kind, &note, now).await?;
+    let given = json!({ "kind": kind.name(), "note": note });
+    let recorded = audit::record(&call, "key.create", project_target(project.id), given).await?;
+    let added = registry::add_key(&state.store, &state.key_ring, project.id, kind, &note, now).await;
     let full = || ApiError::InvalidField(format!("A project holds at most {MAX_KEYS} keys."));
-    let (record, key) = added.ok_or_else(full)?;
+    let added = added.map_err(ApiError::from).and_then(|added| added.ok_or_else(full));
+    let (record, key) = audit::note(recorded, added, |(key, _)| json!({ "key_id": key.id })).await?;
     reload(state).await;
     Ok(json::reply(StatusCode::CREATED, &json!({ "key": created_key_json(state, &record, &key)? })))
 }
@@ -116,7 +138,11 @@ pub async fn create_key(mut call: Call) -> Reply {
 pub async fn revoke_key(call: Call) -> Reply {
     let key_id = strict_id(call.param("key_id")).ok_or(ApiError::NotFound)?;
     let project = named_project(&call).await?;
-    let found = call.state.store.revoke_key(project.id, key_id, call.state.clock.now()).await?;
+    let given = json!({ "key_id": key_id });
+    let recorded = audit::record(&call, "key.revoke", project_target(project.id), given).await?;
+    let revoked = call.state.store.revoke_key(project.id, key_id, call.state.clock.now()).await;
+    let revoked = revoked.map_err(ApiError::from);
+    let found = audit::note(recorded, revoked, |found| json!({ "found": found })).await?;
     reload(&call.state).await;
     if found { Ok(json::no_content()) } else { Err(ApiError::NotFound) }
 }
@@ -169,6 +195,28 @@ fn key_input(mut fields: Fields) -> Result<(KeyKind, String), ApiError> {
 fn strict_id(text: &str) -> Option<i64> {
     let id: i64 = text.parse().ok()?;
     (id > 0 && id.to_string() == text).then_some(id)
+}
+
+/// A project in the audit log.
+fn project_target(id: i64) -> String {
+    format!("project {id}")
+}
+
+/// What an admin changes of a project, for the audit log.
+fn change_json(change: &ProjectChange) -> Value {
+    let ProjectChange { slug, name, retention_days, minute_cap, scrub } = change;
+    let mut given = json!({});
+    let fields = [
+        ("slug", slug.as_ref().map(|slug| json!(slug.as_str()))),
+        ("name", name.as_ref().map(|name| json!(name))),
+        ("retention_days", retention_days.map(|days| json!(days))),
+        ("minute_cap", minute_cap.map(|cap| json!(cap))),
+        ("scrub", scrub.as_ref().map(|scrub| json!({ "off": scrub.off, "extra_keys": scrub.extra_keys }))),
+    ];
+    for (name, value) in fields.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+        given[name] = value;
+    }
+    given
 }
 
 fn key_json(key: &KeyRecord) -> Value {

@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::ApiError;
 use crate::http::route::{Call, Reply};
+use crate::server::SharedMemory;
 
 #[cfg(test)]
 mod tests;
@@ -97,6 +98,7 @@ pub fn page() -> Response {
         .header(header::X_FRAME_OPTIONS, "DENY")
         .header(header::REFERRER_POLICY, "same-origin")
         .header("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+        .extension(SharedMemory)
         .body(BUILD.page.clone())
 }
 
@@ -120,7 +122,8 @@ pub fn asset(method: &Method, path: &str, request: &HeaderMap) -> Result<Respons
         .header(header::CACHE_CONTROL, IMMUTABLE)
         .header(header::VARY, "Accept-Encoding")
         .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
-        .header("Cross-Origin-Resource-Policy", "same-origin");
+        .header("Cross-Origin-Resource-Policy", "same-origin")
+        .extension(SharedMemory);
     if names_tag(request, &variant.tag) {
         return Ok(reply.status(StatusCode::NOT_MODIFIED).finish());
     }

@@ -59,6 +59,8 @@ pub struct ReadBody {
     pub bytes: Bytes,
     /// Exactly as large.
     pub reservation: Reservation,
+    /// How long its sender was kept waiting for room: part of how long it waits for its answer.
+    pub waited: Duration,
 }
 
 /// Why a body was not read.
@@ -73,8 +75,8 @@ pub struct BodyRefusal {
 /// Reads a body of at most `cap` bytes.
 ///
 /// # Errors
-/// [`ApiError::PayloadTooLarge`] beyond `cap`, [`ApiError::Overloaded`] when the budget stays full for
-/// [`BUDGET_WAIT`], [`ApiError::RequestTimeout`] when it takes too long, [`ApiError::InvalidEncoding`] when it
+/// [`ApiError::PayloadTooLarge`] beyond `cap`, [`ApiError::Overloaded`] when it waited for room for [`BUDGET_WAIT`] in
+/// all, [`ApiError::RequestTimeout`] when it takes too long, [`ApiError::InvalidEncoding`] when it
 /// breaks off.
 pub async fn read_body(
     headers: &HeaderMap,
@@ -84,6 +86,7 @@ pub async fn read_body(
     times: BodyTimes,
 ) -> Result<ReadBody, BodyRefusal> {
     let announced = announced_length(headers);
+    let asked = Instant::now();
     let refused_early = match announced {
         Some(length) if length > cap => Err(too_large(cap)),
         _ => reserve_first(announced, cap, budget).await,
@@ -93,7 +96,8 @@ pub async fn read_body(
         Err(error) => return Err(BodyRefusal { error, drained: drain(headers, body, times).await }),
     };
     let mut stream = Box::pin(body.into_bytes_stream());
-    let mut reading = Reading { bytes: Vec::new(), reservation, most: announced.unwrap_or(cap), cap };
+    let most = announced.unwrap_or(cap);
+    let mut reading = Reading { bytes: Vec::new(), reservation, most, cap, waited: asked.elapsed() };
     match reading.read_all(&mut stream, times).await {
         Ok(()) => Ok(reading.finish()),
         Err(error) => {
@@ -144,6 +148,8 @@ struct Reading {
     /// What is worth reserving.
     most: usize,
     cap: usize,
+    /// For room, so far.
+    waited: Duration,
 }
 
 impl Reading {
@@ -173,7 +179,9 @@ impl Reading {
         let room = self.reservation.bytes();
         if needed > room {
             let wanted = (room.max(FIRST_STEP) * STEP_FACTOR).min(self.most).max(needed);
-            let grown = self.reservation.grow(wanted - room, BUDGET_WAIT).await;
+            let (asked, patience) = (Instant::now(), BUDGET_WAIT.saturating_sub(self.waited));
+            let grown = self.reservation.grow(wanted - room, patience).await;
+            self.waited += asked.elapsed();
             grown.map_err(|exhausted| no_room(exhausted, self.cap))?;
             self.bytes.reserve_exact(wanted - self.bytes.len());
         }
@@ -184,7 +192,7 @@ impl Reading {
     fn finish(mut self) -> ReadBody {
         self.bytes.shrink_to_fit();
         self.reservation.shrink_to(self.bytes.len());
-        ReadBody { bytes: Bytes::from(self.bytes), reservation: self.reservation }
+        ReadBody { bytes: Bytes::from(self.bytes), reservation: self.reservation, waited: self.waited }
     }
 }
 

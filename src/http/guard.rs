@@ -167,6 +167,12 @@ async fn reader_of(state: &AppState, key: &VerifiedKey) -> Result<Caller, ApiErr
     }
 }
 
+/// Whether a request that was let through came by a token, and not by a session.
+#[must_use]
+pub fn has_token(request: &Request) -> bool {
+    !matches!(token_of(request), Ok(None))
+}
+
 /// The token of a request's headers, if it has one.
 fn token_of(request: &Request) -> Result<Option<&str>, ApiError> {
     if request.headers().contains_key("x-admin-token") {

@@ -16,6 +16,7 @@ use crate::event::Level;
 use crate::http::guard;
 use crate::http::json;
 use crate::http::route::{Call, Reply};
+use crate::quarantine::{MAX_BYTES, MAX_EVENTS};
 use crate::spool::{DropReason, Spool};
 use crate::store::{DatabaseStatus, Store};
 use crate::timestamp::Timestamp;
@@ -79,7 +80,11 @@ pub async fn healthz(call: Call) -> Reply {
 /// # Errors
 /// None.
 pub async fn readyz(call: Call) -> Reply {
-    let findings = call.state.health.findings();
+    let mut findings = call.state.health.findings();
+    let quarantine = &call.state.quarantine;
+    if let Some(trouble) = quarantine.trouble() {
+        findings.insert("quarantine", Some(trouble));
+    }
     let ready = findings.values().all(Option::is_none);
     let for_admin = guard::is_admin(&call.state, &call.request);
     let checks: Map<String, Value> = findings
@@ -92,6 +97,11 @@ pub async fn readyz(call: Call) -> Reply {
         .collect();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut answer = json!({ "ready": ready, "checks": checks });
+    if for_admin {
+        let (events, bytes) = quarantine.size();
+        answer["quarantine"] =
+            json!({ "events": events, "bytes": bytes, "max_events": MAX_EVENTS, "max_bytes": MAX_BYTES });
+    }
     if let Some(spool) = call.state.spool.as_ref().filter(|_| for_admin) {
         answer["spool"] = spool_json(spool, call.state.clock.now());
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use poem::Response;
 use poem::http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
+use tokio::time::timeout_at;
 
 use crate::error::{ApiError, Rejection, STORAGE_RETRY_SECONDS};
 use crate::http::body::{BodyTimes, ReadBody, read_body};
@@ -15,7 +16,7 @@ use crate::http::json;
 use crate::http::problem;
 use crate::http::route::{Call, Reply};
 use crate::http::state::AppState;
-use crate::ingest::{IncomingBody, Receipt, test_event};
+use crate::ingest::{IncomingBody, Receipt, answer_by, test_event};
 use crate::key::KeyStatus;
 use crate::memory::BUDGET_WAIT;
 use crate::project::{Project, ProjectSlug, ScrubSettings};
@@ -31,25 +32,43 @@ pub async fn post_log(mut call: Call) -> Reply {
     let headers = std::mem::take(call.request.headers_mut());
     let body = call.request.take_body();
     let state = &call.state;
+    let arrival = state.ingest.outcomes().arrival(None, state.clock.now());
     let cap = state.config.limits.max_payload_bytes;
     let read = read_body(&headers, body, cap, &state.bodies, BodyTimes::default()).await;
-    let ReadBody { bytes, reservation } = match read {
+    let ReadBody { bytes, reservation, waited } = match read {
         Ok(read) => read,
-        Err(refusal) => return Ok(refuse(&call, &refusal.error, refusal.drained)),
-    };
-    let verified = authenticate(state, &headers, &bytes).await;
-    let verified = verified.inspect_err(|error| state.ingest.outcomes().request_refused(error))?;
-    let project = match &verified.project {
-        Some(project) => project.clone(),
-        None if state.spool.as_ref().is_some_and(Spool::is_open) => {
-            Arc::new(unknown_project(state, &verified))
+        Err(refusal) => {
+            arrival.refused(&refusal.error);
+            return Ok(refuse(&call, &refusal.error, refusal.drained));
         }
-        None => return Err(ApiError::StorageUnavailable(STORAGE_RETRY_SECONDS)),
     };
+    let answer_by = answer_by(waited);
+    let known = async {
+        let verified = timeout_at(answer_by, authenticate(state, &headers, &bytes)).await;
+        let verified = verified.unwrap_or(Err(ApiError::StorageUnavailable(STORAGE_RETRY_SECONDS)))?;
+        let project = project_of(state, &verified)?;
+        Ok((verified, project, content_encoding(&headers)?))
+    };
+    let (verified, project, encoding) = match known.await {
+        Ok(known) => known,
+        Err(error) => return arrival.end_with(error),
+    };
+    arrival.passed();
     let keys = BatchKeys::of(&verified, state.clock.now());
-    let body = IncomingBody { bytes, encoding: content_encoding(&headers)?, room: reservation };
-    let receipt = state.ingest.accept(&project, keys, body).await?;
+    let body = IncomingBody { bytes, encoding, room: reservation };
+    let receipt = state.ingest.accept_by(answer_by, &project, keys, body).await?;
     Ok(json::reply(StatusCode::OK, &receipt_json(&receipt, call.request_id.as_str())))
+}
+
+/// The project of a verified batch, as far as it can be known now.
+fn project_of(state: &AppState, verified: &VerifiedBatch) -> Result<Arc<Project>, ApiError> {
+    match &verified.project {
+        Some(project) => Ok(project.clone()),
+        None if state.spool.as_ref().is_some_and(Spool::is_open) => {
+            Ok(Arc::new(unknown_project(state, verified)))
+        }
+        None => Err(ApiError::StorageUnavailable(STORAGE_RETRY_SECONDS)),
+    }
 }
 
 /// A project that is known by its key alone: what it sends is kept in the spool under the service's defaults until the
@@ -70,7 +89,6 @@ fn unknown_project(state: &AppState, batch: &VerifiedBatch) -> Project {
 
 /// Answers before the body was read to its end; the connection goes when some of it is still to come.
 fn refuse(call: &Call, error: &ApiError, drained: bool) -> Response {
-    call.state.ingest.outcomes().request_refused(error);
     let mut response: Response = problem::respond(error, &call.request_id);
     if !drained {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -89,14 +107,18 @@ fn content_encoding(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
 }
 
 fn receipt_json(receipt: &Receipt, request_id: &str) -> Value {
-    json!({
+    let mut shown = json!({
         "received": receipt.received,
         "accepted": receipt.accepted,
         "rejected": rejected_json(&receipt.rejected),
         "duplicate": receipt.duplicate,
         "stored": receipt.stored.name(),
         "request_id": request_id,
-    })
+    });
+    if receipt.quarantined > 0 {
+        shown["quarantined"] = receipt.quarantined.into();
+    }
+    shown
 }
 
 /// Refused events as a client sees them.

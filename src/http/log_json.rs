@@ -35,6 +35,37 @@ pub struct LogJson<'a> {
     truncated: bool,
 }
 
+impl LogJson<'_> {
+    /// The fields in the order of [`super::export_format::COLUMNS`], as text; empty where the event has none.
+    ///
+    /// # Panics
+    /// Never: tags are text, which can be written as JSON.
+    #[must_use]
+    pub fn cells(&self) -> [Cow<'_, str>; 18] {
+        let tags = || serde_json::to_string(&self.tags).expect("texts are JSON");
+        [
+            self.id.as_str().into(),
+            self.project_id.to_string().into(),
+            self.project.into(),
+            self.ts.as_str().into(),
+            self.received_at.as_str().into(),
+            self.level.into(),
+            (&*self.source).into(),
+            (&*self.env).into(),
+            (&*self.message).into(),
+            self.ctx.map_or("", RawValue::get).into(),
+            self.user_id.as_deref().unwrap_or("").into(),
+            self.request_id.as_deref().unwrap_or("").into(),
+            if self.tags.is_empty() { "".into() } else { tags().into() },
+            self.release.as_deref().unwrap_or("").into(),
+            self.stack.as_deref().unwrap_or("").into(),
+            self.fingerprint.as_str().into(),
+            self.expires_at.as_str().into(),
+            if self.truncated { "true" } else { "" }.into(),
+        ]
+    }
+}
+
 /// A hit in one of `projects`; `None`, and a line in our log, when its line is no event.
 #[must_use]
 pub fn log_json<'a>(hit: &'a Hit, projects: &'a [Arc<Project>]) -> Option<LogJson<'a>> {

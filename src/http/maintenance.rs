@@ -4,14 +4,19 @@ use poem::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::error::ApiError;
+use crate::http::audit;
 use crate::http::json::{self, Fields};
 use crate::http::route::{Call, Reply};
-use crate::maintenance::{NoAnswer, Purge, Ran, Report, holder_json};
+use crate::maintenance::{Erasure, NoAnswer, Purge, Ran, Report, holder_json};
 use crate::project::ProjectRef;
+use crate::search::language::{MAX_CHARS, Query};
 use crate::timestamp::Timestamp;
 
 /// Seconds until a refused request is worth another try.
 const RETRY_SECONDS: u32 = 5;
+/// What an answer says that comes before the end.
+const UNFINISHED: &str = "It goes on by itself while this instance runs: GET /admin/maintenance shows it as running, and how it \
+                          ended as last_purge. Asking again does what is left.";
 /// Longest time in words, in characters.
 const MAX_TIME_CHARS: usize = 64;
 
@@ -31,12 +36,18 @@ pub async fn show(call: Call) -> Reply {
         shown["finished_at"] = json!(at.to_string());
         shown
     });
+    let last_purge = progress.last_purge().map(|ended| {
+        let mut shown = purged_json(&ended.report, ended.dry_run);
+        shown["finished_at"] = json!(ended.at.to_string());
+        shown
+    });
     let shown = json!({
         "instance": store.instance(),
         "lease": lease,
         "finished_ms_ago": store.maintained_ms_ago().await?,
         "running": progress.running().map(|report| report.json()),
         "last_run": last,
+        "last_purge": last_purge,
     });
     Ok(json::reply(StatusCode::OK, &shown))
 }
@@ -47,37 +58,74 @@ pub async fn show(call: Call) -> Reply {
 /// 400 and 422 for a body that says anything, 503.
 pub async fn maintain(mut call: Call) -> Reply {
     Fields::parse(&json::read(&mut call).await?)?.finish()?;
-    let ran = call.state.maintenance.maintain().await?;
+    let recorded = audit::record(&call, "maintain", "", json!({})).await?;
+    let ran = call.state.maintenance.maintain(Some(recorded)).await?;
     Ok(json::reply(StatusCode::OK, &ran.json()))
 }
 
-/// `POST /admin/purge`: deletes blocks by retention, or those whose last event was received before `older_than`.
+/// `POST /admin/purge`: deletes blocks by retention, or those whose last event was received before `older_than`; with
+/// `q`, events that match it.
 ///
 /// # Errors
 /// 409 while another instance maintains, 422 naming the field, 503.
 pub async fn purge(mut call: Call) -> Reply {
     let mut fields = Fields::parse(&json::read(&mut call).await?)?;
     let now = call.state.clock.now();
-    let purge = Purge {
-        project_id: match fields.whole("project_id", 1..=u32::MAX)? {
-            None => None,
-            Some(id) => Some(existing(&call, &fields, i64::from(id)).await?),
-        },
-        older_than: older_than(&mut fields, now)?,
-        dry_run: fields.flag("dry_run")?.unwrap_or(false),
+    let project_id = match fields.whole("project_id", 1..=u32::MAX)? {
+        None => None,
+        Some(id) => Some(existing(&call, &fields, i64::from(id)).await?),
     };
-    if fields.text("q", 0..=4_096)?.is_some() {
-        return Err(fields.wrong("q", "is not available yet"));
-    }
+    let older_than = older_than(&mut fields, now)?;
+    let dry_run = fields.flag("dry_run")?.unwrap_or(false);
+    let query = filter(&mut fields, now)?;
     fields.finish()?;
-    match call.state.maintenance.purge(purge).await? {
-        Ran::Done(report) => Ok(json::reply(StatusCode::OK, &purged_json(&report, purge.dry_run))),
+    let target = project_id.map_or_else(|| "all projects".to_owned(), |id| format!("project {id}"));
+    let given = json!({
+        "older_than": older_than.map(|time| time.to_string()),
+        "q": query.as_ref().map(Query::to_string),
+    });
+    // A dry run changes nothing.
+    let recorded = if dry_run { None } else { Some(audit::record(&call, "purge", target, given).await?) };
+    let maintenance = &call.state.maintenance;
+    let ran = match query {
+        None => maintenance.purge(Purge { project_id, older_than, dry_run }, recorded).await?,
+        Some(query) => {
+            maintenance.erase(Erasure { project_id, older_than, query, dry_run }, recorded).await?
+        }
+    };
+    match ran {
+        Ran::Done(report) => Ok(json::reply(StatusCode::OK, &purged_json(&report, dry_run))),
+        Ran::Waiting => Ok(json::reply(StatusCode::OK, &purged_json(&Report::default(), dry_run))),
         Ran::HeldBy(holder) => Err(ApiError::MaintenanceRunning(format!(
             "Instance {} maintains the database; its lease ends in {} ms at the latest.",
             holder.owner, holder.expires_in_ms
         ))),
         Ran::TooSoon => Err(ApiError::Internal),
     }
+}
+
+/// A query that says exactly what goes: what a search would take as text with a warning is refused here.
+fn filter(fields: &mut Fields, now: Timestamp) -> Result<Option<Query>, ApiError> {
+    let Some(text) = fields.text("q", 0..=MAX_CHARS)? else { return Ok(None) };
+    strict_query(&text, now).map(Some).map_err(|why| fields.wrong("q", &why))
+}
+
+/// Reads a query for a deletion.
+///
+/// # Errors
+/// Why it is refused: one that matches everything, or that was not understood as it is written.
+pub fn strict_query(text: &str, now: Timestamp) -> Result<Query, String> {
+    let (query, warnings) = Query::parse(text, now).map_err(|error| error.to_string())?;
+    if let Some(warning) = warnings.first() {
+        return Err(format!(
+            "nothing is deleted by a query that isn't clear: {}",
+            warning.text.trim_end_matches('.')
+        ));
+    }
+    if query.is_empty() {
+        return Err("is empty; leave it out to delete by age".to_owned());
+    }
+    Ok(query)
 }
 
 async fn existing(call: &Call, fields: &Fields, id: i64) -> Result<i64, ApiError> {
@@ -95,13 +143,20 @@ fn older_than(fields: &mut Fields, now: Timestamp) -> Result<Option<Timestamp>, 
 /// What a purge did, or would do.
 #[must_use]
 pub fn purged_json(report: &Report, dry_run: bool) -> Value {
-    json!({
+    let mut shown = json!({
         "deleted_events": report.purged.events,
         "deleted_blocks": report.purged.blocks,
-        "rewritten_blocks": 0,
+        "rewritten_blocks": report.rewritten_blocks,
         "dry_run": dry_run,
         "complete": report.complete,
-    })
+    });
+    if !report.complete {
+        shown["detail"] = json!(UNFINISHED);
+    }
+    if report.unreadable_blocks > 0 {
+        shown["unreadable_blocks"] = json!(report.unreadable_blocks);
+    }
+    shown
 }
 
 impl From<NoAnswer> for ApiError {

@@ -7,27 +7,43 @@
 
 pub mod adapter;
 pub mod admin;
+pub mod aggregate_input;
+pub mod aggregate_json;
+pub mod aggregates;
+pub mod alert_input;
+pub mod alerts;
 pub mod assets;
+pub mod audit;
 pub mod body;
 pub mod client_address;
+pub mod context;
 pub mod cors;
+pub mod export;
+pub mod export_format;
 pub mod guard;
 pub mod health;
 pub mod ingest;
+pub mod issue_input;
+pub mod issues;
 pub mod json;
 pub mod layers;
+pub mod ledger;
 pub mod log_json;
 pub mod maintenance;
 pub mod origin;
+pub mod places;
 pub mod problem;
 pub mod project_input;
+pub mod quarantine;
 pub mod request_id;
 pub mod route;
 pub mod search;
 pub mod search_input;
 pub mod session;
+pub mod standing;
 pub mod state;
 pub mod stats;
+pub mod tail;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,8 +71,22 @@ pub fn routes() -> Vec<RouteSpec> {
         RouteSpec::new(GET, "/logs", Read, search::search),
         RouteSpec::new(GET, "/api/log", Read, search::search),
         RouteSpec::new(GET, "/admin/logs/search", Read, search::search),
+        RouteSpec::new(GET, "/logs/histogram", Read, aggregates::histogram),
+        RouteSpec::new(GET, "/logs/facets", Read, aggregates::facets),
+        RouteSpec::new(GET, "/logs/patterns", Read, aggregates::patterns),
+        RouteSpec::new(GET, "/logs/tail", Read, tail::tail),
+        RouteSpec::new(GET, "/logs/export", Read, export::export),
         RouteSpec::new(GET, "/logs/:id", Read, search::show_event),
+        RouteSpec::new(GET, "/logs/:id/context", Read, context::show),
+        RouteSpec::new(GET, "/issues", Read, issues::list),
+        RouteSpec::new(PUT, "/issues", Admin, issues::change_many),
+        RouteSpec::new(GET, "/issues/:id", Read, issues::show),
+        RouteSpec::new(DELETE, "/issues/:id", Admin, issues::delete),
+        RouteSpec::new(PUT, "/issues/:id/resolve", Admin, issues::resolve),
+        RouteSpec::new(PUT, "/issues/:id/reopen", Admin, issues::reopen),
+        RouteSpec::new(PUT, "/issues/:id/mute", Admin, issues::mute),
         RouteSpec::new(GET, "/stats", Read, stats::stats),
+        RouteSpec::new(GET, "/stats/ledger", Read, ledger::ledger),
         // Projects and keys
         RouteSpec::new(GET, "/admin/projects", Admin, admin::list_projects),
         RouteSpec::new(POST, "/admin/projects", Admin, admin::create_project),
@@ -67,10 +97,23 @@ pub fn routes() -> Vec<RouteSpec> {
         RouteSpec::new(POST, "/admin/projects/:id/keys", Admin, admin::create_key),
         RouteSpec::new(DELETE, "/admin/projects/:id/keys/:key_id", Admin, admin::revoke_key),
         RouteSpec::new(POST, "/admin/projects/:id/test-event", Admin, admin::send_test_event),
+        // Alerts
+        RouteSpec::new(GET, "/admin/alerts/channels", Admin, alerts::list_channels),
+        RouteSpec::new(POST, "/admin/alerts/channels", Admin, alerts::create_channel),
+        RouteSpec::new(PUT, "/admin/alerts/channels/:id", Admin, alerts::update_channel),
+        RouteSpec::new(DELETE, "/admin/alerts/channels/:id", Admin, alerts::delete_channel),
+        RouteSpec::new(POST, "/admin/alerts/channels/:id/test", Admin, alerts::test_channel),
+        RouteSpec::new(GET, "/admin/alerts/history", Admin, alerts::history),
         // Maintenance
         RouteSpec::new(GET, "/admin/maintenance", Admin, maintenance::show),
         RouteSpec::new(POST, "/admin/maintain", Admin, maintenance::maintain),
         RouteSpec::new(POST, "/admin/purge", Admin, maintenance::purge),
+        // Quarantine
+        RouteSpec::new(GET, "/admin/quarantine", Admin, quarantine::list),
+        RouteSpec::new(POST, "/admin/quarantine/retry", Admin, quarantine::retry_many),
+        RouteSpec::new(POST, "/admin/quarantine/:id/retry", Admin, quarantine::retry),
+        RouteSpec::new(DELETE, "/admin/quarantine/:id", Admin, quarantine::delete),
+        RouteSpec::new(GET, "/admin/audit", Admin, audit::list),
         // Sessions: each handler checks what it is given
         RouteSpec::new(GET, "/session", Public, session::status),
         RouteSpec::new(POST, "/session", Public, session::sign_in),

@@ -144,7 +144,13 @@ impl PathEndpoint {
         };
         let caller = match admitted {
             Ok(caller) => caller,
-            Err(error) => return refuse(problem::respond(&error, request_id), request).await,
+            Err(error) => {
+                if route.access == Access::Ingest {
+                    let arrival = self.state.ingest.outcomes().arrival(None, self.state.clock.now());
+                    arrival.refused(&error);
+                }
+                return refuse(problem::respond(&error, request_id), request).await;
+            }
         };
         let call = Call { state: self.state.clone(), request, caller, request_id: request_id.clone() };
         (route.handler)(call).await.unwrap_or_else(|error| problem::respond(&error, request_id))

@@ -18,7 +18,7 @@ const DEFAULT_LIMIT: usize = 100;
 /// Values in a list such as `source=a,b`.
 const MAX_VALUES: usize = 32;
 /// Characters of a value.
-const MAX_CHARS: usize = 256;
+pub const MAX_CHARS: usize = 256;
 /// Unknown parameters named in a warning.
 const MAX_WARNINGS: usize = 8;
 
@@ -150,7 +150,11 @@ fn list(name: &str, value: &str) -> Result<Vec<String>, ApiError> {
     values.into_iter().map(|value| text(name, value)).collect()
 }
 
-fn position(cursor: &str, order: Order) -> Result<Position, ApiError> {
+/// The place a cursor of a search in this order stands for.
+///
+/// # Errors
+/// `InvalidParameter`.
+pub fn position(cursor: &str, order: Order) -> Result<Position, ApiError> {
     let cursor =
         Cursor::parse(cursor).ok_or_else(|| wrong("cursor", "must be a next_cursor as it was given"))?;
     if cursor.order != order {

@@ -5,20 +5,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use crate::alert::{Channels, Outbox};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::guard::Guard;
 use crate::http::health::Health;
+use crate::http::places::Places;
 use crate::http::session::Sessions;
 use crate::ingest::Ingest;
 use crate::key::{KeyDirectory, KeyRing, KeyStatus, VerifiedKey};
 use crate::limit::Limiter;
 use crate::maintenance::Maintenance;
 use crate::memory::Budget;
+use crate::outbound::Outbound;
+use crate::quarantine::Quarantine;
 use crate::removal::Removals;
+use crate::search::tail::Tails;
+use crate::search::turns::Turns;
 use crate::spool::Spool;
 use crate::store::{DatabaseStatus, READ_CONNECTIONS, Store, StoreError};
 
@@ -43,6 +49,8 @@ pub struct AppState {
     pub store: Store,
     /// What takes batches while it is away.
     pub spool: Option<Spool>,
+    /// What takes events that it refuses for themselves.
+    pub quarantine: Quarantine,
     /// What `/healthz` and `/readyz` say.
     pub health: Arc<Health>,
     /// What `/metrics` says.
@@ -61,8 +69,20 @@ pub struct AppState {
     pub removals: Removals,
     /// Keeps the database small.
     pub maintenance: Maintenance,
+    /// The way out.
+    pub outbound: Outbound,
+    /// Channels for alerts.
+    pub channels: Channels,
+    /// Alerts on their way.
+    pub outbox: Outbox,
     /// Turns for searches.
-    pub searches: Semaphore,
+    pub searches: Turns,
+    /// Begins live tails.
+    pub tails: Tails,
+    /// Places for them.
+    pub tail_places: Places,
+    /// Places for exports.
+    pub export_places: Places,
     started: Instant,
     used: AtomicBool,
     reloading: Mutex<()>,
@@ -82,6 +102,8 @@ pub struct Parts {
     pub store: Store,
     /// What takes batches while it is away.
     pub spool: Option<Spool>,
+    /// What takes events that it refuses for themselves.
+    pub quarantine: Quarantine,
     /// Projects and keys in memory.
     pub directory: Arc<KeyDirectory>,
     /// What `/healthz` and `/readyz` say.
@@ -98,6 +120,16 @@ pub struct Parts {
     pub removals: Removals,
     /// Keeps the database small.
     pub maintenance: Maintenance,
+    /// Begins live tails.
+    pub tails: Tails,
+    /// Places for them.
+    pub tail_places: Places,
+    /// Places for exports.
+    pub export_places: Places,
+    /// The way out.
+    pub outbound: Outbound,
+    /// Alerts on their way.
+    pub outbox: Outbox,
 }
 
 impl AppState {
@@ -105,10 +137,15 @@ impl AppState {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { config, clock, store, directory, health, metrics, limiter, bodies, ingest, .. } = parts;
-        let (removals, maintenance, spool) = (parts.removals, parts.maintenance, parts.spool);
+        let (removals, maintenance) = (parts.removals, parts.maintenance);
+        let (spool, quarantine, tails) = (parts.spool, parts.quarantine, parts.tails);
+        let (outbound, outbox) = (parts.outbound, parts.outbox);
         let key_ring = Arc::new(KeyRing::new(&config.hmac_secret, config.hmac_secret_previous.as_ref()));
         Self {
             sessions: Sessions::new(&key_ring, &config.admin_token),
+            channels: Channels::new(&config, &key_ring),
+            outbound,
+            outbox,
             guard: Guard::new(&config.admin_token, config.metrics_token.as_ref()),
             key_ring,
             config,
@@ -116,6 +153,7 @@ impl AppState {
             directory,
             store,
             spool,
+            quarantine,
             health,
             metrics,
             limiter,
@@ -123,7 +161,10 @@ impl AppState {
             ingest,
             removals,
             maintenance,
-            searches: Semaphore::new(MAX_SEARCHES),
+            searches: Turns::new(MAX_SEARCHES),
+            tails,
+            tail_places: parts.tail_places,
+            export_places: parts.export_places,
             started: Instant::now(),
             used: AtomicBool::new(false),
             reloading: Mutex::new(()),

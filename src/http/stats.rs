@@ -1,5 +1,5 @@
-//! `GET /stats`: events by level and time, the issues that happen most, storage used. All from folded counts, by time of
-//! receipt; events of the last second may be missing.
+//! `GET /stats`: events by level and time, against the period before; the issues that happen most; storage used. All
+//! from folded counts, by time of receipt; events of the last second may be missing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::http::json;
 use crate::http::route::{Call, Reply};
 use crate::http::search::{readable_projects, turn};
 use crate::http::search_input::time;
+use crate::issue::Issue;
 use crate::maintenance::wide_before;
 use crate::project::Project;
 use crate::store::{BUCKET_MS, CountScope, StorageUsed, Store, StoreError, bucket};
-use crate::issue::Issue;
 use crate::timestamp::Timestamp;
 
 /// Shown when no range is asked for.
@@ -30,12 +30,20 @@ const TOP_ISSUES: usize = 10;
 /// Widths a bucket may have, in seconds.
 const WIDTHS: [i64; 10] = [10, 30, 60, 300, 600, 1_800, 3_600, 10_800, 21_600, 86_400];
 
+/// Widest buckets that counts of past time stand in, in seconds.
+const WIDEST_COUNT: i64 = 3_600;
+
 /// A range in whole buckets, in epoch seconds.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Range {
     from: i64,
     to: i64,
     width: i64,
+    /// Where the period before begins, which ends at `from` and is as long, or longer by less than an hour: it is of
+    /// whole buckets as counts of that age stand in.
+    before: i64,
+    /// Until when something can have happened.
+    now: i64,
 }
 
 /// `GET /stats`.
@@ -69,9 +77,12 @@ fn range(query: &str, now: Timestamp) -> Result<Range, ApiError> {
     let finest = finest_width(from.as_seconds(), now.as_seconds());
     let fits = |width: &i64| *width >= finest && seconds / width < MAX_BUCKETS;
     let width = WIDTHS.into_iter().find(fits).unwrap_or(86_400);
+    let now = now.as_seconds();
     let from = from.as_seconds().div_euclid(width) * width;
     let to = (to.as_seconds().div_euclid(width) + 1) * width;
-    Ok(Range { from, to, width })
+    let before = from - (to - from);
+    let whole = width.max(finest_width(before - WIDEST_COUNT, now));
+    Ok(Range { from, to, width, before: before.div_euclid(whole) * whole, now })
 }
 
 /// What is counted of past time may stand in whole minutes or hours already; a finer range would cut through them.
@@ -89,6 +100,10 @@ fn finest_width(from: i64, now: i64) -> i64 {
 #[derive(Default)]
 struct Gathered {
     trend: BTreeMap<i64, BTreeMap<i64, i64>>,
+    /// Counts of the period before, by level.
+    before: BTreeMap<i64, i64>,
+    /// Nothing of that period has expired.
+    before_is_whole: bool,
     issues: Vec<Value>,
     storage: StorageUsed,
 }
@@ -99,15 +114,17 @@ async fn gather(
     range: Range,
     now: Timestamp,
 ) -> Result<Gathered, StoreError> {
-    let Range { from, to, width } = range;
+    let Range { from, to, width, before, .. } = range;
     // A bucket that is expired in part is left out: what has expired is never shown.
     let since = |project: &Project| bucket(project.kept_since(now).plus_millis(BUCKET_MS - 1));
     let scopes: Vec<CountScope> =
         projects.iter().map(|project| CountScope { project_id: project.id, since: since(project) }).collect();
     let mut session = store.read().await?;
     let mut all = Gathered::default();
-    for (level, slot, count) in session.level_trend(&scopes, from, to, width).await? {
-        all.trend.entry(slot).or_default().insert(level, count);
+    all.before_is_whole = scopes.iter().all(|scope| scope.since <= before);
+    for (level, slot, count) in session.level_trend(&scopes, before, to, width).await? {
+        let counts = if slot < from { &mut all.before } else { all.trend.entry(slot).or_default() };
+        *counts.entry(level).or_default() += count;
     }
     let mut issues = session.top_issues(&scopes, from, to, TOP_ISSUES).await?;
     issues.sort_by_key(|(_, count)| -count);
@@ -141,11 +158,10 @@ impl Gathered {
         for (level, count) in self.trend.values().flatten() {
             *by_level.entry(*level).or_default() += count;
         }
-        let total: i64 = by_level.values().sum();
-        let errors: i64 =
-            by_level.iter().filter(|(level, _)| **level >= Level::Error as i64).map(|(_, n)| n).sum();
-        #[expect(clippy::cast_precision_loss, reason = "a share of counts far below 2^52")]
-        let error_rate = if total == 0 { 0.0 } else { errors as f64 / total as f64 };
+        let before = Period { from: range.before, to: range.from, counts: &self.before };
+        let mut previous = before.json(range.now);
+        previous["complete"] = json!(self.before_is_whole);
+        let mut answer = Period { from: range.from, to: range.to, counts: &by_level }.json(range.now);
         let empty = BTreeMap::new();
         let trend: Vec<Value> = (0..(range.to - range.from) / range.width)
             .map(|index| {
@@ -155,17 +171,39 @@ impl Gathered {
             })
             .collect();
         let StorageUsed { blocks, events, raw_bytes, stored_bytes } = self.storage;
+        answer["previous"] = previous;
+        answer["trend"] = json!(trend);
+        answer["top_issues"] = json!(self.issues);
+        answer["storage"] = json!({
+            "blocks": blocks, "events": events, "raw_bytes": raw_bytes, "stored_bytes": stored_bytes,
+        });
+        answer
+    }
+}
+
+/// Events of some time, by level.
+struct Period<'a> {
+    from: i64,
+    to: i64,
+    counts: &'a BTreeMap<i64, i64>,
+}
+
+impl Period<'_> {
+    /// Its sums and rates; what lies after `now` doesn't count as time.
+    #[expect(clippy::cast_precision_loss, reason = "shares and rates of counts far below 2^52")]
+    fn json(&self, now: i64) -> Value {
+        let total: i64 = self.counts.values().sum();
+        let is_error = |level: i64| level >= Level::Error as i64;
+        let errors: i64 =
+            self.counts.iter().filter(|(level, _)| is_error(**level)).map(|(_, count)| count).sum();
+        let elapsed = (self.to.min(now) - self.from).max(1);
         json!({
-            "from": seconds(range.from),
-            "to": seconds(range.to),
+            "from": seconds(self.from),
+            "to": seconds(self.to),
             "total": total,
-            "events": counts_json(&by_level),
-            "error_rate": error_rate,
-            "trend": trend,
-            "top_issues": self.issues,
-            "storage": {
-                "blocks": blocks, "events": events, "raw_bytes": raw_bytes, "stored_bytes": stored_bytes,
-            },
+            "events": counts_json(self.counts),
+            "error_rate": if total == 0 { 0.0 } else { errors as f64 / total as f64 },
+            "per_minute": total as f64 * 60.0 / elapsed as f64,
         })
     }
 }
@@ -174,7 +212,6 @@ fn counts_json(counts: &BTreeMap<i64, i64>) -> Value {
     let named = counts.iter().map(|(level, count)| (Level::name_of(*level).to_owned(), json!(count)));
     Value::Object(named.collect::<Map<_, _>>())
 }
-
 
 fn seconds(at: i64) -> String {
     Timestamp::from_millis(at * 1_000).to_string()

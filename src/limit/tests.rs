@@ -13,6 +13,7 @@ fn limits() -> Limits {
         rate_limit_per_ip: 100,
         read_rate_limit_per_ip: 600,
         max_connections: 100,
+        search_max_bytes: 1 << 20,
     }
 }
 
@@ -27,6 +28,31 @@ fn client(number: u32) -> ClientKey {
 
 fn key_of(text: &str) -> ClientKey {
     text.parse::<IpAddr>().expect("an address").into()
+}
+
+fn charge(limiter: &Limiter<FakeRelativeClock>, project: i64, cap: u32, events: u32) -> Result<(), ApiError> {
+    limiter.charge_project_events(project, cap, events).map(Charge::keep)
+}
+
+#[test]
+fn a_charge_that_is_not_kept_is_given_back_and_never_more_than_that() {
+    let (limiter, clock) = limiter();
+    assert_eq!(charge(&limiter, 1, 100, 40), Ok(()));
+    let returned = limiter.charge_project_events(1, 100, 60).expect("the cap has room");
+    assert!(charge(&limiter, 1, 100, 1).is_err(), "it counts as long as its fate is open");
+    drop(returned);
+    assert_eq!(charge(&limiter, 1, 100, 60), Ok(()));
+    assert!(charge(&limiter, 1, 100, 1).is_err());
+    // What time has given back already is not given back twice.
+    let late = {
+        clock.advance(Duration::from_mins(1));
+        limiter.charge_project_events(1, 100, 100).expect("a minute later all of it is free")
+    };
+    clock.advance(Duration::from_mins(1));
+    assert_eq!(charge(&limiter, 1, 100, 50), Ok(()));
+    drop(late);
+    assert_eq!(charge(&limiter, 1, 100, 100), Ok(()));
+    assert!(charge(&limiter, 1, 100, 1).is_err());
 }
 
 #[test]
@@ -71,7 +97,7 @@ fn zero_switches_a_limit_off() {
         assert_eq!(limiter.check_client(client(1), ClientGate::CompatWithKey), Ok(()));
         assert_eq!(limiter.check_client(client(1), ClientGate::Read), Ok(()));
         assert_eq!(limiter.check_project_request(1, 0), Ok(()));
-        assert_eq!(limiter.charge_project_events(1, 0, u32::MAX), Ok(()));
+        assert_eq!(charge(&limiter, 1, 0, u32::MAX), Ok(()));
     }
     assert_eq!(limiter.client_keys(), 0);
 }
@@ -143,23 +169,23 @@ fn a_new_client_gets_a_key_again_when_strangers_have_gone() {
 #[test]
 fn a_project_is_charged_by_events_all_or_nothing() {
     let (limiter, clock) = limiter();
-    assert_eq!(limiter.charge_project_events(1, 500, 250), Ok(()));
-    assert_eq!(limiter.charge_project_events(1, 500, 0), Ok(()), "nothing costs nothing");
-    assert_eq!(limiter.charge_project_events(1, 500, 250), Ok(()));
+    assert_eq!(charge(&limiter, 1, 500, 250), Ok(()));
+    assert_eq!(charge(&limiter, 1, 500, 0), Ok(()), "nothing costs nothing");
+    assert_eq!(charge(&limiter, 1, 500, 250), Ok(()));
     let refused = ApiError::RateLimitedProject(RateLimit { per_minute: 500, retry_after: 30 });
-    assert_eq!(limiter.charge_project_events(1, 500, 250), Err(refused));
+    assert_eq!(charge(&limiter, 1, 500, 250), Err(refused));
     let refused = ApiError::RateLimitedProject(RateLimit { per_minute: 500, retry_after: 1 });
-    assert_eq!(limiter.charge_project_events(1, 500, 1), Err(refused), "the refusal was not charged");
-    assert_eq!(limiter.charge_project_events(2, 500, 500), Ok(()), "another project has its own");
+    assert_eq!(charge(&limiter, 1, 500, 1), Err(refused), "the refusal was not charged");
+    assert_eq!(charge(&limiter, 2, 500, 500), Ok(()), "another project has its own");
     clock.advance(Duration::from_secs(30));
-    assert_eq!(limiter.charge_project_events(1, 500, 250), Ok(()));
+    assert_eq!(charge(&limiter, 1, 500, 250), Ok(()));
 }
 
 #[test]
 fn a_batch_larger_than_the_cap_is_told_the_cap_instead_of_waiting_for_ever() {
     let (limiter, _clock) = limiter();
-    assert_eq!(limiter.charge_project_events(1, 100, 100), Ok(()));
-    let Err(ApiError::BatchExceedsCap(detail)) = limiter.charge_project_events(1, 100, 101) else {
+    assert_eq!(charge(&limiter, 1, 100, 100), Ok(()));
+    let Err(ApiError::BatchExceedsCap(detail)) = charge(&limiter, 1, 100, 101) else {
         panic!("the batch can never pass")
     };
     assert!(detail.contains("101") && detail.contains("100 a minute"), "{detail}");
@@ -168,10 +194,10 @@ fn a_batch_larger_than_the_cap_is_told_the_cap_instead_of_waiting_for_ever() {
 #[test]
 fn a_changed_cap_holds_at_once() {
     let (limiter, _clock) = limiter();
-    assert_eq!(limiter.charge_project_events(1, 100, 100), Ok(()));
-    assert!(limiter.charge_project_events(1, 100, 1).is_err());
-    assert_eq!(limiter.charge_project_events(1, 1_000, 900), Ok(()));
-    assert!(limiter.charge_project_events(1, 1_000, 101).is_err());
+    assert_eq!(charge(&limiter, 1, 100, 100), Ok(()));
+    assert!(charge(&limiter, 1, 100, 1).is_err());
+    assert_eq!(charge(&limiter, 1, 1_000, 900), Ok(()));
+    assert!(charge(&limiter, 1, 1_000, 101).is_err());
 }
 
 #[test]
@@ -179,7 +205,7 @@ fn a_project_may_send_as_many_requests_as_events() {
     let (limiter, _clock) = limiter();
     for _ in 0..60 {
         assert_eq!(limiter.check_project_request(7, 60), Ok(()));
-        assert_eq!(limiter.charge_project_events(7, 60, 1), Ok(()), "requests and events are counted apart");
+        assert_eq!(charge(&limiter, 7, 60, 1), Ok(()), "requests and events are counted apart");
     }
     assert_eq!(limiter.check_project_request(7, 60), Err(RateLimit { per_minute: 60, retry_after: 1 }));
 }

@@ -1,13 +1,17 @@
 //! One run: everything maintenance does, in order, under the lease.
 
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::compact::{Compactor, Pace};
 use super::purge::Purge;
-use super::report::{Progress, Ran, Report};
+use super::report::{OwnSums, Progress, Ran, Report};
 use super::slice::{Chore, Halt, LEASE, Slices};
+use crate::audit;
 use crate::clock::Clock;
+use crate::ledger::KEPT_DAYS;
 use crate::project::{Project, RETENTION_DAYS};
 use crate::store::{CountAges, Store, StoreError};
 use crate::timestamp::Timestamp;
@@ -18,8 +22,11 @@ pub const MIN_BETWEEN: Duration = Duration::from_mins(5);
 /// Orphaned projects cleared in a run; the next run finds further ones.
 const MAX_ORPHANS: usize = 100;
 /// How long a purge waits for the lease.
-const LEASE_WAIT: Duration = Duration::from_secs(10);
+pub(super) const LEASE_WAIT: Duration = Duration::from_secs(10);
 const LEASE_LOOK: Duration = Duration::from_millis(200);
+
+/// Messages of alerts are kept for so long.
+const ALERTS_KEPT_MS: i64 = 30 * 86_400_000;
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 86_400;
@@ -38,6 +45,10 @@ pub(super) struct Run<'a> {
     pub clock: &'a Clock,
     pub stop: &'a CancellationToken,
     pub progress: &'a Progress,
+    /// The sums of who asked for it.
+    pub own: Option<&'a OwnSums>,
+    /// Admins who wait until it ends.
+    pub waiting: &'a AtomicUsize,
     /// How often the lease is renewed.
     pub renew_every: Duration,
 }
@@ -53,7 +64,7 @@ impl Run<'_> {
         }
         let (since, mut report) = (Instant::now(), Report::default());
         let mut slices = Slices::new(self);
-        let worked = self.work(&mut slices, &mut report).await;
+        let worked = self.work(&mut slices, forced, &mut report).await;
         self.finish(worked, report, since, true).await
     }
 
@@ -67,6 +78,7 @@ impl Run<'_> {
             for (project_id, before) in wanted {
                 let mut session = self.store.read().await?;
                 report.add_purged(session.count_expired_blocks(project_id, before).await?);
+                report.purged.events += session.count_expired_quarantine(project_id, before).await?;
             }
             report.complete = true;
             report.took = since.elapsed();
@@ -76,9 +88,9 @@ impl Run<'_> {
             return Ok(held);
         }
         let mut slices = Slices::new(self);
-        let mut worked = Ok(());
+        let mut worked = Ok(true);
         for (project_id, before) in wanted {
-            worked = purge_blocks(&mut slices, project_id, before, &mut report).await;
+            worked = purge_blocks(&mut slices, project_id, before, &mut report).await.map(|()| true);
             if worked.is_err() {
                 break;
             }
@@ -93,11 +105,12 @@ impl Run<'_> {
     }
 
     /// Takes the lease, or says who has it after waiting so long.
-    async fn take_lease(&self, wait: Duration) -> Result<Option<Ran>, StoreError> {
+    pub(super) async fn take_lease(&self, wait: Duration) -> Result<Option<Ran>, StoreError> {
         let since = Instant::now();
         loop {
             if self.store.lease_maintenance(LEASE).await? {
                 self.progress.note(Report::default());
+                self.note_own(Report::default());
                 return Ok(None);
             }
             let holder = self.store.maintenance_holder().await?;
@@ -110,18 +123,25 @@ impl Run<'_> {
         }
     }
 
-    async fn finish(
+    fn note_own(&self, report: Report) {
+        if let Some(own) = self.own {
+            own.note(report);
+        }
+    }
+
+    /// Gives the lease back; `worked` says whether everything was done.
+    pub(super) async fn finish(
         &self,
-        worked: Result<(), Halt>,
+        worked: Result<bool, Halt>,
         mut report: Report,
         since: Instant,
         is_all: bool,
     ) -> Result<Ran, StoreError> {
         report.took = since.elapsed();
-        report.complete = worked.is_ok();
-        self.progress.end(self.clock.now(), is_all.then_some(report));
+        report.complete = matches!(worked, Ok(true));
+        self.progress.end(self.clock.now(), report, is_all);
         match worked {
-            Ok(()) => self.store.release_maintenance(is_all).await?,
+            Ok(finished) => self.store.release_maintenance(is_all && finished).await?,
             Err(Halt::Stopped) => self.store.release_maintenance(false).await?,
             Err(Halt::LeaseLost) => tracing::warn!("maintenance was taken over by another instance"),
             Err(Halt::Store(error)) => {
@@ -133,7 +153,8 @@ impl Run<'_> {
         Ok(Ran::Done(report))
     }
 
-    async fn work(&self, slices: &mut Slices<'_>, report: &mut Report) -> Result<(), Halt> {
+    /// False when there is more to compact than its share of time allows.
+    async fn work(&self, slices: &mut Slices<'_>, forced: bool, report: &mut Report) -> Result<bool, Halt> {
         self.clear_orphans(slices, report).await?;
         let now = self.clock.now();
         for range in expired_ranges(now) {
@@ -142,13 +163,41 @@ impl Run<'_> {
                 range.from = next;
             }
         }
-        for project in self.store.list_projects().await? {
+        let old = now.plus_millis(-audit::MAX_AGE_DAYS * DAY * 1_000);
+        while slices.take(Chore::Audit { since: old }, report).await?.more {}
+        let before = now.plus_millis(-ALERTS_KEPT_MS);
+        while slices.take(Chore::Alerts { before }, report).await?.more {}
+        let projects = self.store.list_projects().await?;
+        for project in &projects {
             let since = project.kept_since(now);
             purge_blocks(slices, project.id, since, report).await?;
-            widen_counts(slices, &project, now, report).await?;
+            widen_counts(slices, project, now, report).await?;
             while slices.take(Chore::Issues { project_id: project.id, since }, report).await?.more {}
         }
-        Ok(())
+        // After the blocks: nothing that old is stored any more, so nothing comes to these hours again.
+        let before = now.plus_millis(-KEPT_DAYS * DAY * 1_000);
+        while slices.take(Chore::Ledger { before }, report).await?.more {}
+        self.compact(slices, &projects, forced, report).await
+    }
+
+    /// Compacts every project, beginning with another one each minute: where time runs out, none is left out for ever.
+    async fn compact(
+        &self,
+        slices: &mut Slices<'_>,
+        projects: &[Project],
+        forced: bool,
+        report: &mut Report,
+    ) -> Result<bool, Halt> {
+        let now = self.clock.now();
+        let mut compactor = Compactor::new(Pace::new(forced, self.waiting));
+        let minute = usize::try_from(now.as_seconds().div_euclid(60)).unwrap_or(0);
+        let (later, first) = projects.split_at(minute % projects.len().max(1));
+        for project in first.iter().chain(later) {
+            if !compactor.compact(slices, project.id, now, report).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     async fn clear_orphans(&self, slices: &mut Slices<'_>, report: &mut Report) -> Result<(), Halt> {
@@ -169,6 +218,7 @@ async fn purge_blocks(
     report: &mut Report,
 ) -> Result<(), Halt> {
     while slices.take(Chore::Blocks { project_id, before }, report).await?.more {}
+    while slices.take(Chore::Quarantine { project_id, before }, report).await?.more {}
     Ok(())
 }
 

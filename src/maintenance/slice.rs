@@ -5,9 +5,13 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::report::{Progress, Report};
+use super::report::{OwnSums, Progress, Report};
 use super::run::Run;
-use crate::store::{BatchKey, BatchRange, CountAges, CountsWidened, Purged, SeriesSpan, Store, StoreError};
+use crate::audit;
+use crate::store::{
+    BatchKey, BatchRange, CountAges, CountsWidened, Purged, Replaced, Replacement, SeriesSpan, Store,
+    StoreError,
+};
 use crate::timestamp::Timestamp;
 
 /// How long a slice should take at most; fewer rows are taken from then on when it took longer.
@@ -20,10 +24,14 @@ const MIN_ROWS: usize = 10;
 const MAX_ROWS: usize = 2_000;
 /// Rows of counts named one by one in a statement.
 const MAX_COUNT_ROWS: usize = 400;
+/// Messages of alerts that are kept once they are done.
+const MAX_ALERTS: usize = 10_000;
 /// Series whose counts one slice looks through: each has at most some 2,000 rows.
 const SERIES_IN_A_SPAN: usize = 50;
 /// Longest pause after a slice; it is half of what the slice took.
 const MAX_PAUSE: Duration = Duration::from_millis(100);
+/// The same where it is a multiple.
+const MAX_REST: Duration = Duration::from_secs(4);
 /// The lease is taken for so long …
 pub const LEASE: Duration = Duration::from_mins(1);
 /// … and renewed this often.
@@ -53,11 +61,15 @@ impl From<StoreError> for Halt {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Chore<'a> {
     Blocks { project_id: i64, before: Timestamp },
+    Quarantine { project_id: i64, before: Timestamp },
     Batches { range: BatchRange, now: Timestamp },
     Issues { project_id: i64, since: Timestamp },
     NextSeries { project_id: i64, after: Option<i64> },
     Counts { span: SeriesSpan, ages: &'a CountAges },
     Orphan { project_id: i64 },
+    Audit { since: Timestamp },
+    Ledger { before: Timestamp },
+    Alerts { before: Timestamp },
 }
 
 /// What it came to.
@@ -66,6 +78,9 @@ pub(super) struct Done {
     pub purged: Purged,
     pub batch_ids: u64,
     pub issues: u64,
+    pub audit_rows: u64,
+    pub ledger_rows: u64,
+    pub alerts: u64,
     pub counts: CountsWidened,
     /// Where a range of batch ids goes on.
     pub next_batch: Option<BatchKey>,
@@ -80,6 +95,7 @@ pub(super) struct Slices<'a> {
     store: &'a Store,
     stop: &'a CancellationToken,
     progress: &'a Progress,
+    own: Option<&'a OwnSums>,
     renewed: Instant,
     renew_every: Duration,
     rows: usize,
@@ -88,29 +104,67 @@ pub(super) struct Slices<'a> {
 impl<'a> Slices<'a> {
     /// The caller has just taken the lease.
     pub fn new(run: &Run<'a>) -> Self {
-        let Run { store, stop, progress, renew_every, .. } = *run;
-        Self { store, stop, progress, renewed: Instant::now(), renew_every, rows: FIRST_ROWS }
+        let Run { store, stop, progress, own, renew_every, .. } = *run;
+        Self { store, stop, progress, own, renewed: Instant::now(), renew_every, rows: FIRST_ROWS }
     }
 
     /// Does one slice and adds it to the report.
     pub async fn take(&mut self, chore: Chore<'_>, report: &mut Report) -> Result<Done, Halt> {
-        self.check().await?;
-        let since = Instant::now();
+        let since = self.begin().await?;
         let done = self.perform(chore).await?;
-        let took = since.elapsed();
-        report.slices += 1;
-        report.longest_slice = report.longest_slice.max(took);
         report.add_purged(done.purged);
         report.add_counts(done.counts);
         report.batch_ids += done.batch_ids;
         report.issues += done.issues;
-        self.progress.note(*report);
-        self.adapt(took);
+        report.ledger_rows += done.ledger_rows;
+        report.alerts += done.alerts;
+        report.audit_rows += done.audit_rows;
+        self.adapt(since.elapsed());
+        self.end(since, 0, report).await;
+        Ok(done)
+    }
+
+    /// The database.
+    pub const fn store(&self) -> &Store {
+        self.store
+    }
+
+    /// Begins a slice that the caller does itself.
+    pub async fn begin(&mut self) -> Result<Instant, Halt> {
+        self.check().await?;
+        Ok(Instant::now())
+    }
+
+    /// Ends it, and rests so many times as long as it took; 0 is half as long, as after any other slice.
+    pub async fn end(&mut self, since: Instant, rest: u32, report: &mut Report) {
+        let took = since.elapsed();
+        report.slices += 1;
+        report.longest_slice = report.longest_slice.max(took);
+        self.note(report);
+        let pause = if rest == 0 { (took / 2).min(MAX_PAUSE) } else { (took * rest).min(MAX_REST) };
         tokio::select! {
             () = self.stop.cancelled() => {}
-            () = tokio::time::sleep((took / 2).min(MAX_PAUSE)) => {}
+            () = tokio::time::sleep(pause) => {}
         }
-        Ok(done)
+    }
+
+    /// Puts a block in the place of others, again where another transaction was in the way.
+    pub async fn replace(&self, replacement: &Replacement) -> Result<Replaced, StoreError> {
+        let mut conflicts = 0;
+        loop {
+            match self.store.replace_blocks(replacement, LEASE).await {
+                Err(StoreError::Conflict(_)) if conflicts < MAX_CONFLICTS => conflicts += 1,
+                other => return other,
+            }
+            tokio::time::sleep(CONFLICT_PAUSE * conflicts).await;
+        }
+    }
+
+    fn note(&self, report: &Report) {
+        self.progress.note(*report);
+        if let Some(own) = self.own {
+            own.note(*report);
+        }
     }
 
     /// Ends the work where it may no longer go on.
@@ -158,6 +212,12 @@ impl<'a> Slices<'a> {
             Chore::Blocks { project_id, before } => {
                 done.purged = session.delete_expired_blocks(project_id, before, rows).await?;
                 done.more = done.purged.blocks == rows as u64;
+                self.store.forget_bodies(project_id, before);
+            }
+            Chore::Quarantine { project_id, before } => {
+                let events = session.delete_expired_quarantine(project_id, before, rows).await?;
+                done.purged.events = events;
+                done.more = events >= rows as u64;
             }
             Chore::Batches { range, now } => {
                 (done.batch_ids, done.next_batch) = session.delete_expired_batches(range, now, rows).await?;
@@ -172,6 +232,18 @@ impl<'a> Slices<'a> {
             Chore::Counts { span, ages } => {
                 done.counts = session.widen_counts(span, ages, rows.min(MAX_COUNT_ROWS)).await?;
                 done.more = done.counts.more;
+            }
+            Chore::Audit { since } => {
+                done.audit_rows = session.delete_old_audit_rows(since, audit::MAX_ROWS, rows).await?;
+                done.more = done.audit_rows == rows as u64;
+            }
+            Chore::Ledger { before } => {
+                done.ledger_rows = session.delete_old_ledger(before, rows).await?;
+                done.more = done.ledger_rows > 0;
+            }
+            Chore::Alerts { before } => {
+                done.alerts = session.delete_old_alerts(before, MAX_ALERTS, rows).await?;
+                done.more = done.alerts == rows as u64;
             }
             Chore::Orphan { .. } => {}
         }

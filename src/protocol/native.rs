@@ -15,6 +15,9 @@ use super::{MAX_DEPTH, NOT_AN_OBJECT, ParseRules, ParsedBatch, TOO_DEEP};
 use crate::error::{ApiError, Rejection};
 use crate::event::Event;
 
+/// Bytes of U+FFFD.
+const REPLACEMENT_BYTES: usize = '\u{FFFD}'.len_utf8();
+
 /// Bytes an event has at least in practice; only a first guess at how many a body holds.
 const LIKELY_EVENT_BYTES: usize = 128;
 
@@ -23,9 +26,32 @@ const LIKELY_EVENT_BYTES: usize = 128;
 /// Borrowed unless something had to be replaced.
 #[must_use]
 pub fn decode(body: &[u8]) -> Cow<'_, str> {
-    let text = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+    let text = without_mark(body);
     // The plain check is several times faster than the one that can go on after an error.
     std::str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text), Cow::Borrowed)
+}
+
+/// As [`decode`], unless the replacements make more than `max` bytes of it: a wrong byte becomes three.
+///
+/// # Errors
+/// [`ApiError::PayloadTooLarge`] then.
+pub fn decode_within(body: &[u8], max: usize) -> Result<Cow<'_, str>, ApiError> {
+    let text = without_mark(body);
+    if let Ok(text) = std::str::from_utf8(text) {
+        return Ok(Cow::Borrowed(text));
+    }
+    let replaced =
+        |chunk: std::str::Utf8Chunk<'_>| if chunk.invalid().is_empty() { 0 } else { REPLACEMENT_BYTES };
+    let bytes: usize = text.utf8_chunks().map(|chunk| chunk.valid().len() + replaced(chunk)).sum();
+    if bytes > max {
+        let detail = format!("the body is not UTF-8 and more than {max} bytes with what is wrong replaced");
+        return Err(ApiError::PayloadTooLarge(detail));
+    }
+    Ok(String::from_utf8_lossy(text))
+}
+
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
 }
 
 /// Reads a body that [`decode`] has made text of; text in the events is borrowed from it where it can be.

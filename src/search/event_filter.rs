@@ -11,9 +11,10 @@ use super::language::matcher::{Matcher, worth};
 use super::language::{ProjectName, Query};
 use crate::block::case::{lowercase, push_lowercase, push_lowercase_for_ascii};
 use crate::block::decode::{LineHead, StoredEvent};
-use crate::block::filter::{id_token, may_contain};
+use crate::block::filter::id_token;
 use crate::block::json::push_string;
 use crate::block::summary::minute_of;
+use crate::block::token_test::TokenTest;
 use crate::block::trigram::query_trigrams;
 use crate::block::{BlockHeader, MinuteCount};
 use crate::event::{BatchId, Level};
@@ -117,10 +118,8 @@ pub struct EventFilter {
     text: Matcher,
     /// The least id text a batch received in time has.
     least_batch: String,
-    /// Tokens the id filter must admit.
-    id_tokens: Vec<u64>,
-    /// Tokens the text filter must admit.
-    trigrams: Vec<u64>,
+    /// What the token filters must admit.
+    tokens: TokenTest,
     /// What the lower case of a matching line contains for the fields' sake, longest first.
     needles: Vec<Finder<'static>>,
     /// What a matching line has one of; none if that says nothing.
@@ -143,8 +142,7 @@ impl EventFilter {
         let text = criteria.text.matcher(project);
         let mut filter = Self {
             least_batch: least_batch(criteria.received_after),
-            id_tokens: text.id_tokens(),
-            trigrams: text.trigrams(),
+            tokens: TokenTest::Always,
             needles: Vec::new(),
             alternatives: Vec::new(),
             ascii: true,
@@ -162,34 +160,21 @@ impl EventFilter {
         &self.criteria
     }
 
-    /// Tokens the id filter of a block with a match admits, for a test in SQL (see [`crate::block::filter::probes`]).
+    /// What the token filters of a block with a match admit.
     #[must_use]
-    pub fn id_tokens(&self) -> &[u64] {
-        &self.id_tokens
-    }
-
-    /// Tokens the text filter of a block with a match admits, for a test in SQL.
-    #[must_use]
-    pub fn trigrams(&self) -> &[u64] {
-        &self.trigrams
+    pub const fn tokens(&self) -> &TokenTest {
+        &self.tokens
     }
 
     fn prepare_tokens(&mut self) {
         let Criteria { sources, envs, user_id, request_id, fingerprint, .. } = &self.criteria;
         let fingerprint = fingerprint.map(|fingerprint| fingerprint.to_string());
         let ids = [("user_id", user_id), ("request_id", request_id), ("fingerprint", &fingerprint)];
-        for (field, value) in ids.into_iter().filter_map(|(field, value)| Some((field, value.as_ref()?))) {
-            self.id_tokens.push(id_token(field, value));
-        }
-        for value in
-            [single(sources), single(envs), user_id.as_ref(), request_id.as_ref()].into_iter().flatten()
-        {
-            self.trigrams.extend(query_trigrams(value));
-        }
-        for tokens in [&mut self.id_tokens, &mut self.trigrams] {
-            tokens.sort_unstable();
-            tokens.dedup();
-        }
+        let ids = ids.into_iter().filter_map(|(field, value)| Some(id_token(field, value.as_ref()?)));
+        let texts = [single(sources), single(envs)];
+        let texts = texts.into_iter().flatten().map(|value| TokenTest::text(&query_trigrams(value)));
+        let all = ids.map(TokenTest::Id).chain(texts).chain([self.text.token_test()]);
+        self.tokens = TokenTest::all(all);
     }
 
     fn prepare_needles(&mut self) {
@@ -222,7 +207,7 @@ impl EventFilter {
     /// Whether [`EventFilter::admits`] looks at the token filters, so that headers must have them.
     #[must_use]
     pub fn uses_tokens(&self) -> bool {
-        !self.id_tokens.is_empty() || !self.trigrams.is_empty() || self.text.uses_tokens()
+        self.tokens != TokenTest::Always || self.text.uses_tokens()
     }
 
     /// False only if no event of the block matches.
@@ -234,8 +219,7 @@ impl EventFilter {
             && header.ts_first < *to
             && header.ts_last >= *from
             && levels.is_none_or(|levels| levels != LevelSet::default())
-            && self.id_tokens.iter().all(|&token| may_contain(&header.id_filter, token))
-            && self.trigrams.iter().all(|&token| may_contain(&header.text_filter, token))
+            && self.tokens.admits(&header.id_filter, &header.text_filter)
             && self.text.admits(header, levels)
     }
 
@@ -243,9 +227,21 @@ impl EventFilter {
     /// `None` where more is asked for than counts tell.
     #[must_use]
     pub fn estimate(&self, header: &BlockHeader) -> Option<u64> {
-        let Criteria { sources, envs, text, .. } = &self.criteria;
-        let by_counts = self.needles.is_empty() && sources.is_empty() && envs.is_empty() && text.is_empty();
-        by_counts.then(|| self.counts_asked(&header.counts).map(|count| u64::from(count.count)).sum())
+        self.is_of_counts()
+            .then(|| self.counts_asked(&header.counts).map(|count| u64::from(count.count)).sum())
+    }
+
+    /// Whether the start of a line decides alone: what [`Self::admits_head`] admits matches.
+    #[must_use]
+    pub fn is_of_heads(&self) -> bool {
+        let Criteria { sources, envs, .. } = &self.criteria;
+        self.needles.is_empty() && sources.is_empty() && envs.is_empty() && self.text.is_of_heads()
+    }
+
+    /// Whether nothing is asked for but levels, times and receipt, so that a header's counts can tell how many match.
+    #[must_use]
+    pub fn is_of_counts(&self) -> bool {
+        self.is_of_heads() && self.text.is_empty()
     }
 
     /// The levels asked for that occur in the minutes asked for; `None` without counts.

@@ -1,11 +1,12 @@
 //! Finding one event by its id: the id's batch says when it was received, that and a filter say in which block it is.
 
-use std::collections::HashMap;
+use bytes::Bytes;
 
 use super::run::{Hit, Scope};
-use crate::block::decode::{StoredEvent, inflate_body, lines};
+use super::workers;
+use crate::block::BlockHeader;
+use crate::block::decode::{Inflater, StoredEvent, lines};
 use crate::block::filter::{id_token, may_contain};
-use crate::block::{Block, BlockHeader};
 use crate::event::EventId;
 use crate::store::{Snapshot, Store, StoreError};
 
@@ -40,37 +41,36 @@ async fn find_event_in(store: &Store, scopes: &[Scope], id: EventId) -> Result<O
     Ok(found)
 }
 
-async fn find_in(snapshot: &mut Snapshot, projects: &[i64], id: EventId) -> Result<Option<Hit>, StoreError> {
+/// One event of these projects by its id, in one snapshot.
+pub(super) async fn find_in(
+    snapshot: &mut Snapshot,
+    projects: &[i64],
+    id: EventId,
+) -> Result<Option<Hit>, StoreError> {
     let token = id_token("batch", &id.batch.to_string());
-    let headers = snapshot.headers_received_at(projects, id.batch.received_at(), MAX_HEADERS).await?;
+    let headers = snapshot.headers_received_at(projects, id.batch.received_at(), token, MAX_HEADERS).await?;
     let headers: Vec<BlockHeader> =
         headers.into_iter().filter(|header| may_contain(&header.id_filter, token)).collect();
     for headers in headers.chunks(BODIES) {
-        let wanted: Vec<_> = headers.iter().map(|header| (header.project_id, header.id)).collect();
-        let mut bodies: HashMap<_, _> = snapshot.block_bodies(&wanted).await?.into_iter().collect();
-        let with_body = |header: &BlockHeader| {
-            bodies.remove(&header.id).map(|body| Block { header: header.clone(), body })
-        };
-        let blocks: Vec<Block> = headers.iter().filter_map(with_body).collect();
-        let looked = tokio::task::spawn_blocking(move || look_in(&blocks, id)).await;
-        let looked =
-            looked.map_err(|error| StoreError::Corrupt(format!("reading a block failed: {error}")))?;
-        if let Some(hit) = looked {
+        let bodies = snapshot.bodies(&headers.iter().collect::<Vec<_>>()).await?;
+        let blocks = headers.iter().cloned().zip(bodies.list);
+        let blocks: Vec<_> = blocks.filter_map(|(header, body)| Some((header, body?))).collect();
+        if let Some(hit) = workers::start(move |inflater| look_in(&blocks, id, inflater)).done().await? {
             return Ok(Some(hit));
         }
     }
     Ok(None)
 }
 
-fn look_in(blocks: &[Block], id: EventId) -> Option<Hit> {
+fn look_in(blocks: &[(BlockHeader, Bytes)], id: EventId, inflater: &mut Inflater) -> Option<Hit> {
     let start = format!("{{\"id\":\"{id}\"");
     let is_it = |line: &&[u8]| {
         line.starts_with(start.as_bytes()) && StoredEvent::parse(line).is_ok_and(|event| event.id == id)
     };
-    for Block { header, body } in blocks {
-        match inflate_body(header.codec, header.raw_bytes, body) {
+    for (header, body) in blocks {
+        match inflater.inflate(header.codec, header.raw_bytes, body) {
             Ok(raw) => {
-                if let Some(line) = lines(&raw).find(is_it) {
+                if let Some(line) = lines(raw).find(is_it) {
                     return Some(Hit { project_id: header.project_id, line: line.to_vec() });
                 }
             }

@@ -39,7 +39,7 @@ pub struct Budgets {
 
 impl Default for Budgets {
     fn default() -> Self {
-        Self { time: Duration::from_secs(5), snapshot: Duration::from_secs(2), bytes: 64 << 20 }
+        Self { time: Duration::from_secs(5), snapshot: Duration::from_secs(2), bytes: 256 << 20 }
     }
 }
 
@@ -71,8 +71,10 @@ pub struct Effort {
     pub blocks: u64,
     /// Events in them.
     pub events: u64,
-    /// Their compressed bytes, as fetched.
+    /// Compressed bytes of bodies fetched from the database.
     pub bytes: u64,
+    /// Compressed bytes of bodies that were in memory already.
+    pub cached_bytes: u64,
     /// Time taken.
     pub ms: u64,
     /// Blocks and lines that are damaged; what was in them is missing from the answer.

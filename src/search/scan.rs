@@ -9,6 +9,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 use super::cursor::{Order, Position};
 use super::event_filter::EventFilter;
 use super::top::TopEvents;
+use super::workers::Stop;
 use crate::block::decode::{LineHead, StoredEvent, lines};
 
 /// Bytes put in lower case at a time; a longer line is one piece.
@@ -23,33 +24,42 @@ pub struct Scanned {
     pub bytes: u64,
     /// Lines met that are not events; each is a fault of ours and worth a log line.
     pub unreadable: u64,
+    /// It was stopped half-way: what it found is not all there is.
+    pub stopped: bool,
 }
+
+/// Lines that are parsed and tested between two looks at whether to stop: a regular expression may take a millisecond
+/// for each.
+const LINES_BETWEEN_LOOKS: usize = 16;
 
 impl std::ops::AddAssign for Scanned {
     fn add_assign(&mut self, other: Self) {
         self.events += other.events;
         self.bytes += other.bytes;
         self.unreadable += other.unreadable;
+        self.stopped |= other.stopped;
     }
 }
 
 /// Offers the events of an inflated body that match to `out`, which knows the order, the page's start and its limit.
-pub fn scan_block(raw: &[u8], filter: &EventFilter, out: &mut TopEvents) -> Scanned {
+/// Ends early, and says so, once `stop` is set.
+pub fn scan_block(raw: &[u8], filter: &EventFilter, out: &mut TopEvents, stop: &Stop) -> Scanned {
     let newlines = memchr_iter(b'\n', raw).count() as u64;
-    let mut scanned = Scanned { events: newlines.saturating_sub(1), bytes: raw.len() as u64, unreadable: 0 };
+    let mut scanned =
+        Scanned { events: newlines.saturating_sub(1), bytes: raw.len() as u64, ..Scanned::default() };
     let mut found = Candidates { filter, out, list: Vec::new(), unreadable: 0 };
-    if filter.uses_lines() {
-        found.search(raw);
-    } else {
-        lines(raw).for_each(|line| found.consider(line));
-    }
+    for_each_admitted_line(raw, filter, &mut |line| found.consider(line));
     let Candidates { list: mut candidates, unreadable, .. } = found;
     scanned.unreadable += unreadable;
     candidates.sort_unstable_by(|left, right| match out.order() {
         Order::Descending => right.key().cmp(&left.key()),
         Order::Ascending => left.key().cmp(&right.key()),
     });
-    for candidate in candidates {
+    for (number, candidate) in candidates.into_iter().enumerate() {
+        if number % LINES_BETWEEN_LOOKS == 0 && stop.is_set() {
+            scanned.stopped = true;
+            break;
+        }
         let Some(id) = candidate.head.id() else {
             scanned.unreadable += 1;
             continue;
@@ -102,41 +112,50 @@ impl<'a> Candidates<'a, '_> {
             Some(head) => self.out.pass_over(head.ts),
         }
     }
+}
 
-    /// Takes the lines that have what a match needs.
-    fn search(&mut self, raw: &'a [u8]) {
-        let mut lowered = Vec::with_capacity(WINDOW_BYTES.min(raw.len()));
-        for window in windows(raw) {
-            lowered.clear();
-            let aligned = self.filter.push_lowered(window, &mut lowered);
-            if aligned && !self.filter.alternatives().is_empty() {
-                self.search_aligned(window, &lowered);
-            } else {
-                self.search_lines(window, &lowered);
-            }
+/// Calls `visit` with the lines of an inflated body that have what a match needs, in order: all of them where the
+/// filter looks at no text.
+pub fn for_each_admitted_line<'a>(raw: &'a [u8], filter: &EventFilter, visit: &mut impl FnMut(&'a [u8])) {
+    if !filter.uses_lines() {
+        return lines(raw).for_each(visit);
+    }
+    let mut lowered = Vec::with_capacity(WINDOW_BYTES.min(raw.len()));
+    for window in windows(raw) {
+        lowered.clear();
+        let aligned = filter.push_lowered(window, &mut lowered);
+        if aligned && !filter.alternatives().is_empty() {
+            visit_aligned(window, &lowered, filter, visit);
+        } else {
+            visit_lines(window, &lowered, filter, visit);
         }
     }
+}
 
-    /// Finds the next of the alternatives anywhere, then tests its line. Offsets in `lowered` are offsets in `window`.
-    fn search_aligned(&mut self, window: &'a [u8], lowered: &[u8]) {
-        let mut hits: Vec<_> = self.filter.alternatives().iter().map(Hits::new).collect();
-        let mut at = 0;
-        while let Some(hit) = hits.iter_mut().filter_map(|hits| hits.next_from(at, lowered)).min() {
-            let start = memrchr(b'\n', &lowered[..hit]).map_or(0, |newline| newline + 1);
-            let end = memchr(b'\n', &lowered[hit..]).map_or(lowered.len(), |length| hit + length);
-            if self.filter.admits_line(&lowered[start..end]) {
-                lines(&window[start..end]).for_each(|line| self.consider(line));
-            }
-            at = end;
+/// Finds the next of the alternatives anywhere, then tests its line. Offsets in `lowered` are offsets in `window`.
+fn visit_aligned<'a>(
+    window: &'a [u8],
+    lowered: &[u8],
+    filter: &EventFilter,
+    visit: &mut impl FnMut(&'a [u8]),
+) {
+    let mut hits: Vec<_> = filter.alternatives().iter().map(Hits::new).collect();
+    let mut at = 0;
+    while let Some(hit) = hits.iter_mut().filter_map(|hits| hits.next_from(at, lowered)).min() {
+        let start = memrchr(b'\n', &lowered[..hit]).map_or(0, |newline| newline + 1);
+        let end = memchr(b'\n', &lowered[hit..]).map_or(lowered.len(), |length| hit + length);
+        if filter.admits_line(&lowered[start..end]) {
+            lines(&window[start..end]).for_each(&mut *visit);
         }
+        at = end;
     }
+}
 
-    /// Tests line by line, where a char's lower case has another length than the char or nothing is in every match.
-    fn search_lines(&mut self, window: &'a [u8], lowered: &[u8]) {
-        for (line, lowered) in lines(window).zip(lines(lowered)) {
-            if self.filter.admits_line(lowered) {
-                self.consider(line);
-            }
+/// Tests line by line, where a char's lower case has another length than the char or nothing is in every match.
+fn visit_lines<'a>(window: &'a [u8], lowered: &[u8], filter: &EventFilter, visit: &mut impl FnMut(&'a [u8])) {
+    for (line, lowered) in lines(window).zip(lines(lowered)) {
+        if filter.admits_line(lowered) {
+            visit(line);
         }
     }
 }

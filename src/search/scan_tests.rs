@@ -18,7 +18,7 @@ fn text(query: &str) -> EventFilter {
 
 fn found(raw: &[u8], filter: &EventFilter) -> (usize, Scanned) {
     let mut top = TopEvents::new(Order::Descending, None, 1000);
-    let scanned = scan_block(raw, filter, &mut top);
+    let scanned = scan_block(raw, filter, &mut top, &Stop::default());
     (top.len(), scanned)
 }
 
@@ -94,9 +94,9 @@ fn events_are_parsed_only_while_they_could_be_taken() {
     let at = raw.windows(3).position(|part| part == b"old").unwrap();
     raw[at] = 0;
     let mut top = TopEvents::new(Order::Descending, None, 1);
-    assert_eq!(scan_block(&raw, &text(""), &mut top).unreadable, 0);
+    assert_eq!(scan_block(&raw, &text(""), &mut top, &Stop::default()).unreadable, 0);
     let mut top = TopEvents::new(Order::Ascending, None, 1);
-    assert_eq!(scan_block(&raw, &text(""), &mut top).unreadable, 1);
+    assert_eq!(scan_block(&raw, &text(""), &mut top, &Stop::default()).unreadable, 1);
     assert_eq!(top.len(), 1);
 }
 
@@ -106,15 +106,15 @@ fn what_finds_no_room_is_not_forgotten() {
     let raw = samples::of(&[&events]).body();
     for (limit, more) in [(2, true), (3, false)] {
         let mut top = TopEvents::new(Order::Descending, None, limit);
-        scan_block(&raw, &text(""), &mut top);
+        scan_block(&raw, &text(""), &mut top, &Stop::default());
         assert_eq!((top.len(), top.has_more()), (limit, more));
     }
     // A page that is full before the block is read.
     let mut full = TopEvents::new(Order::Descending, None, 1);
     let later = Event { ts: Timestamp::from_millis(NOON + 5), ..samples::plain("later") };
-    scan_block(&samples::of(&[&[later]]).body(), &text(""), &mut full);
+    scan_block(&samples::of(&[&[later]]).body(), &text(""), &mut full, &Stop::default());
     assert!(!full.has_more());
-    scan_block(&raw, &text(""), &mut full);
+    scan_block(&raw, &text(""), &mut full, &Stop::default());
     assert!(full.has_more());
 }
 
@@ -140,7 +140,7 @@ proptest! {
         let beyond = expected.len() > limit;
         expected.truncate(limit);
         let mut top = TopEvents::new(order, after, limit);
-        let scanned = scan_block(&sample.body(), &EventFilter::new(criteria), &mut top);
+        let scanned = scan_block(&sample.body(), &EventFilter::new(criteria), &mut top, &Stop::default());
         prop_assert_eq!((scanned.events, scanned.unreadable), (sample.events.len() as u64, 0));
         prop_assert!(top.has_more() || !beyond, "the page would seem to be the last");
         let hits = top.into_hits();

@@ -6,18 +6,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tokio_util::sync::CancellationToken;
-
+use super::batch::{Batch, Candidate};
 use super::cursor::{Order, Position};
 use super::event_filter::EventFilter;
 use super::headers::HeaderStream;
 use super::run::{Effort, HARD_TIME, Hit, SearchRequest};
-use super::scan::{Scanned, scan_block};
 use super::top::TopEvents;
-use crate::block::decode::inflate_body;
-use crate::block::{Block, BlockHeader};
+use crate::block::BlockHeader;
 use crate::event::{BatchId, EventId};
 use crate::store::{Snapshot, StoreError};
 use crate::timestamp::Timestamp;
@@ -25,8 +22,13 @@ use crate::timestamp::Timestamp;
 /// Blocks read and scanned at a time at most. Where only a scan tells how many events match, the first few come singly,
 /// since the newest often suffice; where counts tell, as many as it takes.
 const MAX_WIDTH: usize = 64;
+/// Up to this many at a time nothing is fetched before what was fetched is scanned; beyond it the next are fetched
+/// meanwhile.
+const MAX_WIDTH_ALONE: usize = 8;
 /// Bytes of compressed bodies read at a time, about.
 const READ_BYTES: usize = 2 << 20;
+/// How long blocks that are being scanned when the time is over may take to the end.
+const SCAN_GRACE: Duration = Duration::from_secs(1);
 
 /// Which part of the page is still to be found.
 #[derive(Clone, Copy, Debug)]
@@ -53,8 +55,6 @@ pub(super) struct Part {
 
 /// A header with the number of the store it is from.
 type Sourced = (usize, BlockHeader);
-/// A block and what it is tested with.
-type Candidate = (Block, Arc<EventFilter>);
 
 /// A running stretch.
 pub(super) struct Segment<'a> {
@@ -81,10 +81,9 @@ impl<'a> Segment<'a> {
             (Order::Ascending, Some(after)) => from = from.max(after.ts),
             (_, None) => {}
         }
-        let use_tokens = filters.values().any(|filter| filter.uses_tokens());
         // One more than asked for tells whether a further page has anything on it.
         let top = TopEvents::new(*order, stretch.after, stretch.limit + 1).within(stretch.max_bytes);
-        let headers = HeaderStream::new(snapshots.len(), scopes, (from, to), *order, use_tokens);
+        let headers = HeaderStream::new(snapshots.len(), scopes, (from, to), *order, filters);
         Self { request, filters, stretch, snapshots, headers, top, since: Instant::now() }
     }
 
@@ -95,21 +94,47 @@ impl<'a> Segment<'a> {
         }
     }
 
+    /// Gives the snapshots back, for another search of the same moment.
+    pub fn into_snapshots(self) -> Vec<Snapshot> {
+        self.snapshots
+    }
+
     pub async fn run(&mut self, effort: &mut Effort) -> Result<Part, StoreError> {
         let mut width = 1;
-        while let Some(edge) = self.next_edge().await? {
-            if width > 1 && self.must_stop(edge, effort) {
+        let mut running = None;
+        loop {
+            if width <= MAX_WIDTH_ALONE
+                && let Some(cut) = self.finish(&mut running, effort).await?
+            {
+                return Ok(cut);
+            }
+            let Some(edge) = self.next_edge().await? else { break };
+            let stop = width > 1 && self.must_stop(edge, effort);
+            if width == 1 {
+                width = self.headers.few_left().unwrap_or(width).clamp(1, MAX_WIDTH);
+            }
+            let candidates = if stop { Vec::new() } else { self.candidates(width, effort).await? };
+            let blocks = self.fetch(candidates, effort).await?;
+            if let Some(cut) = self.finish(&mut running, effort).await? {
+                return Ok(cut);
+            }
+            if stop || !self.top.has_room_at(edge) {
                 return Ok(self.cut_at(edge));
             }
-            let candidates = self.candidates(width, effort).await?;
-            self.scan(candidates, effort).await?;
+            running = (!blocks.is_empty()).then(|| Batch::start(blocks, edge, &self.top));
             width = (width * 2).min(MAX_WIDTH);
         }
+        let cut = self.finish(&mut running, effort).await?;
+        Ok(cut.unwrap_or_else(|| self.whole()))
+    }
+
+    /// The page: nothing left can better it.
+    fn whole(&mut self) -> Part {
         let more = self.top.has_more() || self.top.len() > self.stretch.limit;
         let mut hits = self.take_hits();
         hits.truncate(self.stretch.limit);
         let next = hits.last().filter(|_| more).map(|hit| hit.0);
-        Ok(Part { hits: hits.into_iter().map(|(_, hit)| hit).collect(), next, certain: true })
+        Part { hits: hits.into_iter().map(|(_, hit)| hit).collect(), next, certain: true }
     }
 
     /// Where the first block not yet read begins, in the order of the search; `None` when no block left may hold
@@ -139,8 +164,12 @@ impl<'a> Segment<'a> {
         }
     }
 
-    /// Gives what comes before the edge of the first block not read; events in it may come before the rest.
+    /// Gives what comes before the edge of the first block not read; events in it may come before the rest. All of it,
+    /// if blocks read before were enough to fill the page up to there.
     fn cut_at(&mut self, edge: Timestamp) -> Part {
+        if !self.top.has_room_at(edge) {
+            return self.whole();
+        }
         let order = self.request.order;
         let at_edge = edge_position(edge, order);
         let next = self.stretch.after.filter(|_| !self.advances(edge)).unwrap_or(at_edge);
@@ -181,43 +210,48 @@ impl<'a> Segment<'a> {
         Ok(candidates)
     }
 
-    /// Reads bodies and scans them on two threads for blocking work; one block at a time is inflated on each.
-    async fn scan(&mut self, headers: Vec<Sourced>, effort: &mut Effort) -> Result<(), StoreError> {
-        if headers.is_empty() {
-            return Ok(());
-        }
-        let mut bodies: HashMap<_, _> = HashMap::with_capacity(headers.len());
+    /// The bodies of some blocks, in one round trip a store; blocks that have gone are left out.
+    async fn fetch(
+        &mut self,
+        headers: Vec<Sourced>,
+        effort: &mut Effort,
+    ) -> Result<Vec<Candidate>, StoreError> {
+        let mut blocks = Vec::with_capacity(headers.len());
         for (source, snapshot) in self.snapshots.iter_mut().enumerate() {
-            let own = headers.iter().filter(|from| from.0 == source);
-            let wanted: Vec<_> = own.map(|(_, header)| (header.project_id, header.id)).collect();
-            let read = snapshot.block_bodies(&wanted).await?;
-            bodies.extend(read.into_iter().map(|(id, body)| ((source, id), body)));
+            let own: Vec<_> = headers.iter().filter(|from| from.0 == source).map(|from| &from.1).collect();
+            let bodies = snapshot.bodies(&own).await?;
+            effort.bytes += bodies.fetched_bytes;
+            effort.cached_bytes += bodies.cached_bytes;
+            blocks.extend(own.into_iter().zip(bodies.list).filter_map(|(header, body)| {
+                let filter = self.filters.get(&header.project_id)?.clone();
+                Some(Candidate { header: header.clone(), body: body?, filter })
+            }));
         }
-        let candidate = |(source, header): Sourced| {
-            let filter = self.filters.get(&header.project_id)?.clone();
-            let body = bodies.remove(&(source, header.id))?;
-            Some((Block { header, body }, filter))
-        };
-        let mut blocks: Vec<Candidate> = headers.into_iter().filter_map(candidate).collect();
         effort.blocks += blocks.len() as u64;
-        effort.bytes += blocks.iter().map(|(block, _)| block.body.len() as u64).sum::<u64>();
-        let second = blocks.split_off(blocks.len().div_ceil(2));
-        // Dropped with this future: a client that goes away leaves no work behind but the blocks just inflated.
-        let stop = CancellationToken::new();
-        let _stop_with_us = stop.clone().drop_guard();
-        let work = |blocks: Vec<Candidate>| {
-            let (top, stop) = (self.top.empty_copy(), stop.clone());
-            tokio::task::spawn_blocking(move || scan_all(blocks, top, &stop))
-        };
-        let (first, second) = tokio::join!(work(blocks), work(second));
-        for done in [first, second] {
-            let (found, scanned) =
-                done.map_err(|error| StoreError::Corrupt(format!("reading blocks failed: {error}")))?;
+        Ok(blocks)
+    }
+
+    /// Waits for blocks being scanned and takes what they have. Where that takes longer than the search may, the page
+    /// ends before them.
+    async fn finish(
+        &mut self,
+        running: &mut Option<Batch>,
+        effort: &mut Effort,
+    ) -> Result<Option<Part>, StoreError> {
+        let Some(batch) = running.take() else { return Ok(None) };
+        let edge = batch.edge;
+        let time = if self.advances(edge) { self.request.budgets.time + SCAN_GRACE } else { HARD_TIME };
+        let deadline = self.stretch.started + time.min(HARD_TIME);
+        let done = batch.done(deadline.into()).await?;
+        if done.iter().any(|(_, scanned)| scanned.stopped) {
+            return Ok(Some(self.cut_at(edge)));
+        }
+        for (found, scanned) in done {
             effort.events += scanned.events;
             effort.unreadable += scanned.unreadable;
             self.top.merge(found);
         }
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -236,28 +270,4 @@ fn edge_position(ts: Timestamp, order: Order) -> Position {
         Order::Ascending => (0, 0),
     };
     Position { ts, id: EventId { batch: BatchId::from_bytes([byte; 16]), index } }
-}
-
-fn scan_all(blocks: Vec<Candidate>, mut top: TopEvents, stop: &CancellationToken) -> (TopEvents, Scanned) {
-    let mut scanned = Scanned::default();
-    for (Block { header, body }, filter) in blocks {
-        if stop.is_cancelled() {
-            break;
-        }
-        top.set_project(header.project_id);
-        match inflate_body(header.codec, header.raw_bytes, &body) {
-            Ok(raw) => {
-                let one = scan_block(&raw, &filter, &mut top);
-                if one.unreadable > 0 {
-                    tracing::error!(lines = one.unreadable, block = %header.id, "lines that are no events");
-                }
-                scanned += one;
-            }
-            Err(error) => {
-                scanned.unreadable += 1;
-                tracing::error!(%error, block = %header.id, "a block can't be read");
-            }
-        }
-    }
-    (top, scanned)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::cursor::{Order, Position};
+use crate::block::decode::LineHead;
 use crate::timestamp::Timestamp;
 
 /// Most bytes of lines kept; a page of larger events is shorter than its limit.
@@ -15,6 +16,15 @@ pub struct Hit {
     pub project_id: i64,
     /// Its stored line.
     pub line: Vec<u8>,
+}
+
+impl Hit {
+    /// Its place among all events; `None` when its line is damaged.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        let head = LineHead::parse(&self.line)?;
+        Some(Position { ts: head.ts, id: head.id()? })
+    }
 }
 
 /// The first events in an order, after a position.
@@ -102,6 +112,16 @@ impl TopEvents {
     #[must_use]
     pub fn has_room_for(&self, position: &Position) -> bool {
         self.limit > 0 && self.bound().is_none_or(|bound| position.precedes(&bound, self.order))
+    }
+
+    /// Whether an event at `ts` or later in the order could be among the first.
+    #[must_use]
+    pub fn has_room_at(&self, ts: Timestamp) -> bool {
+        self.limit > 0
+            && self.bound().is_none_or(|bound| match self.order {
+                Order::Descending => ts >= bound.ts,
+                Order::Ascending => ts <= bound.ts,
+            })
     }
 
     /// Whether an event within these times (both included) could be taken; false ends a search that goes in order.

@@ -4,19 +4,51 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::PRESSURE_INTERVAL;
 use crate::limit::ClientKey;
 
-type Counts = Arc<Mutex<HashMap<ClientKey, usize>>>;
+type Shares = Arc<Mutex<HashMap<ClientKey, Share>>>;
+
+/// What one address has.
+struct Share {
+    open: usize,
+    /// Wakes its connections when it wants more than its share.
+    pressure: Arc<Notify>,
+    pressed: Option<Instant>,
+}
+
+impl Share {
+    /// Asks the address's own connections to make room, now and then.
+    fn press(&mut self) {
+        if self.pressed.is_none_or(|pressed| pressed.elapsed() > PRESSURE_INTERVAL) {
+            self.pressed = Some(Instant::now());
+            self.pressure.notify_waiters();
+        }
+    }
+}
 
 /// Counts per address; it has at most as many entries as there are connections.
 pub(super) struct AddressShares {
     most: Option<usize>,
-    open: Counts,
+    open: Shares,
 }
 
 /// One connection of an address, until it is dropped.
 pub(super) struct ShareGuard {
-    counted: Option<(ClientKey, Counts)>,
+    counted: Option<(ClientKey, Shares, Arc<Notify>)>,
+}
+
+impl ShareGuard {
+    /// Resolves when the address wants more connections than its share.
+    pub(super) async fn pressed(&self) {
+        match &self.counted {
+            Some((_, _, pressure)) => pressure.notified().await,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 impl AddressShares {
@@ -30,22 +62,24 @@ impl AddressShares {
         let Some(most) = self.most else { return Some(ShareGuard { counted: None }) };
         let key = ClientKey::from(address);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(key).or_default();
-        if *count >= most {
+        let fresh = || Share { open: 0, pressure: Arc::default(), pressed: None };
+        let share = open.entry(key).or_insert_with(fresh);
+        if share.open >= most {
+            share.press();
             return None;
         }
-        *count += 1;
-        Some(ShareGuard { counted: Some((key, self.open.clone())) })
+        share.open += 1;
+        Some(ShareGuard { counted: Some((key, self.open.clone(), share.pressure.clone())) })
     }
 }
 
 impl Drop for ShareGuard {
     fn drop(&mut self) {
-        let Some((key, open)) = self.counted.take() else { return };
+        let Some((key, open, _)) = self.counted.take() else { return };
         let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&key) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(share) = open.get_mut(&key) {
+            share.open -= 1;
+            if share.open == 0 {
                 open.remove(&key);
             }
         }

@@ -18,6 +18,10 @@ use super::phase::{Phase, SharedPhase};
 /// Least bytes a blocked client has to take within [`ServerLimits::write_timeout`].
 pub const MIN_WRITE_PROGRESS: usize = 8 << 10;
 
+/// Bytes taken from the socket at a time: hyper keeps up to two such pieces of a body that waits for room, in buffers of
+/// their own. One less than its first buffer, since a read that fills one makes hyper double it.
+const READ_BYTES: usize = (8 << 10) - 1;
+
 /// Bytes read and forgotten, at most, after the last answer.
 const LINGER_BYTES: usize = 2 << 20;
 
@@ -57,9 +61,14 @@ pub(super) struct Transport<S> {
     phase: SharedPhase,
     header_timeout: Duration,
     write_timeout: Duration,
+    answer_timeout: Duration,
     head: Deadline,
     received_any: bool,
     blocked: Deadline,
+    /// For everything hyper has to write, from the first time the peer lets it wait.
+    answer: Deadline,
+    /// Something was written, or tried to be, since hyper had written all it had.
+    unflushed: bool,
     /// Bytes the peer took since `blocked` was started.
     progress: usize,
     linger: Deadline,
@@ -76,9 +85,12 @@ impl<S> Transport<S> {
             phase,
             header_timeout: limits.header_timeout,
             write_timeout: limits.write_timeout,
+            answer_timeout: limits.answer_timeout,
             head,
             received_any: false,
             blocked: Deadline::default(),
+            answer: Deadline::default(),
+            unflushed: false,
             progress: 0,
             linger: Deadline::default(),
             lingered: 0,
@@ -101,19 +113,41 @@ impl<S> Transport<S> {
         match result {
             Poll::Ready(Ok(bytes)) => {
                 self.progress += bytes;
+                self.unflushed = true;
+                self.phase.pace().move_on(bytes);
                 Poll::Ready(Ok(bytes))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => {
+                self.unflushed = true;
                 if !self.blocked.running || self.progress >= MIN_WRITE_PROGRESS {
                     self.progress = 0;
                     self.blocked.start(self.write_timeout);
                 }
+                if !self.answer.running {
+                    self.answer.start(self.answer_timeout);
+                }
+                self.phase.pace().wait(Instant::now());
                 self.blocked.check(context)?;
+                self.answer.check(context)?;
                 Poll::Pending
             }
         }
     }
+}
+
+/// Reads up to [`READ_BYTES`]; gives how many.
+fn read_piece(
+    stream: &mut (impl AsyncRead + Unpin),
+    context: &mut Context<'_>,
+    buffer: &mut ReadBuf<'_>,
+) -> Poll<io::Result<usize>> {
+    let most = buffer.remaining().min(READ_BYTES);
+    let mut piece = ReadBuf::new(buffer.initialize_unfilled_to(most));
+    ready!(Pin::new(stream).poll_read(context, &mut piece))?;
+    let bytes = piece.filled().len();
+    buffer.advance(bytes);
+    Poll::Ready(Ok(bytes))
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Transport<S> {
@@ -123,20 +157,29 @@ impl<S: AsyncRead + Unpin> AsyncRead for Transport<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut this.stream).poll_read(context, buffer)?;
-        let got_some = buffer.filled().len() > before;
-        this.received_any |= got_some;
-        match this.phase.get() {
+        let read = read_piece(&mut this.stream, context, buffer)?;
+        let got = match read {
+            Poll::Ready(bytes) => bytes,
+            Poll::Pending => 0,
+        };
+        this.received_any |= got > 0;
+        let phase = this.phase.get();
+        match phase {
             Phase::Busy => this.head.running = false,
-            Phase::Idle if got_some => {
+            Phase::Idle if got > 0 => {
                 this.phase.set(Phase::Head);
+                this.phase.pace().begin();
                 this.head.start(this.header_timeout);
             }
             Phase::Head if read.is_pending() => this.head.check(context)?,
             Phase::Idle | Phase::Head => {}
         }
-        read.map(Ok)
+        // An idle connection is not waited for.
+        if phase != Phase::Idle {
+            let mut pace = this.phase.pace();
+            if read.is_pending() { pace.wait(Instant::now()) } else { pace.move_on(got) }
+        }
+        read.map(|_| Ok(()))
     }
 }
 
@@ -164,7 +207,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Transport<S> {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         // hyper flushes when it has written all it had: nothing is blocked any more.
-        this.blocked.running = false;
+        if std::mem::take(&mut this.unflushed) {
+            this.blocked.running = false;
+            this.answer.running = false;
+            this.phase.written();
+        }
         Pin::new(&mut this.stream).poll_flush(context)
     }
 

@@ -3,17 +3,23 @@
 //! One step is one transaction of the database, then one of the spool; cut off between the two, it is found to be done
 //! when it is repeated. It rests as long as it worked, so that live batches have their share.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::plan::{Known, Plan, plan, rewritten_id};
+use super::plan::{Known, Plan, ids_of, plan};
+use super::traces::merged_batches;
 use super::{Spool, SpoolState};
+use crate::block::Block;
+use crate::clock::Clock;
+use crate::event::uuid_time;
 use crate::fold::FoldMailbox;
 use crate::key::KeyDirectory;
-use crate::store::{DatabaseStatus, FoundGroup, SpooledGroup, Store, StoreError};
+use crate::quarantine::{Quarantine, Through};
+use crate::search::tail::TAILED_MS;
+use crate::store::{CommitError, DatabaseStatus, FoundGroup, SpooledGroup, Store, StoreError};
 
 /// How often it looks whether there is something to do.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -23,8 +29,12 @@ const OPEN_EVERY: Duration = Duration::from_secs(1);
 const FAILURES: u32 = 4;
 /// Pause after a step that failed.
 const FAILED_PAUSE: Duration = Duration::from_millis(500);
-/// Groups that were refused are tried again this often.
-const HELD_EVERY: Duration = Duration::from_hours(1);
+/// Groups that can neither be stored nor quarantined are tried again after this; the pause doubles …
+const HELD_FIRST: Duration = Duration::from_mins(1);
+/// … up to this.
+const HELD_MAX: Duration = Duration::from_hours(1);
+/// Longest the events that the database refuses are looked for in one group; it is held back then.
+const SIFT_TIME: Duration = Duration::from_mins(2);
 /// Groups one step takes at most.
 const STEP_GROUPS: usize = 128;
 /// Batches one step takes at most, unless one group alone has more.
@@ -38,8 +48,11 @@ pub struct Drain {
     store: Store,
     mailbox: Arc<FoldMailbox>,
     directory: Arc<KeyDirectory>,
-    /// After a refusal groups go singly, so that only the bad one is held back.
-    singly: bool,
+    clock: Clock,
+    quarantine: Quarantine,
+    held_pause: Duration,
+    /// Groups of the next step at most: fewer after a refusal, so that the bad one is found, and more after each success.
+    most_groups: usize,
     complained: Option<String>,
 }
 
@@ -52,10 +65,29 @@ enum Step {
 }
 
 impl Drain {
-    /// A drain of `spool` into `store`; `directory` is given the projects and keys last known, at the start.
+    /// A drain of `spool` into `store`, what that refuses into `quarantine`; `directory` is given the projects and keys
+    /// last known, at the start.
     #[must_use]
-    pub fn new(spool: Spool, store: Store, mailbox: Arc<FoldMailbox>, directory: Arc<KeyDirectory>) -> Self {
-        Self { spool, store, mailbox, directory, singly: false, complained: None }
+    pub fn new(
+        spool: Spool,
+        store: Store,
+        mailbox: Arc<FoldMailbox>,
+        directory: Arc<KeyDirectory>,
+        clock: Clock,
+        quarantine: Quarantine,
+    ) -> Self {
+        let (held_pause, most_groups) = (HELD_FIRST, STEP_GROUPS);
+        Self {
+            spool,
+            store,
+            mailbox,
+            directory,
+            clock,
+            quarantine,
+            held_pause,
+            most_groups,
+            complained: None,
+        }
     }
 
     /// Works until `stop`. From `hurry` on, when the service is stopping, it doesn't rest.
@@ -90,9 +122,11 @@ impl Drain {
                 }
                 continue;
             }
-            if tried_held.elapsed() > HELD_EVERY {
-                tried_held = Instant::now();
+            if self.spool.depth().held == 0 {
+                (tried_held, self.held_pause) = (Instant::now(), HELD_FIRST);
+            } else if tried_held.elapsed() > self.held_pause {
                 self.try_held_again().await;
+                (tried_held, self.held_pause) = (Instant::now(), (self.held_pause * 2).min(HELD_MAX));
             }
             let since = Instant::now();
             let rest = match self.step().await {
@@ -155,30 +189,33 @@ impl Drain {
         let Some(first) = groups.first().map(|group| group.number) else { return Ok(Step::Idle) };
         match self.move_groups(&groups).await {
             Ok(()) => {
-                self.singly = false;
+                self.most_groups = (self.most_groups * 2).min(STEP_GROUPS);
                 Ok(Step::Moved)
             }
             // Somebody stored one of the batches meanwhile: the next step sees it.
-            Err(StoreError::Duplicate(_) | StoreError::Conflict(_)) => Ok(Step::Moved),
-            Err(StoreError::Refused(why)) if groups.len() > 1 => {
-                tracing::warn!(why, "the database refuses something in the spool: looking for it");
-                self.singly = true;
+            Err(
+                CommitError::BatchIdTaken
+                | CommitError::BlockIdTaken
+                | CommitError::Store(StoreError::Duplicate(_) | StoreError::Conflict(_)),
+            ) => Ok(Step::Moved),
+            Err(CommitError::BlockRefused(why) | CommitError::Store(StoreError::Refused(why))) => {
+                if groups.len() > 1 {
+                    tracing::info!(why, "the database refuses something in the spool: looking for it");
+                    self.most_groups = groups.len() / 8 + 1;
+                } else {
+                    tracing::error!(why, group = first, "a group the database refuses is held in the spool");
+                    self.spool.0.store.writer().await?.hold_spooled(Some(first)).await?;
+                    self.spool.recount().await?;
+                }
                 Ok(Step::Moved)
             }
-            Err(StoreError::Refused(why)) => {
-                tracing::error!(why, group = first, "the database refuses a group: it is held in the spool");
-                self.spool.0.store.writer().await?.hold_spooled(Some(first)).await?;
-                self.spool.recount().await?;
-                self.singly = false;
-                Ok(Step::Moved)
-            }
-            Err(error) => Err(error),
+            Err(CommitError::Store(error)) => Err(error),
         }
     }
 
     /// The oldest groups, as many as a step takes; damaged ones are dropped on the way, and counted.
     async fn next_groups(&self) -> Result<Vec<SpooledGroup>, StoreError> {
-        let limit = if self.singly { 1 } else { STEP_GROUPS };
+        let limit = self.most_groups;
         let mut session = self.spool.0.store.writer().await?;
         let (mut groups, mut batches, mut events) = (Vec::new(), 0, 0);
         for found in session.spooled_groups(limit).await? {
@@ -206,25 +243,65 @@ impl Drain {
         Ok(groups)
     }
 
-    async fn move_groups(&self, groups: &[SpooledGroup]) -> Result<(), StoreError> {
+    async fn move_groups(&self, groups: &[SpooledGroup]) -> Result<(), CommitError> {
         let known = self.ask(groups).await?;
         let blocks = self.read_blocks(groups).await?;
         let owned = groups.to_vec();
         let planned = tokio::task::spawn_blocking(move || plan(&owned, blocks, &known)).await;
-        let planned = planned.map_err(|error| StoreError::Corrupt(format!("planning failed: {error}")))?;
-        let Plan { blocks, batches, expired, counted } = planned;
-        if !blocks.is_empty() {
-            self.store.work().await?.commit_drained(&blocks, &batches, &expired).await?;
+        let mut plan = planned.map_err(|error| StoreError::Corrupt(format!("planning failed: {error}")))?;
+        if !plan.blocks.is_empty() || !plan.ledger.is_empty() {
+            self.store_planned(&mut plan, groups.len() == 1).await?;
             self.mailbox.look_for_orphans();
         }
+        self.mailbox.tally().add(std::mem::take(&mut plan.duplicates));
         let mut session = self.spool.0.store.writer().await?;
         session.delete_spooled(groups).await?;
         drop(session);
-        self.spool.0.counters.add(&counted);
-        if counted.damaged > 0 {
-            tracing::error!(events = counted.damaged, "events of the spool are damaged and lost");
+        self.spool.0.counters.add(&plan.counted);
+        if plan.counted.damaged > 0 {
+            tracing::error!(events = plan.counted.damaged, "events of the spool are damaged and lost");
         }
-        self.spool.recount().await
+        Ok(self.spool.recount().await?)
+    }
+
+    /// Commits a plan; where it is that of one group alone, without the events the database refuses for themselves.
+    async fn store_planned(&self, plan: &mut Plan, alone: bool) -> Result<(), CommitError> {
+        let Plan { blocks, batches, expired, counted, ledger, .. } = plan;
+        let mut session = self.store.work().await?;
+        let late = self.late_events(blocks);
+        let stored = session.commit_drained(blocks, batches, expired, ledger, &[], &late).await;
+        drop(session);
+        match stored {
+            Ok(()) => {
+                self.quarantine.note_committed(counted.drained, &[]);
+                return Ok(());
+            }
+            Err(CommitError::BlockRefused(why)) if alone => {
+                tracing::debug!(why, "looking for the events that the database refuses");
+            }
+            Err(error) => return Err(error),
+        }
+        let sifted = self.quarantine.sift(blocks, Through::Work, Instant::now() + SIFT_TIME).await?;
+        if !sifted.left.is_empty() {
+            let why = self.quarantine.trouble().unwrap_or_default();
+            return Err(CommitError::BlockRefused(why));
+        }
+        let mut session = self.store.work().await?;
+        let late = self.late_events(&sifted.good);
+        session.commit_drained(&sifted.good, batches, expired, ledger, &sifted.bad, &late).await?;
+        counted.drained = counted.drained.saturating_sub(sifted.bad.len() as u64);
+        self.quarantine.note_committed(counted.drained, &sifted.bad);
+        Ok(())
+    }
+
+    /// Events, by project, that are older than what live tails look at: they are told how many there are.
+    fn late_events(&self, blocks: &[Block]) -> BTreeMap<i64, u64> {
+        let tailed = self.clock.now().plus_millis(-TAILED_MS);
+        let mut late = BTreeMap::new();
+        for Block { header, .. } in blocks.iter().filter(|block| uuid_time(&block.header.id) < tailed) {
+            *late.entry(header.project_id).or_default() += u64::from(header.event_count);
+        }
+        late
     }
 
     /// What the database knows of these groups.
@@ -236,21 +313,19 @@ impl Drain {
         let blocks: Vec<_> = groups
             .iter()
             .flat_map(|group| &group.blocks)
-            .flat_map(|block| [block.id, rewritten_id(block.id)].map(|id| (block.project_id, id)))
+            .flat_map(|block| ids_of(block.id).map(|id| (block.project_id, id)))
             .collect();
         let mut session = self.store.work().await?;
         Ok(Known {
             senders: session.active_senders(&projects).await?,
             batches: self.store.find_batches(&mut session, &keys).await?,
             blocks: session.stored_blocks(&blocks).await?,
+            merged: merged_batches(&mut session, groups).await?,
         })
     }
 
     /// The groups' blocks; what can't be read is left out.
-    async fn read_blocks(
-        &self,
-        groups: &[SpooledGroup],
-    ) -> Result<HashMap<uuid::Uuid, crate::block::Block>, StoreError> {
+    async fn read_blocks(&self, groups: &[SpooledGroup]) -> Result<HashMap<uuid::Uuid, Block>, StoreError> {
         let mut session = self.spool.0.store.writer().await?;
         let mut blocks = HashMap::new();
         for listed in groups.iter().flat_map(|group| &group.blocks) {

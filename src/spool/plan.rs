@@ -6,16 +6,16 @@
 use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::depth::Counted;
 use crate::block::decode::inflate_body;
 use crate::block::encode::{BlockEncoder, CompressionLevel, Part};
 use crate::block::regroup::regroup;
 use crate::block::{Block, EncodedBatch};
-use crate::event::BatchId;
+use crate::event::{BatchId, derived_id};
+use crate::ledger::{Entry, LedgerRow};
 use crate::store::{
-    ActiveSenders, BatchKey, NewBatch, SpooledBatch, SpooledGroup, StoredBatch, block_checksum,
+    ActiveSenders, BatchKey, NewBatch, SpooledBatch, SpooledBlock, SpooledGroup, StoredBatch, block_checksum,
 };
 
 /// What the database says of some groups.
@@ -27,6 +27,8 @@ pub(super) struct Known {
     pub batches: Vec<StoredBatch>,
     /// Those of the groups' blocks, as they are or as they would be rewritten, that are stored.
     pub blocks: HashSet<Uuid>,
+    /// Those of the groups' batches that have events in blocks that were merged.
+    pub merged: HashSet<BatchId>,
 }
 
 /// What goes into the database.
@@ -37,23 +39,27 @@ pub(super) struct Plan {
     /// Ids whose time ran out before the batch that has them now came.
     pub expired: Vec<BatchKey>,
     pub counted: Counted,
+    /// What the ledger is told in the same transaction: events that were accepted and come into no block.
+    pub ledger: Vec<LedgerRow>,
+    /// And from memory: events that were taken for new ones when they were spooled, and are duplicates.
+    pub duplicates: Vec<LedgerRow>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Store,
+    /// By a commit of ours whose answer was lost, or an earlier drain that was cut off.
+    StoredByUs,
+    /// By a retry through another instance.
     StoredBefore,
     ProjectDeleted,
     KeyRevoked,
 }
 
-/// The id of a block that is encoded anew: always the same, so that a drain that is repeated finds it.
-pub(super) fn rewritten_id(id: Uuid) -> Uuid {
-    let mut bytes = *id.as_bytes();
-    let hash = xxh3_64(&bytes).to_be_bytes();
-    bytes[8] = (bytes[8] & 0xc0) | (hash[0] & 0x3f);
-    bytes[9..].copy_from_slice(&hash[1..]);
-    Uuid::from_bytes(bytes)
+/// The ids under which a spooled block, or something made of it, may be stored: its own, that of what is left of it
+/// without batches that were stored before, and that of the first piece the database took of either.
+pub(super) fn ids_of(id: Uuid) -> [Uuid; 3] {
+    [id, derived_id(id), derived_id(derived_id(id))]
 }
 
 /// Decides about groups in order; `blocks` are theirs, as read, where they could be read.
@@ -79,19 +85,21 @@ struct Planner<'a> {
 impl Planner<'_> {
     fn add(&mut self, group: &SpooledGroup) {
         let known = self.known;
-        let is_there = |id: &Uuid| known.blocks.contains(id) || known.blocks.contains(&rewritten_id(*id));
+        let is_there = |id: &Uuid| ids_of(*id).iter().any(|id| known.blocks.contains(id));
         // A group is taken over as a whole: one of its blocks tells of all.
-        let was_taken = group.blocks.iter().any(|block| is_there(&block.id));
+        let was_taken = group.blocks.iter().any(|block| is_there(&block.id))
+            || group.batches.iter().any(|batch| known.merged.contains(&batch.batch));
         let mut fates = HashMap::with_capacity(group.batches.len());
         for batch in &group.batches {
-            let fate = if was_taken { Fate::StoredBefore } else { self.fate(batch) };
+            let fate = if was_taken { Fate::StoredByUs } else { self.fate(batch) };
             let events = u64::from(batch.accepted);
             match fate {
                 Fate::Store => {}
-                Fate::StoredBefore => self.plan.counted.stored_before += events,
+                Fate::StoredByUs | Fate::StoredBefore => self.plan.counted.stored_before += events,
                 Fate::ProjectDeleted => self.plan.counted.project_deleted += events,
                 Fate::KeyRevoked => self.plan.counted.key_revoked += events,
             }
+            self.tell_ledger(batch, fate);
             fates.insert(batch.batch, fate);
         }
         let kept = fates.values().filter(|fate| **fate == Fate::Store).count();
@@ -105,6 +113,7 @@ impl Planner<'_> {
             let block = block.filter(|block| block_checksum(block) == listed.checksum);
             let Some(block) = block else {
                 self.plan.counted.damaged += u64::from(listed.events);
+                self.plan.ledger.extend(lost(group, listed).into_iter().flatten());
                 continue;
             };
             let block = if whole { Some(block) } else { without(&block, &fates) };
@@ -121,13 +130,37 @@ impl Planner<'_> {
         }
     }
 
+    /// A dropped batch is remembered under its ids like one that is stored, so that it is dropped and counted once.
+    fn tell_ledger(&mut self, batch: &SpooledBatch, fate: Fate) {
+        let events = i64::from(batch.accepted);
+        let row = |entry, amount| LedgerRow::new(batch.project_id, batch.batch.received_at(), entry, amount);
+        let dropped = |why| [row(Entry::ACCEPTED, events), row(why, events)];
+        match fate {
+            Fate::Store | Fate::StoredByUs => {}
+            Fate::StoredBefore => {
+                let again = [row(Entry::COMMITTED, -events), row(Entry::DUPLICATE, events)];
+                self.plan.duplicates.extend(again);
+            }
+            Fate::ProjectDeleted => {
+                self.plan.ledger.extend(dropped(Entry::DELETED_PROJECT));
+                self.claim(batch);
+            }
+            Fate::KeyRevoked => {
+                self.plan.ledger.extend(dropped(Entry::DELETED_KEY_REVOKED));
+                self.claim(batch);
+            }
+        }
+    }
+
     fn fate(&self, batch: &SpooledBatch) -> Fate {
         let own_ids = |row: &&StoredBatch| batch.ids.iter().any(|(key, _)| *key == row.key);
         let rows: Vec<&StoredBatch> = self.known.batches.iter().filter(own_ids).collect();
         let ours = rows.iter().any(|row| row.batch == batch.batch);
         let same = rows.iter().any(|row| overlaps(batch, row) && row.body_hash == batch.body_hash);
         let senders = &self.known.senders;
-        if ours || same {
+        if ours {
+            Fate::StoredByUs
+        } else if same {
             Fate::StoredBefore
         } else if !senders.projects.contains(&batch.project_id) {
             Fate::ProjectDeleted
@@ -158,6 +191,14 @@ impl Planner<'_> {
     }
 }
 
+/// What the ledger is told of a block that can't be read.
+fn lost(group: &SpooledGroup, block: &SpooledBlock) -> Option<[LedgerRow; 2]> {
+    let own = group.batches.iter().filter(|batch| batch.project_id == block.project_id);
+    let received = own.map(|batch| batch.batch.received_at()).min()?;
+    let row = |entry| LedgerRow::new(block.project_id, received, entry, block.events);
+    Some([row(Entry::ACCEPTED), row(Entry::DELETED_DAMAGED)])
+}
+
 /// Whether both counted at the same time, so that one is the other sent again.
 fn overlaps(batch: &SpooledBatch, row: &StoredBatch) -> bool {
     let until = batch.ids.iter().find(|(key, _)| *key == row.key).map(|(_, until)| *until);
@@ -186,7 +227,7 @@ fn without(block: &Block, fates: &HashMap<BatchId, Fate>) -> Option<Block> {
         return None;
     }
     let parts: Vec<Part<'_>> = kept.iter().map(Part::whole).collect();
-    let id = rewritten_id(header.id);
+    let id = derived_id(header.id);
     Some(BlockEncoder::default().encode_block(id, header.project_id, &parts, CompressionLevel::Ingest))
 }
 

@@ -107,7 +107,7 @@ fn a_batch_stored_by_a_commit_of_ours_or_by_a_retry_is_left_out_of_its_block() {
     ];
     let plan = planned(std::slice::from_ref(&group), &known);
     let [block] = plan.blocks.as_slice() else { panic!("one block") };
-    assert_eq!(block.header.id, rewritten_id(group.1.header.id));
+    assert_eq!(block.header.id, derived_id(group.1.header.id));
     assert_eq!(block.header.event_count, 2);
     let raw = inflate_body(block.header.codec, block.header.raw_bytes, &block.body).expect("a body");
     assert_eq!(regroup(&raw).expect("events")[0].batch, rest.0.batch);
@@ -118,7 +118,7 @@ fn a_batch_stored_by_a_commit_of_ours_or_by_a_retry_is_left_out_of_its_block() {
 #[test]
 fn a_group_that_was_taken_over_is_known_by_its_block_as_it_was_or_rewritten() {
     let group = group(1, &[batch(0, 1, 1)]);
-    for id in [group.1.header.id, rewritten_id(group.1.header.id)] {
+    for id in [group.1.header.id, derived_id(group.1.header.id)] {
         let mut known = everybody();
         known.blocks.insert(id);
         let plan = planned(std::slice::from_ref(&group), &known);
@@ -162,6 +162,15 @@ fn of_two_batches_that_had_an_id_one_after_the_other_the_later_keeps_it() {
 }
 
 #[test]
+fn a_group_whose_events_are_in_a_merged_block_is_stored_already() {
+    let (first, second) = (batch(0, 1, 1), batch(5, 2, 2));
+    let mut known = everybody();
+    known.merged.insert(second.0.batch);
+    let plan = planned(&[group(1, &[first, second])], &known);
+    assert_eq!((plan.blocks.len(), plan.batches.len(), plan.counted.stored_before), (0, 0, 4));
+}
+
+#[test]
 fn who_has_gone_is_dropped_and_counted_by_why() {
     let group = group(1, &[batch(0, 1, 1)]);
     let mut known = everybody();
@@ -169,7 +178,34 @@ fn who_has_gone_is_dropped_and_counted_by_why() {
     assert_eq!(planned(std::slice::from_ref(&group), &known).counted.key_revoked, 2);
     known.senders.projects.clear();
     let plan = planned(&[group], &known);
-    assert_eq!((plan.counted.project_deleted, plan.blocks.len(), plan.batches.len()), (2, 0, 0));
+    assert_eq!((plan.counted.project_deleted, plan.blocks.len(), plan.batches.len()), (2, 0, 1));
+    let told: Vec<_> = plan.ledger.iter().map(|row| (row.entry.name(), row.amount)).collect();
+    assert_eq!(told, [("accepted".to_owned(), 2), ("deleted:project".to_owned(), 2)]);
+}
+
+#[test]
+fn a_batch_that_was_dropped_is_neither_dropped_nor_counted_again() {
+    let spooled = batch(0, 1, 1);
+    let group = group(1, std::slice::from_ref(&spooled));
+    let mut known = everybody();
+    known.senders.keys.clear();
+    let first = planned(std::slice::from_ref(&group), &known);
+    assert_eq!((first.batches.len(), first.ledger.len()), (1, 2), "remembered under its id");
+    known.batches = vec![row(&spooled.0, spooled.0.batch, 1)];
+    let again = planned(&[group], &known);
+    assert_eq!((again.counted.stored_before, again.ledger.len(), again.batches.len()), (2, 0, 0));
+}
+
+#[test]
+fn a_batch_that_came_again_elsewhere_is_a_duplicate_and_one_of_our_own_is_not() {
+    let spooled = batch(0, 1, 1);
+    let group = group(1, std::slice::from_ref(&spooled));
+    for (name, expected) in [(spooled.0.batch, vec![]), (BatchId::new(at(9)), vec![-2, 2])] {
+        let mut known = everybody();
+        known.batches = vec![row(&spooled.0, name, 1)];
+        let plan = planned(std::slice::from_ref(&group), &known);
+        assert_eq!(plan.duplicates.iter().map(|row| row.amount).collect::<Vec<_>>(), expected);
+    }
 }
 
 #[test]

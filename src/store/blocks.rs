@@ -9,6 +9,7 @@ use super::STATEMENT_TIMEOUT;
 use super::batches::BatchKey;
 use super::connection::Connection;
 use super::error::StoreError;
+use super::quarantine::QuarantinedEvent;
 use super::value::Value;
 use crate::block::Block;
 use crate::block::counts::encode_counts;
@@ -19,6 +20,8 @@ use crate::timestamp::Timestamp;
 const MAX_ROWS: usize = 8;
 /// A statement grows no larger than this unless one block alone does (servers may take no more than 1 MiB).
 const MAX_STATEMENT_BYTES: usize = 900 * 1024;
+/// Bytes that an entry of a block's counts takes at most.
+const MAX_COUNT_BYTES: usize = 16;
 
 pub(super) const HEADER: &str = "project_id, id, received_first, received_last, ts_first, ts_last, event_count, raw_bytes, \
                       stored_bytes, codec, level_counts";
@@ -50,6 +53,8 @@ pub enum CommitError {
     BlockIdTaken,
     /// A batch id is taken: look which, and leave those batches out.
     BatchIdTaken,
+    /// The database refuses a block for itself, in these words: something in it may be what it doesn't take.
+    BlockRefused(String),
     /// Anything else.
     Store(StoreError),
 }
@@ -61,7 +66,8 @@ impl From<StoreError> for CommitError {
 }
 
 /// The least `UUIDv7` of a time: ids made before it are smaller.
-pub(super) fn least_id(at: Timestamp) -> Uuid {
+#[must_use]
+pub fn least_id(at: Timestamp) -> Uuid {
     let millis = u64::try_from(at.as_millis()).unwrap_or(0);
     let mut bytes = [0; 16];
     bytes[..6].copy_from_slice(&millis.to_be_bytes()[2..]);
@@ -74,8 +80,9 @@ pub(super) fn hex_literal(bytes: &[u8]) -> String {
 }
 
 impl Connection {
-    /// Stores blocks and batch ids and notes the blocks as unfolded, in one transaction and two round trips.
-    /// `expired` ids are removed first: rows found earlier whose time had run out.
+    /// Stores blocks and batch ids and notes the blocks as unfolded, in one transaction and two round trips, and puts
+    /// what the database doesn't take of those batches into quarantine with them. `expired` ids are removed first: rows
+    /// found earlier whose time had run out.
     ///
     /// # Errors
     /// [`CommitError`]; after anything but an ambiguous failure nothing was stored.
@@ -84,6 +91,7 @@ impl Connection {
         blocks: &[Block],
         batches: &[NewBatch],
         expired: &[BatchKey],
+        quarantined: &[QuarantinedEvent],
     ) -> Result<(), CommitError> {
         self.begin_group(STATEMENT_TIMEOUT).await?;
         match self.insert_blocks(blocks).await {
@@ -91,8 +99,14 @@ impl Connection {
                 self.rollback(STATEMENT_TIMEOUT).await?;
                 return Err(CommitError::BlockIdTaken);
             }
+            Err(StoreError::Refused(why)) => {
+                // A trigger of SQLite may have done so already: then this fails and the pool closes the connection.
+                let _ = self.rollback(STATEMENT_TIMEOUT).await;
+                return Err(CommitError::BlockRefused(why));
+            }
             done => done?,
         }
+        self.insert_quarantined(quarantined).await?;
         let (packet, batch_statement) = commit_packet(blocks, batches, expired);
         match self.packet_commit(packet, STATEMENT_TIMEOUT).await {
             Ok(()) => Ok(()),
@@ -115,7 +129,7 @@ impl Connection {
     /// # Errors
     /// [`StoreError::Duplicate`] when an id is taken, else what the database said.
     pub(super) async fn insert_blocks(&mut self, blocks: &[Block]) -> Result<(), StoreError> {
-        for rows in statements(blocks) {
+        for rows in statements(blocks, self.room_for_values()) {
             self.execute(insert_sql(rows.len()), &block_values(rows), STATEMENT_TIMEOUT).await?;
         }
         Ok(())
@@ -173,14 +187,16 @@ pub(super) fn push_unfolded_rows(sql: &mut String, blocks: &[Block]) {
     }
 }
 
-/// Splits blocks into statements of at most [`MAX_ROWS`] rows and [`MAX_STATEMENT_BYTES`].
-fn statements(blocks: &[Block]) -> impl Iterator<Item = &[Block]> {
+/// Splits blocks into statements of at most [`MAX_ROWS`] rows and the less of [`MAX_STATEMENT_BYTES`] and `room`.
+fn statements(blocks: &[Block], room: usize) -> impl Iterator<Item = &[Block]> {
     let mut rest = blocks;
+    let most = room.min(MAX_STATEMENT_BYTES);
     std::iter::from_fn(move || {
         let mut bytes = 0;
         let fits = rest.iter().take(MAX_ROWS).take_while(|block| {
-            bytes += block.body.len() + block.header.id_filter.len() + block.header.text_filter.len() + 256;
-            bytes <= MAX_STATEMENT_BYTES
+            let filters = block.header.id_filter.len() + block.header.text_filter.len();
+            bytes += block.body.len() + filters + block.header.counts.len() * MAX_COUNT_BYTES + 256;
+            bytes <= most
         });
         let count = fits.count().max(1).min(rest.len());
         let (now, later) = rest.split_at(count);
@@ -252,11 +268,14 @@ mod tests {
 
     #[test]
     fn a_statement_has_few_rows_and_few_bytes_and_no_block_is_left_out() {
-        let sizes = |blocks: &[Block]| -> Vec<usize> { statements(blocks).map(<[Block]>::len).collect() };
+        let sizes =
+            |blocks: &[Block]| -> Vec<usize> { statements(blocks, usize::MAX).map(<[Block]>::len).collect() };
         assert_eq!(sizes(&vec![block(10); 19]), [8, 8, 3]);
         assert_eq!(sizes(&vec![block(400_000); 5]), [2, 2, 1]);
         assert_eq!(sizes(&vec![block(2_000_000); 2]), [1, 1], "one alone may be larger");
         assert_eq!(sizes(&[]), Vec::<usize>::new());
+        let small = vec![block(10_000); 5];
+        assert_eq!(statements(&small, 25_000).map(<[Block]>::len).collect::<Vec<_>>(), [2, 2, 1]);
     }
 
     #[test]

@@ -105,6 +105,11 @@ impl Connection {
         self.clean
     }
 
+    /// Bytes that all values of a statement may have together.
+    pub(super) const fn room_for_values(&self) -> usize {
+        self.max_packet.saturating_sub(PACKET_OVERHEAD)
+    }
+
     fn check_size(&self, bytes: usize) -> Result<(), StoreError> {
         if bytes.saturating_add(PACKET_OVERHEAD) <= self.max_packet {
             return Ok(());

@@ -30,6 +30,15 @@ impl Dialect {
         }
     }
 
+    /// Divides whole numbers, the rest dropped.
+    #[must_use]
+    pub const fn divide(self) -> &'static str {
+        match self {
+            Self::MySql => "DIV",
+            Self::Sqlite => "/",
+        }
+    }
+
     /// The tail of an upsert. `set` is written with `new(column)` for the row that met an existing one.
     #[must_use]
     pub fn on_duplicate(self, key: &str, set: &str) -> String {
@@ -39,15 +48,6 @@ impl Dialect {
                 let set = set.replace("new(", "(excluded.");
                 format!("ON CONFLICT ({key}) DO UPDATE SET {set}")
             }
-        }
-    }
-
-    /// Division of whole numbers, cut off towards zero.
-    #[must_use]
-    pub const fn whole_division(self) -> &'static str {
-        match self {
-            Self::MySql => "DIV",
-            Self::Sqlite => "/",
         }
     }
 

@@ -1,17 +1,20 @@
 //! What draining the spool asks of the database: who may still send, what is stored already, and the one transaction
 //! that takes a part of the spool over.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
 use uuid::Uuid;
 
 use super::STATEMENT_TIMEOUT;
 use super::batches::BatchKey;
-use super::blocks::{NewBatch, hex_literal, push_batch_rows, push_unfolded_rows};
+use super::blocks::{CommitError, NewBatch, hex_literal, push_batch_rows, push_unfolded_rows};
 use super::connection::Connection;
 use super::error::StoreError;
+use super::quarantine::QuarantinedEvent;
+use super::recent::push_late_events;
 use crate::block::Block;
+use crate::ledger::LedgerRow;
 
 /// Ids asked for in one query.
 const IDS_PER_QUERY: usize = 1_000;
@@ -73,22 +76,25 @@ impl Connection {
     }
 
     /// Stores what comes out of the spool in one transaction: batch ids first, as they alone decide, then blocks and
-    /// their unfolded rows.
+    /// their unfolded rows, in quarantine what the database doesn't take of those batches, and what the ledger is told of
+    /// events that come into neither. `late` counts, by project, the events that come too late to be tailed.
     ///
     /// # Errors
-    /// [`StoreError::Duplicate`] when an id was taken meanwhile; after anything but an ambiguous failure nothing was
-    /// stored.
+    /// [`CommitError::BatchIdTaken`] when an id was taken meanwhile; after anything but an ambiguous failure nothing
+    /// was stored.
     pub async fn commit_drained(
         &mut self,
         blocks: &[Block],
         batches: &[NewBatch],
         expired: &[BatchKey],
-    ) -> Result<(), StoreError> {
+        ledger: &[LedgerRow],
+        quarantined: &[QuarantinedEvent],
+        late: &BTreeMap<i64, u64>,
+    ) -> Result<(), CommitError> {
         self.begin(STATEMENT_TIMEOUT).await?;
-        let stored = self.store_drained(blocks, batches, expired).await;
-        if let Err(error) = &stored
-            && !error.is_ambiguous()
-        {
+        let stored = self.store_drained(blocks, batches, expired, ledger, quarantined, late).await;
+        let ambiguous = matches!(&stored, Err(CommitError::Store(error)) if error.is_ambiguous());
+        if stored.is_err() && !ambiguous {
             // A connection that can't even do this is closed by its pool.
             let _ = self.rollback(STATEMENT_TIMEOUT).await;
         }
@@ -100,7 +106,14 @@ impl Connection {
         blocks: &[Block],
         batches: &[NewBatch],
         expired: &[BatchKey],
-    ) -> Result<(), StoreError> {
+        ledger: &[LedgerRow],
+        quarantined: &[QuarantinedEvent],
+        late: &BTreeMap<i64, u64>,
+    ) -> Result<(), CommitError> {
+        let taken = |error| match error {
+            StoreError::Duplicate(_) => CommitError::BatchIdTaken,
+            other => CommitError::Store(other),
+        };
         let mut sql = String::new();
         if !expired.is_empty() {
             let list: Vec<String> = expired.iter().map(|key| hex_literal(key)).collect();
@@ -109,12 +122,18 @@ impl Connection {
         push_batch_rows(&mut sql, batches);
         if !sql.is_empty() {
             sql.truncate(sql.trim_end_matches(';').len());
-            self.packet(sql, STATEMENT_TIMEOUT).await.map_err(|failed| failed.error)?;
+            self.packet(sql, STATEMENT_TIMEOUT).await.map_err(|failed| taken(failed.error))?;
         }
-        self.insert_blocks(blocks).await?;
+        match self.insert_blocks(blocks).await {
+            Err(StoreError::Refused(why)) => return Err(CommitError::BlockRefused(why)),
+            done => done.map_err(taken)?,
+        }
+        self.insert_quarantined(quarantined).await?;
+        self.add_to_ledger(ledger).await?;
         let mut sql = String::new();
         push_unfolded_rows(&mut sql, blocks);
+        push_late_events(&mut sql, self.dialect(), late);
         sql.push_str("COMMIT");
-        self.packet_commit(sql, STATEMENT_TIMEOUT).await.map_err(|failed| failed.error)
+        self.packet_commit(sql, STATEMENT_TIMEOUT).await.map_err(|failed| taken(failed.error))
     }
 }

@@ -7,11 +7,13 @@ use uuid::Uuid;
 
 use super::STATEMENT_TIMEOUT;
 use super::batches::BatchKey;
-use super::blocks::{hex_literal, least_id};
+use super::blocks::least_id;
 use super::connection::Connection;
 use super::error::StoreError;
 use super::headers::LATER_ID_MS;
+use super::ledger::{DOOMED, read_doomed};
 use super::value::Value;
+use crate::ledger::Entry;
 use crate::timestamp::Timestamp;
 
 /// What a deletion of blocks did, or would do.
@@ -40,54 +42,27 @@ fn least_id_after(before: Timestamp) -> Uuid {
 }
 
 impl Connection {
-    /// Deletes up to `limit` of a project's blocks whose last event was received before `before`, oldest ids first,
-    /// with what was still to be counted of them.
+    /// Deletes up to `limit` of a project's blocks whose last event was received before `before`, oldest ids first, and
+    /// counts them in the ledger as purged.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when somebody else deleted some of them meanwhile (then none was deleted here), else
-    /// what the database said.
+    /// As [`Connection::delete_blocks`].
     pub async fn delete_expired_blocks(
         &mut self,
         project_id: i64,
         before: Timestamp,
         limit: usize,
     ) -> Result<Purged, StoreError> {
-        let find = format!(
-            "SELECT id, event_count, EXISTS (SELECT 1 FROM unfolded WHERE unfolded.block_id = blocks.id) \
-             {EXPIRED_BLOCKS} ORDER BY id LIMIT {limit}"
-        );
+        let find = format!("SELECT {DOOMED} {EXPIRED_BLOCKS} ORDER BY id LIMIT {limit}");
         let beyond = least_id_after(before);
         let values: [Value<'_>; 3] = [project_id.into(), beyond.as_bytes().into(), before.as_millis().into()];
         let rows = self.query(&find, &values, STATEMENT_TIMEOUT).await?;
-        let mut purged = Purged::default();
-        let (mut ids, mut unfolded) = (Vec::with_capacity(rows.len()), Vec::new());
-        for row in &rows {
-            ids.push(hex_literal(&row.array::<16>(0)?));
-            if row.int(2)? != 0 {
-                unfolded.push(hex_literal(&row.array::<16>(0)?));
-            }
-            purged.blocks += 1;
-            purged.events += row.narrow::<u64>(1)?;
+        let doomed = rows.iter().map(read_doomed).collect::<Result<Vec<_>, _>>()?;
+        if !doomed.is_empty() {
+            self.delete_blocks(project_id, &doomed, Entry::PURGED).await?;
         }
-        if ids.is_empty() {
-            return Ok(purged);
-        }
-        let ids = ids.join(",");
-        self.begin(STATEMENT_TIMEOUT).await?;
-        let delete = format!("DELETE FROM blocks WHERE project_id = {project_id} AND id IN ({ids})");
-        let deleted = self.change(delete, STATEMENT_TIMEOUT).await?;
-        if deleted != purged.blocks {
-            self.rollback(STATEMENT_TIMEOUT).await?;
-            return Err(StoreError::Conflict("blocks were deleted by somebody else".to_owned()));
-        }
-        // Only rows that are there: to delete one that isn't locks the gap where others insert theirs.
-        if !unfolded.is_empty() {
-            let unfolded = unfolded.join(",");
-            self.change(format!("DELETE FROM unfolded WHERE block_id IN ({unfolded})"), STATEMENT_TIMEOUT)
-                .await?;
-        }
-        self.commit(STATEMENT_TIMEOUT).await?;
-        Ok(purged)
+        let events = doomed.iter().map(|block| u64::from(block.events)).sum();
+        Ok(Purged { blocks: doomed.len() as u64, events })
     }
 
     /// What [`Connection::delete_expired_blocks`] would delete in all.
@@ -160,7 +135,7 @@ impl Connection {
     /// What the database said.
     pub async fn orphaned_projects(&mut self, limit: usize) -> Result<Vec<i64>, StoreError> {
         let mut stored = std::collections::BTreeSet::new();
-        for table in ["blocks", "issues", "counts"] {
+        for table in ["blocks", "issues", "counts", "quarantine"] {
             let find = format!("SELECT DISTINCT project_id FROM {table}");
             for row in self.select(find, STATEMENT_TIMEOUT).await? {
                 stored.insert(row.int(0)?);

@@ -9,23 +9,27 @@ use uuid::Uuid;
 use super::STATEMENT_TIMEOUT;
 use super::blocks::{HEADER, hex_literal, least_id};
 use super::connection::Connection;
+use super::dialect::Dialect;
 use super::error::StoreError;
+use super::token_sql;
 use super::value::Row;
 use crate::block::counts::decode_counts;
+use crate::block::token_test::TokenTest;
 use crate::block::{Block, BlockHeader, Codec};
 use crate::timestamp::Timestamp;
 
 /// A merged block keeps its oldest part's id: at most an hour older than a batch in it.
-const OLDER_ID_MS: i64 = 3_660_000;
+pub(super) const OLDER_ID_MS: i64 = 3_660_000;
 /// A block's id is made when it is encoded: at most this long after a batch in it was received.
 pub(super) const LATER_ID_MS: i64 = 900_000;
 
-fn read_header(row: &Row, filters: bool) -> Result<BlockHeader, StoreError> {
-    let codec = match row.int(9)? {
-        1 => Codec::Zlib,
-        other => return Err(StoreError::Corrupt(format!("blocks.codec {other}"))),
-    };
+/// Reads [`HEADER`], and the two filters where they were asked for.
+pub(super) fn read_header(row: &Row) -> Result<BlockHeader, StoreError> {
+    let number = row.int(9)?;
+    let codec =
+        Codec::from_number(number).ok_or_else(|| StoreError::Corrupt(format!("blocks.codec {number}")))?;
     let counts = row.bytes(10)?;
+    let filters = row.columns() > COLUMNS;
     let time = |index| row.int(index).map(Timestamp::from_millis);
     Ok(BlockHeader {
         project_id: row.int(0)?,
@@ -45,6 +49,9 @@ fn read_header(row: &Row, filters: bool) -> Result<BlockHeader, StoreError> {
     })
 }
 
+/// Columns of [`HEADER`].
+const COLUMNS: usize = 11;
+
 /// Which headers to read, newest (or oldest) first by `ts`.
 #[derive(Clone, Debug)]
 pub struct BlockQuery {
@@ -56,7 +63,9 @@ pub struct BlockQuery {
     pub to: Timestamp,
     /// Blocks with an event received at or after this: what is older has expired.
     pub received_after: Timestamp,
-    /// True for the token filters too.
+    /// What the token filters must admit. A server tests it; where the embedded database is read, the caller does.
+    pub tokens: TokenTest,
+    /// True for the token filters too, where the server doesn't test them.
     pub filters: bool,
     /// True for oldest first.
     pub ascending: bool,
@@ -68,10 +77,15 @@ pub struct BlockQuery {
 
 impl BlockQuery {
     /// The query as text: all of it is numbers and ids, so nothing in it needs quoting, and several fit one packet.
-    pub(super) fn sql(&self) -> String {
+    /// At most `tokens` tokens are tested.
+    pub(super) fn sql(&self, dialect: Dialect, tokens: usize) -> String {
         let Self { project_id, limit, .. } = self;
         let [from, to, received_after] = [self.from, self.to, self.received_after].map(Timestamp::as_millis);
-        let filters = if self.filters { ", id_filter, text_filter" } else { "" };
+        let condition = match dialect {
+            Dialect::MySql => token_sql::condition(&self.tokens.within(tokens)),
+            Dialect::Sqlite => String::new(),
+        };
+        let filters = if self.filters && condition.is_empty() { self.filter_columns() } else { "" };
         let (column, compare, order) =
             if self.ascending { ("ts_first", ">", "ASC") } else { ("ts_last", "<", "DESC") };
         let mut sql = format!(
@@ -86,30 +100,51 @@ impl BlockQuery {
                 " AND {column} {compare}= {ts} AND ({column} {compare} {ts} OR id {compare} {id})"
             );
         }
+        // Last, as it costs most.
+        sql.push_str(&condition);
         let _ = write!(sql, " ORDER BY {column} {order}, id {order} LIMIT {limit}");
         sql
     }
 
-    pub(super) fn read(&self, row: &Row) -> Result<BlockHeader, StoreError> {
-        read_header(row, self.filters)
+    /// The filters that are looked at; an empty one admits everything.
+    fn filter_columns(&self) -> &'static str {
+        match self.tokens.filters() {
+            (true, false) => ", id_filter, X'' AS text_filter",
+            (false, true) => ", X'' AS id_filter, text_filter",
+            (true, true) | (false, false) => ", id_filter, text_filter",
+        }
     }
 }
 
-/// Headers, with the id filter alone, of blocks of some projects that may hold a batch received at `at`.
-pub(super) fn received_at_sql(projects: &[i64], at: Timestamp, limit: usize) -> String {
+/// Several queries in one packet, one after the other.
+pub(super) fn headers_sql(queries: &[&BlockQuery], dialect: Dialect) -> String {
+    let share = token_sql::MAX_TOKENS / queries.len().max(1);
+    let sql: Vec<String> = queries.iter().map(|query| query.sql(dialect, share)).collect();
+    sql.join(";")
+}
+
+/// Headers of blocks of some projects that may hold a batch received at `at`, whose id filters admit `token`; with the
+/// id filter alone where the caller has to test it.
+pub(super) fn received_at_sql(
+    dialect: Dialect,
+    projects: &[i64],
+    at: Timestamp,
+    token: u64,
+    limit: usize,
+) -> String {
     let projects: Vec<String> = projects.iter().map(i64::to_string).collect();
     let id_at = |offset| hex_literal(least_id(at.plus_millis(offset)).as_bytes());
     let (projects, from, to) = (projects.join(","), id_at(-OLDER_ID_MS), id_at(LATER_ID_MS));
     let at = at.as_millis();
+    let (filters, condition) = match dialect {
+        Dialect::MySql => ("", token_sql::condition(&TokenTest::Id(token))),
+        Dialect::Sqlite => (", id_filter, X'' AS text_filter", String::new()),
+    };
     format!(
-        "SELECT {HEADER}, id_filter, X'' AS text_filter FROM blocks WHERE project_id IN ({projects}) \
-         AND id >= {from} AND id < {to} AND received_first <= {at} AND received_last >= {at} \
+        "SELECT {HEADER}{filters} FROM blocks WHERE project_id IN ({projects}) \
+         AND id >= {from} AND id < {to} AND received_first <= {at} AND received_last >= {at}{condition} \
          ORDER BY project_id, id LIMIT {limit}"
     )
-}
-
-pub(super) fn read_with_filters(row: &Row) -> Result<BlockHeader, StoreError> {
-    read_header(row, true)
 }
 
 /// Bodies of some blocks, one query a project.
@@ -133,7 +168,7 @@ pub(super) static SELECT_BLOCK: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {HEADER}, id_filter, text_filter, body FROM blocks"));
 
 pub(super) fn read_block(row: &Row) -> Result<Block, StoreError> {
-    Ok(Block { header: read_header(row, true)?, body: row.bytes(13)? })
+    Ok(Block { header: read_header(row)?, body: row.bytes(13)? })
 }
 
 impl Connection {
@@ -142,8 +177,9 @@ impl Connection {
     /// # Errors
     /// What the database said.
     pub async fn block_headers(&mut self, query: &BlockQuery) -> Result<Vec<BlockHeader>, StoreError> {
-        let rows = self.select(query.sql(), STATEMENT_TIMEOUT).await?;
-        rows.iter().map(|row| query.read(row)).collect()
+        let sql = headers_sql(&[query], self.dialect());
+        let rows = self.select(sql, STATEMENT_TIMEOUT).await?;
+        rows.iter().map(read_header).collect()
     }
 
     /// Bodies of some of a project's blocks, by id, in any order; a block that has gone is left out.

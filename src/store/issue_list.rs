@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::CountScope;
 use super::STATEMENT_TIMEOUT;
 use super::connection::Connection;
 use super::error::StoreError;
 use super::value::Row;
-use super::CountScope;
 use crate::event::Level;
 use crate::fingerprint::Fingerprint;
 use crate::issue::{Issue, IssueAction, IssueId, IssueStatus};
@@ -123,11 +123,13 @@ impl IssueFilter {
             all.push(format!("level IN ({})", levels.join(",")));
         }
         if !self.title.is_empty() {
-            let pattern = format!("%{}%", self.title.replace('|', "||").replace('%', "|%").replace('_', "|_"));
+            let pattern =
+                format!("%{}%", self.title.replace('|', "||").replace('%', "|%").replace('_', "|_"));
             all.push(format!("LOWER(title) LIKE LOWER({}) ESCAPE '|'", text_literal(&pattern)));
         }
         if let Some((value, id)) = &self.after {
-            let (column, project, series) = (self.sort.column(), id.project_id, id.fingerprint.0.cast_signed());
+            let (column, project, series) =
+                (self.sort.column(), id.project_id, id.fingerprint.0.cast_signed());
             all.push(format!(
                 "({column} < {value} OR ({column} = {value} AND (project_id < {project} \
                  OR (project_id = {project} AND fingerprint < {series}))))"
@@ -142,7 +144,11 @@ impl Connection {
     ///
     /// # Errors
     /// What the database said.
-    pub async fn list_issues(&mut self, filter: &IssueFilter, now: Timestamp) -> Result<Vec<Issue>, StoreError> {
+    pub async fn list_issues(
+        &mut self,
+        filter: &IssueFilter,
+        now: Timestamp,
+    ) -> Result<Vec<Issue>, StoreError> {
         if filter.scopes.is_empty() {
             return Ok(Vec::new());
         }
@@ -183,7 +189,7 @@ impl Connection {
         }
         let this_hour = now.as_seconds().div_euclid(TREND_STEP) * TREND_STEP;
         let from = this_hour - TREND_STEP * (i64::try_from(hours).unwrap_or(24) - 1);
-        let divide = self.dialect().whole_division();
+        let divide = self.dialect().divide();
         let find = format!(
             "SELECT project_id, series, (bucket - {from}) {divide} {TREND_STEP} AS hour, \
              CAST(SUM(event_count) AS SIGNED) FROM counts WHERE ({}) AND bucket >= {from} \
@@ -192,7 +198,8 @@ impl Connection {
         );
         let mut trends: HashMap<IssueId, Vec<i64>> = ids.iter().map(|id| (*id, vec![0; hours])).collect();
         for row in self.select(find, STATEMENT_TIMEOUT).await? {
-            let id = IssueId { project_id: row.int(0)?, fingerprint: Fingerprint(row.int(1)?.cast_unsigned()) };
+            let id =
+                IssueId { project_id: row.int(0)?, fingerprint: Fingerprint(row.int(1)?.cast_unsigned()) };
             let hour = usize::try_from(row.int(2)?).unwrap_or(usize::MAX);
             // A clock that runs ahead of ours: its hour is the last of ours.
             let hour = hour.min(hours - 1);
@@ -233,7 +240,8 @@ impl Connection {
                 format!("resolved_at = 0, muted_until = 0, mute_per_hour = {most}")
             }
         };
-        self.change(format!("UPDATE issues SET {set} WHERE {}", named(ids, "fingerprint")), STATEMENT_TIMEOUT).await
+        self.change(format!("UPDATE issues SET {set} WHERE {}", named(ids, "fingerprint")), STATEMENT_TIMEOUT)
+            .await
     }
 
     /// Forgets an issue; its next event makes it anew. False when there is none.
@@ -264,7 +272,8 @@ impl Connection {
         );
         let mut counted = HashMap::new();
         for row in self.select(find, STATEMENT_TIMEOUT).await? {
-            let id = IssueId { project_id: row.int(0)?, fingerprint: Fingerprint(row.int(1)?.cast_unsigned()) };
+            let id =
+                IssueId { project_id: row.int(0)?, fingerprint: Fingerprint(row.int(1)?.cast_unsigned()) };
             counted.insert(id, row.int(2)?);
         }
         let frequent = muted.iter().filter(|(id, most)| counted.get(id).is_some_and(|count| count > most));
@@ -308,6 +317,8 @@ fn named(ids: &[IssueId], column: &str) -> String {
     for id in ids {
         by_project.entry(id.project_id).or_default().push(id.fingerprint.0.cast_signed().to_string());
     }
-    let of = |(project, list): (i64, Vec<String>)| format!("(project_id = {project} AND {column} IN ({}))", list.join(","));
+    let of = |(project, list): (i64, Vec<String>)| {
+        format!("(project_id = {project} AND {column} IN ({}))", list.join(","))
+    };
     by_project.into_iter().map(of).collect::<Vec<_>>().join(" OR ")
 }

@@ -15,6 +15,7 @@ use super::value::Value;
 use crate::event::{EventId, Level};
 use crate::fingerprint::Fingerprint;
 use crate::issue::IssueId;
+use crate::ledger::{Counted, Entry, LedgerRow};
 use crate::timestamp::Timestamp;
 
 /// Series in `counts` below this are levels, by number.
@@ -62,6 +63,10 @@ pub struct IssueSeed {
 pub struct FoldPiece {
     /// The block.
     pub block: Unfolded,
+    /// Events in it, for the ledger.
+    pub events: u32,
+    /// Its first receipt, whose hour in the ledger is that of all its events.
+    pub received: Timestamp,
     /// Events per (level, bucket of receipt in seconds since the epoch).
     pub levels: Vec<(Level, i64, u32)>,
     /// Issues its events belong to.
@@ -84,11 +89,17 @@ const fn issue_id(project_id: i64, series: i64) -> IssueId {
 }
 
 impl Connection {
-    /// Counts these blocks, each at most once ever; returns how many of them were still waiting.
+    /// Counts these blocks, each at most once ever, and with them what was `counted` in memory; returns how many of the
+    /// blocks were still waiting. When none was, nothing is written.
     ///
     /// # Errors
     /// What the database said; the pieces may be folded again, also after an ambiguous commit.
-    pub async fn fold(&mut self, pieces: &[FoldPiece], now: Timestamp) -> Result<usize, StoreError> {
+    pub async fn fold(
+        &mut self,
+        pieces: &[FoldPiece],
+        counted: Option<&Counted>,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
         self.begin(STATEMENT_TIMEOUT).await?;
         let mut ids: Vec<Uuid> = pieces.iter().map(|piece| piece.block.block_id).collect();
         ids.sort_unstable();
@@ -106,8 +117,9 @@ impl Connection {
         self.upsert_counts(&sums.series).await?;
         self.upsert_issues(&sums.issues).await?;
         let muted: Vec<(IssueId, i64)> =
-            known.iter().filter(|known| known.1 > 0).map(|known| (*known.0, *known.1)).collect();
+            known.iter().filter(|(_, most)| **most > 0).map(|(id, most)| (*id, *most)).collect();
         self.unmute_frequent(&muted, now).await?;
+        self.add_folded(&sums.accepted, counted).await?;
         self.delete_unfolded(&waiting).await?;
         self.commit(STATEMENT_TIMEOUT).await?;
         Ok(waiting.len())
@@ -115,7 +127,11 @@ impl Connection {
 
     /// Moves what would be one issue too many to [`OTHER_SERIES`]. Gives the issues that were there, with the events an
     /// hour they are muted for.
-    async fn guard_cardinality(&mut self, sums: &mut Sums, now: Timestamp) -> Result<KnownIssues, StoreError> {
+    async fn guard_cardinality(
+        &mut self,
+        sums: &mut Sums,
+        now: Timestamp,
+    ) -> Result<KnownIssues, StoreError> {
         let projects: BTreeSet<i64> = sums.issues.keys().map(|key| key.0).collect();
         let mut all = KnownIssues::new();
         for project in projects {
@@ -254,11 +270,13 @@ struct Sums {
     series: BTreeMap<SeriesKey, i64>,
     issues: BTreeMap<IssueKey, (IssueSeed, i64)>,
     buckets: HashMap<IssueKey, BTreeSet<i64>>,
+    accepted: Vec<LedgerRow>,
 }
 
 impl Sums {
     fn add(&mut self, piece: &FoldPiece) {
         let project = piece.block.project_id;
+        self.accepted.push(LedgerRow::new(project, piece.received, Entry::ACCEPTED, piece.events));
         for (level, bucket, count) in &piece.levels {
             *self.series.entry((project, i64::from(*level as u8), *bucket)).or_default() += i64::from(*count);
         }

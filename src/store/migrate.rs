@@ -27,6 +27,10 @@ const MAX_CONFLICTS: u32 = 50;
 /// How long it goes on looking.
 const WAIT_LIMIT: Duration = Duration::from_secs(90);
 
+/// Migrations that make tables the spool's file has no use for: each table is pages more in front of what may have to be
+/// salvaged.
+const NOT_IN_SPOOL: &[i64] = &[10];
+
 #[derive(RustEmbed)]
 #[folder = "migrations/mysql"]
 struct MySqlFiles;
@@ -92,6 +96,7 @@ fn migrator(dialect: Dialect, is_spool: bool) -> Result<Migrator, StoreError> {
         Dialect::Sqlite => load::<SqliteFiles>()?,
     };
     if is_spool {
+        migrations.retain(|migration| !NOT_IN_SPOOL.contains(&migration.version));
         migrations.extend(load::<SpoolFiles>()?);
     }
     migrations.sort_by_key(|migration| migration.version);
@@ -156,6 +161,6 @@ mod tests {
         let mysql = names(Dialect::MySql);
         assert_eq!(mysql, names(Dialect::Sqlite));
         assert_eq!(mysql[0], (1, "leases".to_owned()));
-        assert!(mysql.iter().zip(1..).all(|(one, number)| one.0 == number));
+        assert!(mysql.is_sorted_by(|one, next| one.0 < next.0));
     }
 }

@@ -3,9 +3,13 @@
 //! The store connects lazily and answers [`StoreError::Away`] at once until its schema is known to be right. All waits
 //! are bounded; a connection that did not answer in time is dropped, never used again.
 
+mod alert_channels;
+mod alert_outbox;
 mod api_keys;
+mod audit_log;
 mod batches;
 mod blocks;
+mod body_cache;
 mod connection;
 mod counts;
 mod dialect;
@@ -16,16 +20,23 @@ mod expiry;
 mod headers;
 mod issue_list;
 mod issues;
+mod ledger;
 mod migrate;
 mod options;
 mod pool;
 mod projects;
+mod quarantine;
+mod recent;
+mod refusal;
+mod rewrite;
 mod salvage;
 mod settings;
 mod snapshot;
 mod spool;
 mod spool_record;
 mod stats;
+mod time_range;
+mod token_sql;
 mod unfolded;
 mod value;
 mod view;
@@ -35,11 +46,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use crate::config::Config;
+use uuid::Uuid;
 
+use crate::config::Config;
+use crate::memory::BODY_CACHE_BYTES;
+use crate::timestamp::Timestamp;
+use body_cache::BodyCache;
+
+pub use alert_channels::{MAX_CHANNELS, StoredChannel};
+pub use alert_outbox::{
+    AlertAttempt, AlertRecord, AlertState, ClaimedAlert, HistoryQuery, MAX_DETAIL_CHARS, MAX_WAITING_ALERTS,
+    OutboxRow, WaitingAlert,
+};
 pub use api_keys::{MAX_KEYS, NewKey};
+pub use audit_log::AuditRow;
 pub use batches::{BATCH_KEY_BYTES, BatchKey, StoredBatch};
-pub use blocks::{CommitError, NewBatch};
+pub use blocks::{CommitError, NewBatch, least_id};
 pub use connection::{Connection, PacketError, Target};
 pub use counts::{CountAges, CountsWidened, SeriesSpan};
 pub use dialect::Dialect;
@@ -49,11 +71,16 @@ pub use expiry::{BatchRange, Purged};
 pub use headers::BlockQuery;
 pub use issue_list::{IssueFilter, IssueSort};
 pub use issues::{BUCKET_MS, FoldPiece, IssueSeed, LEVEL_SERIES, OTHER_SERIES, bucket};
+pub use ledger::{Accounts, LedgerQuery};
 pub use pool::{Pool, Session};
 pub use projects::{MAX_PROJECTS, NewProject, ProjectChange, ProjectError};
+pub use quarantine::{QuarantineSum, QuarantinedEvent};
+pub use recent::{Recent, RecentBlock};
+pub use refusal::{Refusal, RefusalKind};
+pub use rewrite::{BlockSketch, Replaced, Replacement, StoredBody};
 pub use salvage::Salvaged;
 pub use settings::LeaseHolder;
-pub use snapshot::Snapshot;
+pub use snapshot::{Bodies, Snapshot};
 pub use spool::{FoundGroup, SpoolTotals, SpooledBatch, SpooledBlock, SpooledGroup, block_checksum};
 pub use stats::{CountScope, StorageUsed};
 pub use unfolded::Unfolded;
@@ -106,6 +133,7 @@ struct Inner {
     writers: Pool,
     work: Pool,
     reads: Pool,
+    bodies: Arc<BodyCache>,
     status: AtomicU8,
 }
 
@@ -128,6 +156,8 @@ impl Store {
                     work: writers.clone(),
                     writers,
                     reads: Pool::new(targets.work, READ_CONNECTIONS * 2),
+                    // The file is as near as the memory would be.
+                    bodies: Arc::new(BodyCache::new(0)),
                     status: AtomicU8::new(DatabaseStatus::Connecting as u8),
                 }
             }
@@ -138,6 +168,7 @@ impl Store {
                 writers: Pool::new(targets.writers, WRITER_CONNECTIONS),
                 work: Pool::new(targets.work.clone(), WORK_CONNECTIONS),
                 reads: Pool::new(targets.work, READ_CONNECTIONS),
+                bodies: Arc::new(BodyCache::new(BODY_CACHE_BYTES)),
                 status: AtomicU8::new(DatabaseStatus::Connecting as u8),
             },
         };
@@ -157,6 +188,7 @@ impl Store {
             writers,
             // The writers ask it for batch ids while searches hold their own.
             reads: Pool::new(target, READ_CONNECTIONS + WRITER_CONNECTIONS),
+            bodies: Arc::new(BodyCache::new(0)),
             status: AtomicU8::new(DatabaseStatus::Connecting as u8),
         }))
     }
@@ -222,7 +254,23 @@ impl Store {
     /// # Errors
     /// As [`Store::work`].
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        self.read().await.map(Snapshot::new)
+        self.read().await.map(|session| Snapshot::new(session, self.0.bodies.clone()))
+    }
+
+    /// Bytes of bodies kept for the next search.
+    #[must_use]
+    pub fn cached_body_bytes(&self) -> usize {
+        self.0.bodies.bytes()
+    }
+
+    /// Drops what is kept of a project's blocks received before `before`: they were deleted.
+    pub fn forget_bodies(&self, project_id: i64, before: Timestamp) {
+        self.0.bodies.forget(project_id, before);
+    }
+
+    /// Drops what is kept of some of a project's blocks: they were deleted or replaced.
+    pub fn forget_block_bodies(&self, project_id: i64, ids: &[Uuid]) {
+        self.0.bodies.forget_blocks(project_id, ids);
     }
 
     /// The same connection as [`Store::work`], for finding out whether the database is back.
@@ -245,7 +293,7 @@ impl Store {
     /// What it said: a server that is read-only or out of room for its user says so here.
     pub async fn check_writable(&self) -> Result<(), StoreError> {
         let mut session = self.probe().await?;
-        for table in ["blocks", "batches", "unfolded"] {
+        for table in ["blocks", "batches", "unfolded", "quarantine"] {
             // The statement is checked before it finds that there is nothing to insert.
             let nothing = format!("INSERT INTO {table} SELECT * FROM {table} WHERE 1 = 0");
             session.execute(&nothing, &[], PROBE_TIMEOUT).await?;

@@ -1,13 +1,16 @@
 //! Projects: who may send, how much, how long it is kept, and their removal in bounded steps.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::blocks::hex_literal;
 use super::connection::Connection;
 use super::error::StoreError;
+use super::ledger::{DOOMED, read_doomed};
 use super::settings::{next_number, set_setting, setting};
 use super::value::{Row, Value};
 use super::{STATEMENT_TIMEOUT, Store};
+use crate::ledger::Entry;
 use crate::project::{Project, ProjectRef, ProjectSlug, ScrubSettings};
 use crate::timestamp::Timestamp;
 
@@ -199,15 +202,27 @@ impl Store {
     /// # Errors
     /// What the database said; the next call goes on.
     pub async fn delete_project_step(&self, id: i64) -> Result<bool, StoreError> {
+        self.forget_bodies(id, Timestamp::from_millis(i64::MAX));
         let mut session = self.work().await?;
         // Again, in case the hiding was cut off after its first statement.
         delete_keys(&mut session, id).await?;
-        for (table, key) in [("blocks", "id"), ("issues", "fingerprint"), ("counts", "series")] {
+        if delete_some_blocks(&mut session, id).await? || delete_some_quarantined(&mut session, id).await? {
+            return Ok(true);
+        }
+        for (table, key) in [("issues", "fingerprint"), ("counts", "series")] {
             if delete_slice(&mut session, table, key, id).await? {
                 return Ok(true);
             }
         }
-        session.execute("DELETE FROM unfolded WHERE project_id = ?", &[id.into()], STATEMENT_TIMEOUT).await?;
+        if delete_unfolded(&mut session, id).await? {
+            return Ok(true);
+        }
+        session.forget_compacted(id).await?;
+        // Each of these has few rows, by bounds of their own.
+        for table in ["alert_channels", "alert_outbox"] {
+            let delete = format!("DELETE FROM {table} WHERE project_id = ?");
+            session.execute(&delete, &[id.into()], STATEMENT_TIMEOUT).await?;
+        }
         delete_batches(&mut session, id).await
     }
 
@@ -254,6 +269,34 @@ async fn delete_keys(connection: &mut Connection, project_id: i64) -> Result<(),
     connection.execute(delete, &[project_id.into()], STATEMENT_TIMEOUT).await.map(drop)
 }
 
+/// Deletes up to a step's worth of a project's blocks and counts them in the ledger, which stays; true when there were
+/// any.
+async fn delete_some_blocks(connection: &mut Connection, project_id: i64) -> Result<bool, StoreError> {
+    let find = format!(
+        "SELECT {DOOMED} FROM blocks WHERE project_id = ? ORDER BY project_id, id LIMIT {DELETE_STEP}"
+    );
+    let rows = connection.query(&find, &[project_id.into()], STATEMENT_TIMEOUT).await?;
+    let doomed = rows.iter().map(read_doomed).collect::<Result<Vec<_>, _>>()?;
+    if doomed.is_empty() {
+        return Ok(false);
+    }
+    match connection.delete_blocks(project_id, &doomed, Entry::DELETED_PROJECT).await {
+        // Another step, or the fold, was faster: there may be more to do.
+        Ok(()) | Err(StoreError::Conflict(_)) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// The same of its events in quarantine.
+async fn delete_some_quarantined(connection: &mut Connection, project_id: i64) -> Result<bool, StoreError> {
+    let why = Entry::DELETED_PROJECT;
+    match connection.delete_quarantined_before(project_id, Timestamp::LAST, DELETE_STEP, why).await {
+        Ok(deleted) => Ok(deleted > 0),
+        Err(StoreError::Conflict(_)) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 /// Deletes up to a step's worth of a project's rows from a table led by `project_id`; true when there were any.
 async fn delete_slice(
     connection: &mut Connection,
@@ -264,10 +307,19 @@ async fn delete_slice(
     let find = format!("SELECT {key} FROM {table} WHERE project_id = ? ORDER BY {key} LIMIT {DELETE_STEP}");
     let rows = connection.query(&find, &[project_id.into()], STATEMENT_TIMEOUT).await?;
     let Some(last) = rows.last() else { return Ok(false) };
-    let last: Value<'_> = if key == "id" { Value::Bytes(last.bytes(0)?.into()) } else { last.int(0)?.into() };
     let delete = format!("DELETE FROM {table} WHERE project_id = ? AND {key} <= ?");
-    connection.execute(&delete, &[project_id.into(), last], STATEMENT_TIMEOUT).await?;
+    connection.execute(&delete, &[project_id.into(), last.int(0)?.into()], STATEMENT_TIMEOUT).await?;
     Ok(true)
+}
+
+/// Deletes up to a step's worth of a project's waiting blocks; true when there may be more. By their ids, since a deletion
+/// by project would lock every row and every gap, and with them all ingest, for as long as it reads the table.
+async fn delete_unfolded(connection: &mut Connection, project_id: i64) -> Result<bool, StoreError> {
+    let find = format!("SELECT block_id FROM unfolded WHERE project_id = ? LIMIT {DELETE_STEP}");
+    let rows = connection.query(&find, &[project_id.into()], STATEMENT_TIMEOUT).await?;
+    let ids = rows.iter().map(|row| row.array(0).map(Uuid::from_bytes)).collect::<Result<Vec<_>, _>>()?;
+    connection.delete_unfolded(&ids).await?;
+    Ok(ids.len() == DELETE_STEP)
 }
 
 /// Batch ids are not led by project: one step walks over so many of them, whoever's they are. Where the walk stands is

@@ -159,6 +159,24 @@ pub(super) async fn take_lease(
     Ok(connection.execute(&take, &values, STATEMENT_TIMEOUT).await? == 1)
 }
 
+/// Renews the lease on maintenance within the caller's transaction, so that nobody can take it over before that ends;
+/// false when it is not `owner`'s any more, or has run out: others may have changed what was read under it.
+///
+/// # Errors
+/// What the database said.
+pub(super) async fn hold_maintenance(
+    connection: &mut Connection,
+    owner: &str,
+    length: Duration,
+) -> Result<bool, StoreError> {
+    let now = connection.dialect().now_ms();
+    let hold =
+        format!("UPDATE leases SET until_ms = {now} + ? WHERE name = ? AND owner = ? AND until_ms >= {now}");
+    let length = i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
+    let values: [Value<'_>; 3] = [length.into(), MAINTENANCE.into(), owner.into()];
+    Ok(connection.execute(&hold, &values, STATEMENT_TIMEOUT).await? == 1)
+}
+
 /// Gives a lease back, if it is still ours.
 ///
 /// # Errors

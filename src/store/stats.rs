@@ -48,7 +48,7 @@ impl Connection {
         to: i64,
         width: i64,
     ) -> Result<Vec<(i64, i64, i64)>, StoreError> {
-        let divide = self.dialect().whole_division();
+        let divide = self.dialect().divide();
         let query = |scope: &CountScope| {
             let (project_id, first) = (scope.project_id, from.max(scope.since));
             format!(

@@ -94,6 +94,15 @@ macro_rules! read_column {
 }
 
 impl Row {
+    /// How many columns it has.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        match self {
+            Self::MySql(row) => row.len(),
+            Self::Sqlite(row) => row.len(),
+        }
+    }
+
     /// An integer.
     ///
     /// # Errors

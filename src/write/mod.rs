@@ -16,9 +16,11 @@ mod tests;
 use tokio::sync::oneshot;
 
 use crate::block::EncodedBatch;
+use crate::error::{ApiError, STORAGE_RETRY_SECONDS};
 use crate::event::{BatchId, Level};
 use crate::fingerprint::Fingerprint;
 use crate::memory::Reservation;
+use crate::outcome::ReadBatch;
 
 pub use identity::{BatchKeys, expired_ranges};
 pub(crate) use pack::PieceBuilder;
@@ -44,6 +46,8 @@ pub struct Submission {
     pub titles: Vec<IssueTitle>,
     /// Room in the queue's budget, given back with the reply.
     pub room: Reservation,
+    /// Counted when its outcome is known.
+    pub fate: ReadBatch,
     /// Who waits for the outcome; gone when the client has gone, which changes nothing.
     pub reply: oneshot::Sender<WriteOutcome>,
 }
@@ -68,6 +72,17 @@ pub struct SeedTexts {
     pub release: String,
 }
 
+impl IssueTitle {
+    /// Bytes it takes in memory.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.texts.title.capacity()
+            + self.texts.source.capacity()
+            + self.texts.release.capacity()
+    }
+}
+
 /// What became of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteOutcome {
@@ -88,8 +103,8 @@ pub enum WriteOutcome {
     Conflict,
     /// Neither the database nor the spool can take it now; it may be sent again under the same id.
     Unavailable,
-    /// The database refuses this batch for itself.
-    Refused,
+    /// Committed now, but for so many of its events: the database refuses those, and they are in quarantine.
+    Quarantined(u32),
 }
 
 /// Whether events of a level make issues.
@@ -111,6 +126,17 @@ impl Submission {
     }
 
     fn answer(self, outcome: WriteOutcome) {
+        // Before the answer, so that whoever has it finds it counted.
+        match outcome {
+            WriteOutcome::Stored | WriteOutcome::Quarantined(_) | WriteOutcome::Spooled => {
+                self.fate.committed();
+            }
+            WriteOutcome::Duplicate { .. } => self.fate.duplicate(),
+            WriteOutcome::Conflict => self.fate.not_stored(&ApiError::IdempotencyConflict),
+            WriteOutcome::Unavailable => {
+                self.fate.not_stored(&ApiError::StorageUnavailable(STORAGE_RETRY_SECONDS));
+            }
+        }
         // The client may have gone; its batch is stored all the same.
         let _ = self.reply.send(outcome);
     }

@@ -8,6 +8,7 @@ use crate::block::encode::{BlockEncoder, CompressionLevel, Part};
 use crate::block::{Block, EncodedBatch, EventHead, MAX_EVENTS, MAX_RAW_BYTES};
 use crate::event::{EventId, uuid_at};
 use crate::fingerprint::Fingerprint;
+use crate::ledger::hour_of;
 use crate::store::{FoldPiece, IssueSeed, Unfolded, bucket};
 use crate::timestamp::Timestamp;
 
@@ -18,21 +19,24 @@ pub(super) struct Packed {
     pub pieces: Vec<FoldPiece>,
 }
 
-/// Batches of one project, all timely or all late, with their titles.
+/// Batches of one project and hour of receipt, all timely or all late, with their titles.
 type Lane<'a> = Vec<(&'a EncodedBatch, &'a [IssueTitle])>;
 
-/// Encodes a group: blocks of one project each, late parts apart from timely ones.
+/// Encodes a group: blocks of one project and one hour of receipt each, as the ledger counts them, late parts apart from
+/// timely ones.
 pub(super) fn pack(encoder: &mut BlockEncoder, group: &[Submission], now: Timestamp) -> Packed {
-    let mut lanes: BTreeMap<(i64, usize), Lane<'_>> = BTreeMap::new();
+    let mut lanes: BTreeMap<(i64, i64, usize), Lane<'_>> = BTreeMap::new();
     for submission in group {
         for (lane, part) in submission.parts.iter().enumerate() {
             if !part.heads.is_empty() {
-                lanes.entry((submission.project_id, lane)).or_default().push((part, &submission.titles));
+                let hour = hour_of(submission.batch.received_at());
+                let lane = lanes.entry((submission.project_id, hour, lane)).or_default();
+                lane.push((part, &submission.titles));
             }
         }
     }
     let mut packed = Packed::default();
-    for ((project_id, _), batches) in lanes {
+    for ((project_id, ..), batches) in lanes {
         let titles = titles_of(&batches);
         for parts in split(&batches) {
             let id = uuid_at(now);
@@ -98,12 +102,16 @@ fn fold_piece(block: Unfolded, parts: &[Part<'_>], titles: &HashMap<Fingerprint,
 pub(crate) struct PieceBuilder {
     levels: BTreeMap<(crate::event::Level, i64), u32>,
     issues: BTreeMap<(Fingerprint, i64), IssueSeed>,
+    events: u32,
+    received: Option<Timestamp>,
 }
 
 impl PieceBuilder {
     /// Counts one event; `texts` gives what its issue is called when that is needed.
     pub(crate) fn add(&mut self, id: EventId, head: &EventHead, texts: impl FnOnce() -> SeedTexts) {
         let received = id.batch.received_at();
+        self.events += 1;
+        self.received = Some(self.received.map_or(received, |first| first.min(received)));
         let bucket = bucket(received);
         *self.levels.entry((head.level, bucket)).or_default() += 1;
         if !makes_issues(head.level) {
@@ -137,6 +145,13 @@ impl PieceBuilder {
 
     pub(crate) fn finish(self, block: Unfolded) -> FoldPiece {
         let levels = self.levels.into_iter().map(|((level, bucket), count)| (level, bucket, count)).collect();
-        FoldPiece { block, levels, issues: self.issues.into_values().collect() }
+        let received = self.received.unwrap_or(Timestamp::from_millis(0));
+        FoldPiece {
+            block,
+            events: self.events,
+            received,
+            levels,
+            issues: self.issues.into_values().collect(),
+        }
     }
 }

@@ -12,8 +12,10 @@ use tokio::sync::Notify;
 use super::Submission;
 use crate::block::{MAX_EVENTS, MAX_RAW_BYTES};
 
-/// Blocks' worth of events and bytes a group takes at most.
+/// Blocks' worth of events a group takes at most.
 const GROUP_BLOCKS: usize = 8;
+/// Bytes of lines a group takes at most: it is in memory a second time as blocks, and in parts a third time on the wire.
+const GROUP_BYTES: usize = 4 * MAX_RAW_BYTES;
 /// Batches a group takes at most; bounds the text packet with their ids to about 1 MiB.
 const GROUP_BATCHES: usize = 2_000;
 /// Commits faster than this are never worth a linger.
@@ -61,7 +63,7 @@ impl State {
         while let Some(next) = self.waiting.front() {
             let (more_events, more_bytes) = (next.accepted() as usize, next.raw_bytes());
             let fits = events + more_events <= GROUP_BLOCKS * MAX_EVENTS
-                && bytes + more_bytes <= GROUP_BLOCKS * MAX_RAW_BYTES
+                && bytes + more_bytes <= GROUP_BYTES
                 && group.len() < GROUP_BATCHES;
             if !fits && !group.is_empty() {
                 break;

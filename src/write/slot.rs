@@ -1,7 +1,9 @@
 //! A writer slot: takes groups from the queue, commits them, answers everyone who waits.
 
+mod refused;
+mod spooled;
+
 use std::collections::HashSet;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,14 +12,16 @@ use super::settle::{Settled, settle};
 use super::{Submission, WriteOutcome, WriteQueue};
 use crate::block::encode::BlockEncoder;
 use crate::clock::Clock;
+use crate::event::BatchId;
 use crate::fold::FoldMailbox;
 use crate::maintenance::Nudge;
+use crate::quarantine::Quarantine;
+use crate::search::tail::TailNudge;
 use crate::spool::Spool;
 use crate::store::{
-    BatchKey, CommitError, DatabaseStatus, NewBatch, STATEMENT_TIMEOUT, Session, SpooledBatch, Store,
+    BatchKey, CommitError, DatabaseStatus, NewBatch, QuarantinedEvent, STATEMENT_TIMEOUT, Session, Store,
     StoreError,
 };
-use crate::timestamp::Timestamp;
 
 /// From taking a group to answering it, retries included; with the wait in the queue a reply comes within 5 s.
 const GROUP_DEADLINE: Duration = Duration::from_secs(4);
@@ -30,8 +34,6 @@ const MAX_ATTEMPTS: u32 = 12;
 /// Attempts that found the database away before the group goes to the spool: the first may only have met a
 /// connection that was lost before.
 const LOST_ATTEMPTS: u32 = 3;
-/// Attempts at the spool.
-const SPOOL_ATTEMPTS: u32 = 3;
 /// An attempt that was cut off sooner says nothing about the database: a lock is waited for for up to a second.
 const TELLING_WAIT: Duration = Duration::from_secs(2);
 /// First pause before trying again; it doubles.
@@ -50,11 +52,18 @@ pub struct WriterSlot {
     mailbox: Arc<FoldMailbox>,
     encoder: BlockEncoder,
     nudge: Nudge,
+    quarantine: Quarantine,
+    tails: TailNudge,
 }
 
 /// A group in the middle of its attempts.
+#[derive(Default)]
 struct Attempt {
     packed: Packed,
+    /// Events of the group that the database refuses: they are not in the blocks.
+    bad: Vec<QuarantinedEvent>,
+    /// These blocks were refused together, and taken one by one.
+    unchanged: bool,
     expired: Vec<BatchKey>,
     /// An earlier attempt with these very blocks may have been committed.
     ambiguous: bool,
@@ -69,16 +78,26 @@ enum Step {
         /// The database could not be reached, rather than another transaction won.
         away: bool,
     },
-    /// The database refuses something in this group for itself.
+    /// The database refuses a block for itself.
     Refused(String),
+    /// These batches can neither be stored nor quarantined now.
+    Left(HashSet<BatchId>),
 }
 
 impl WriterSlot {
     /// A slot on a queue.
     #[must_use]
     pub fn new(queue: Arc<WriteQueue>, store: Store, clock: Clock, mailbox: Arc<FoldMailbox>) -> Self {
-        let (encoder, nudge) = (BlockEncoder::default(), Nudge::default());
-        Self { queue, store, spool: None, clock, mailbox, encoder, nudge }
+        let (encoder, nudge, tails) = (BlockEncoder::default(), Nudge::default(), TailNudge::default());
+        let quarantine = Quarantine::new(store.clone(), clock.clone(), mailbox.clone());
+        Self { queue, store, spool: None, clock, mailbox, encoder, nudge, tails, quarantine }
+    }
+
+    /// Shares the service's quarantine instead of having one of its own.
+    #[must_use]
+    pub fn quarantining(mut self, quarantine: Quarantine) -> Self {
+        self.quarantine = quarantine;
+        self
     }
 
     /// Gives it a spool for what the database can't take.
@@ -88,10 +107,10 @@ impl WriterSlot {
         self
     }
 
-    /// Tells maintenance of each commit.
+    /// Tells maintenance and live tails of each commit.
     #[must_use]
-    pub fn nudging(mut self, nudge: Nudge) -> Self {
-        self.nudge = nudge;
+    pub fn nudging(mut self, nudge: Nudge, tails: TailNudge) -> Self {
+        (self.nudge, self.tails) = (nudge, tails);
         self
     }
 
@@ -104,42 +123,25 @@ impl WriterSlot {
         }
     }
 
-    /// Commits a group; where the database refuses it for itself, halves of it, so that only what is bad fails.
+    /// Commits a group and answers everyone in it. Where the database refuses a block, the events it refuses go into
+    /// quarantine; batches for which that can't be go to the spool.
     async fn store_group(&mut self, group: Vec<Submission>, since: Instant) {
-        let mut groups = vec![group];
-        while let Some(group) = groups.pop() {
-            let (group, twins) = set_twins_apart(group);
-            let Some((mut rest, why)) = self.attempt_group(group, since).await else {
-                if !twins.is_empty() {
-                    groups.push(twins);
-                }
-                continue;
-            };
-            groups.extend((!twins.is_empty()).then_some(twins));
-            if rest.len() > 1 {
-                let half = rest.split_off(rest.len() / 2);
-                groups.extend([half, rest]);
-            } else {
-                tracing::error!(why, "the database refuses a batch");
-                answer_all(rest, WriteOutcome::Refused);
-            }
+        let mut next = group;
+        while !next.is_empty() {
+            let (group, twins) = set_twins_apart(next);
+            self.attempt_group(group, since).await;
+            next = twins;
         }
     }
 
-    /// Answers everyone in the group, unless the database refuses it: then what was refused comes back.
-    async fn attempt_group(
-        &mut self,
-        mut group: Vec<Submission>,
-        since: Instant,
-    ) -> Option<(Vec<Submission>, String)> {
+    async fn attempt_group(&mut self, mut group: Vec<Submission>, since: Instant) {
         if self.settle_by_spool(&mut group).await.is_break() {
-            return None;
+            return;
         }
-        let mut attempt = Attempt { packed: Packed::default(), expired: Vec::new(), ambiguous: false };
+        let mut attempt = Attempt::default();
         (group, attempt.packed) = self.encode(group).await;
         if self.store.status() != DatabaseStatus::Connected {
-            self.spool_group(group, attempt.packed).await;
-            return None;
+            return self.spool_group(group, attempt.packed).await;
         }
         let deadline = if self.spool.is_some() { SPOOLED_GROUP_DEADLINE } else { GROUP_DEADLINE };
         let (mut pause, mut away, mut locked, mut lost_attempts) = (FIRST_PAUSE, false, false, 0);
@@ -149,18 +151,24 @@ impl WriterSlot {
                 // One more wait for the same lock would end by the deadline, and look like a lost connection.
                 break;
             }
-            let tried = tokio::time::timeout(left, self.try_once(&mut group, &mut attempt)).await;
+            let tried = tokio::time::timeout(left, self.try_sifting(&mut group, &mut attempt, left)).await;
             let step = tried.unwrap_or_else(|_| match left {
                 // Cut off by its own deadline while it may only have waited for a lock.
                 left if left < TELLING_WAIT => Step::Again { away },
                 left => lost(&StoreError::TimedOut(left)),
             });
             match step {
-                Step::Done => return None,
-                Step::Repack => {
-                    (group, attempt.packed) = self.encode(group).await;
-                    attempt.ambiguous = false;
+                Step::Done => return,
+                Step::Left(batches) => {
+                    let refused = group.extract_if(.., |one| batches.contains(&one.batch)).collect();
+                    let (refused, packed) = self.encode(refused).await;
+                    self.spool_group(refused, packed).await;
+                    if group.is_empty() {
+                        return;
+                    }
+                    group = self.encode_anew(group, &mut attempt).await;
                 }
+                Step::Repack => group = self.encode_anew(group, &mut attempt).await,
                 Step::Again { away: lost } => {
                     (away, locked) = (lost, !lost);
                     lost_attempts += u32::from(lost);
@@ -170,15 +178,23 @@ impl WriterSlot {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(MAX_PAUSE);
                 }
-                Step::Refused(why) => return Some((group, why)),
+                Step::Refused(_) => {}
             }
         }
         if away {
             self.store.set_status(DatabaseStatus::Disconnected);
         }
         // Also where only a lock was in the way for too long: the drain waits for it with more patience.
+        (group, attempt.packed) =
+            if attempt.bad.is_empty() { (group, attempt.packed) } else { self.encode(group).await };
         self.spool_group(group, attempt.packed).await;
-        None
+    }
+
+    async fn encode_anew(&mut self, group: Vec<Submission>, attempt: &mut Attempt) -> Vec<Submission> {
+        let (group, packed) = self.encode(group).await;
+        (attempt.packed, attempt.ambiguous) = (packed, false);
+        attempt.bad.clear();
+        group
     }
 
     async fn encode(&mut self, group: Vec<Submission>) -> (Vec<Submission>, Packed) {
@@ -207,14 +223,16 @@ impl WriterSlot {
         };
         let batches: Vec<NewBatch> = group.iter().flat_map(new_batches).collect();
         let was_ambiguous = std::mem::replace(&mut attempt.ambiguous, true);
-        let committed = session.commit_blocks(&attempt.packed.blocks, &batches, &attempt.expired).await;
+        let (blocks, expired) = (&attempt.packed.blocks, &attempt.expired);
+        let committed = session.commit_blocks(blocks, &batches, expired, &attempt.bad).await;
         attempt.ambiguous = was_ambiguous;
         match committed {
             Ok(()) => {
-                self.finish(group, attempt, WriteOutcome::Stored);
+                self.finish(group, attempt);
                 Step::Done
             }
             Err(CommitError::BlockIdTaken) if !was_ambiguous => Step::Repack,
+            Err(CommitError::BlockRefused(why)) => Step::Refused(why),
             Err(CommitError::BlockIdTaken | CommitError::BatchIdTaken) => {
                 self.resolve(session, group, attempt).await
             }
@@ -228,7 +246,7 @@ impl WriterSlot {
                     error if error.is_away() => lost(&error),
                     error => {
                         let _ = session.rollback(STATEMENT_TIMEOUT).await;
-                        Step::Refused(error.to_string())
+                        self.leave(group, attempt, &error)
                     }
                 }
             }
@@ -245,12 +263,12 @@ impl WriterSlot {
         let found = match self.store.find_batches(&mut session, &keys_of(group)).await {
             Ok(found) => found,
             Err(error) if error.is_away() => return lost(&error),
-            Err(error) => return Step::Refused(error.to_string()),
+            Err(error) => return self.leave(group, attempt, &error),
         };
         let _ = session.rollback(STATEMENT_TIMEOUT).await;
         match settle(group, found, self.clock.now(), false) {
             Settled::Ours => {
-                self.finish(group, attempt, WriteOutcome::Stored);
+                self.finish(group, attempt);
                 Step::Done
             }
             Settled::Rest { expired, .. } => {
@@ -259,91 +277,10 @@ impl WriterSlot {
             }
         }
     }
-
-    fn finish(&self, group: &mut Vec<Submission>, attempt: &mut Attempt, outcome: WriteOutcome) {
-        self.mailbox.deliver(std::mem::take(&mut attempt.packed.pieces));
-        self.nudge.committed();
-        answer_all(std::mem::take(group), outcome);
-    }
-}
-
-impl WriterSlot {
-    /// Answers those of a group that are in the spool already; breaks when nothing is left of it.
-    async fn settle_by_spool(&self, group: &mut Vec<Submission>) -> ControlFlow<()> {
-        let Some(spool) = self.spool.as_ref().filter(|spool| !spool.depth().is_empty()) else {
-            return ControlFlow::Continue(());
-        };
-        match spool.find_batches(&keys_of(group)).await {
-            Ok(found) => {
-                if let Settled::Ours = settle(group, found, self.clock.now(), true) {
-                    answer_all(std::mem::take(group), WriteOutcome::Spooled);
-                }
-            }
-            // Then the drain finds out: what is stored twice by one id is left out there.
-            Err(error) => tracing::warn!(%error, "the spool could not be asked for batches"),
-        }
-        if group.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-
-    /// Commits a group to the spool, which is as durable as the database, and answers it. The database may hold it
-    /// already, by a commit whose answer was lost: the drain finds out by the batches' ids.
-    async fn spool_group(&mut self, mut group: Vec<Submission>, mut packed: Packed) {
-        let Some(spool) = self.spool.clone() else { return answer_all(group, WriteOutcome::Unavailable) };
-        for _ in 0..SPOOL_ATTEMPTS {
-            let tried = spool_once(&spool, &mut group, &packed, self.clock.now()).await;
-            match tried {
-                Ok(Spooled::Done) => return answer_all(group, WriteOutcome::Spooled),
-                Ok(Spooled::Repack) => (group, packed) = self.encode(group).await,
-                Err(StoreError::Conflict(_) | StoreError::Duplicate(_)) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "the spool can't take a group");
-                    break;
-                }
-            }
-        }
-        answer_all(group, WriteOutcome::Unavailable);
-    }
-}
-
-enum Spooled {
-    Done,
-    /// Some were in the spool already: encode what is left anew.
-    Repack,
-}
-
-async fn spool_once(
-    spool: &Spool,
-    group: &mut Vec<Submission>,
-    packed: &Packed,
-    now: Timestamp,
-) -> Result<Spooled, StoreError> {
-    let found = spool.find_batches(&keys_of(group)).await?;
-    let expired = match settle(group, found, now, true) {
-        Settled::Ours => return Ok(Spooled::Done),
-        Settled::Rest { changed: true, .. } if group.is_empty() => return Ok(Spooled::Done),
-        Settled::Rest { changed: true, .. } => return Ok(Spooled::Repack),
-        Settled::Rest { expired, .. } => expired,
-    };
-    let batches: Vec<SpooledBatch> = group.iter().map(spooled_batch).collect();
-    spool.commit(&packed.blocks, &batches, &expired).await?;
-    Ok(Spooled::Done)
 }
 
 fn keys_of(group: &[Submission]) -> Vec<BatchKey> {
     group.iter().flat_map(|one| one.keys.keys.iter().copied()).collect()
-}
-
-fn spooled_batch(one: &Submission) -> SpooledBatch {
-    let terms = one.keys.terms(one.batch.received_at());
-    SpooledBatch {
-        project_id: one.project_id,
-        batch: one.batch,
-        sender: one.keys.sender,
-        body_hash: one.body_hash,
-        received: one.received,
-        accepted: one.accepted(),
-        ids: terms.flat_map(|(until, keys)| keys.into_iter().map(move |key| (key, until))).collect(),
-    }
 }
 
 /// The connection is gone (dropped with its session); the same blocks may be tried on another one.

@@ -12,6 +12,7 @@ use crate::block::encode::BatchEncoder;
 use crate::event::{BatchId, Event, Level};
 use crate::fingerprint::Fingerprint;
 use crate::memory::{Budget, Reservation};
+use crate::outcome::Outcomes;
 use crate::timestamp::Timestamp;
 
 /// Longer than anything here takes; reaching it is a failure.
@@ -57,6 +58,7 @@ async fn submission(number: u32, events: u32) -> (Submission, oneshot::Receiver<
         parts: vec![encoder.finish()],
         titles: Vec::new(),
         room: room().await,
+        fate: Outcomes::default().arrival(None, batch.received_at()).read(events, events, Vec::new()),
         reply,
     };
     (submission, outcome)

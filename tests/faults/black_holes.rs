@@ -1,9 +1,9 @@
-//! Connections that go silent without being closed, and a database that is frozen.
+//! Connections that go silent without being closed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::load::{Answer, Batch, Dice, Ledger, Load, Project, send, send_until_stored};
+use crate::load::{Answer, Batch, Dice, Ledger, Load, send, send_until_stored};
 use crate::process::PATIENCE;
 use crate::rig::{Client, Rig};
 
@@ -104,60 +104,5 @@ async fn a_batch_caught_in_a_black_hole_is_stored_when_it_comes_again() {
     }
     send_until_stored(&instance.client, &project, &caught, Duration::from_mins(1)).await;
     ledger.acknowledge(&caught);
-    ledger.check(&rig, &instance.client, &project).await;
-}
-
-async fn send_many(client: &Client, project: &Project, batches: &[Arc<Batch>]) -> Vec<Answer> {
-    let mut sending = Vec::new();
-    for batch in batches {
-        let (client, project, batch) = (client.clone(), project.clone(), batch.clone());
-        sending.push(tokio::spawn(async move { send(&client, &project, &batch).await }));
-    }
-    let mut answers = Vec::new();
-    for one in sending {
-        answers.push(one.await.unwrap());
-    }
-    answers
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_database_costs_neither_memory_nor_answers() {
-    let Some(rig) = Rig::server(&[]).await else { return };
-    let mut dice = Dice::new("frozen");
-    let instance = rig.start_ready().await;
-    let project = instance.client.project("frozen").await;
-    let ledger = Ledger::default();
-    let warm = ledger.note(Batch::new("warm", 1, 10, &mut dice));
-    send_until_stored(&instance.client, &project, &warm, PATIENCE).await;
-    ledger.acknowledge(&warm);
-    let batches: Vec<_> =
-        (0..200).map(|number| ledger.note(Batch::new(&format!("f{number}"), 40, 4_700, &mut dice))).collect();
-    assert!(batches.iter().all(|batch| batch.body.len() > 190_000), "about 200 KB each");
-    rig.private().freeze();
-    let health = watch_health(&instance.client);
-    let answers = send_many(&instance.client, &project, &batches).await;
-    rig.private().thaw();
-    for (answer, batch) in answers.iter().zip(&batches) {
-        let Answer::Status(status, body, _, took) = answer else { panic!("every request is answered") };
-        assert!(matches!(status, 200 | 503), "{status} {body}");
-        assert!(*took < REPLY, "{status} after {took:?}");
-        if *status == 200 {
-            ledger.acknowledge(batch);
-        }
-    }
-    health.abort();
-    let times = answers.iter().map(|answer| match answer {
-        Answer::Status(_, _, _, took) => *took,
-        Answer::Lost => Duration::MAX,
-    });
-    println!("slowest answer {:?}", times.max());
-    let peak = instance.process.peak_memory();
-    println!("peak memory {} MiB", peak >> 20);
-    assert!(peak <= 128 << 20, "{} MiB", peak >> 20);
-    instance.client.ready(Duration::from_secs(15)).await;
-    for batch in batches.iter().take(20) {
-        send_until_stored(&instance.client, &project, batch, PATIENCE).await;
-        ledger.acknowledge(batch);
-    }
     ledger.check(&rig, &instance.client, &project).await;
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::load::{Answer, Batch, Dice, Ledger, Load, acknowledges, send, send_until_stored};
 use crate::process::PATIENCE;
 use crate::proxy::Way;
-use crate::rig::Rig;
+use crate::rig::{Database, Rig};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_lost_after_the_commit_is_found_out_and_the_batch_is_stored_once() {
@@ -50,6 +50,40 @@ async fn lost_answers_under_load_lose_and_double_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn answers_lost_to_the_fold_neither_lose_nor_double_what_was_counted_in_memory() {
+    let Some(rig) = Rig::server(&[]).await else { return };
+    let mut dice = Dice::new("lost folds");
+    let instance = rig.start_ready().await;
+    let project = instance.client.project("folds").await;
+    let ledger = Ledger::default();
+    let batch = ledger.note(Batch::new("folds", 3, 10, &mut dice));
+    send_until_stored(&instance.client, &project, &batch, PATIENCE).await;
+    ledger.acknowledge(&batch);
+    for round in 0..6 {
+        rig.proxy().swallow_lone_commits(1);
+        // Now with a block to fold, now with a duplicate alone.
+        if round % 2 == 0 {
+            let more = ledger.note(Batch::new(&format!("more-{round}"), 2, 10, &mut dice));
+            send_until_stored(&instance.client, &project, &more, PATIENCE).await;
+            ledger.acknowledge(&more);
+        }
+        send_until_stored(&instance.client, &project, &batch, PATIENCE).await;
+        crate::process::until("a fold's answer is lost", PATIENCE, async || rig.proxy().swallowed() > round)
+            .await;
+    }
+    ledger.check(&rig, &instance.client, &project).await;
+    let path = format!("/stats/ledger?project_id={}", project.id);
+    let counted = async || {
+        let (_, found) = instance.client.get(&path).await;
+        (found["totals"]["duplicate"].as_i64(), found["totals"]["received"].as_i64())
+    };
+    // Duplicates of the last second may still be in memory.
+    crate::process::until("every duplicate is counted", PATIENCE, async || counted().await.0 >= Some(18))
+        .await;
+    assert_eq!(counted().await, (Some(18), Some(27)), "each once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn connections_cut_anywhere_lose_and_double_nothing() {
     let Some(rig) = Rig::server(&[]).await else { return };
     let mut dice = Dice::new("cuts");
@@ -85,14 +119,19 @@ async fn a_slow_network_is_only_slow() {
     load.ledger.check(&rig, &instance.client, &project).await;
 }
 
-/// 200 batches, each from five senders at once, over two instances.
-async fn five_senders(rig: &Rig) {
+/// Batches each from five senders at once, over two instances, 20 batches a wave. On a server, an answer to a commit is
+/// lost in each wave too.
+async fn five_senders(rig: &Rig, waves: usize) {
+    let lossy = matches!(rig.database, Database::Server { .. });
     let mut dice = Dice::new("five senders");
     let first = rig.start_ready().await;
     let second = rig.start_ready().await;
     let project = first.client.project("five").await;
     let ledger = Ledger::default();
-    for wave in 0..10 {
+    for wave in 0..waves {
+        if lossy {
+            rig.proxy().swallow_commits(1);
+        }
         let mut sending = Vec::new();
         for number in 0..20 {
             let batch =
@@ -121,10 +160,18 @@ async fn five_senders(rig: &Rig) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_from_five_senders_at_once_is_stored_once_on_mariadb() {
     let Some(rig) = Rig::server(&[]).await else { return };
-    five_senders(&rig).await;
+    five_senders(&rig, 10).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a minute; scripts/torture runs it"]
+async fn a_thousand_batches_from_five_senders_at_once_are_stored_once_on_mariadb() {
+    let Some(rig) = Rig::server(&[]).await else { panic!("mariadbd is not installed") };
+    five_senders(&rig, 50).await;
+    assert!(rig.proxy().swallowed() >= 50, "answers were lost");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_from_five_senders_at_once_is_stored_once_on_sqlite() {
-    five_senders(&Rig::sqlite()).await;
+    five_senders(&Rig::sqlite(), 10).await;
 }

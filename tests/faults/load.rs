@@ -12,7 +12,8 @@ use tekno_logger::clock::Clock;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::process::until;
+use crate::balance::check_ledger;
+use crate::process::{PATIENCE, until};
 use crate::rig::{Client, Rig};
 
 const LEVELS: [&str; 4] = ["debug", "info", "warn", "error"];
@@ -185,7 +186,7 @@ impl Ledger {
     }
 
     /// Asks for every event: acknowledged ones are there once, others once or not at all and never in part, all
-    /// unaltered, none invented. Then the counts become exact.
+    /// unaltered, none invented. Then the counts become exact, and the ledger adds up.
     pub async fn check(&self, rig: &Rig, client: &Client, project: &Project) -> usize {
         let stored = stored_events(client, project).await;
         {
@@ -217,6 +218,7 @@ impl Ledger {
             }
         }
         check_counts(rig, client, project, &stored).await;
+        check_ledger(client, project.id, stored.len()).await;
         stored.len()
     }
 }
@@ -227,8 +229,7 @@ pub async fn stored_events(client: &Client, project: &Project) -> HashMap<String
     let mut cursor = String::new();
     loop {
         let path = format!("/logs?project_id={}&from=-24h&limit=1000{cursor}", project.id);
-        let (status, page) = client.get(&path).await;
-        assert_eq!(status, 200, "{page}");
+        let page = whole_page(client, &path).await;
         for log in page["logs"].as_array().unwrap() {
             stored.entry(log["request_id"].as_str().unwrap().to_owned()).or_default().push(log.clone());
         }
@@ -236,6 +237,21 @@ pub async fn stored_events(client: &Client, project: &Project) -> HashMap<String
             Some(next) => cursor = format!("&cursor={next}"),
             None => return stored,
         }
+    }
+}
+
+/// A page read from the database: one that meets a connection which was ended says so, and is asked for again.
+async fn whole_page(client: &Client, path: &str) -> Value {
+    let started = Instant::now();
+    loop {
+        let (status, page) = client.get(path).await;
+        assert_eq!(status, 200, "{page}");
+        let away = page["warnings"].as_array().unwrap().contains(&"database_away".into());
+        if !away && page["scanned"]["complete"] == true {
+            return page;
+        }
+        assert!(started.elapsed() < PATIENCE, "never read whole: {} {}", page["warnings"], page["scanned"]);
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

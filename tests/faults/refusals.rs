@@ -157,16 +157,18 @@ async fn rights_taken_away_are_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_packet_the_server_would_not_take_costs_only_its_own_batch() {
+async fn a_packet_the_server_would_not_take_goes_in_parts() {
     let Some(refused) = Refused::start(&[]).await else { return };
     refused.sql("SET GLOBAL max_allowed_packet = 65536").await;
     refused.reconnect().await;
     refused.instance.client.ready(Duration::from_secs(15)).await;
     refused.stores("small", 20_000).await;
     let connections = refused.rig.proxy().connections();
+    // 19 events of 16 KB that hardly shrink.
     let large = refused.batch("large", 300_000);
     let answer = send(&refused.instance.client, &refused.project, &large).await;
-    assert_eq!(answer.status(), 500, "{answer:?}");
+    assert_eq!(answer.status(), 200, "{answer:?}");
+    refused.ledger.acknowledge(&large);
     for number in 0..5 {
         let small = refused.batch(&format!("small-{number}"), 20_000);
         let answer = send(&refused.instance.client, &refused.project, &small).await;
@@ -175,10 +177,7 @@ async fn a_packet_the_server_would_not_take_costs_only_its_own_batch() {
     }
     assert_eq!(refused.instance.client.database().await, "connected");
     assert!(refused.rig.proxy().connections() <= connections + 2, "no connection was broken by it");
-    refused.sql("SET GLOBAL max_allowed_packet = 16777216").await;
-    refused.reconnect().await;
-    send_until_stored(&refused.instance.client, &refused.project, &large, Duration::from_secs(15)).await;
-    refused.ledger.acknowledge(&large);
+    assert_eq!(refused.rig.numbers("SELECT COUNT(*) FROM quarantine").await, [0]);
     refused.heals().await;
 }
 

@@ -56,3 +56,16 @@ async fn an_altered_event_is_noticed() {
     ledger.acknowledge(&batch);
     ledger.check(&rig, &instance.client, &project).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[should_panic(expected = "the ledger does not add up")]
+async fn a_ledger_that_is_one_event_off_is_noticed() {
+    let (rig, instance, project) = ready().await;
+    let ledger = Ledger::default();
+    let batch = ledger.note(Batch::new("off", 2, 10, &mut Dice::new("off")));
+    send_until_stored(&instance.client, &project, &batch, PATIENCE).await;
+    ledger.acknowledge(&batch);
+    ledger.check(&rig, &instance.client, &project).await;
+    rig.numbers("UPDATE ledger SET amount = amount + 1 WHERE entry = 'accepted'").await;
+    ledger.check(&rig, &instance.client, &project).await;
+}

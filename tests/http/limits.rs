@@ -189,15 +189,15 @@ async fn large_slow_bodies_fill_their_budget_and_no_more_and_small_clients_are_s
     on_sqlite(&[("MAX_PAYLOAD_BYTES", "8388608")], async |running| {
         let key = running.project("web").await;
         let mut slow = Vec::new();
-        for _ in 0..5 {
+        for _ in 0..4 {
             slow.push(unfinished(running, &key, size, size - 1).await);
         }
         let full = async {
-            while running.state.bodies.used() < 5 * size {
+            while running.state.bodies.used() < 4 * size {
                 tokio::time::sleep(std::time::Duration::from_millis(2)).await;
             }
         };
-        timeout(PATIENCE, full).await.expect("five bodies are held");
+        timeout(PATIENCE, full).await.expect("four bodies are held");
         // What is left is for bodies that start.
         let mut refused = Vec::new();
         for _ in 0..4 {

@@ -93,7 +93,7 @@ fn probe(random: &mut Random, other: &TestProject, theirs: &[Value], cursors: &[
     let digits: String = (0..8).map(|_| char::from(b'0' + u8::try_from(random.below(10)).unwrap())).collect();
     // As long as the real one, so that only its being there differs.
     let no_id = format!("{}{}{}", &id[..12], &digits, &id[20..]);
-    match random.below(8) {
+    match random.below(11) {
         0 => (format!("/logs/{id}"), format!("/logs/{no_id}")),
         1 => (format!("/logs?project_id={}", other.id), "/logs?project_id=9".to_owned()),
         2 => (format!("/logs?project_id={}", other.slug), "/logs?project_id=none".to_owned()),
@@ -107,6 +107,9 @@ fn probe(random: &mut Random, other: &TestProject, theirs: &[Value], cursors: &[
             format!("/logs?request_id={}", text(event, "request_id")),
             format!("/logs?request_id=no-{digits}"),
         ),
+        7 => (format!("/logs/histogram?project_id={}", other.id), "/logs/histogram?project_id=9".to_owned()),
+        8 => (format!("/logs/patterns?q={id}"), format!("/logs/patterns?q={no_id}")),
+        9 => ("/logs/facets?q=their&from=-1d".to_owned(), format!("/logs/facets?q=no{digits}&from=-1d")),
         _ => {
             let cursor = &cursors[random.below(cursors.len())];
             (format!("/logs?q=their&cursor={cursor}"), format!("/logs?q=nothing{digits}"))
@@ -151,6 +154,10 @@ async fn a_thousand_probes_of_another_project_look_like_what_does_not_exist() {
                 tokio::join!(service.get_as(&own, &real), service.get_as(&own, &absent));
             assert_eq!(essence(&real_answer), essence(&absent_answer), "{name}: probe {number}: {real}");
             assert!(!real_answer.body.contains("their"), "{name}: {real}: {}", real_answer.body);
+        }
+        for path in ["histogram", "facets", "patterns"] {
+            let counted = service.get_as(&own, &format!("/logs/{path}")).await.json();
+            assert_eq!(counted["total"], json!(1), "{name}: {counted}");
         }
         let mine = service.get_as(&own, "/logs").await.json();
         assert_eq!(mine["logs"].as_array().unwrap().len(), 1, "{name}");

@@ -1,14 +1,14 @@
 //! What a search may cost: blocks read, turns, round trips; and what it says while the database is away.
 
-use std::time::Duration;
-
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tekno_logger::http::state::MAX_SEARCHES;
+use tekno_logger::search::turns::{CallerId, TURN_WAIT};
 
 use crate::model::Random;
-use crate::proxy::Proxy;
+use crate::proxy::behind_proxy;
 use crate::reading::{START, Service, until};
-use crate::support::TestDatabase;
+use crate::support::{ADMIN_TOKEN, TestDatabase};
 
 const MINUTE: i64 = 60_000;
 
@@ -67,11 +67,13 @@ async fn searches_beyond_the_most_wait_their_turn_and_then_are_told_to_come_agai
     let service = Service::start(&database).await;
     service.project("shop").await;
     let mut turns = Vec::new();
-    for _ in 0..MAX_SEARCHES {
-        turns.push(service.state.searches.acquire().await.unwrap());
+    for other in 0..MAX_SEARCHES {
+        let caller = CallerId::Project(1_000 + i64::try_from(other).unwrap());
+        turns.push(service.state.searches.acquire(caller, TURN_WAIT).await.unwrap());
     }
-    for path in ["/logs", "/stats", "/logs/06hhgn2g01v5791g9mc2j1vkhk-6"] {
-        let refused = service.get(path).await;
+    let paths =
+        ["/logs", "/stats", "/logs/facets", "/logs?include=facets", "/logs/06hhgn2g01v5791g9mc2j1vkhk-6"];
+    for (path, refused) in paths.iter().zip(join_all(paths.map(|path| service.get(path))).await) {
         assert_eq!(refused.status, 503, "{path}: {}", refused.body);
         assert_eq!(refused.json()["code"], "overloaded");
         assert!(
@@ -82,29 +84,41 @@ async fn searches_beyond_the_most_wait_their_turn_and_then_are_told_to_come_agai
     }
     let waits = service.get("/logs");
     let gives = async {
+        until("it waits", async || service.state.searches.waiting() == 1).await;
         // One of those who search has its answer.
-        tokio::time::sleep(Duration::from_millis(50)).await;
         drop(turns.pop());
     };
     let (answer, ()) = tokio::join!(waits, gives);
     assert_eq!(answer.status, 200, "{}", answer.body);
-    drop(turns);
-    assert_eq!(service.state.searches.available_permits(), MAX_SEARCHES);
+    drop(turns.pop());
+    until("all turns are free", async || service.state.searches.free() == MAX_SEARCHES).await;
     service.stop().await;
     database.remove().await;
 }
 
-/// A service whose database server is behind a proxy, if there is one.
-async fn behind_proxy(database: &TestDatabase) -> (Proxy, Service) {
-    let url = database.variables(&[])["DATABASE_URL"].clone();
-    let (head, rest) = url.split_once("://").unwrap();
-    let (authority, path) = rest.split_once('/').unwrap();
-    let (user, server) = authority.rsplit_once('@').unwrap();
-    let proxy = Proxy::to(server.to_owned()).await;
-    let through = format!("{head}://{user}@127.0.0.1:{}/{path}", proxy.port);
-    let service =
-        Service::start_with(database, &[("DATABASE_URL", &through), ("DATABASE_TLS", "disabled")]).await;
-    (proxy, service)
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_away_leaves_the_queue() {
+    let database = TestDatabase::sqlite();
+    let service = Service::start(&database).await;
+    let mut turns = Vec::new();
+    for _ in 0..MAX_SEARCHES {
+        turns.push(service.state.searches.acquire(CallerId::Project(1), TURN_WAIT).await.unwrap());
+    }
+    let ask = || {
+        let request = service.client.get(format!("{}/logs", service.base));
+        tokio::spawn(request.header("X-Admin-Token", ADMIN_TOKEN).send())
+    };
+    let stays = ask();
+    until("one waits", async || service.state.searches.waiting() == 1).await;
+    let leaves = ask();
+    until("two wait", async || service.state.searches.waiting() == 2).await;
+    leaves.abort();
+    until("one has left", async || service.state.searches.waiting() == 1).await;
+    assert!(!stays.is_finished(), "who asked before still waits, so it was not the end of a wait");
+    drop(turns);
+    assert_eq!(stays.await.unwrap().unwrap().status(), 200);
+    service.stop().await;
+    database.remove().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,7 +133,17 @@ async fn a_search_answered_by_the_first_block_takes_three_round_trips_whatever_t
         }
     }
     let id = service.page("limit=1").await["logs"][0]["id"].as_str().unwrap().to_owned();
-    for (path, most) in [("/logs?limit=1", 3), (&format!("/logs/{id}") as &str, 3), ("/stats", 3)] {
+    for (path, most) in [
+        ("/logs?limit=1", 3),
+        ("/logs?limit=1&q=b", 3),
+        ("/logs?q=ctx.order_id:17-99", 2),
+        (&format!("/logs?q=id:{id}") as &str, 3),
+        (&format!("/logs/{id}"), 3),
+        ("/stats", 3),
+        ("/logs/histogram?from=-1h&to=now&buckets=20", 2),
+        ("/logs/histogram?buckets=20", 3),
+        ("/logs/patterns", 3),
+    ] {
         let mut least = u64::MAX;
         // Other tasks of the service ask something now and then, most of all after a commit.
         for _ in 0..400 {
@@ -157,6 +181,13 @@ async fn while_the_database_is_away_lists_are_empty_and_say_so() {
             let expected = if query.starts_with("cursor") { json!(cursor) } else { Value::Null };
             assert_eq!(json["next_cursor"], expected, "a reader who follows it loses nothing");
         }
+    }
+    for path in ["/logs/histogram", "/logs/facets", "/logs/patterns", "/logs?include=histogram,facets"] {
+        let answer = service.get(path).await;
+        let json = answer.json();
+        assert_eq!((answer.status, &json["total"]), (200, &json!(0)), "{path}: {}", answer.body);
+        assert_eq!(json["warnings"], json!(["database_away"]), "{path}");
+        assert_eq!(json["scanned"]["complete"], json!(false), "{path}");
     }
     for path in [format!("/logs/{id}"), "/stats".to_owned()] {
         let answer = service.get(&path).await;

@@ -220,7 +220,7 @@ impl Filter {
 }
 
 /// Every text of an event that `q` looks at, in lower case.
-fn texts(event: &Value) -> Vec<String> {
+pub fn texts(event: &Value) -> Vec<String> {
     fn walk(value: &Value, out: &mut Vec<String>) {
         match value {
             Value::String(text) => out.push(text.to_lowercase()),

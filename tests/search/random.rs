@@ -8,11 +8,15 @@ use crate::model::{Filter, Random, Spread, event, ids, millis, sent_part, sort, 
 use crate::reading::{START, Service, TestProject};
 use crate::support::TestDatabase;
 
-const SLUGS: [&str; 3] = ["shop", "blog", "api"];
+pub const SLUGS: [&str; 3] = ["shop", "blog", "api"];
 const SEARCHES: u64 = 150;
 
 /// Posts batches of many shapes to several projects; gives what was sent by marker.
-async fn fill(service: &Service, projects: &[TestProject], random: &mut Random) -> BTreeMap<String, Value> {
+pub async fn fill(
+    service: &Service,
+    projects: &[TestProject],
+    random: &mut Random,
+) -> BTreeMap<String, Value> {
     let mut sent = BTreeMap::new();
     let mut now = START.as_millis();
     for batch in 0..60 {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::model::{LEVELS, Random, Spread, event, text};
-use crate::reading::{START, Service, until};
+use crate::reading::{START, Service, send, until};
 use crate::support::TestDatabase;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,6 +77,54 @@ async fn stats_add_up_to_what_is_stored() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn stats_are_shown_against_the_period_before() {
+    const HOUR: i64 = 3_600_000;
+    for database in TestDatabase::all().await {
+        let (service, name) = (Service::start(&database).await, database.name);
+        let shop = service.project("shop").await;
+        let events = |count: usize, errors: usize| -> Vec<Value> {
+            (0..count)
+                .map(|n| json!({ "message": "m", "level": if n < errors { "error" } else { "info" } }))
+                .collect()
+        };
+        // 30 hours ago: the day before; 2 hours ago: the last 24 hours.
+        service.post(&shop, &events(8, 6)).await;
+        service.hand.advance(28 * HOUR);
+        service.post(&shop, &events(10, 1)).await;
+        service.hand.advance(2 * HOUR);
+        until("counts are folded", async || {
+            let stats = service.get("/stats").await.json();
+            stats["total"] == 10 && stats["previous"]["total"] == 8
+        })
+        .await;
+        let maintained = |service: &Service| {
+            let request = service.client.post(format!("{}/admin/maintain", service.base));
+            send(request.header("X-Admin-Token", crate::support::ADMIN_TOKEN))
+        };
+        for counts in ["as folded", "in wide buckets"] {
+            let stats = service.get("/stats").await.json();
+            assert_eq!((&stats["total"], &stats["error_rate"]), (&json!(10), &json!(0.1)), "{name}: {stats}");
+            let previous = &stats["previous"];
+            assert_eq!(
+                (&previous["total"], &previous["error_rate"]),
+                (&json!(8), &json!(0.75)),
+                "{name}: {counts}"
+            );
+            assert_eq!(previous["to"], stats["from"], "{name}: {stats}");
+            assert_eq!(previous["complete"], json!(true), "{name}: {stats}");
+            let rate = stats["per_minute"].as_f64().unwrap();
+            assert!((10.0 / 1_471.0..=10.0 / 1_440.0).contains(&rate), "{name}: {rate} a minute");
+            assert_eq!(maintained(&service).await.status, 200, "{name}");
+        }
+        // Half of what was before has expired.
+        let stats = service.get("/stats?from=-60h").await.json();
+        assert_eq!((&stats["total"], &stats["previous"]["complete"]), (&json!(18), &json!(false)), "{name}");
+        service.stop().await;
+        database.remove().await;
+    }
+}
+
 /// Metric families of an `OpenMetrics` text, with their kinds; panics at what is none.
 fn families(text: &str) -> BTreeMap<&str, &str> {
     assert!(text.ends_with("# EOF\n"), "{text}");
@@ -127,21 +175,33 @@ async fn metrics_are_openmetrics_and_have_every_name() {
             "tekno_body_bytes",
             "tekno_body_bytes_peak",
             "tekno_build",
+            "tekno_compaction_merged_blocks",
+            "tekno_compaction_recompressed_blocks",
+            "tekno_compaction_saved_bytes",
             "tekno_connections_accepted",
             "tekno_connections_open",
             "tekno_connections_refused",
             "tekno_database_connected",
             "tekno_events_accepted",
             "tekno_events_duplicate",
-            "tekno_events_limited",
             "tekno_events_received",
             "tekno_events_refused",
             "tekno_events_rejected",
+            "tekno_exports_open",
             "tekno_ingest_requests_refused",
             "tekno_limiter_clients",
+            "tekno_project_events",
+            "tekno_quarantine_bytes",
+            "tekno_quarantine_events",
+            "tekno_quarantine_events_added",
+            "tekno_quarantine_events_deleted",
+            "tekno_quarantine_events_stored",
+            "tekno_quarantine_failing",
             "tekno_queue_batches",
             "tekno_queue_bytes",
             "tekno_queue_bytes_peak",
+            "tekno_search_cache_bytes",
+            "tekno_tails_open",
         ]
     );
     for line in

@@ -13,6 +13,7 @@ fn everything(project_id: i64) -> BlockQuery {
         from: Timestamp::from_millis(0),
         to: Timestamp::from_millis(i64::MAX),
         received_after: Timestamp::from_millis(0),
+        tokens: tekno_logger::block::token_test::TokenTest::Always,
         filters: true,
         ascending: false,
         after: None,

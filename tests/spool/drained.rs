@@ -1,9 +1,8 @@
 //! What draining keeps, leaves out and in which order it comes.
 
-use crate::load::{Batch, Dice, Ledger, Project, send};
-use crate::process::{PATIENCE, until};
+use crate::load::{Batch, Dice, Ledger, Project};
 use crate::rig::{Client, Rig};
-use crate::watch::{depth, drained, events_stored, give_back, spooled, take_away};
+use crate::watch::{depth, events_stored, give_back, spooled, take_away};
 
 /// Three batches in the spool, each in a group of its own.
 async fn three_spooled(rig: &Rig, client: &Client, project: &Project, dice: &mut Dice) -> Ledger {
@@ -72,34 +71,4 @@ async fn counts_go_into_the_buckets_of_receipt_and_blocks_keep_their_ids_and_ord
     let wrong =
         "SELECT COUNT(*) FROM counts WHERE bucket NOT IN (SELECT received_first DIV 10000 * 10 FROM blocks)";
     assert_eq!(rig.numbers(wrong).await, [0], "a count is outside its time of receipt");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_the_database_refuses_for_itself_is_held_back_and_the_rest_goes_on() {
-    let Some(rig) = Rig::spooling(&[]).await else { return };
-    let mut dice = Dice::new("held");
-    let instance = rig.start_ready().await;
-    let client = &instance.client;
-    let project = client.project("held").await;
-    let ledger = three_spooled(&rig, client, &project, &mut dice).await;
-    let poison = ledger.note(Batch::new("poison", 9, 10, &mut dice));
-    spooled(client, &project, &poison).await;
-    ledger.acknowledge(&poison);
-    let after = ledger.note(Batch::new("after", 2, 10, &mut dice));
-    spooled(client, &project, &after).await;
-    ledger.acknowledge(&after);
-    rig.private().sql("ALTER TABLE tekno.blocks ADD CONSTRAINT poison CHECK (event_count <> 9)").await;
-    rig.proxy().listen().await;
-    until("only the poison is left", PATIENCE, async || {
-        let waiting = depth(client).await;
-        waiting["events"] == 9 && waiting["held_groups"] == 1
-    })
-    .await;
-    assert_eq!(send(client, &project, &Batch::new("live", 1, 10, &mut dice)).await.status(), 200);
-    assert_eq!(events_stored(&rig, &project).await, 18);
-    drop(instance);
-    rig.private().sql("ALTER TABLE tekno.blocks DROP CONSTRAINT poison").await;
-    let again = rig.start_ready().await;
-    drained(&again.client).await;
-    assert_eq!(events_stored(&rig, &project).await, 27, "it is tried again at the next start");
 }

@@ -108,7 +108,8 @@ async fn spoiled(what: &str, least: i64, spoil: impl Fn(&mut Vec<u8>, &mut Dice)
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spool_that_was_cut_off_starts_and_keeps_what_is_intact() {
     spoiled("cut", 100, |bytes, dice| {
-        let keep = bytes.len() / 2 + usize::try_from(dice.below(4096)).unwrap();
+        // The first pages are tables that are empty in a spool: its rows begin behind them.
+        let keep = bytes.len() * 2 / 3 + usize::try_from(dice.below(4096)).unwrap();
         bytes.truncate(keep);
     })
     .await;

@@ -24,6 +24,11 @@ pub fn send_signal(pid: u32, name: &str) {
     assert!(sent.success(), "SIG{name} to {pid}");
 }
 
+/// The binary under test: `TEKNO_BIN`, such as a released one, else the one built with the tests.
+pub fn binary() -> std::ffi::OsString {
+    std::env::var_os("TEKNO_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_tekno-logger").into())
+}
+
 /// A running child; killed when dropped.
 pub struct Process {
     child: Child,
@@ -34,7 +39,7 @@ pub struct Process {
 impl Process {
     /// Starts the binary with exactly these variables.
     pub fn start(variables: &BTreeMap<String, String>) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tekno-logger"))
+        let mut child = Command::new(binary())
             .env_clear()
             .envs(variables)
             .stdin(Stdio::null())
@@ -102,8 +107,17 @@ impl Process {
 
     /// Most memory it ever held, in bytes (`VmHWM`).
     pub fn peak_memory(&self) -> u64 {
+        self.status_bytes("VmHWM:")
+    }
+
+    /// Memory it holds now, in bytes (`VmRSS`).
+    pub fn memory(&self) -> u64 {
+        self.status_bytes("VmRSS:")
+    }
+
+    fn status_bytes(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
 }

@@ -36,10 +36,10 @@ struct Faults {
     left: [AtomicI64; 2],
     /// Cuts made by `left`.
     cuts: AtomicUsize,
-    /// Commits whose replies will be swallowed.
-    swallow: AtomicUsize,
+    /// Commits whose replies will be swallowed: a writer's, and those alone in their packet.
+    swallow: [AtomicUsize; 2],
     swallowed: AtomicUsize,
-    /// The next commit is held back, and its connection stalled with it: any commit, or one alone in its packet.
+    /// The next commit is held back, and its connection stalled with it: a writer's, or one alone in its packet.
     stall_at_commit: AtomicBool,
     stall_at_lone_commit: AtomicBool,
     stalled_commits: AtomicUsize,
@@ -64,7 +64,7 @@ impl Proxy {
             stall_new: AtomicBool::new(false),
             left: [AtomicI64::new(i64::MIN), AtomicI64::new(i64::MIN)],
             cuts: AtomicUsize::new(0),
-            swallow: AtomicUsize::new(0),
+            swallow: [AtomicUsize::new(0), AtomicUsize::new(0)],
             swallowed: AtomicUsize::new(0),
             stall_at_commit: AtomicBool::new(false),
             stall_at_lone_commit: AtomicBool::new(false),
@@ -124,7 +124,7 @@ impl Proxy {
         self.faults.stall_new.store(false, Ordering::SeqCst);
     }
 
-    /// The next commit never reaches the database: its connection stalls before it, for good.
+    /// A writer's next commit never reaches the database: its connection stalls before it, for good.
     pub fn stall_at_commit(&self) {
         self.faults.stall_at_commit.store(true, Ordering::SeqCst);
     }
@@ -149,9 +149,14 @@ impl Proxy {
         self.faults.cuts.load(Ordering::SeqCst)
     }
 
-    /// The next `count` commits reach the database, but instead of its answers the connection ends.
+    /// The next `count` commits of writers reach the database, but instead of its answers the connection ends.
     pub fn swallow_commits(&self, count: usize) {
-        self.faults.swallow.store(count, Ordering::SeqCst);
+        self.faults.swallow[0].store(count, Ordering::SeqCst);
+    }
+
+    /// As [`Proxy::swallow_commits`], for commits that come in packets of their own (the fold's).
+    pub fn swallow_lone_commits(&self, count: usize) {
+        self.faults.swallow[1].store(count, Ordering::SeqCst);
     }
 
     /// Commits whose answers were swallowed.
@@ -246,14 +251,14 @@ async fn pass(
             }
             let commits = way == Way::Up && chunk.ends_with(b"COMMIT");
             let lone = commits && chunk.len() == LONE_COMMIT_BYTES;
-            if (commits && faults.stall_at_commit.swap(false, Ordering::SeqCst))
+            if (commits && !lone && faults.stall_at_commit.swap(false, Ordering::SeqCst))
                 || (lone && faults.stall_at_lone_commit.swap(false, Ordering::SeqCst))
             {
                 faults.stalled_commits.fetch_add(1, Ordering::SeqCst);
                 while stalled.changed().await.is_ok() {}
             }
             let may_pass = faults.take(way, chunk.len());
-            let swallow = commits && faults.take_swallow();
+            let swallow = commits && faults.take_swallow(usize::from(lone));
             if to.write_all(&chunk[..may_pass]).await.is_err() || may_pass < chunk.len() {
                 return End::Closed;
             }
@@ -289,7 +294,9 @@ impl Faults {
         usize::try_from(before).unwrap()
     }
 
-    fn take_swallow(&self) -> bool {
-        self.swallow.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+    fn take_swallow(&self, lone: usize) -> bool {
+        self.swallow[lone]
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+            .is_ok()
     }
 }

@@ -37,6 +37,8 @@ pub fn generous() -> ServerLimits {
         header_timeout: PATIENCE * 2,
         idle_timeout: PATIENCE * 2,
         write_timeout: PATIENCE * 2,
+        answer_timeout: PATIENCE * 2,
+        answer_bytes: 64 << 20,
         stop_grace: PATIENCE * 2,
     }
 }

@@ -218,9 +218,16 @@ impl Running {
     ) -> Answer {
         let request = self.client.request(method, format!("http://{}{path}", self.address)).body(body.into());
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        let response = request.send().await.unwrap_or_else(|error| panic!("{path}: {error:?}"));
+        let mut response = request.send().await.unwrap_or_else(|error| panic!("{path}: {error:?}"));
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Answer { status, headers, body: response.text().await.unwrap() }
+        // A stream of events has no end: its first piece has to do.
+        let body = if headers.get("content-type").is_some_and(|kind| kind == "text/event-stream") {
+            let piece = response.chunk().await.unwrap().unwrap_or_default();
+            String::from_utf8(piece.to_vec()).unwrap()
+        } else {
+            response.text().await.unwrap()
+        };
+        Answer { status, headers, body }
     }
 
     pub async fn send(&self, post: Post) -> Answer {

@@ -13,11 +13,15 @@ use tekno_logger::clock::{Clock, ClockHand};
 use tekno_logger::event::{BatchId, Event, Level};
 use tekno_logger::fingerprint::Fingerprint;
 use tekno_logger::fold::{Fold, FoldMailbox};
+use tekno_logger::ledger::Account;
 use tekno_logger::memory::Budget;
+use tekno_logger::outcome::Outcomes;
 use tekno_logger::project::{ProjectSlug, ScrubSettings};
-use tekno_logger::store::{BatchKey, BlockQuery, NewProject, STATEMENT_TIMEOUT, Store};
+use tekno_logger::store::{BatchKey, BlockQuery, LedgerQuery, NewProject, STATEMENT_TIMEOUT, Store};
 use tekno_logger::timestamp::Timestamp;
-use tekno_logger::write::{BatchKeys, IssueTitle, SeedTexts, Submission, WriteOutcome, WriteQueue, WriterSlot};
+use tekno_logger::write::{
+    BatchKeys, IssueTitle, SeedTexts, Submission, WriteOutcome, WriteQueue, WriterSlot,
+};
 use tokio::sync::oneshot;
 
 /// When the clocks of these tests start.
@@ -74,7 +78,8 @@ pub struct Writer {
     pub clock: Clock,
     pub hand: ClockHand,
     queue: Arc<WriteQueue>,
-    mailbox: Arc<FoldMailbox>,
+    pub mailbox: Arc<FoldMailbox>,
+    outcomes: Outcomes,
     budget: Budget,
     slots: Vec<tokio::task::JoinHandle<()>>,
 }
@@ -86,7 +91,9 @@ impl Writer {
         let mailbox = Arc::new(FoldMailbox::default());
         let slot = || WriterSlot::new(queue.clone(), store.clone(), clock.clone(), mailbox.clone());
         let slots = (0..2).map(|_| tokio::spawn(slot().run())).collect();
-        Self { store: store.clone(), clock, hand, queue, mailbox, budget: Budget::new(32 << 20), slots }
+        let outcomes = Outcomes::new(mailbox.tally().clone());
+        let (store, budget) = (store.clone(), Budget::new(32 << 20));
+        Self { store, clock, hand, queue, mailbox, outcomes, budget, slots }
     }
 
     /// Stores events under ids as a request without a time gets them.
@@ -147,6 +154,11 @@ impl Writer {
             parts: vec![encoder.finish()],
             titles,
             room: self.budget.reserve(1_000, Duration::from_secs(1)).await.unwrap(),
+            fate: {
+                let events = u32::try_from(events.len()).unwrap();
+                let arrival = self.outcomes.arrival(Some(project_id), batch.received_at());
+                arrival.read(events, events, Vec::new()).queued()
+            },
             reply,
         };
         self.queue.push(submission).unwrap();
@@ -179,6 +191,7 @@ pub async fn event_ids(store: &Store, project_id: i64) -> Vec<String> {
         from: Timestamp::from_millis(0),
         to: Timestamp::LAST,
         received_after: Timestamp::from_millis(0),
+        tokens: tekno_logger::block::token_test::TokenTest::Always,
         filters: false,
         ascending: false,
         after: None,
@@ -204,4 +217,17 @@ pub async fn number(store: &Store, sql: &str) -> i64 {
 /// Rows of a table.
 pub async fn rows(store: &Store, table: &str) -> i64 {
     number(store, &format!("SELECT COUNT(*) FROM {table}")).await
+}
+
+/// The whole ledger of some projects, or of everything, with the blocks beside it.
+pub async fn account(store: &Store, projects: Option<&[i64]>) -> Account {
+    let mut snapshot = store.snapshot().await.unwrap();
+    let to = Timestamp::LAST.as_seconds();
+    let accounts = snapshot.accounts(&LedgerQuery { projects, from: 0, to }).await.unwrap();
+    snapshot.end().await;
+    let (mut by_hour, mut by_project) = (Account::default(), Account::default());
+    accounts.hours.values().for_each(|one| by_hour.merge(one));
+    accounts.projects.values().for_each(|one| by_project.merge(one));
+    assert_eq!(by_hour, by_project, "seen by hour and by project");
+    by_hour
 }

@@ -142,3 +142,32 @@ async fn a_refused_body_is_drained_up_to_its_bound() {
     assert!(!drain(&HeaderMap::new(), stalls_after(1, 10), short_times()).await);
     assert!(drain(&HeaderMap::new(), Body::empty(), times).await);
 }
+
+#[tokio::test]
+async fn all_waits_for_room_together_are_bounded_and_told() {
+    let budget = Budget::new(600_000);
+    let mut others = budget.reserve(560_000, Duration::ZERO).await.expect("room");
+    let read = async |bytes: usize| {
+        let body = chunks(bytes / 10_000, 10_000);
+        read_body(&length(bytes), body, 500_000, &budget, BodyTimes::default()).await
+    };
+    let started = Instant::now();
+    // Room for the next step comes late, and none for the one after it.
+    let (refused, ()) = tokio::join!(read(400_000), async {
+        tokio::time::sleep(BUDGET_WAIT * 4 / 5).await;
+        others.shrink_to(500_000);
+    });
+    assert_eq!(refused.expect_err("no room for all of it").error, ApiError::Overloaded(1));
+    assert!(
+        started.elapsed() < BUDGET_WAIT * 7 / 4,
+        "one wait in all, not one a step: {:?}",
+        started.elapsed()
+    );
+    others.extend(60_000, Duration::ZERO).await.expect("room");
+    let wait = Duration::from_millis(100);
+    let (read, ()) = tokio::join!(read(100_000), async {
+        tokio::time::sleep(wait).await;
+        drop(others);
+    });
+    assert!(read.expect("room came free").waited >= wait * 4 / 5);
+}

@@ -14,7 +14,11 @@ use crate::key::{KeyKind, KeyRing};
 fn lines() -> Vec<(Method, String, Access)> {
     let event = format!("{}-0", "0".repeat(26));
     let path = |route: &RouteSpec| {
-        let id = if route.path.starts_with("/logs/") { event.as_str() } else { "1" };
+        let id = match route.path {
+            path if path.starts_with("/logs/") => event.as_str(),
+            path if path.starts_with("/issues/") => "1-00000000000000ab",
+            _ => "1",
+        };
         route.path.replace(":key_id", "1").replace(":id", id)
     };
     routes().iter().map(|route| (route.method.clone(), path(route), route.access)).collect()
@@ -142,7 +146,15 @@ async fn a_read_key_sees_its_own_project_only() {
     let (own, _) = app.project("own").await;
     let (other, _) = app.project("other").await;
     let key = format!("Bearer {}", app.read_key(own).await);
-    for path in ["/logs", "/api/log", "/admin/logs/search", "/stats"] {
+    for path in [
+        "/logs",
+        "/api/log",
+        "/admin/logs/search",
+        "/logs/histogram",
+        "/logs/facets",
+        "/logs/patterns",
+        "/stats",
+    ] {
         for asked in [String::new(), own.to_string(), "own".to_owned()] {
             let answer = app.get(&format!("{path}?project_id={asked}"), &[("authorization", &key)]).await;
             assert!(passed(answer.status), "{path} {asked}: {}", answer.body);

@@ -8,11 +8,15 @@ use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Addr, Body, Endpoint, Request, RequestParts};
 use prometheus_client::registry::Registry;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
+use crate::alert::Outbox;
 use crate::clock::{Clock, ClockHand};
 use crate::config::Config;
+use crate::fold::FoldMailbox;
 use crate::http::health::Health;
 use crate::http::layers::Edge;
+use crate::http::places::Places;
 use crate::http::route::RouteSpec;
 use crate::http::state::{AppState, Parts};
 use crate::http::{build, routes};
@@ -21,9 +25,12 @@ use crate::key::{ApiKey, KeyDirectory, KeyKind};
 use crate::limit::Limiter;
 use crate::maintenance::maintainer;
 use crate::memory::Budget;
+use crate::outbound::Outbound;
 use crate::outcome::Outcomes;
+use crate::quarantine::Quarantine;
 use crate::registry;
 use crate::removal::remover;
+use crate::search::tail::tails;
 use crate::store::{DatabaseStatus, Store};
 use crate::timestamp::Timestamp;
 use crate::write::WriteQueue;
@@ -81,19 +88,27 @@ impl App {
             Ingest::new(config.limits.clone(), clock.clone(), limiter.clone(), queue, Outcomes::default());
         let (removals, _) = remover(store.clone(), clock.clone());
         let (maintenance, _) = maintainer(store.clone(), clock.clone());
+        let quarantine = Quarantine::new(store.clone(), clock.clone(), Arc::new(FoldMailbox::default()));
+        let (tails, _) = tails(store.clone(), None, clock.clone(), CancellationToken::new());
         let parts = Parts {
+            outbound: Outbound::new(&config.outbound).unwrap(),
+            outbox: Outbox::default(),
             limiter,
             config: Arc::new(config),
             health: Arc::new(Health::new(clock.now(), store.clone())),
             clock,
             store,
             spool: None,
+            quarantine,
             directory: Arc::new(KeyDirectory::new()),
             metrics: Arc::new(Registry::default()),
             bodies: Budget::of_bodies(),
             ingest: Arc::new(ingest),
             removals,
             maintenance,
+            tails,
+            tail_places: Places::of_tails(),
+            export_places: Places::of_exports(),
         };
         let state = Arc::new(AppState::new(parts));
         Self { edge: build(&state, table), state, hand, clients: AtomicU32::new(1), _directory: directory }

@@ -286,3 +286,13 @@ fn times_are_read_clamped_to_receipt_and_kept_when_unreadable() {
         assert_eq!(read(sent), (NOW.to_string(), json!({"ts_original": original})), "{sent}");
     }
 }
+
+#[test]
+fn text_that_had_to_be_repaired_is_bounded_as_repaired() {
+    let body = [b"[\"caf\xe9\"".as_slice(), &[0xff; 10], b"]"].concat();
+    let repaired = decode(&body);
+    assert_eq!(decode_within(&body, repaired.len()), Ok(repaired.clone()));
+    assert!(matches!(decode_within(&body, repaired.len() - 1), Err(ApiError::PayloadTooLarge(_))));
+    assert_eq!(decode_within(b"\xEF\xBB\xBFplain", 5), Ok("plain".into()));
+    assert_eq!(decode_within(b"plain", 0), Ok("plain".into()), "what is UTF-8 has its bound already");
+}

@@ -19,6 +19,7 @@ use crate::block::case::push_lowercase;
 use crate::block::decode::{LineHead, StoredEvent};
 use crate::block::filter::may_contain;
 use crate::block::json::for_each_value;
+use crate::block::token_test::TokenTest;
 use crate::event::Level;
 use crate::search::event_filter::LevelSet;
 use crate::timestamp::Timestamp;
@@ -177,6 +178,12 @@ impl Matcher {
         self.tests.iter().all(|test| matches!(test.leaf, Leaf::Levels(_)))
     }
 
+    /// Whether level, time and receipt decide alone: what [`Self::admits_head`] admits matches.
+    #[must_use]
+    pub fn is_of_heads(&self) -> bool {
+        self.tests.iter().all(|test| !matches!(test.leaf, Leaf::Value(..)))
+    }
+
     /// The first and last `ts` a match may have, in milliseconds; they may be in no order if nothing matches.
     #[must_use]
     pub fn times(&self) -> (i64, i64) {
@@ -205,21 +212,11 @@ impl Matcher {
         self.tests.iter().any(|test| !test.need.ids.is_empty() || !test.need.trigrams.is_empty())
     }
 
-    /// Tokens the id filter of every block with a match admits, for a test in SQL.
+    /// What the token filters of every block with a match admit.
     #[must_use]
-    pub fn id_tokens(&self) -> Vec<u64> {
-        self.demanded(|need| if need.ids.len() == 1 { need.ids.clone() } else { Vec::new() })
-    }
-
-    /// Tokens the text filter of every block with a match admits, for a test in SQL.
-    #[must_use]
-    pub fn trigrams(&self) -> Vec<u64> {
-        self.demanded(|need| need.trigrams.clone())
-    }
-
-    fn demanded(&self, of: impl Fn(&Need) -> Vec<u64>) -> Vec<u64> {
-        let of_test = |test: usize| of(&self.tests[test].need);
-        self.root.as_ref().map_or_else(Vec::new, |root| root.demanded(&of_test))
+    pub fn token_test(&self) -> TokenTest {
+        let of_test = |test: usize| self.tests[test].need.token_test();
+        self.root.as_ref().map_or(TokenTest::Always, |root| root.token_test(&of_test))
     }
 
     /// Whether [`Self::admits_line`] looks at lines at all.

@@ -185,11 +185,13 @@ fn levels_and_times_are_what_a_match_may_have() {
 #[test]
 fn what_a_match_must_have_is_common_to_all_alternatives() {
     let demand = |text: &str| query(text).matcher(None);
-    assert_eq!(demand("user_id:a").id_tokens().len(), 1);
-    assert_eq!(demand("user_id:a request_id:b").id_tokens().len(), 2);
-    assert!(demand("user_id:a OR request_id:b").id_tokens().is_empty());
-    assert_eq!(demand("user_id:a x OR user_id:A y").id_tokens().len(), 1);
-    assert!(demand("-user_id:a").id_tokens().is_empty());
+    let ids = |text: &str| demand(text).token_test().filters().0;
+    assert_eq!(demand("user_id:a").token_test().tokens(), 1);
+    assert_eq!(demand("user_id:a request_id:b").token_test().tokens(), 2);
+    assert!(ids("user_id:a OR request_id:b"), "one of the two");
+    assert!(!ids("user_id:a OR level:error") && !ids("-user_id:a"));
+    assert_eq!(demand("ctx.order_id:17-99").token_test().tokens(), 2, "its own token or that of too many");
+    assert_eq!(demand("timeout").token_test().filters(), (false, true));
     let needles = |text: &str| {
         let matcher = demand(text);
         matcher.alternatives().map(|list| {

@@ -1,5 +1,7 @@
 //! Conditions over tests of which some are not known yet.
 
+use crate::block::token_test::TokenTest;
+
 /// What is known of a test or condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Maybe {
@@ -71,24 +73,14 @@ impl Check {
         }
     }
 
-    /// What all must have if the condition holds and `of_test` tells what a test that holds must have: in order, each
-    /// once. A condition negated demands nothing.
-    pub fn demanded(&self, of_test: &impl Fn(usize) -> Vec<u64>) -> Vec<u64> {
-        let mut all = match self {
+    /// What the condition asks of a block's token filters if `of_test` says what each test asks. A condition negated
+    /// asks nothing.
+    pub fn token_test(&self, of_test: &impl Fn(usize) -> TokenTest) -> TokenTest {
+        match self {
             Self::Test(number) => of_test(*number),
-            Self::Not(_) => Vec::new(),
-            Self::All(checks) => checks.iter().flat_map(|check| check.demanded(of_test)).collect(),
-            Self::Any(checks) => {
-                let mut branches = checks.iter().map(|check| check.demanded(of_test));
-                let mut common = branches.next().unwrap_or_default();
-                for branch in branches {
-                    common.retain(|token| branch.contains(token));
-                }
-                common
-            }
-        };
-        all.sort_unstable();
-        all.dedup();
-        all
+            Self::Not(_) => TokenTest::Always,
+            Self::All(checks) => TokenTest::all(checks.iter().map(|check| check.token_test(of_test))),
+            Self::Any(checks) => TokenTest::any(checks.iter().map(|check| check.token_test(of_test))),
+        }
     }
 }

@@ -6,6 +6,7 @@ use super::tree::{Pattern, Term, Test};
 use crate::block::case::push_lowercase;
 use crate::block::filter::{ctx_overflow_token, ctx_token, id_token, indexes_ctx};
 use crate::block::json::push_escaped;
+use crate::block::token_test::TokenTest;
 use crate::block::trigram::query_trigrams;
 
 /// Chars of a batch id at the start of an event's id.
@@ -46,6 +47,16 @@ impl Need {
         need.trigrams.sort_unstable();
         need.trigrams.dedup();
         need
+    }
+
+    /// What the token filters of a block with such an event admit. Where the id filter knows the value, the text filter
+    /// would hardly rule out more, and a server would read both for every block.
+    pub fn token_test(&self) -> TokenTest {
+        if self.ids.is_empty() {
+            TokenTest::text(&self.trigrams)
+        } else {
+            TokenTest::any(self.ids.iter().map(|&token| TokenTest::Id(token)))
+        }
     }
 
     fn column(&mut self, column: Column, test: &Test) {
