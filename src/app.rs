@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use tokio::sync::oneshot;
 
-use crate::alert::{Delivery, Outbox};
+use crate::alert::{Delivery, Outbox, Rules};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::DatabaseWatch;
@@ -203,7 +203,10 @@ impl App {
             let hurry = lifecycle.trigger().stopping();
             lifecycle.spawn(Stage::Drain, "drain", drain.run(stop(Stage::Drain), hurry));
         }
-        let fold = Fold::new(store.clone(), clock, mailbox);
+        let public_url = state.config.public_url.clone();
+        let (channels, outbox) = (state.channels.clone(), state.outbox.clone());
+        let rules = Rules::new(channels, outbox, state.directory.clone(), public_url);
+        let fold = Fold::new(store.clone(), clock, mailbox).alerting(rules);
         lifecycle.spawn(Stage::Fold, "fold", fold.run(stop(Stage::Fold)));
         lifecycle.spawn(Stage::Background, "removal", remover.run(stop(Stage::Background)));
         let maintain = maintainer.run(stop(Stage::Background));

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::CountScope;
 use super::STATEMENT_TIMEOUT;
 use super::connection::Connection;
 use super::error::StoreError;
@@ -282,32 +281,34 @@ impl Connection {
         Ok(frequent)
     }
 
-    /// Open issues of each project, by level number.
+    /// Events of some series received since `window` and, that included, since `hour`, both in epoch seconds: pairs by
+    /// project and series. Series below [`super::LEVEL_SERIES`] are levels.
     ///
     /// # Errors
     /// What the database said.
-    pub async fn count_open_issues(
+    pub async fn recent_counts(
         &mut self,
-        scopes: &[CountScope],
-        now: Timestamp,
-    ) -> Result<BTreeMap<i64, i64>, StoreError> {
-        let scopes = scopes.iter().map(|one| (one.project_id, Timestamp::from_millis(one.since * 1_000)));
-        let filter = IssueFilter {
-            scopes: scopes.collect(),
-            status: Some(IssueStatus::Open),
-            levels: Vec::new(),
-            title: String::new(),
-            sort: IssueSort::Count,
-            after: None,
-            limit: 0,
+        wanted: &BTreeMap<i64, Vec<i64>>,
+        window: i64,
+        hour: i64,
+    ) -> Result<BTreeMap<(i64, i64), (i64, i64)>, StoreError> {
+        let of = |(project, series): (&i64, &Vec<i64>)| {
+            let series: Vec<String> = series.iter().map(i64::to_string).collect();
+            format!("(project_id = {project} AND series IN ({}))", series.join(","))
         };
-        if filter.scopes.is_empty() {
+        let named: Vec<String> = wanted.iter().map(of).collect();
+        if named.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let condition = filter.condition(now, |_| String::new());
-        let count = format!("SELECT level, COUNT(*) FROM issues WHERE {condition} GROUP BY level");
-        let rows = self.select(count, STATEMENT_TIMEOUT).await?;
-        rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?))).collect()
+        let find = format!(
+            "SELECT project_id, series, \
+             CAST(SUM(CASE WHEN bucket >= {window} THEN event_count ELSE 0 END) AS SIGNED), \
+             CAST(SUM(event_count) AS SIGNED) FROM counts WHERE ({}) AND bucket >= {hour} \
+             GROUP BY project_id, series",
+            named.join(" OR ")
+        );
+        let rows = self.select(find, STATEMENT_TIMEOUT).await?;
+        rows.iter().map(|row| Ok(((row.int(0)?, row.int(1)?), (row.int(2)?, row.int(3)?)))).collect()
     }
 }
 

@@ -12,6 +12,7 @@ use super::connection::Connection;
 use super::error::StoreError;
 use super::unfolded::Unfolded;
 use super::value::Value;
+use crate::alert::Rules;
 use crate::event::{EventId, Level};
 use crate::fingerprint::Fingerprint;
 use crate::issue::IssueId;
@@ -81,16 +82,51 @@ pub fn bucket(at: Timestamp) -> i64 {
 
 type SeriesKey = (i64, i64, i64);
 type IssueKey = (i64, i64);
-/// Issues there were, with the events an hour they are muted for.
-type KnownIssues = BTreeMap<IssueId, i64>;
+type KnownIssues = BTreeMap<IssueId, KnownIssue>;
+
+/// An issue as it was before a fold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownIssue {
+    /// When its last event was received.
+    pub last_received: Timestamp,
+    /// When somebody called it resolved; the epoch when nobody did.
+    pub resolved_at: Timestamp,
+    /// Until when it is muted.
+    pub muted_until: Timestamp,
+    /// Events an hour it is muted for; 0 when it is not.
+    pub mute_per_hour: i64,
+}
+
+/// An issue a fold counted something of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TouchedIssue {
+    /// The issue.
+    pub id: IssueId,
+    /// What the counted events say of it.
+    pub seed: IssueSeed,
+    /// How many there were.
+    pub count: i64,
+    /// As it was before; `None` when it is new.
+    pub known: Option<KnownIssue>,
+}
+
+/// What a fold counted, for the alert rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoldNews {
+    /// Issues, in the order of their ids.
+    pub issues: Vec<TouchedIssue>,
+    /// Events of each (project, bucket of receipt), of every level.
+    pub events: BTreeMap<(i64, i64), i64>,
+}
 
 const fn issue_id(project_id: i64, series: i64) -> IssueId {
     IssueId { project_id, fingerprint: Fingerprint(series.cast_unsigned()) }
 }
 
 impl Connection {
-    /// Counts these blocks, each at most once ever, and with them what was `counted` in memory; returns how many of the
-    /// blocks were still waiting. When none was, nothing is written.
+    /// Counts these blocks, each at most once ever, and with them what was `counted` in memory; what `rules` find worth
+    /// saying of it goes into the outbox in the same transaction. Returns how many of the blocks were still waiting. When
+    /// none was, nothing is written.
     ///
     /// # Errors
     /// What the database said; the pieces may be folded again, also after an ambiguous commit.
@@ -98,6 +134,7 @@ impl Connection {
         &mut self,
         pieces: &[FoldPiece],
         counted: Option<&Counted>,
+        rules: Option<&Rules>,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
         self.begin(STATEMENT_TIMEOUT).await?;
@@ -116,17 +153,19 @@ impl Connection {
         let known = self.guard_cardinality(&mut sums, now).await?;
         self.upsert_counts(&sums.series).await?;
         self.upsert_issues(&sums.issues).await?;
-        let muted: Vec<(IssueId, i64)> =
-            known.iter().filter(|(_, most)| **most > 0).map(|(id, most)| (*id, *most)).collect();
-        self.unmute_frequent(&muted, now).await?;
+        let muted = known.iter().filter(|(_, known)| known.mute_per_hour > 0);
+        let muted: Vec<(IssueId, i64)> = muted.map(|(id, known)| (*id, known.mute_per_hour)).collect();
+        let unmuted = self.unmute_frequent(&muted, now).await?;
+        if let Some(rules) = rules {
+            rules.evaluate(self, &sums.news(&known, &unmuted), now).await?;
+        }
         self.add_folded(&sums.accepted, counted).await?;
         self.delete_unfolded(&waiting).await?;
         self.commit(STATEMENT_TIMEOUT).await?;
         Ok(waiting.len())
     }
 
-    /// Moves what would be one issue too many to [`OTHER_SERIES`]. Gives the issues that were there, with the events an
-    /// hour they are muted for.
+    /// Moves what would be one issue too many to [`OTHER_SERIES`]. Gives the issues that were there.
     async fn guard_cardinality(
         &mut self,
         sums: &mut Sums,
@@ -154,14 +193,20 @@ impl Connection {
 
     async fn known_issues(&mut self, project: i64, wanted: &[i64]) -> Result<KnownIssues, StoreError> {
         let mut known = KnownIssues::new();
+        // Locked, so that of two instances one alone sees an issue as it was before it came back.
+        let lock = format!(" ORDER BY fingerprint{}", self.dialect().for_update());
         for wanted in wanted.chunks(1_000) {
             let list: Vec<String> = wanted.iter().map(i64::to_string).collect();
             let sql = format!(
-                "SELECT fingerprint, mute_per_hour FROM issues WHERE project_id = {project} AND fingerprint IN ({})",
+                "SELECT fingerprint, last_received, resolved_at, muted_until, mute_per_hour FROM issues \
+                 WHERE project_id = {project} AND fingerprint IN ({}){lock}",
                 list.join(",")
             );
             for row in self.select(sql, STATEMENT_TIMEOUT).await? {
-                known.insert(issue_id(project, row.int(0)?), row.int(1)?);
+                let at = |column| row.int(column).map(Timestamp::from_millis);
+                let (last_received, resolved_at, muted_until) = (at(1)?, at(2)?, at(3)?);
+                let one = KnownIssue { last_received, resolved_at, muted_until, mute_per_hour: row.int(4)? };
+                known.insert(issue_id(project, row.int(0)?), one);
             }
         }
         Ok(known)
@@ -299,6 +344,24 @@ impl Sums {
                 }
             }
         }
+    }
+
+    fn news(&self, known: &KnownIssues, unmuted: &[IssueId]) -> FoldNews {
+        let mut news = FoldNews::default();
+        for ((project_id, series), (seed, count)) in &self.issues {
+            let id = issue_id(*project_id, *series);
+            let mut before = known.get(&id).copied();
+            if let Some(known) = before.as_mut().filter(|_| unmuted.contains(&id)) {
+                known.mute_per_hour = 0;
+            }
+            news.issues.push(TouchedIssue { id, seed: seed.clone(), count: *count, known: before });
+        }
+        for ((project_id, series, bucket), count) in &self.series {
+            if (0..LEVEL_SERIES).contains(series) {
+                *news.events.entry((*project_id, *bucket)).or_default() += count;
+            }
+        }
+        news
     }
 
     fn move_to_other(&mut self, project: i64, fingerprint: i64) {

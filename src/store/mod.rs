@@ -70,7 +70,9 @@ pub use error::{MYSQL_ERRORS, Meaning, SQLITE_ERRORS, StoreError, mysql_meaning,
 pub use expiry::{BatchRange, Purged};
 pub use headers::BlockQuery;
 pub use issue_list::{IssueFilter, IssueSort};
-pub use issues::{BUCKET_MS, FoldPiece, IssueSeed, LEVEL_SERIES, OTHER_SERIES, bucket};
+pub use issues::{
+    BUCKET_MS, FoldNews, FoldPiece, IssueSeed, KnownIssue, LEVEL_SERIES, OTHER_SERIES, TouchedIssue, bucket,
+};
 pub use ledger::{Accounts, LedgerQuery};
 pub use pool::{Pool, Session};
 pub use projects::{MAX_PROJECTS, NewProject, ProjectChange, ProjectError};

@@ -160,8 +160,13 @@ async fn lists_are_filtered_ordered_and_paged_and_changed_many_at_once() {
             running.hand.advance(60_000);
             send(running, &web, word, &vec![error(&format!("no {word}")); count + 1]).await;
         }
-        send(running, &api, "fatal", &[json!({ "level": "fatal", "message": "all %_gone", "source": "api" })])
-            .await;
+        send(
+            running,
+            &api,
+            "fatal",
+            &[json!({ "level": "fatal", "message": "all %_gone", "source": "api" })],
+        )
+        .await;
         until(running, "", "all are there", |found| found.len() == 6).await;
         let by_count = issues(running, "project_id=web&sort=count&limit=100").await;
         let counts: Vec<i64> = by_count.iter().map(|issue| issue["count"].as_i64().unwrap()).collect();
