@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use tokio::sync::oneshot;
 
-use crate::alert::{Delivery, Outbox};
+use crate::alert::{Delivery, Outbox, Rules};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::DatabaseWatch;
@@ -66,20 +66,11 @@ impl App {
         let limiter = Arc::new(Limiter::new(&config.limits));
         let outcomes = Outcomes::new(mailbox.tally().clone());
         let bodies = Budget::of_bodies();
-        let ingest = Arc::new(Ingest::new(
-            config.limits.clone(),
-            clock.clone(),
-            limiter.clone(),
-            queue.clone(),
-            outcomes.clone(),
-        ));
-        let mut registry = Registry::default();
-        outcomes.register(&mut registry);
+        let limits = config.limits.clone();
+        let ingest = Ingest::new(limits, clock.clone(), limiter.clone(), queue.clone(), outcomes.clone());
         let (maintenance, maintainer) = maintainer(store.clone(), clock.clone());
-        register_version(&mut registry);
         let (tail_places, export_places) = (Places::of_tails(), Places::of_exports());
-        outbox.register(&mut registry);
-        registry.register_collector(Box::new(Gauges {
+        let gauges = Gauges {
             maintenance: maintenance.progress().clone(),
             store: store.clone(),
             queue: queue.clone(),
@@ -92,11 +83,7 @@ impl App {
             tails: tail_places.clone(),
             exports: export_places.clone(),
             clock: clock.clone(),
-        }));
-        quarantine.register(&mut registry);
-        if let Some(spool) = &spool {
-            spool.counters().register(&mut registry);
-        }
+        };
         let (removals, remover) = remover(store.clone(), clock.clone());
         let lifecycle = Lifecycle::new(StopBounds::default());
         let stopping = lifecycle.trigger().stopping();
@@ -109,10 +96,10 @@ impl App {
             spool,
             quarantine,
             directory: Arc::new(KeyDirectory::new()),
-            metrics: Arc::new(registry),
+            metrics: Arc::new(registry(gauges, &outcomes, &outbox)),
             limiter,
             bodies,
-            ingest,
+            ingest: Arc::new(ingest),
             removals,
             maintenance,
             tails,
@@ -203,7 +190,10 @@ impl App {
             let hurry = lifecycle.trigger().stopping();
             lifecycle.spawn(Stage::Drain, "drain", drain.run(stop(Stage::Drain), hurry));
         }
-        let fold = Fold::new(store.clone(), clock, mailbox);
+        let public_url = state.config.public_url.clone();
+        let (channels, outbox) = (state.channels.clone(), state.outbox.clone());
+        let rules = Rules::new(channels, outbox, state.directory.clone(), public_url);
+        let fold = Fold::new(store.clone(), clock, mailbox).alerting(rules);
         lifecycle.spawn(Stage::Fold, "fold", fold.run(stop(Stage::Fold)));
         lifecycle.spawn(Stage::Background, "removal", remover.run(stop(Stage::Background)));
         let maintain = maintainer.run(stop(Stage::Background));
@@ -230,6 +220,20 @@ impl App {
         let delivery = Delivery::new(state.store.clone(), clock, outbound, channels, outbox);
         lifecycle.spawn(Stage::Background, "delivery", delivery.run(stop()));
     }
+}
+
+/// All that `/metrics` shows: the counters of each part, and what is read off the parts when it is asked.
+fn registry(gauges: Gauges, outcomes: &Outcomes, outbox: &Outbox) -> Registry {
+    let mut registry = Registry::default();
+    outcomes.register(&mut registry);
+    register_version(&mut registry);
+    outbox.register(&mut registry);
+    gauges.quarantine.register(&mut registry);
+    if let Some(spool) = &gauges.spool {
+        spool.counters().register(&mut registry);
+    }
+    registry.register_collector(Box::new(gauges));
+    registry
 }
 
 fn register_version(registry: &mut Registry) {

@@ -43,6 +43,21 @@ pub const MAX_TITLE_CHARACTERS: usize = 200;
 /// What a client writes for the fingerprint it would have had, to add to it.
 const DEFAULT_GROUPING: [&str; 2] = ["{{ default }}", "{{default}}"];
 
+/// What a fingerprint was made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The fingerprint these parts give.
+    pub fingerprint: Fingerprint,
+    /// The message's template.
+    pub template: String,
+    /// The source.
+    pub source: String,
+    /// The exception's type, empty when there is none.
+    pub exception: String,
+    /// Function and file of the frames that count, at most five; digits left out.
+    pub frames: Vec<(String, String)>,
+}
+
 /// Computes fingerprints; keeps its buffer, so that one made for a batch allocates once.
 #[derive(Clone, Debug, Default)]
 pub struct Fingerprinter {
@@ -73,12 +88,27 @@ impl Fingerprinter {
     }
 
     fn write_default(&mut self, event: &Event<'_>) {
-        template::write(&event.message, &mut self.buffer);
+        self.write_parts(&event.message, &event.source, event.stack.as_deref());
+    }
+
+    fn write_parts(&mut self, message: &str, source: &str, stack: Option<&str>) {
+        template::write(message, &mut self.buffer);
         self.buffer.push('\0');
-        self.buffer.push_str(&event.source);
-        if let Some(stack) = &event.stack {
+        self.buffer.push_str(source);
+        if let Some(stack) = stack {
             frames::write(stack, &mut self.buffer);
         }
+    }
+
+    /// Why an event with these fields has the fingerprint it has, unless its client grouped it otherwise.
+    pub fn explain(&mut self, message: &str, source: &str, stack: Option<&str>) -> Explanation {
+        let template = self.template(message).to_owned();
+        self.buffer.clear();
+        self.buffer.push(char::from(VERSION));
+        self.write_parts(message, source, stack);
+        let fingerprint = Fingerprint(xxh3_64(self.buffer.as_bytes()));
+        let (exception, frames) = stack.map(frames::parts).unwrap_or_default();
+        Explanation { fingerprint, template, source: source.to_owned(), exception, frames }
     }
 
     /// An issue's title: the message's template, at most [`MAX_TITLE_CHARACTERS`], on one line.

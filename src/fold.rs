@@ -13,13 +13,14 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::alert::Rules;
 use crate::block::EventHead;
 use crate::block::decode::{StoredEvent, inflate_body, lines};
 use crate::clock::Clock;
 use crate::fingerprint::Fingerprinter;
 use crate::ledger::Tally;
 use crate::store::{Connection, DatabaseStatus, FoldPiece, Store, StoreError, Unfolded};
-use crate::write::PieceBuilder;
+use crate::write::{PieceBuilder, SeedTexts};
 
 /// Blocks whose counts are kept in memory at most; further ones are read back from the database.
 const MAX_PIECES: usize = 2_048;
@@ -122,6 +123,8 @@ pub struct Fold {
     store: Store,
     clock: Clock,
     mailbox: Arc<FoldMailbox>,
+    /// What is worth an alert.
+    rules: Option<Rules>,
     /// Blocks the database refused to count, and when.
     refused: Mutex<HashMap<Uuid, Instant>>,
 }
@@ -130,7 +133,14 @@ impl Fold {
     /// Folds what `mailbox` is given and what others left behind.
     #[must_use]
     pub fn new(store: Store, clock: Clock, mailbox: Arc<FoldMailbox>) -> Self {
-        Self { store, clock, mailbox, refused: Mutex::default() }
+        Self { store, clock, mailbox, rules: None, refused: Mutex::default() }
+    }
+
+    /// Has the rules look at what is counted.
+    #[must_use]
+    pub fn alerting(mut self, rules: Rules) -> Self {
+        self.rules = Some(rules);
+        self
     }
 
     /// Works until `stop`, then folds what is left once more.
@@ -223,10 +233,13 @@ impl Fold {
             let mut session = self.store.work().await?;
             let (tally, now) = (&self.mailbox.tally, self.clock.now());
             let counted = tally.take(now);
-            let folded = session.fold(&group, counted.as_ref(), now).await;
+            let folded = session.fold(&group, counted.as_ref(), self.rules.as_ref(), now).await;
             drop(session);
             let why = match folded {
                 Ok(waiting) => {
+                    if let Some(rules) = &self.rules {
+                        rules.committed();
+                    }
                     if counted.is_some() && waiting > 0 {
                         tally.written();
                     } else if counted.is_some() {
@@ -317,7 +330,9 @@ fn add_line(sum: &mut PieceBuilder, line: &[u8]) {
         fingerprint: event.fingerprint,
         line_bytes: 0,
     };
-    sum.add(event.id, &head, || {
-        (Fingerprinter::new().title(&event.message), event.source.clone().into_owned())
+    sum.add(event.id, &head, || SeedTexts {
+        title: Fingerprinter::new().title(&event.message),
+        source: event.source.clone().into_owned(),
+        release: event.release.as_deref().unwrap_or_default().to_owned(),
     });
 }

@@ -35,6 +35,7 @@ pub mod fingerprint;
 pub mod fold;
 pub mod http;
 pub mod ingest;
+pub mod issue;
 pub mod keep_awake;
 pub mod key;
 pub mod ledger;

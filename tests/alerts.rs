@@ -27,5 +27,7 @@ mod mail;
 mod peers;
 #[path = "alerts/receiver.rs"]
 mod receiver;
+#[path = "alerts/rules.rs"]
+mod rules;
 #[path = "alerts/webhook.rs"]
 mod webhook;

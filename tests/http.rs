@@ -20,6 +20,8 @@ mod encodings;
 mod export_command;
 #[path = "http/ingest.rs"]
 mod ingest;
+#[path = "http/issues.rs"]
+mod issues;
 #[path = "http/ledger.rs"]
 mod ledger;
 #[path = "http/limits.rs"]

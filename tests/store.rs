@@ -21,7 +21,9 @@ use tekno_logger::store::{
     Store, bucket,
 };
 use tekno_logger::timestamp::Timestamp;
-use tekno_logger::write::{BatchKeys, IssueTitle, Submission, WriteOutcome, WriteQueue, WriterSlot};
+use tekno_logger::write::{
+    BatchKeys, IssueTitle, SeedTexts, Submission, WriteOutcome, WriteQueue, WriterSlot,
+};
 use tokio::sync::oneshot;
 
 const NOW: i64 = 1_800_000_000_000;
@@ -94,8 +96,11 @@ impl Writer {
             .iter()
             .map(|level| IssueTitle {
                 fingerprint: Fingerprint(1_000 + *level as u64),
-                title: "event <n>".to_owned(),
-                source: "shop".to_owned(),
+                texts: SeedTexts {
+                    title: "event <n>".to_owned(),
+                    source: "shop".to_owned(),
+                    release: String::new(),
+                },
             })
             .collect();
         let keys = BatchKeys { keys: vec![[id; 20]], sender: None, expires_at: now().plus_millis(60_000) };

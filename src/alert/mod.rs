@@ -16,10 +16,12 @@ mod message;
 mod outbox;
 mod pagerduty;
 mod retry;
+mod rules;
 mod seal;
 mod slack;
 mod smtp;
 mod smtp_url;
+pub mod spike;
 mod text;
 mod webhook;
 
@@ -32,4 +34,5 @@ pub use delivery::Delivery;
 pub use directory::{ChannelId, ChannelRecord, Channels};
 pub use message::{AlertKind, AlertMessage, issue_link};
 pub use outbox::{Enqueued, NewAlert, Outbox, enqueue};
+pub use rules::Rules;
 pub use smtp_url::{MailServer, MailTls};

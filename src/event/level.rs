@@ -40,6 +40,15 @@ impl Level {
         }
     }
 
+    /// The name of a stored number; `info` for one that is no level's.
+    #[must_use]
+    pub fn name_of(number: i64) -> &'static str {
+        usize::try_from(number)
+            .ok()
+            .and_then(|index| Self::ALL.get(index))
+            .map_or("info", |level| level.name())
+    }
+
     /// Reads a level's name or one of its synonyms in any case, or a number as text (`"30"`).
     ///
     /// The synonyms are those of syslog, Python, Java, .NET, winston, npm, Monolog and Android.

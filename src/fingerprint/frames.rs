@@ -24,14 +24,25 @@ pub(super) fn write(stack: &str, out: &mut String) {
         return;
     }
     push(found.kind, out);
-    // The ring's oldest frame first.
-    let kept = found.count.min(MAX_FRAMES);
-    for index in found.count - kept..found.count {
-        let frame = found.frames[index % MAX_FRAMES];
-        let name = frame.file.rfind(['/', '\\']).map_or(frame.file, |slash| &frame.file[slash + 1..]);
+    for frame in found.kept() {
         push(frame.function, out);
-        push(name, out);
+        push(frame.file_name(), out);
     }
+}
+
+/// What [`write`] takes: the exception's type, and function and file of each frame.
+pub(super) fn parts(stack: &str) -> (String, Vec<(String, String)>) {
+    let found = choose(stack);
+    let shown = |text: &str| {
+        let mut out = String::new();
+        push(text, &mut out);
+        out.split_off(1)
+    };
+    if found.count == 0 {
+        return Default::default();
+    }
+    let frames = found.kept().map(|frame| (shown(frame.function), shown(frame.file_name())));
+    (shown(found.kind), frames.collect())
 }
 
 /// Digits and hashes differ from build to build.
@@ -41,11 +52,25 @@ fn push(text: &str, out: &mut String) {
     out.extend(text.chars().filter(|letter| !letter.is_ascii_digit()));
 }
 
+impl<'a> Frame<'a> {
+    fn file_name(&self) -> &'a str {
+        self.file.rfind(['/', '\\']).map_or(self.file, |slash| &self.file[slash + 1..])
+    }
+}
+
 /// A ring of the frames to keep.
 struct Found<'a> {
     kind: &'a str,
     frames: [Frame<'a>; MAX_FRAMES],
     count: usize,
+}
+
+impl<'a> Found<'a> {
+    /// The kept frames, the ring's oldest first.
+    fn kept(&self) -> impl Iterator<Item = Frame<'a>> + '_ {
+        let kept = self.count.min(MAX_FRAMES);
+        (self.count - kept..self.count).map(|index| self.frames[index % MAX_FRAMES])
+    }
 }
 
 /// In-app frames, or all frames when there are none in-app. Python prints the innermost frame last: there the last

@@ -23,6 +23,8 @@ pub mod export_format;
 pub mod guard;
 pub mod health;
 pub mod ingest;
+pub mod issue_input;
+pub mod issues;
 pub mod json;
 pub mod layers;
 pub mod ledger;
@@ -54,13 +56,19 @@ use route::Access::{Admin, Ingest, Metrics, Public, Read};
 use route::{PathEndpoint, RouteSpec};
 use state::AppState;
 
+const GET: Method = Method::GET;
+const POST: Method = Method::POST;
+const PUT: Method = Method::PUT;
+const DELETE: Method = Method::DELETE;
+
 /// Every route of the service.
 #[must_use]
 pub fn routes() -> Vec<RouteSpec> {
-    const GET: Method = Method::GET;
-    const POST: Method = Method::POST;
-    const PUT: Method = Method::PUT;
-    const DELETE: Method = Method::DELETE;
+    let (events, administration, operation) = (event_routes(), administration_routes(), operation_routes());
+    events.into_iter().chain(administration).chain(operation).collect()
+}
+
+fn event_routes() -> Vec<RouteSpec> {
     vec![
         // Ingest
         RouteSpec::new(POST, "/log", Ingest, ingest::post_log),
@@ -76,8 +84,20 @@ pub fn routes() -> Vec<RouteSpec> {
         RouteSpec::new(GET, "/logs/export", Read, export::export),
         RouteSpec::new(GET, "/logs/:id", Read, search::show_event),
         RouteSpec::new(GET, "/logs/:id/context", Read, context::show),
+        RouteSpec::new(GET, "/issues", Read, issues::list),
+        RouteSpec::new(PUT, "/issues", Admin, issues::change_many),
+        RouteSpec::new(GET, "/issues/:id", Read, issues::show),
+        RouteSpec::new(DELETE, "/issues/:id", Admin, issues::delete),
+        RouteSpec::new(PUT, "/issues/:id/resolve", Admin, issues::resolve),
+        RouteSpec::new(PUT, "/issues/:id/reopen", Admin, issues::reopen),
+        RouteSpec::new(PUT, "/issues/:id/mute", Admin, issues::mute),
         RouteSpec::new(GET, "/stats", Read, stats::stats),
         RouteSpec::new(GET, "/stats/ledger", Read, ledger::ledger),
+    ]
+}
+
+fn administration_routes() -> Vec<RouteSpec> {
+    vec![
         // Projects and keys
         RouteSpec::new(GET, "/admin/projects", Admin, admin::list_projects),
         RouteSpec::new(POST, "/admin/projects", Admin, admin::create_project),
@@ -105,6 +125,11 @@ pub fn routes() -> Vec<RouteSpec> {
         RouteSpec::new(POST, "/admin/quarantine/:id/retry", Admin, quarantine::retry),
         RouteSpec::new(DELETE, "/admin/quarantine/:id", Admin, quarantine::delete),
         RouteSpec::new(GET, "/admin/audit", Admin, audit::list),
+    ]
+}
+
+fn operation_routes() -> Vec<RouteSpec> {
+    vec![
         // Sessions: each handler checks what it is given
         RouteSpec::new(GET, "/session", Public, session::status),
         RouteSpec::new(POST, "/session", Public, session::sign_in),

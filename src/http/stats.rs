@@ -13,9 +13,10 @@ use crate::http::json;
 use crate::http::route::{Call, Reply};
 use crate::http::search::{readable_projects, turn};
 use crate::http::search_input::time;
+use crate::issue::Issue;
 use crate::maintenance::wide_before;
 use crate::project::Project;
-use crate::store::{BUCKET_MS, CountScope, IssueRow, StorageUsed, Store, StoreError, bucket};
+use crate::store::{BUCKET_MS, CountScope, StorageUsed, Store, StoreError, bucket};
 use crate::timestamp::Timestamp;
 
 /// Shown when no range is asked for.
@@ -134,15 +135,16 @@ async fn gather(
     Ok(all)
 }
 
-fn issue_json(issue: &IssueRow, count: i64, projects: &[Arc<Project>]) -> Option<Value> {
-    let project = projects.iter().find(|project| project.id == issue.project_id)?;
+fn issue_json(issue: &Issue, count: i64, projects: &[Arc<Project>]) -> Option<Value> {
+    let project = projects.iter().find(|project| project.id == issue.id.project_id)?;
     Some(json!({
+        "id": issue.id.to_string(),
         "project_id": project.id,
         "project": project.slug.as_str(),
-        "fingerprint": issue.fingerprint.to_string(),
+        "fingerprint": issue.id.fingerprint.to_string(),
         "title": issue.title,
         "source": issue.source,
-        "level": level_name(issue.level),
+        "level": Level::name_of(issue.level),
         "count": count,
         "first_seen": issue.first_seen.to_string(),
         "last_seen": issue.last_seen.to_string(),
@@ -207,12 +209,8 @@ impl Period<'_> {
 }
 
 fn counts_json(counts: &BTreeMap<i64, i64>) -> Value {
-    let named = counts.iter().map(|(level, count)| (level_name(*level).to_owned(), json!(count)));
+    let named = counts.iter().map(|(level, count)| (Level::name_of(*level).to_owned(), json!(count)));
     Value::Object(named.collect::<Map<_, _>>())
-}
-
-fn level_name(level: i64) -> &'static str {
-    usize::try_from(level).ok().and_then(|index| Level::ALL.get(index)).map_or("info", |level| level.name())
 }
 
 fn seconds(at: i64) -> String {

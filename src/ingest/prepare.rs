@@ -11,7 +11,7 @@ use crate::project::Project;
 use crate::protocol::{ParseRules, ParsedBatch, cut_to_size, native};
 use crate::scrub::Scrubber;
 use crate::timestamp::Timestamp;
-use crate::write::{IssueTitle, makes_issues};
+use crate::write::{IssueTitle, SeedTexts, makes_issues};
 
 /// Events further than this from their receipt stand in blocks of their own.
 const LATE_MS: i64 = 3_600_000;
@@ -85,8 +85,12 @@ fn content(
 fn note_title(titles: &mut Vec<IssueTitle>, event: &Event<'_>, fingerprinter: &mut Fingerprinter) {
     let fingerprint: Fingerprint = event.fingerprint;
     if titles.iter().rev().take(64).all(|title| title.fingerprint != fingerprint) {
-        let title = fingerprinter.title(&event.message);
-        titles.push(IssueTitle { fingerprint, title, source: event.source.to_string() });
+        let texts = SeedTexts {
+            title: fingerprinter.title(&event.message),
+            source: event.source.to_string(),
+            release: event.release.as_deref().unwrap_or_default().to_owned(),
+        };
+        titles.push(IssueTitle { fingerprint, texts });
     }
 }
 

@@ -1,5 +1,6 @@
 //! One connection from its first byte to its last.
 
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -58,29 +59,10 @@ pub(super) async fn run<H: Handler>(
     let transport = Transport::new(stream, phase.clone(), &shared.limits);
     let service = service_fn(|request: Request<Incoming>| {
         phase.set(Phase::Busy);
-        let only_reads = request.method() == Method::GET;
         phase.pace().begin();
-        let (phase, answer) = (phase.clone(), shared.handler.handle(request, peer));
-        let reading = reading.clone();
-        async move {
-            let mut answer: Response<H::Body> = tokio::select! {
-                biased;
-                answer = answer => answer,
-                () = departure(&reading), if only_reads => {
-                    return Err(io::Error::from(io::ErrorKind::ConnectionAborted));
-                }
-            };
-            if answer.headers().get(CONNECTION).is_some_and(|value| value == "close") {
-                phase.expect_rest();
-            }
-            if answer.extensions().get::<LongAnswer>().is_some() {
-                // What watches the peer meanwhile would take its next request for nothing.
-                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                phase.begin_long_answer();
-            }
-            phase.pace().begin();
-            Ok(with_room(shared, phase, answer).await)
-        }
+        let left = (request.method() == Method::GET).then(|| reading.clone());
+        let answer = shared.handler.handle(request, peer);
+        answered(shared, phase.clone(), answer, left)
     });
     let mut connection = pin!(http(&shared.limits).serve_connection(TokioIo::new(transport), service));
     let mut closing = false;
@@ -123,6 +105,36 @@ pub(super) async fn run<H: Handler>(
             connection.as_mut().graceful_shutdown();
         }
     }
+}
+
+/// The handler's answer, ready to be written; an error, which ends the connection, when the client `left` meanwhile.
+async fn answered<H: Handler>(
+    shared: &Shared<H>,
+    phase: SharedPhase,
+    answer: impl Future<Output = Response<H::Body>>,
+    left: Option<Reading>,
+) -> io::Result<Response<AnswerBody<H::Body>>> {
+    let left = async {
+        match left {
+            Some(reading) => departure(&reading).await,
+            None => pending().await,
+        }
+    };
+    let mut answer = tokio::select! {
+        biased;
+        answer = answer => answer,
+        () = left => return Err(io::ErrorKind::ConnectionAborted.into()),
+    };
+    if answer.headers().get(CONNECTION).is_some_and(|value| value == "close") {
+        phase.expect_rest();
+    }
+    if answer.extensions().get::<LongAnswer>().is_some() {
+        // What watches the peer meanwhile would take its next request for nothing.
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        phase.begin_long_answer();
+    }
+    phase.pace().begin();
+    Ok(with_room(shared, phase, answer).await)
 }
 
 /// Returns when nobody waits for an answer any more: a moment after the client closed its sending side. One that closed

@@ -51,6 +51,16 @@ impl Dialect {
         }
     }
 
+    /// A text as a literal in which nothing has a meaning.
+    #[must_use]
+    pub fn text_literal(self, text: &str) -> String {
+        let hex = data_encoding::HEXLOWER.encode(text.as_bytes());
+        match self {
+            Self::MySql => format!("CONVERT(X'{hex}' USING utf8mb4)"),
+            Self::Sqlite => format!("CAST(X'{hex}' AS TEXT)"),
+        }
+    }
+
     /// Locks the rows a `SELECT` found until the transaction ends; `SQLite` has one writer anyway.
     #[must_use]
     pub const fn for_update(self) -> &'static str {

@@ -115,13 +115,8 @@ impl Connection {
         since: Timestamp,
         limit: usize,
     ) -> Result<u64, StoreError> {
-        // By receipt, as everything expires: `last_seen` alone is the clients' word.
-        let (seen, bucket) = (since.as_millis(), super::issues::bucket(since));
-        let expired = format!(
-            "project_id = {project_id} AND last_seen < {seen} AND created_at < {seen} AND NOT EXISTS \
-             (SELECT 1 FROM counts WHERE counts.project_id = issues.project_id \
-             AND counts.series = issues.fingerprint AND counts.bucket >= {bucket})"
-        );
+        // By receipt, as everything expires: `last_seen` is the clients' word.
+        let expired = format!("project_id = {project_id} AND last_received < {}", since.as_millis());
         let find =
             format!("SELECT fingerprint FROM issues WHERE {expired} ORDER BY fingerprint LIMIT {limit}");
         let rows = self.select(find, STATEMENT_TIMEOUT).await?;

@@ -11,9 +11,11 @@ use super::STATEMENT_TIMEOUT;
 use super::connection::Connection;
 use super::error::StoreError;
 use super::unfolded::Unfolded;
-use super::value::{Row, Value};
+use super::value::Value;
+use crate::alert::Rules;
 use crate::event::{EventId, Level};
 use crate::fingerprint::Fingerprint;
+use crate::issue::IssueId;
 use crate::ledger::{Counted, Entry, LedgerRow};
 use crate::timestamp::Timestamp;
 
@@ -51,6 +53,10 @@ pub struct IssueSeed {
     pub sample: EventId,
     /// Bucket of receipt, as in `counts`.
     pub bucket: i64,
+    /// Latest receipt.
+    pub received: Timestamp,
+    /// Release of an event of the batch, empty when it named none.
+    pub release: String,
 }
 
 /// Everything one block adds.
@@ -74,52 +80,53 @@ pub fn bucket(at: Timestamp) -> i64 {
     at.as_millis().div_euclid(BUCKET_MS) * (BUCKET_MS / 1_000)
 }
 
-/// An issue as stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IssueRow {
-    /// The project.
-    pub project_id: i64,
-    /// Names it.
-    pub fingerprint: Fingerprint,
-    /// The message's template.
-    pub title: String,
-    /// Source of its first event.
-    pub source: String,
-    /// Highest level seen, as a number.
-    pub level: i64,
-    /// Least `ts`.
-    pub first_seen: Timestamp,
-    /// Greatest `ts`.
-    pub last_seen: Timestamp,
-    /// Events counted.
-    pub event_count: i64,
-    /// Printed id of one of its events.
-    pub sample: String,
-}
-
-pub(super) const ISSUE_COLUMNS: &str =
-    "project_id, fingerprint, title, source, level, first_seen, last_seen, event_count, sample";
-
-pub(super) fn read_issue(row: &Row) -> Result<IssueRow, StoreError> {
-    Ok(IssueRow {
-        project_id: row.int(0)?,
-        fingerprint: Fingerprint(row.int(1)?.cast_unsigned()),
-        title: row.text(2)?,
-        source: row.text(3)?,
-        level: row.int(4)?,
-        first_seen: Timestamp::from_millis(row.int(5)?),
-        last_seen: Timestamp::from_millis(row.int(6)?),
-        event_count: row.int(7)?,
-        sample: row.text(8)?,
-    })
-}
-
 type SeriesKey = (i64, i64, i64);
 type IssueKey = (i64, i64);
+type KnownIssues = BTreeMap<IssueId, KnownIssue>;
+
+/// An issue as it was before a fold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownIssue {
+    /// When its last event was received.
+    pub last_received: Timestamp,
+    /// When somebody called it resolved; the epoch when nobody did.
+    pub resolved_at: Timestamp,
+    /// Until when it is muted.
+    pub muted_until: Timestamp,
+    /// Events an hour it is muted for; 0 when it is not.
+    pub mute_per_hour: i64,
+}
+
+/// An issue a fold counted something of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TouchedIssue {
+    /// The issue.
+    pub id: IssueId,
+    /// What the counted events say of it.
+    pub seed: IssueSeed,
+    /// How many there were.
+    pub count: i64,
+    /// As it was before; `None` when it is new.
+    pub known: Option<KnownIssue>,
+}
+
+/// What a fold counted, for the alert rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoldNews {
+    /// Issues, in the order of their ids.
+    pub issues: Vec<TouchedIssue>,
+    /// Events of each (project, bucket of receipt), of every level.
+    pub events: BTreeMap<(i64, i64), i64>,
+}
+
+const fn issue_id(project_id: i64, series: i64) -> IssueId {
+    IssueId { project_id, fingerprint: Fingerprint(series.cast_unsigned()) }
+}
 
 impl Connection {
-    /// Counts these blocks, each at most once ever, and with them what was `counted` in memory; returns how many of the
-    /// blocks were still waiting. When none was, nothing is written.
+    /// Counts these blocks, each at most once ever, and with them what was `counted` in memory; what `rules` find worth
+    /// saying of it goes into the outbox in the same transaction. Returns how many of the blocks were still waiting. When
+    /// none was, nothing is written.
     ///
     /// # Errors
     /// What the database said; the pieces may be folded again, also after an ambiguous commit.
@@ -127,6 +134,7 @@ impl Connection {
         &mut self,
         pieces: &[FoldPiece],
         counted: Option<&Counted>,
+        rules: Option<&Rules>,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
         self.begin(STATEMENT_TIMEOUT).await?;
@@ -142,23 +150,36 @@ impl Connection {
         for piece in pieces.iter().filter(|piece| held.contains(&piece.block.block_id)) {
             sums.add(piece);
         }
-        self.guard_cardinality(&mut sums, now).await?;
+        let known = self.guard_cardinality(&mut sums, now).await?;
         self.upsert_counts(&sums.series).await?;
         self.upsert_issues(&sums.issues).await?;
+        let muted = known.iter().filter(|(_, known)| known.mute_per_hour > 0);
+        let muted: Vec<(IssueId, i64)> = muted.map(|(id, known)| (*id, known.mute_per_hour)).collect();
+        let unmuted = self.unmute_frequent(&muted, now).await?;
+        if let Some(rules) = rules {
+            rules.evaluate(self, &sums.news(&known, &unmuted), now).await?;
+        }
         self.add_folded(&sums.accepted, counted).await?;
         self.delete_unfolded(&waiting).await?;
         self.commit(STATEMENT_TIMEOUT).await?;
         Ok(waiting.len())
     }
 
-    /// Moves what would be one issue too many to [`OTHER_SERIES`].
-    async fn guard_cardinality(&mut self, sums: &mut Sums, now: Timestamp) -> Result<(), StoreError> {
+    /// Moves what would be one issue too many to [`OTHER_SERIES`]. Gives the issues that were there.
+    async fn guard_cardinality(
+        &mut self,
+        sums: &mut Sums,
+        now: Timestamp,
+    ) -> Result<KnownIssues, StoreError> {
         let projects: BTreeSet<i64> = sums.issues.keys().map(|key| key.0).collect();
+        let mut all = KnownIssues::new();
         for project in projects {
             let wanted: Vec<i64> =
                 sums.issues.range((project, i64::MIN)..=(project, i64::MAX)).map(|(key, _)| key.1).collect();
             let known = self.known_issues(project, &wanted).await?;
-            let new: Vec<i64> = wanted.into_iter().filter(|one| !known.contains(one)).collect();
+            let new: Vec<i64> =
+                wanted.into_iter().filter(|one| !known.contains_key(&issue_id(project, *one))).collect();
+            all.extend(known);
             if new.is_empty() {
                 continue;
             }
@@ -167,19 +188,25 @@ impl Connection {
                 sums.move_to_other(project, fingerprint);
             }
         }
-        Ok(())
+        Ok(all)
     }
 
-    async fn known_issues(&mut self, project: i64, wanted: &[i64]) -> Result<BTreeSet<i64>, StoreError> {
-        let mut known = BTreeSet::new();
+    async fn known_issues(&mut self, project: i64, wanted: &[i64]) -> Result<KnownIssues, StoreError> {
+        let mut known = KnownIssues::new();
+        // Locked, so that of two instances one alone sees an issue as it was before it came back.
+        let lock = format!(" ORDER BY fingerprint{}", self.dialect().for_update());
         for wanted in wanted.chunks(1_000) {
             let list: Vec<String> = wanted.iter().map(i64::to_string).collect();
             let sql = format!(
-                "SELECT fingerprint FROM issues WHERE project_id = {project} AND fingerprint IN ({})",
+                "SELECT fingerprint, last_received, resolved_at, muted_until, mute_per_hour FROM issues \
+                 WHERE project_id = {project} AND fingerprint IN ({}){lock}",
                 list.join(",")
             );
             for row in self.select(sql, STATEMENT_TIMEOUT).await? {
-                known.insert(row.int(0)?);
+                let at = |column| row.int(column).map(Timestamp::from_millis);
+                let (last_received, resolved_at, muted_until) = (at(1)?, at(2)?, at(3)?);
+                let one = KnownIssue { last_received, resolved_at, muted_until, mute_per_hour: row.int(4)? };
+                known.insert(issue_id(project, row.int(0)?), one);
             }
         }
         Ok(known)
@@ -220,11 +247,15 @@ impl Connection {
              level = CASE WHEN issues.level < new(level) THEN new(level) ELSE issues.level END, \
              first_seen = CASE WHEN issues.first_seen > new(first_seen) THEN new(first_seen) \
              ELSE issues.first_seen END, \
+             last_release = CASE WHEN issues.last_received <= new(last_received) AND new(last_release) <> '' \
+             THEN new(last_release) ELSE issues.last_release END, \
+             last_received = CASE WHEN issues.last_received < new(last_received) THEN new(last_received) \
+             ELSE issues.last_received END, \
              sample = CASE WHEN issues.last_seen <= new(last_seen) THEN new(sample) ELSE issues.sample END, \
              last_seen = CASE WHEN issues.last_seen < new(last_seen) THEN new(last_seen) \
              ELSE issues.last_seen END";
         let tail = self.dialect().on_duplicate("project_id, fingerprint", set);
-        let rows: Vec<[Value<'_>; 11]> = issues
+        let rows: Vec<[Value<'_>; 16]> = issues
             .iter()
             .map(|(key, (seed, count))| {
                 [
@@ -233,17 +264,23 @@ impl Connection {
                     fitting(&seed.title).into(),
                     fitting(&seed.source).into(),
                     i64::from(seed.level as u8).into(),
-                    0_i64.into(),
                     seed.first_seen.as_millis().into(),
                     seed.last_seen.as_millis().into(),
                     (*count).into(),
                     seed.sample.to_string().into(),
                     (seed.bucket * 1_000).into(),
+                    seed.received.as_millis().into(),
+                    0_i64.into(),
+                    0_i64.into(),
+                    0_i64.into(),
+                    fitting(&seed.release).into(),
+                    fitting(&seed.release).into(),
                 ]
             })
             .collect();
-        let head = "INSERT INTO issues (project_id, fingerprint, title, source, level, state, first_seen, \
-                    last_seen, event_count, sample, created_at)";
+        let head = "INSERT INTO issues (project_id, fingerprint, title, source, level, first_seen, last_seen, \
+                    event_count, sample, created_at, last_received, resolved_at, muted_until, mute_per_hour, \
+                    first_release, last_release)";
         self.insert_rows(head, &rows, &tail).await
     }
 
@@ -300,7 +337,31 @@ impl Sums {
                 sum.last_seen = seed.last_seen;
                 sum.sample = seed.sample;
             }
+            if seed.received >= sum.received {
+                sum.received = seed.received;
+                if !seed.release.is_empty() {
+                    sum.release.clone_from(&seed.release);
+                }
+            }
         }
+    }
+
+    fn news(&self, known: &KnownIssues, unmuted: &[IssueId]) -> FoldNews {
+        let mut news = FoldNews::default();
+        for ((project_id, series), (seed, count)) in &self.issues {
+            let id = issue_id(*project_id, *series);
+            let mut before = known.get(&id).copied();
+            if let Some(known) = before.as_mut().filter(|_| unmuted.contains(&id)) {
+                known.mute_per_hour = 0;
+            }
+            news.issues.push(TouchedIssue { id, seed: seed.clone(), count: *count, known: before });
+        }
+        for ((project_id, series, bucket), count) in &self.series {
+            if (0..LEVEL_SERIES).contains(series) {
+                *news.events.entry((*project_id, *bucket)).or_default() += count;
+            }
+        }
+        news
     }
 
     fn move_to_other(&mut self, project: i64, fingerprint: i64) {

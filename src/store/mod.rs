@@ -18,6 +18,7 @@ mod drained;
 mod error;
 mod expiry;
 mod headers;
+mod issue_list;
 mod issues;
 mod ledger;
 mod migrate;
@@ -68,7 +69,10 @@ pub use drained::ActiveSenders;
 pub use error::{MYSQL_ERRORS, Meaning, SQLITE_ERRORS, StoreError, mysql_meaning, sqlite_meaning};
 pub use expiry::{BatchRange, Purged};
 pub use headers::BlockQuery;
-pub use issues::{BUCKET_MS, FoldPiece, IssueRow, IssueSeed, LEVEL_SERIES, OTHER_SERIES, bucket};
+pub use issue_list::{IssueFilter, IssueSort};
+pub use issues::{
+    BUCKET_MS, FoldNews, FoldPiece, IssueSeed, KnownIssue, LEVEL_SERIES, OTHER_SERIES, TouchedIssue, bucket,
+};
 pub use ledger::{Accounts, LedgerQuery};
 pub use pool::{Pool, Session};
 pub use projects::{MAX_PROJECTS, NewProject, ProjectChange, ProjectError};

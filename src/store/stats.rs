@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use super::STATEMENT_TIMEOUT;
 use super::connection::Connection;
 use super::error::StoreError;
-use super::issues::{ISSUE_COLUMNS, IssueRow, LEVEL_SERIES, OTHER_SERIES, read_issue};
+use super::issue_list::{ISSUE_COLUMNS, read_issue};
+use super::issues::{LEVEL_SERIES, OTHER_SERIES};
+use crate::issue::Issue;
 
 /// Storage projects use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,7 +75,7 @@ impl Connection {
         from: i64,
         to: i64,
         limit: usize,
-    ) -> Result<Vec<(IssueRow, i64)>, StoreError> {
+    ) -> Result<Vec<(Issue, i64)>, StoreError> {
         let query = |scope: &CountScope| {
             let (project_id, first) = (scope.project_id, from.max(scope.since));
             format!(
@@ -86,7 +88,7 @@ impl Connection {
             )
         };
         let rows = self.select_each(scopes, query).await?;
-        rows.iter().map(|row| Ok((read_issue(row)?, row.int(9)?))).collect()
+        rows.iter().map(|row| Ok((read_issue(row)?, row.int(16)?))).collect()
     }
 
     /// Storage projects use, what has expired and is not yet purged included.

@@ -57,17 +57,29 @@ pub struct Submission {
 pub struct IssueTitle {
     /// The issue.
     pub fingerprint: Fingerprint,
+    /// What it is called.
+    pub texts: SeedTexts,
+}
+
+/// What an issue is called, by one of its events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeedTexts {
     /// The message's template.
     pub title: String,
     /// The event's source.
     pub source: String,
+    /// The event's release, empty when it named none.
+    pub release: String,
 }
 
 impl IssueTitle {
     /// Bytes it takes in memory.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        size_of::<Self>() + self.title.capacity() + self.source.capacity()
+        size_of::<Self>()
+            + self.texts.title.capacity()
+            + self.texts.source.capacity()
+            + self.texts.release.capacity()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-use super::{IssueTitle, Submission, makes_issues};
+use super::{IssueTitle, SeedTexts, Submission, makes_issues};
 use crate::block::encode::{BlockEncoder, CompressionLevel, Part};
 use crate::block::{Block, EncodedBatch, EventHead, MAX_EVENTS, MAX_RAW_BYTES};
 use crate::event::{EventId, uuid_at};
@@ -91,9 +91,7 @@ fn fold_piece(block: Unfolded, parts: &[Part<'_>], titles: &HashMap<Fingerprint,
         for head in heads {
             let id = EventId { batch: part.batch.batch, index: head.index };
             let title = titles.get(&head.fingerprint);
-            sum.add(id, head, || {
-                title.map_or_else(Default::default, |title| (title.title.clone(), title.source.clone()))
-            });
+            sum.add(id, head, || title.map_or_else(SeedTexts::default, |title| title.texts.clone()));
         }
     }
     sum.finish(block)
@@ -109,8 +107,8 @@ pub(crate) struct PieceBuilder {
 }
 
 impl PieceBuilder {
-    /// Counts one event; `title` gives its issue's title and source when they are needed.
-    pub(crate) fn add(&mut self, id: EventId, head: &EventHead, title: impl FnOnce() -> (String, String)) {
+    /// Counts one event; `texts` gives what its issue is called when that is needed.
+    pub(crate) fn add(&mut self, id: EventId, head: &EventHead, texts: impl FnOnce() -> SeedTexts) {
         let received = id.batch.received_at();
         self.events += 1;
         self.received = Some(self.received.map_or(received, |first| first.min(received)));
@@ -120,7 +118,7 @@ impl PieceBuilder {
             return;
         }
         let seed = self.issues.entry((head.fingerprint, bucket)).or_insert_with(|| {
-            let (title, source) = title();
+            let SeedTexts { title, source, release } = texts();
             IssueSeed {
                 fingerprint: head.fingerprint,
                 title,
@@ -131,9 +129,12 @@ impl PieceBuilder {
                 count: 0,
                 sample: id,
                 bucket,
+                received,
+                release,
             }
         });
         seed.count += 1;
+        seed.received = seed.received.max(received);
         seed.level = seed.level.max(head.level);
         seed.first_seen = seed.first_seen.min(head.ts);
         if head.ts >= seed.last_seen {

@@ -19,7 +19,9 @@ use tekno_logger::outcome::Outcomes;
 use tekno_logger::project::{ProjectSlug, ScrubSettings};
 use tekno_logger::store::{BatchKey, BlockQuery, LedgerQuery, NewProject, STATEMENT_TIMEOUT, Store};
 use tekno_logger::timestamp::Timestamp;
-use tekno_logger::write::{BatchKeys, IssueTitle, Submission, WriteOutcome, WriteQueue, WriterSlot};
+use tekno_logger::write::{
+    BatchKeys, IssueTitle, SeedTexts, Submission, WriteOutcome, WriteQueue, WriterSlot,
+};
 use tokio::sync::oneshot;
 
 /// When the clocks of these tests start.
@@ -136,8 +138,11 @@ impl Writer {
             .iter()
             .map(|event| IssueTitle {
                 fingerprint: event.fingerprint,
-                title: "something happened".to_owned(),
-                source: event.source.clone().into_owned(),
+                texts: SeedTexts {
+                    title: "something happened".to_owned(),
+                    source: event.source.clone().into_owned(),
+                    release: String::new(),
+                },
             })
             .collect();
         let submission = Submission {

@@ -14,7 +14,11 @@ use crate::key::{KeyKind, KeyRing};
 fn lines() -> Vec<(Method, String, Access)> {
     let event = format!("{}-0", "0".repeat(26));
     let path = |route: &RouteSpec| {
-        let id = if route.path.starts_with("/logs/") { event.as_str() } else { "1" };
+        let id = match route.path {
+            path if path.starts_with("/logs/") => event.as_str(),
+            path if path.starts_with("/issues/") => "1-00000000000000ab",
+            _ => "1",
+        };
         route.path.replace(":key_id", "1").replace(":id", id)
     };
     routes().iter().map(|route| (route.method.clone(), path(route), route.access)).collect()

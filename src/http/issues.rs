@@ -1,0 +1,222 @@
+//! Issues: lists, one with its sample event and why it is grouped so, and what a person decides about them.
+
+use std::sync::Arc;
+
+use poem::http::StatusCode;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::error::ApiError;
+use crate::event::{EventId, Level};
+use crate::fingerprint::{Fingerprinter, VERSION};
+use crate::http::audit;
+use crate::http::issue_input;
+use crate::http::json;
+use crate::http::log_json::{LogJson, log_json};
+use crate::http::route::{Call, Reply};
+use crate::http::search::{readable_projects, scopes, sources, turn};
+use crate::issue::{Issue, IssueAction, IssueId};
+use crate::project::{Project, ProjectRef};
+use crate::search::find::find_event;
+use crate::search::top::Hit;
+use crate::store::IssueSort;
+use crate::timestamp::Timestamp;
+
+/// Bars of an issue's trend: one an hour.
+const TREND_HOURS: usize = 24;
+
+/// `GET /issues`.
+///
+/// # Errors
+/// 400 naming the parameter, 404 for a project the caller doesn't have, 503.
+pub async fn list(call: Call) -> Reply {
+    let now = call.state.clock.now();
+    let projects = readable_projects(&call)?;
+    let mut filter = issue_input::filter(call.request.uri().query().unwrap_or(""))?;
+    filter.scopes = projects.iter().map(|project| (project.id, project.kept_since(now))).collect();
+    let asked = filter.limit;
+    // One more tells whether there is a further page.
+    filter.limit += 1;
+    let _turn = turn(&call).await?;
+    let mut session = call.state.store.read().await?;
+    let mut issues = session.list_issues(&filter, now).await?;
+    let more = issues.len() > asked;
+    issues.truncate(asked);
+    let ids: Vec<IssueId> = issues.iter().map(|issue| issue.id).collect();
+    let trends = session.issue_trends(&ids, now, TREND_HOURS).await?;
+    let next = issues.last().filter(|_| more).map(|last| cursor_after(filter.sort, last));
+    let shown = issues.iter().filter_map(|issue| {
+        let mut shown = issue_json(issue, &projects, now)?;
+        shown["trend"] = json!(trends.get(&issue.id));
+        Some(shown)
+    });
+    let body = json!({ "issues": shown.collect::<Vec<_>>(), "next_cursor": next });
+    Ok(json::reply(StatusCode::OK, &body))
+}
+
+fn cursor_after(sort: IssueSort, last: &Issue) -> String {
+    format!("{}.{}", sort.value(last), last.id)
+}
+
+/// One issue in full.
+#[derive(Serialize)]
+struct Detail<'a> {
+    issue: Value,
+    grouping: Value,
+    sample: Option<LogJson<'a>>,
+}
+
+/// `GET /issues/{id}`: the issue, a sample event while there is one, and what its fingerprint was made of.
+///
+/// # Errors
+/// 404 for what is not an issue's id, has expired or isn't the caller's, alike; 503.
+pub async fn show(call: Call) -> Reply {
+    let now = call.state.clock.now();
+    let id = IssueId::parse(call.param("id")).ok_or(ApiError::NotFound)?;
+    let projects: Vec<Arc<Project>> =
+        readable_projects(&call)?.into_iter().filter(|project| project.id == id.project_id).collect();
+    let project = projects.first().ok_or(ApiError::NotFound)?;
+    let _turn = turn(&call).await?;
+    let mut session = call.state.store.read().await?;
+    let issue = session.issue(id).await?.filter(|issue| issue.last_received >= project.kept_since(now));
+    let issue = issue.ok_or(ApiError::NotFound)?;
+    let trends = session.issue_trends(&[id], now, TREND_HOURS).await?;
+    drop(session);
+    let hit = match EventId::parse(&issue.sample) {
+        Some(event) => find_event(&sources(&call), &scopes(&projects, now), event).await?,
+        None => None,
+    };
+    let mut shown = issue_json(&issue, &projects, now).ok_or(ApiError::Internal)?;
+    shown["trend"] = json!(trends.get(&id));
+    let sample = hit.as_ref().and_then(|hit| log_json(hit, &projects));
+    let detail = Detail { issue: shown, grouping: grouping_json(&issue, hit.as_ref()), sample };
+    json::reply_of(StatusCode::OK, &detail)
+}
+
+/// What the fingerprint was made of, recomputed from the sample; by the client's own grouping where that gives another.
+fn grouping_json(issue: &Issue, hit: Option<&Hit>) -> Value {
+    let event = hit.and_then(|hit| crate::block::decode::StoredEvent::parse(&hit.line).ok());
+    let Some(event) = event else {
+        return json!({ "version": VERSION, "by": null, "template": issue.title, "source": issue.source });
+    };
+    let parts = Fingerprinter::new().explain(&event.message, &event.source, event.stack.as_deref());
+    let by = match () {
+        () if parts.fingerprint != issue.id.fingerprint => "client",
+        () if parts.frames.is_empty() => "message",
+        () => "message and stack",
+    };
+    let frame = |(function, file): &(String, String)| json!({ "function": function, "file": file });
+    json!({
+        "version": VERSION,
+        "by": by,
+        "template": parts.template,
+        "source": parts.source,
+        "exception": parts.exception,
+        "frames": parts.frames.iter().map(frame).collect::<Vec<_>>(),
+    })
+}
+
+fn issue_json(issue: &Issue, projects: &[Arc<Project>], now: Timestamp) -> Option<Value> {
+    let project = projects.iter().find(|project| project.id == issue.id.project_id)?;
+    let time = |at: Timestamp| (at.as_millis() > 0).then(|| at.to_string());
+    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let muted_until = time(issue.muted_until).filter(|_| issue.muted_until > now);
+    Some(json!({
+        "id": issue.id.to_string(),
+        "project_id": project.id,
+        "project": project.slug.as_str(),
+        "fingerprint": issue.id.fingerprint.to_string(),
+        "title": issue.title,
+        "level": Level::name_of(issue.level),
+        "source": issue.source,
+        "status": issue.status(now).name(),
+        "new": issue.is_new(now),
+        "regressed": issue.is_regressed(),
+        "first_seen": issue.first_seen.to_string(),
+        "last_seen": issue.last_seen.to_string(),
+        "last_received": issue.last_received.to_string(),
+        "count": issue.event_count,
+        "first_release": text(&issue.first_release),
+        "last_release": text(&issue.last_release),
+        "resolved_at": time(issue.resolved_at),
+        "muted_until": muted_until,
+        "muted_until_per_hour": (issue.mute_per_hour > 0).then_some(issue.mute_per_hour),
+        "sample": issue.sample,
+    }))
+}
+
+/// `PUT /issues/{id}/resolve`.
+///
+/// # Errors
+/// 400 and 422 for a body that says anything, 404, 503.
+pub async fn resolve(mut call: Call) -> Reply {
+    json::Fields::parse(&json::read(&mut call).await?)?.finish()?;
+    change_one(call, IssueAction::Resolve).await
+}
+
+/// `PUT /issues/{id}/reopen`.
+///
+/// # Errors
+/// As [`resolve`].
+pub async fn reopen(mut call: Call) -> Reply {
+    json::Fields::parse(&json::read(&mut call).await?)?.finish()?;
+    change_one(call, IssueAction::Reopen).await
+}
+
+/// `PUT /issues/{id}/mute`: `{"until": time}` or `{"until_per_hour": N}`.
+///
+/// # Errors
+/// 400, 422 naming the field, 404, 503.
+pub async fn mute(mut call: Call) -> Reply {
+    let mut fields = json::Fields::parse(&json::read(&mut call).await?)?;
+    let action = issue_input::mute(&mut fields, call.state.clock.now())?;
+    fields.finish()?;
+    change_one(call, action).await
+}
+
+async fn change_one(call: Call, action: IssueAction) -> Reply {
+    let id = IssueId::parse(call.param("id")).ok_or(ApiError::NotFound)?;
+    let changed = change(&call, &[id], action).await?;
+    if changed == 0 { Err(ApiError::NotFound) } else { show_changed(&call, id).await }
+}
+
+async fn show_changed(call: &Call, id: IssueId) -> Reply {
+    let project = call.state.directory.project(&ProjectRef::Id(id.project_id)).ok_or(ApiError::NotFound)?;
+    let issue = call.state.store.read().await?.issue(id).await?.ok_or(ApiError::NotFound)?;
+    let shown = issue_json(&issue, &[project], call.state.clock.now());
+    Ok(json::reply(StatusCode::OK, &json!({ "issue": shown })))
+}
+
+/// `PUT /issues`: `{"ids": […], "action": "resolve" | "reopen" | "mute", …}`; those that aren't there are passed over.
+///
+/// # Errors
+/// 400, 422 naming the field, 503.
+pub async fn change_many(mut call: Call) -> Reply {
+    let bytes = json::read(&mut call).await?;
+    let (ids, action) = issue_input::bulk(json::Fields::parse(&bytes)?, call.state.clock.now())?;
+    let changed = change(&call, &ids, action).await?;
+    Ok(json::reply(StatusCode::OK, &json!({ "changed": changed })))
+}
+
+async fn change(call: &Call, ids: &[IssueId], action: IssueAction) -> Result<u64, ApiError> {
+    let store = &call.state.store;
+    let named: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let given = json!({ "ids": named, "do": issue_input::action_json(action) });
+    let recorded = audit::record(call, "issues.change", "", given).await?;
+    let changed = store.work().await?.change_issues(ids, action, call.state.clock.now()).await?;
+    recorded.done(json!({ "changed": changed })).await;
+    Ok(changed)
+}
+
+/// `DELETE /issues/{id}`: forgets the issue; its events stay, and the next one makes it anew.
+///
+/// # Errors
+/// 404 and 503.
+pub async fn delete(call: Call) -> Reply {
+    let id = IssueId::parse(call.param("id")).ok_or(ApiError::NotFound)?;
+    let store = &call.state.store;
+    let recorded = audit::record(&call, "issue.delete", format!("issue {id}"), json!({})).await?;
+    let found = store.work().await?.delete_issue(id).await?;
+    recorded.done(json!({ "found": found })).await;
+    if found { Ok(json::no_content()) } else { Err(ApiError::NotFound) }
+}

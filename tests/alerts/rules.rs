@@ -1,0 +1,119 @@
+//! What is worth an alert, from events posted to the real service to the message on a channel.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::delivery::{OPEN, history};
+use crate::process::{PATIENCE, until};
+use crate::receiver::Receiver;
+use crate::running::{Key, Post, Running, everywhere};
+use crate::support::TestDatabase;
+
+/// Sends so many errors with one message, each batch with a body of its own.
+async fn send(running: &Running, key: &Key, name: &str, message: &str, count: usize) {
+    let event = json!({ "level": "error", "message": message, "source": "shop", "request_id": name });
+    let post = Post::bare(key, json!(vec![event; count]).to_string());
+    let answer = running.send(post.with("idempotency-key", name)).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+/// Messages of a kind, once there are so many.
+async fn said(running: &Running, kind: &str, count: usize) -> Vec<Value> {
+    let of_kind = async || {
+        let all = history(running, "limit=500").await;
+        all.into_iter().filter(|one| one["kind"] == kind).collect::<Vec<Value>>()
+    };
+    until(&format!("{count} messages of {kind}"), PATIENCE, || async { of_kind().await.len() >= count })
+        .await;
+    of_kind().await
+}
+
+async fn counted(running: &Running, events: i64) {
+    until(&format!("{events} events are counted"), PATIENCE, || async {
+        let stats = running.admin(Method::GET, "/stats", &Value::Null).await.json();
+        stats["total"] == events
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spike_reaches_discord_with_count_and_link_and_no_clicking() {
+    for database in TestDatabase::all().await {
+        let discord = Receiver::start().await;
+        let url = discord.url("/hook");
+        let settings = [OPEN, ("DISCORD_WEBHOOK_URL", &url), ("PUBLIC_URL", "http://logs.example.com")];
+        let running = Running::start(&database, &settings).await;
+        let key = running.project("web").await;
+        send(&running, &key, "burst", "card 4711 was declined", 5).await;
+        let spikes = said(&running, "spike", 1).await;
+        assert_eq!(spikes.len(), 1);
+        until("it is delivered", PATIENCE, || async {
+            discord.received().iter().any(|one| one.body.contains("Spike"))
+        })
+        .await;
+        let got = discord.received();
+        let spike = got.iter().find(|one| one.body.contains("Spike")).unwrap();
+        assert!(spike.body.contains("http://logs.example.com/ui/logs?"), "{}", spike.body);
+        assert!(spike.body.contains("card") && spike.body.contains("web"), "{}", spike.body);
+        running.stop().await;
+        database.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn four_errors_are_no_spike_and_three_and_two_around_a_bucket_are() {
+    everywhere(async |running| {
+        let key = running.project("web").await;
+        // The clock stands at the start of a minute: one second before the next bucket of ten.
+        running.hand.advance(9_000);
+        send(running, &key, "three", "disk is full", 3).await;
+        running.hand.advance(2_000);
+        send(running, &key, "one", "disk is full", 1).await;
+        counted(running, 4).await;
+        assert!(history(running, "").await.iter().all(|one| one["kind"] != "spike"), "four are not enough");
+        send(running, &key, "another", "disk is full", 1).await;
+        assert_eq!(said(running, "spike", 1).await.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ten_thousand_errors_in_a_burst_give_two_messages_a_rule_at_most() {
+    everywhere(async |running| {
+        let key = running.project_with("web", json!({ "minute_cap": 100_000 })).await;
+        for batch in 0..40 {
+            send(running, &key, &format!("batch-{batch}"), "disk is full", 250).await;
+        }
+        counted(running, 10_000).await;
+        for kind in ["overflow_started", "new_issue", "spike", "error_rate"] {
+            let messages = said(running, kind, 1).await;
+            assert!(messages.len() <= 2, "{kind}: {messages:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_resolved_issue_that_comes_back_is_said_once_and_a_muted_one_never() {
+    everywhere(async |running| {
+        let key = running.project("web").await;
+        send(running, &key, "first", "disk is full", 1).await;
+        said(running, "new_issue", 1).await;
+        let listed = running.admin(Method::GET, "/issues", &Value::Null).await.json();
+        let id = listed["issues"][0]["id"].as_str().unwrap().to_owned();
+        running.admin(Method::PUT, &format!("/issues/{id}/resolve"), &Value::Null).await;
+        for (minute, name) in ["again", "and-again"].into_iter().enumerate() {
+            running.hand.advance(120_000);
+            send(running, &key, name, "disk is full", 1).await;
+            counted(running, 2 + i64::try_from(minute).unwrap()).await;
+        }
+        assert_eq!(said(running, "regression", 1).await.len(), 1);
+
+        let mute = json!({ "until": "now+1h" });
+        assert_eq!(running.admin(Method::PUT, &format!("/issues/{id}/mute"), &mute).await.status, 200);
+        send(running, &key, "many", "disk is full", 20).await;
+        counted(running, 23).await;
+        assert!(history(running, "").await.iter().all(|one| one["kind"] != "spike"), "it is muted");
+    })
+    .await;
+}
