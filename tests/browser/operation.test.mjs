@@ -154,6 +154,28 @@ describe("the operation pages", { concurrency: false }, () => {
     await page.unroute(held);
   });
 
+  test("a service that is not ready shows its spool and what is wrong", async () => {
+    const asked = (/** @type {URL} */ url) => url.pathname === "/readyz";
+    const spool = {
+      state: "draining", blocks: 3, events: 420, bytes: 1 << 20, max_bytes: 1 << 28, held_groups: 1, lost_groups: 0, oldest_age_seconds: 95,
+      drained_events: 1200, stored_before_events: 0, drained_per_second: 310, dropped_events: { project_deleted: 2, key_revoked: 0, damaged: 0 },
+    };
+    const checks = { database: { ok: false, detail: "The database does not answer." } };
+    const quarantine = { events: 4, bytes: 900, max_events: 10_000, max_bytes: 1 << 26 };
+    await page.route(asked, (route) => route.fulfill({ status: 503, json: { ready: false, checks, spool, quarantine } }));
+    await visit("/ui/overflow");
+    for (const text of ["420 events wait for the database, the oldest for 1 min.", "1.0 MiB", "310", "Dropped: project deleted"]) {
+      await region("Spool").getByText(text).first().waitFor();
+    }
+    await visit("/ui/system");
+    await region("Health").getByText("The database does not answer.").waitFor();
+    await visit("/ui/");
+    await page.getByText("Not ready: database.").waitFor();
+    assert.equal(await tile("Waiting in the spool").textContent(), "420");
+    assert.equal(await tile("In quarantine").textContent(), "4");
+    await page.unroute(asked);
+  });
+
   test("the page fits and is accessible in every size and theme", async () => {
     for (const [width, height] of /** @type {const} */ ([[1440, 900], [390, 844]])) {
       for (const colorScheme of /** @type {const} */ (["light", "dark"])) {

@@ -1,7 +1,7 @@
 // What came here, what became of it, and what waits: the ledger, the spool, the quarantine and the limits.
 
 import { read, readState } from "../api.js";
-import { bytes, count, rate } from "../lib/amount.js";
+import { bytes, count, counted, rate } from "../lib/amount.js";
 import { h } from "../lib/h.js";
 import { roughly } from "../lib/time.js";
 import { choice, facts, section, tile, verdictLine } from "../parts/board.js";
@@ -84,13 +84,13 @@ function spoolView(spool) {
   return [
     verdictLine(empty && spool.lost_groups === 0, empty
       ? "Nothing waits: everything accepted is in the database."
-      : `${count(spool.events)} events wait for the database${spool.oldest_age_seconds === null ? "" : `, the oldest for ${roughly(spool.oldest_age_seconds * 1000)}`}.`,
+      : `${spool.events === 1 ? "1 event waits" : `${count(spool.events)} events wait`} for the database${spool.oldest_age_seconds === null ? "" : `, the oldest for ${roughly(spool.oldest_age_seconds * 1000)}`}.`,
     ` State: ${spool.state.replaceAll("_", " ")}.`),
     h("ul", { class: "tiles" },
-      tile({ name: "Batches waiting", value: count(spool.blocks), note: `${count(spool.events)} events` }),
+      tile({ name: "Batches waiting", value: count(spool.blocks), note: counted(spool.events, "event") }),
       tile({ name: "Size", value: bytes(spool.bytes), note: `of ${bytes(spool.max_bytes)}` }),
       tile({ name: "Oldest", value: spool.oldest_age_seconds === null ? "none" : roughly(spool.oldest_age_seconds * 1000) }),
-      tile({ name: "Drained a second", value: rate(spool.drained_per_second), note: `${count(spool.drained_events)} events since the start` })),
+      tile({ name: "Drained a second", value: rate(spool.drained_per_second), note: `${counted(spool.drained_events, "event")} since the start` })),
     spool.held_groups + spool.lost_groups + dropped.length === 0 ? null : facts([
       ["Groups held back", count(spool.held_groups)],
       ["Groups lost", count(spool.lost_groups)],

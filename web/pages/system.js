@@ -1,7 +1,7 @@
 // The service itself: is it well, what it stores, maintenance, purging, and who changed what.
 
 import { change, listProjects, read, readState } from "../api.js";
-import { bytes, count } from "../lib/amount.js";
+import { bytes, count, counted } from "../lib/amount.js";
 import { fill, h, shown } from "../lib/h.js";
 import { ago, fullTime, roughly } from "../lib/time.js";
 import { facts, section, table, tile, verdictLine } from "../parts/board.js";
@@ -91,7 +91,7 @@ function maintenancePart(life, onRan) {
       const done = /** @type {Run} */ (await change("POST", "/admin/maintain", {}));
       fill(said, done.ran === false
         ? "Another instance is at it."
-        : `Done in ${count(done.took_ms)} ms: ${count(done.deleted_events)} events deleted.${done.complete ? "" : " There is more to do; it goes on by itself."}`);
+        : `Done in ${count(done.took_ms)} ms: ${counted(done.deleted_events, "event")} deleted.${done.complete ? "" : " There is more to do; it goes on by itself."}`);
       onRan();
     } catch (error) {
       fill(said, problemText(error));
@@ -108,7 +108,7 @@ function maintenancePart(life, onRan) {
 
 /** @param {Maintenance} state */
 function maintenanceFacts({ instance, lease, finished_ms_ago: finished, running, last_run: last, last_purge: purged }) {
-  const amount = (/** @type {{ deleted_events: number, complete: boolean }} */ one) => `${count(one.deleted_events)} events deleted${one.complete ? "" : ", not complete"}`;
+  const amount = (/** @type {{ deleted_events: number, complete: boolean }} */ one) => `${counted(one.deleted_events, "event")} deleted${one.complete ? "" : ", not complete"}`;
   /** @type {[string, import("../lib/h.js").Children][]} */
   const lines = [
     ["Last finished", finished === null ? "never" : `${roughly(finished)} ago`],
@@ -117,7 +117,7 @@ function maintenanceFacts({ instance, lease, finished_ms_ago: finished, running,
   ];
   if (running) lines.push(["Running", amount(running)]);
   if (last) lines.push(["Last run here", `${amount(last)}, took ${count(last.took_ms)} ms`]);
-  if (purged) lines.push([purged.dry_run ? "Last preview here" : "Last purge here", `${purged.dry_run ? `${count(purged.deleted_events)} events` : amount(purged)}, ${ago(Date.parse(purged.finished_at), Date.now())}`]);
+  if (purged) lines.push([purged.dry_run ? "Last preview here" : "Last purge here", `${purged.dry_run ? counted(purged.deleted_events, "event") : amount(purged)}, ${ago(Date.parse(purged.finished_at), Date.now())}`]);
   return facts(lines);
 }
 
@@ -135,10 +135,10 @@ function auditView(entries) {
     ]));
 }
 
-/** @param {unknown} value */
+/** What a change was given or did, without what is nothing or as usual. @param {unknown} value */
 function inShort(value) {
   if (value === null || value === undefined) return "";
-  const text = typeof value === "string" ? value : Object.entries(Object(value)).filter(([, one]) => one !== null)
+  const text = typeof value === "string" ? value : Object.entries(Object(value)).filter(([, one]) => one !== null && one !== 0 && one !== true)
     .map(([name, one]) => `${name}: ${typeof one === "string" ? one : JSON.stringify(one)}`).join(", ");
   return shown(text.length > AUDIT_TEXT ? `${text.slice(0, AUDIT_TEXT)}…` : text);
 }

@@ -1,6 +1,6 @@
 // The ledger: what was received and what became of it, both sums and whether they hold.
 
-import { count } from "../lib/amount.js";
+import { count, counted } from "../lib/amount.js";
 import { h, shown } from "../lib/h.js";
 import { facts, table, verdictLine } from "./board.js";
 
@@ -70,11 +70,11 @@ function unbalanced({ received, stored, missing, uncounted }) {
 function reasonsView(totals) {
   /** @type {[string, string][]} */
   const lines = Object.entries(totals.reasons).flatMap(([kind, reasons]) =>
-    Object.entries(reasons).map(([reason, events]) => /** @type {[string, string]} */ ([`${kind}: ${reason.replaceAll("_", " ")}`, `${count(events)} events`])));
+    Object.entries(reasons).map(([reason, events]) => /** @type {[string, string]} */ ([`${kind}: ${reason.replaceAll("_", " ")}`, counted(events, "event")])));
   for (const [reason, requests] of Object.entries(totals.refused_requests)) {
     lines.push([`requests refused: ${reason.replaceAll("_", " ")}`, count(requests)]);
   }
-  return lines.length === 0 ? null : [h("h3", null, "Why"), facts(lines)].reduce((box, part) => (box.append(part), box), h("div", null));
+  return lines.length === 0 ? null : h("div", null, h("h3", null, "Why"), facts(lines));
 }
 
 /** @param {NonNullable<Ledger["projects"]>} projects */
