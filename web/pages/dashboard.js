@@ -146,7 +146,7 @@ function verdictText(stats, found, now) {
 
 /** @param {Stats} stats @param {Scope} scope @param {number} now */
 function issueTable(stats, scope, now) {
-  return table("Top issues", [["Issue", "text"], ["Events", "count"], ["Level"], ["Where", "aside"], ["First seen", "aside"], ["Last seen"]],
+  return table("Top issues", [["Issue", "text"], ["Events", "count"], ["Level"], ["Where", "aside"], ["First seen", "aside"], ["Last seen", "aside"]],
     stats.top_issues.map((issue) => {
       const q = fieldTerm("fingerprint", issue.fingerprint) ?? "";
       const href = behind({ ...scope, project: issue.project }, stats, [], q);
