@@ -229,7 +229,7 @@ async fn a_batch_is_stored_once_and_counted_once() {
         assert_eq!(trend, [(2, at, 9), (4, at, 2), (5, at, 1)], "{name}");
         let top = session.top_issues(&[of(shop)], at, at + 10, 5).await.unwrap();
         let top: Vec<(u64, i64, i64)> =
-            top.iter().map(|(issue, count)| (issue.fingerprint.0, *count, issue.event_count)).collect();
+            top.iter().map(|(issue, count)| (issue.id.fingerprint.0, *count, issue.event_count)).collect();
         assert_eq!(top, [(1_004, 2, 2), (1_005, 1, 1)], "{name}");
         assert_eq!(session.storage_used(&[of(blog)]).await.unwrap().events, 1, "{name}");
         drop(session);

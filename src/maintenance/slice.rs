@@ -17,9 +17,9 @@ use crate::timestamp::Timestamp;
 /// How long a slice should take at most; fewer rows are taken from then on when it took longer.
 pub const SLICE: Duration = Duration::from_millis(200);
 /// A slice that took less than this may take more rows the next time.
-const QUICK_SLICE: Duration = Duration::from_millis(50);
+const QUICK_SLICE: Duration = Duration::from_millis(25);
 /// Rows of the first slice, and the bounds of the others.
-const FIRST_ROWS: usize = 100;
+const FIRST_ROWS: usize = 25;
 const MIN_ROWS: usize = 10;
 const MAX_ROWS: usize = 2_000;
 /// Rows of counts named one by one in a statement.

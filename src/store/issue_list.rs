@@ -123,8 +123,8 @@ impl IssueFilter {
         }
         if !self.title.is_empty() {
             let pattern =
-                format!("%{}%", self.title.replace('|', "||").replace('%', "|%").replace('_', "|_"));
-            all.push(format!("LOWER(title) LIKE LOWER({}) ESCAPE '|'", text_literal(&pattern)));
+                format!("%{}%", self.title.replace('!', "!!").replace('%', "!%").replace('_', "!_"));
+            all.push(format!("LOWER(title) LIKE LOWER({}) ESCAPE '!'", text_literal(&pattern)));
         }
         if let Some((value, id)) = &self.after {
             let (column, project, series) =
