@@ -5,6 +5,7 @@ import { apiQuery, logsAddress, readFilters, sameFilters, withTerm } from "../li
 import { fill, h } from "../lib/h.js";
 import { fullTime } from "../lib/time.js";
 import { FilterBar } from "../parts/filter.js";
+import { HistogramView } from "../parts/histogram.js";
 import { EventList } from "../parts/list.js";
 import { button, errorPanel, isDatabaseAway, loadingPanel, noticeLine, patiently, problemText, wakingPanel, warningText } from "../parts/state.js";
 import { go } from "../router.js";
@@ -43,8 +44,10 @@ class LogsPage {
   #cursor = null;
 
   #bar;
+  #histogram = new HistogramView((from, to) => this.#ask({ ...this.#filters, range: "", from, to, live: false }));
   #list = new EventList((event) => this.#openEvent(event.id));
   #status = h("p", { class: "status", role: "status" });
+  #tools = h("div", { class: "tools" });
   #notices = h("div", { class: "notices" });
   #state = h("div", { class: "state" });
   #more = h("div", { class: "more" });
@@ -60,7 +63,8 @@ class LogsPage {
       { class: "logs" },
       h("h1", { class: "unseen" }, "Logs"),
       this.#bar.element,
-      this.#status,
+      this.#histogram.element,
+      h("div", { class: "logs-line" }, this.#status, this.#tools),
       h("div", { class: "split" }, this.#pane, this.#drawer),
     );
     void this.#loadProjects();
@@ -79,6 +83,7 @@ class LogsPage {
   }
 
   close() {
+    this.#list.close();
     for (const controller of [this.#search, this.#detail, this.#life]) controller.abort();
   }
 
@@ -87,6 +92,7 @@ class LogsPage {
     if (event.key === "/") this.#bar.focusQuery();
     else if (event.key === "j") this.#move(1);
     else if (event.key === "k") this.#move(-1);
+    else if (event.key === "c") this.#openContext();
     else if (event.key === "Escape" && this.#selected !== null) this.#closeEvent();
     else return false;
     return true;
@@ -120,9 +126,10 @@ class LogsPage {
     fill(this.#more);
     this.#pane.setAttribute("aria-busy", "true");
     try {
-      const page = await patiently(() => searchLogs(this.#query, signal), signal, (problem, seconds, now) =>
+      const page = await patiently(() => searchLogs({ ...this.#query, ...this.#counted() }, signal), signal, (problem, seconds, now) =>
         this.#showInstead(wakingPanel(problem, seconds, now)));
       this.#clear();
+      this.#histogram.show(page.histogram, page.scanned?.complete !== false);
       if (page.logs.length === 0 && page.next_cursor === null) await this.#showEmpty(page, signal);
       else this.#showPage(page);
     } catch (error) {
@@ -133,14 +140,26 @@ class LogsPage {
     }
   }
 
+  /** What is counted with the first page of a list. @returns {Record<string, string>} */
+  #counted() {
+    const { side } = this.#filters;
+    const beside = side === "fields" ? ",facets" : side === "patterns" ? ",patterns" : "";
+    const buckets = matchMedia(NARROW).matches ? 40 : 120;
+    return { include: `histogram${beside}`, buckets: String(buckets), tz: timeZone() };
+  }
+
   #clear() {
     this.#list.clear();
     for (const part of [this.#state, this.#notices, this.#more, this.#status]) fill(part);
   }
 
-  /** @param {HTMLElement} panel takes the place of the rows */
-  #showInstead(panel) {
+  /**
+   * @param {HTMLElement} panel takes the place of the rows
+   * @param {boolean} [alone] without the counts of the search before
+   */
+  #showInstead(panel, alone = true) {
     this.#clear();
+    if (alone) this.#histogram.show(undefined, true);
     this.#list.element.hidden = true;
     fill(this.#state, panel);
   }
@@ -148,8 +167,8 @@ class LogsPage {
   /** @param {LogPage} page */
   #showPage(page) {
     const { q, project } = this.#filters;
-    this.#list.append(page.logs, { now: Date.now(), manyProjects: project === "", q });
     this.#list.element.hidden = false;
+    this.#list.append(page.logs, { now: Date.now(), manyProjects: project === "", q });
     this.#list.select(this.#selected);
     this.#cursor = page.next_cursor;
     this.#showNotices(page);
@@ -266,7 +285,11 @@ class LogsPage {
   async #detailOf(id, signal) {
     const known = this.#list.events.find((event) => event.id === id);
     const [event, { eventView }] = await Promise.all([known ?? fetchLog(id, signal), import("../parts/event.js")]);
-    const links = h("a", { class: "button", href: `/ui/logs/${encodeURIComponent(id)}` }, "Permalink");
+    const own = `/ui/logs/${encodeURIComponent(id)}`;
+    const links = [
+      h("a", { class: "button", href: `${own}?scope=source` }, "Context"),
+      h("a", { class: "button", href: own }, "Permalink"),
+    ];
     return eventView(event, { onTerm: (term, exclude) => this.#narrow(term, exclude), heading: this.#drawerHead(id), links });
   }
 
@@ -296,6 +319,11 @@ class LogsPage {
     go(logsAddress({ ...this.#filters, q }, this.#pane.inert ? null : this.#selected));
   }
 
+  #openContext() {
+    const id = this.#selected ?? this.#list.events[this.#list.focused()]?.id;
+    if (id) go(`/ui/logs/${encodeURIComponent(id)}?scope=source`);
+  }
+
   /** @param {number} step */
   #move(step) {
     const from = this.#selected === null ? this.#list.focused() : this.#list.indexOf(this.#selected);
@@ -305,6 +333,11 @@ class LogsPage {
     if (this.#selected !== null) this.#openEvent(event.id);
     this.#list.focus(next);
   }
+}
+
+/** The zone in which the bars begin and end. */
+function timeZone() {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 }
 
 /** @param {unknown} error */

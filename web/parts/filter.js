@@ -110,12 +110,15 @@ export class FilterBar {
     }
     const named = custom ? DEFAULT_RANGE : this.#range.value;
     return {
+      ...this.#filters,
       q: this.#query.value.trim(),
       project: this.#project.value,
       levels: this.#levels.filter((box) => box.checked).map((box) => box.value),
       range: from === "" && to === "" ? named : "",
       from,
       to,
+      // What has an end, or began long ago, is not followed.
+      live: this.#filters.live && from === "" && to === "",
     };
   }
 
