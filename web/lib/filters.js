@@ -133,6 +133,14 @@ export function fieldTerm(field, value) {
 }
 
 /**
+ * One term that finds what any of them finds.
+ * @param {string[]} terms at least one
+ */
+export function termOfAll(terms) {
+  return terms.length === 1 ? terms[0] ?? "" : `(${terms.join(" OR ")})`;
+}
+
+/**
  * The query with a term added or, when its opposite is there, turned around. A term that is there already
  * is not added twice.
  * @param {string} q

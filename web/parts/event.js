@@ -99,17 +99,14 @@ function fieldList(event, onTerm, now) {
  * @param {string} field
  * @param {string | number | boolean} value
  * @param {OnTerm} onTerm
+ * @param {string | null} [term] instead of the one for the field and value
+ * @param {string} [name] what a person calls it, instead of the term
  */
-function termButtons(field, value, onTerm) {
-  const term = fieldTerm(field, value);
+export function termButtons(field, value, onTerm, term = fieldTerm(field, value), name = shown(term ?? "")) {
   if (term === null) return null;
-  const seen = shown(term);
-  return h(
-    "span",
-    { class: "terms" },
-    h("button", { type: "button", class: "tiny", title: `Only ${seen}`, "aria-label": `Only ${seen}`, onclick: () => onTerm(term, false) }, icon("include")),
-    h("button", { type: "button", class: "tiny", title: `Without ${seen}`, "aria-label": `Without ${seen}`, onclick: () => onTerm(term, true) }, icon("exclude")),
-  );
+  const one = (/** @type {"include" | "exclude"} */ kind, /** @type {string} */ label) =>
+    h("button", { type: "button", class: "tiny", title: label, "aria-label": label, onclick: () => onTerm(term, kind === "exclude") }, icon(kind));
+  return h("span", { class: "terms" }, one("include", `Only ${name}`), one("exclude", `Without ${name}`));
 }
 
 /**

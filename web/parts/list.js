@@ -142,6 +142,10 @@ export class EventList {
     return pane !== null && this.element.getBoundingClientRect().top >= Math.max(0, pane.getBoundingClientRect().top) - NEAR_TOP_PX;
   }
 
+  toTop() {
+    scrollInto(this.element, -innerHeight);
+  }
+
   /** Whether text of a row is marked. */
   hasSelection() {
     const selection = getSelection();
