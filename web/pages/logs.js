@@ -159,7 +159,7 @@ class LogsPage {
     const { side } = this.#filters;
     const beside = side === "fields" ? ",facets" : side === "patterns" ? ",patterns" : "";
     const buckets = matchMedia(NARROW).matches ? 40 : 120;
-    return { include: `histogram${beside}`, buckets: String(buckets), tz: timeZone() };
+    return { include: `histogram${beside}`, buckets: String(buckets), tz: Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC" };
   }
 
   /** The ways on from here; a panel that is closed takes its counts along. */
@@ -394,9 +394,4 @@ class LogsPage {
     if (this.#selected !== null) this.#openEvent(event.id);
     this.#list.focus(next);
   }
-}
-
-/** The zone in which the bars begin and end. */
-function timeZone() {
-  return Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 }
