@@ -29,7 +29,30 @@
  * @property {number} ms
  * @property {boolean} complete
  */
-/** @typedef {{ logs: LogEvent[], next_cursor: string | null, scanned?: Scanned, warnings?: unknown[] }} LogPage */
+/**
+ * @typedef {object} Histogram
+ * @property {string} from
+ * @property {string} to
+ * @property {number | null} step_seconds
+ * @property {{ from: string, to: string, counts: Record<string, number> }[]} buckets
+ * @property {number} [total]
+ */
+/** @typedef {{ field: string, values: { value: string, count: number }[], distinct: number, other: number, missing: number }} Facet */
+/**
+ * @typedef {object} Pattern
+ * @property {string} template
+ * @property {number} count
+ * @property {number} share
+ * @property {string} level
+ * @property {string} sample the id of the newest event
+ * @property {string} last_seen
+ * @property {string[]} fingerprints
+ */
+/** @typedef {{ patterns: Pattern[], distinct: number, other: number }} Patterns */
+/** @typedef {{ histogram?: Histogram, facets?: Facet[], patterns?: Patterns | Pattern[], total?: number }} Counts */
+/** @typedef {{ logs: LogEvent[], next_cursor: string | null, scanned?: Scanned, warnings?: unknown[] } & Counts} LogPage */
+/** @typedef {"source" | "request" | "project"} Scope */
+/** @typedef {{ before: LogEvent[], event: LogEvent, after: LogEvent[], before_cursor: string | null, after_cursor: string | null, warnings?: unknown[] }} Context */
 /**
  * @typedef {object} Project
  * @property {number} id
@@ -95,6 +118,26 @@ export async function searchLogs(query, signal) {
  */
 export async function fetchLog(id, signal) {
   return /** @type {LogEvent} */ (await send("GET", `/logs/${encodeURIComponent(id)}`, { signal }));
+}
+
+/**
+ * The events around one, oldest first.
+ * @param {string} id
+ * @param {{ scope: Scope, before: number, after: number }} wanted
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Context>}
+ */
+export async function fetchContext(id, { scope, before, after }, signal) {
+  const query = new URLSearchParams({ scope, before: String(before), after: String(after) });
+  return /** @type {Context} */ (await send("GET", `/logs/${encodeURIComponent(id)}/context?${query}`, { signal }));
+}
+
+/**
+ * The stream of new events; the browser takes it up again by itself.
+ * @param {Record<string, string>} query
+ */
+export function openTail(query) {
+  return new EventSource(`/logs/tail?${new URLSearchParams(query)}`);
 }
 
 /**

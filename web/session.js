@@ -3,7 +3,7 @@
 
 import * as api from "./api.js";
 import { safeNext } from "./lib/filters.js";
-import { signal } from "./lib/signal.js";
+import { signal } from "./lib/h.js";
 import { go } from "./router.js";
 
 /** False while the sign-in page is what is needed; true is a belief the next answer may correct. */

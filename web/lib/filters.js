@@ -15,6 +15,8 @@ export const PAGE_SIZE = 100;
  * @property {string} range a name of `RANGES`; empty when `from` or `to` is set
  * @property {string} from as in the address: RFC 3339 or anything the API reads
  * @property {string} to
+ * @property {boolean} [live] new events are added as they arrive
+ * @property {"" | "fields" | "patterns"} [side] what is counted beside the list
  */
 
 /**
@@ -28,6 +30,7 @@ export function readFilters(params) {
   const to = params.get("to")?.trim() ?? "";
   const named = params.get("range") ?? "";
   const absolute = from !== "" || to !== "";
+  const side = params.get("side");
   return {
     q: params.get("q")?.trim() ?? "",
     project: params.get("project")?.trim() ?? "",
@@ -35,6 +38,8 @@ export function readFilters(params) {
     range: absolute ? "" : rangeMillis(named) === null ? DEFAULT_RANGE : named,
     from,
     to,
+    live: params.get("live") === "1" && !absolute,
+    side: side === "fields" || side === "patterns" ? side : "",
   };
 }
 
@@ -46,6 +51,8 @@ export function readFilters(params) {
  */
 export function logsAddress(filters, sel) {
   const params = filterParams(filters);
+  if (filters.live) params.set("live", "1");
+  if (filters.side) params.set("side", filters.side);
   if (sel) params.set("sel", sel);
   const query = params.toString();
   return query === "" ? "/ui/logs" : `/ui/logs?${query}`;
@@ -123,6 +130,14 @@ export function fieldTerm(field, value) {
   if (text === "" || text.length > MAX_TERM_VALUE || /[\u0000-\u001f\u007f]/.test(text)) return null;
   if (/^[\p{L}\p{N}_][\p{L}\p{N}_.@-]*$/u.test(text)) return `${field}:${text}`;
   return `${field}:"${text.replace(/[\\"]/g, "\\$&")}"`;
+}
+
+/**
+ * One term that finds what any of them finds.
+ * @param {string[]} terms at least one
+ */
+export function termOfAll(terms) {
+  return terms.length === 1 ? terms[0] ?? "" : `(${terms.join(" OR ")})`;
 }
 
 /**

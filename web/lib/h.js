@@ -29,12 +29,8 @@ export function h(tag, props, ...children) {
  * @param {keyof typeof PICTURES} name
  */
 export function icon(name) {
-  const svg = document.createElementNS(SVG, "svg");
-  apply(svg, { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true", focusable: "false" });
-  const path = document.createElementNS(SVG, "path");
-  path.setAttribute("d", PICTURES[name]);
-  svg.append(path);
-  return svg;
+  const props = { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true", focusable: "false" };
+  return svg("svg", props, svg("path", { d: PICTURES[name] }));
 }
 
 const PICTURES = {
@@ -43,6 +39,20 @@ const PICTURES = {
   exclude: "M3.5 8h9",
   search: "M7 2.5a4.5 4.5 0 1 0 0 9a4.5 4.5 0 0 0 0-9M10.4 10.4L13.5 13.5",
 };
+
+/**
+ * An element of a picture.
+ * @param {string} tag
+ * @param {Props} [props]
+ * @param {...Children} children
+ * @returns {SVGElement}
+ */
+export function svg(tag, props, ...children) {
+  const element = /** @type {SVGElement} */ (document.createElementNS(SVG, tag));
+  apply(element, props ?? {});
+  element.append(...nodes(children));
+  return element;
+}
 
 /**
  * Replaces what is in an element.
@@ -101,3 +111,37 @@ export function shown(text) {
 }
 
 const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
+
+/**
+ * A value that tells its readers when it changes. Nothing is batched: readers run at once, in order.
+ * @template T
+ * @typedef {object} Signal
+ * @property {() => T} get
+ * @property {(value: T) => void} set does nothing when the value is the same
+ * @property {(reader: (value: T) => void) => () => void} watch runs the reader now and after each change;
+ *   the result stops it
+ */
+
+/**
+ * @template T
+ * @param {T} initial
+ * @returns {Signal<T>}
+ */
+export function signal(initial) {
+  let value = initial;
+  /** @type {Set<(value: T) => void>} */
+  const readers = new Set();
+  return {
+    get: () => value,
+    set(next) {
+      if (Object.is(next, value)) return;
+      value = next;
+      for (const reader of [...readers]) reader(value);
+    },
+    watch(reader) {
+      readers.add(reader);
+      reader(value);
+      return () => void readers.delete(reader);
+    },
+  };
+}

@@ -4,6 +4,7 @@ import { fetchLog, Problem } from "../api.js";
 import { DEFAULT_RANGE, logsAddress } from "../lib/filters.js";
 import { fill, h } from "../lib/h.js";
 import { ago, idTime, MINUTE } from "../lib/time.js";
+import { contextView, scopeOf } from "../parts/context.js";
 import { eventView } from "../parts/event.js";
 import { errorPanel, loadingPanel, panel, patiently, wakingPanel } from "../parts/state.js";
 import { go } from "../router.js";
@@ -13,9 +14,27 @@ const AROUND_MS = 5 * MINUTE;
 const NOTHING = { q: "", project: "", levels: [], range: DEFAULT_RANGE, from: "", to: "" };
 
 /** @type {import("../router.js").Open} */
-export function open(_url, [id = ""]) {
+export function open(url, [id = ""]) {
   const life = new AbortController();
   const element = h("div", { class: "page" });
+  let asked = url.searchParams;
+  /** @type {import("../api.js").LogEvent | null} */
+  let event = null;
+  let around = new AbortController();
+
+  /** @param {boolean} toIt whether someone asked for what is around */
+  function showAround(toIt) {
+    if (event === null) return;
+    around.abort();
+    around = new AbortController();
+    element.querySelector("#context")?.remove();
+    const signal = AbortSignal.any([life.signal, around.signal]);
+    const context = contextView(event, scopeOf(asked, event), signal);
+    element.append(context);
+    if (!toIt) return;
+    context.scrollIntoView({ block: "start" });
+    context.querySelector("h2")?.focus({ preventScroll: true });
+  }
 
   async function load() {
     const loading = loadingPanel("Loading the event…");
@@ -23,8 +42,9 @@ export function open(_url, [id = ""]) {
     const waiting = (/** @type {Problem} */ problem, /** @type {number} */ seconds, /** @type {() => void} */ now) =>
       fill(element, heading(), wakingPanel(problem, seconds, now));
     try {
-      const event = await patiently(() => fetchLog(id, life.signal), life.signal, waiting);
+      event = await patiently(() => fetchLog(id, life.signal), life.signal, waiting);
       fill(element, view(event));
+      showAround(asked.has("scope"));
     } catch (error) {
       if (life.signal.aborted || (error instanceof Problem && error.kind === "signed_out")) return;
       const gone = error instanceof Problem && (error.status === 404 || error.status === 410);
@@ -35,7 +55,16 @@ export function open(_url, [id = ""]) {
   }
 
   void load();
-  return { element, title: "Event", close: () => life.abort() };
+  const update = (/** @type {URL} */ next) => {
+    asked = next.searchParams;
+    showAround(true);
+  };
+  const key = (/** @type {KeyboardEvent} */ pressed) => {
+    if (pressed.key !== "c" || event === null) return false;
+    showAround(true);
+    return true;
+  };
+  return { element, title: "Event", update, key, close: () => life.abort() };
 }
 
 function heading() {

@@ -4,9 +4,10 @@ import { fetchLog, listProjects, Problem, searchLogs } from "../api.js";
 import { apiQuery, logsAddress, readFilters, sameFilters, withTerm } from "../lib/filters.js";
 import { fill, h } from "../lib/h.js";
 import { fullTime } from "../lib/time.js";
-import { FilterBar } from "../parts/filter.js";
+import { FilterBar, toolLinks } from "../parts/filter.js";
+import { HistogramView } from "../parts/histogram.js";
 import { EventList } from "../parts/list.js";
-import { button, errorPanel, isDatabaseAway, loadingPanel, noticeLine, patiently, problemText, wakingPanel, warningText } from "../parts/state.js";
+import { button, count, errorPanel, isDatabaseAway, isSignedOut, loadingPanel, noticeLine, patiently, problemText, wakingPanel, warningText } from "../parts/state.js";
 import { go } from "../router.js";
 
 /** @typedef {import("../lib/filters.js").Filters} Filters */
@@ -42,9 +43,16 @@ class LogsPage {
   /** Where the list goes on; null at its end. @type {string | null} */
   #cursor = null;
 
+  /** @type {import("../parts/live.js").LiveTail | null} */
+  #live = null;
+
   #bar;
+  #histogram = new HistogramView((from, to) => this.#ask({ ...this.#filters, range: "", from, to, live: false }));
   #list = new EventList((event) => this.#openEvent(event.id));
   #status = h("p", { class: "status", role: "status" });
+  #tools = h("div", { class: "tools" });
+  #tail = h("div");
+  #side = h("section", { class: "side", "aria-label": "Counts", tabindex: "0", hidden: true });
   #notices = h("div", { class: "notices" });
   #state = h("div", { class: "state" });
   #more = h("div", { class: "more" });
@@ -60,8 +68,10 @@ class LogsPage {
       { class: "logs" },
       h("h1", { class: "unseen" }, "Logs"),
       this.#bar.element,
-      this.#status,
-      h("div", { class: "split" }, this.#pane, this.#drawer),
+      this.#histogram.element,
+      h("div", { class: "logs-line" }, this.#status, this.#tools),
+      this.#tail,
+      h("div", { class: "split" }, this.#side, this.#pane, this.#drawer),
     );
     void this.#loadProjects();
     void this.#run();
@@ -71,14 +81,18 @@ class LogsPage {
   /** Shows what the address asks for; a search runs only when its filters changed. @param {URL} url */
   follow(url) {
     const wanted = readFilters(url.searchParams);
-    const same = sameFilters(wanted, this.#filters);
+    const { live, side } = this.#filters;
+    const same = sameFilters(wanted, this.#filters) && wanted.live === live && (wanted.side === side || wanted.side === "");
     this.#filters = wanted;
     this.#bar.show(wanted);
-    if (!same) void this.#run();
+    if (same) this.#showTools();
+    else void this.#run();
     void this.#select(url.searchParams.get("sel"));
   }
 
   close() {
+    this.#list.close();
+    this.#live?.close();
     for (const controller of [this.#search, this.#detail, this.#life]) controller.abort();
   }
 
@@ -87,6 +101,8 @@ class LogsPage {
     if (event.key === "/") this.#bar.focusQuery();
     else if (event.key === "j") this.#move(1);
     else if (event.key === "k") this.#move(-1);
+    else if (event.key === "l") /** @type {HTMLElement | null} */ (this.#tools.querySelector("[data-tool=Live]"))?.click();
+    else if (event.key === "c") this.#openContext();
     else if (event.key === "Escape" && this.#selected !== null) this.#closeEvent();
     else return false;
     return true;
@@ -114,17 +130,22 @@ class LogsPage {
     this.#search = new AbortController();
     const { signal } = this.#search;
     this.#query = apiQuery(this.#filters, Date.now());
+    this.#live?.close();
+    fill(this.#tail);
+    this.#showTools();
     const loading = loadingPanel("Searching…");
     if (this.#list.events.length === 0) fill(this.#state, loading.element);
     else fill(this.#status, h("span", { class: "muted" }, "Searching…"));
     fill(this.#more);
     this.#pane.setAttribute("aria-busy", "true");
     try {
-      const page = await patiently(() => searchLogs(this.#query, signal), signal, (problem, seconds, now) =>
+      const page = await patiently(() => searchLogs({ ...this.#query, ...this.#counted() }, signal), signal, (problem, seconds, now) =>
         this.#showInstead(wakingPanel(problem, seconds, now)));
       this.#clear();
+      this.#histogram.show(page.histogram, page.scanned?.complete !== false);
       if (page.logs.length === 0 && page.next_cursor === null) await this.#showEmpty(page, signal);
       else this.#showPage(page);
+      await this.#showBeside(page, signal);
     } catch (error) {
       if (!signal.aborted && !isSignedOut(error)) this.#showInstead(errorPanel(error, () => void this.#run()));
     } finally {
@@ -133,14 +154,73 @@ class LogsPage {
     }
   }
 
+  /** What is counted with the first page of a list. @returns {Record<string, string>} */
+  #counted() {
+    const { side } = this.#filters;
+    const beside = side === "fields" ? ",facets" : side === "patterns" ? ",patterns" : "";
+    const buckets = matchMedia(NARROW).matches ? 40 : 120;
+    return { include: `histogram${beside}`, buckets: String(buckets), tz: Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC" };
+  }
+
+  /** The ways on from here; a panel that is closed takes its counts along. */
+  #showTools() {
+    const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.tool : undefined;
+    fill(this.#tools, toolLinks(this.#filters, this.#query));
+    if (focused) /** @type {HTMLElement | null} */ (this.#tools.querySelector(`[data-tool="${focused}"]`))?.focus();
+    this.#side.hidden = !this.#filters.side;
+  }
+
+  /**
+   * Starts what few searches need, once the list is there.
+   * @param {LogPage} page
+   * @param {AbortSignal} signal
+   */
+  async #showBeside(page, signal) {
+    const { side, live } = this.#filters;
+    if (side) {
+      const { fillSide } = await import("../parts/side.js");
+      if (signal.aborted) return;
+      fillSide(this.#side, page, side, (term, exclude) => this.#narrow(term, exclude));
+    }
+    if (!live) return;
+    const { LiveTail, RING } = await import("../parts/live.js");
+    if (signal.aborted) return;
+    this.#live = new LiveTail(this.#filters, {
+      shown: this.#list.events.map(({ id }) => id),
+      reading: () => this.#selected !== null || this.#list.hasSelection() || (this.#list.events.length > 0 && !this.#list.atTop()),
+      show: (events) => this.#showNew(events, RING),
+      toTop: () => this.#list.toTop(),
+    });
+    fill(this.#tail, this.#live.element);
+  }
+
+  /**
+   * @param {import("../api.js").LogEvent[]} events newest first
+   * @param {number} limit
+   */
+  #showNew(events, limit) {
+    const { q, project } = this.#filters;
+    fill(this.#state);
+    this.#list.element.hidden = false;
+    this.#list.prepend(events, { now: Date.now(), manyProjects: project === "", q }, limit);
+    // Older pages would leave a hole behind what made room.
+    if (this.#list.events.length < limit) return;
+    this.#cursor = null;
+    fill(this.#more, h("p", { class: "muted" }, `The newest ${count(limit, "event")} are kept while live.`));
+  }
+
   #clear() {
     this.#list.clear();
     for (const part of [this.#state, this.#notices, this.#more, this.#status]) fill(part);
   }
 
-  /** @param {HTMLElement} panel takes the place of the rows */
-  #showInstead(panel) {
+  /**
+   * @param {HTMLElement} panel takes the place of the rows
+   * @param {boolean} [alone] without the counts of the search before
+   */
+  #showInstead(panel, alone = true) {
     this.#clear();
+    if (alone) this.#histogram.show(undefined, true);
     this.#list.element.hidden = true;
     fill(this.#state, panel);
   }
@@ -148,8 +228,8 @@ class LogsPage {
   /** @param {LogPage} page */
   #showPage(page) {
     const { q, project } = this.#filters;
-    this.#list.append(page.logs, { now: Date.now(), manyProjects: project === "", q });
     this.#list.element.hidden = false;
+    this.#list.append(page.logs, { now: Date.now(), manyProjects: project === "", q });
     this.#list.select(this.#selected);
     this.#cursor = page.next_cursor;
     this.#showNotices(page);
@@ -266,7 +346,11 @@ class LogsPage {
   async #detailOf(id, signal) {
     const known = this.#list.events.find((event) => event.id === id);
     const [event, { eventView }] = await Promise.all([known ?? fetchLog(id, signal), import("../parts/event.js")]);
-    const links = h("a", { class: "button", href: `/ui/logs/${encodeURIComponent(id)}` }, "Permalink");
+    const own = `/ui/logs/${encodeURIComponent(id)}`;
+    const links = [
+      h("a", { class: "button", href: `${own}?scope=source` }, "Context"),
+      h("a", { class: "button", href: own }, "Permalink"),
+    ];
     return eventView(event, { onTerm: (term, exclude) => this.#narrow(term, exclude), heading: this.#drawerHead(id), links });
   }
 
@@ -296,6 +380,11 @@ class LogsPage {
     go(logsAddress({ ...this.#filters, q }, this.#pane.inert ? null : this.#selected));
   }
 
+  #openContext() {
+    const id = this.#selected ?? this.#list.events[this.#list.focused()]?.id;
+    if (id) go(`/ui/logs/${encodeURIComponent(id)}?scope=source`);
+  }
+
   /** @param {number} step */
   #move(step) {
     const from = this.#selected === null ? this.#list.focused() : this.#list.indexOf(this.#selected);
@@ -305,17 +394,4 @@ class LogsPage {
     if (this.#selected !== null) this.#openEvent(event.id);
     this.#list.focus(next);
   }
-}
-
-/** @param {unknown} error */
-function isSignedOut(error) {
-  return error instanceof Problem && error.kind === "signed_out";
-}
-
-/**
- * @param {number} n
- * @param {string} noun
- */
-function count(n, noun) {
-  return `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
 }

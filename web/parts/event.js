@@ -33,7 +33,8 @@ export function eventView(event, { onTerm, heading, links, now = Date.now() }) {
     h("p", { class: "event-time" },
       levelMark(event.level),
       h("time", { datetime: event.ts }, fullTime(Date.parse(event.ts))),
-      h("span", { class: "muted" }, ago(Date.parse(event.ts), now))),
+      h("span", { class: "muted" }, ago(Date.parse(event.ts), now)),
+      event.expires_at ? h("span", { class: "muted" }, `expires ${expiresIn(Date.parse(event.expires_at), now)}`) : null),
     h("pre", { class: "event-message", tabindex: "0", "aria-label": "Message" }, shown(event.message)),
     event.truncated ? h("p", { class: "notice" }, "Something in this event was cut to fit the limits.") : null,
     h("div", { class: "actions" }, copyButton("Copy JSON", () => JSON.stringify(event, null, 2)), links),
@@ -98,17 +99,14 @@ function fieldList(event, onTerm, now) {
  * @param {string} field
  * @param {string | number | boolean} value
  * @param {OnTerm} onTerm
+ * @param {string | null} [term] instead of the one for the field and value
+ * @param {string} [name] what a person calls it, instead of the term
  */
-function termButtons(field, value, onTerm) {
-  const term = fieldTerm(field, value);
+export function termButtons(field, value, onTerm, term = fieldTerm(field, value), name = shown(term ?? "")) {
   if (term === null) return null;
-  const seen = shown(term);
-  return h(
-    "span",
-    { class: "terms" },
-    h("button", { type: "button", class: "tiny", title: `Only ${seen}`, "aria-label": `Only ${seen}`, onclick: () => onTerm(term, false) }, icon("include")),
-    h("button", { type: "button", class: "tiny", title: `Without ${seen}`, "aria-label": `Without ${seen}`, onclick: () => onTerm(term, true) }, icon("exclude")),
-  );
+  const one = (/** @type {"include" | "exclude"} */ kind, /** @type {string} */ label) =>
+    h("button", { type: "button", class: "tiny", title: label, "aria-label": label, onclick: () => onTerm(term, kind === "exclude") }, icon(kind));
+  return h("span", { class: "terms" }, one("include", `Only ${name}`), one("exclude", `Without ${name}`));
 }
 
 /**

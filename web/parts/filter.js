@@ -1,7 +1,7 @@
 // The filter bar of the log list: query, project, time, levels. It holds no truth of its own: it shows the
 // filters it is given and hands back new ones.
 
-import { DEFAULT_RANGE, LEVELS } from "../lib/filters.js";
+import { DEFAULT_RANGE, LEVELS, logsAddress } from "../lib/filters.js";
 import { fill, h, icon } from "../lib/h.js";
 import { fromInput, RANGES, rangeMillis, toInput } from "../lib/time.js";
 
@@ -110,12 +110,15 @@ export class FilterBar {
     }
     const named = custom ? DEFAULT_RANGE : this.#range.value;
     return {
+      ...this.#filters,
       q: this.#query.value.trim(),
       project: this.#project.value,
       levels: this.#levels.filter((box) => box.checked).map((box) => box.value),
       range: from === "" && to === "" ? named : "",
       from,
       to,
+      // What has an end, or began long ago, is not followed.
+      live: this.#filters.live && from === "" && to === "",
     };
   }
 
@@ -137,4 +140,31 @@ export class FilterBar {
  */
 function kept(input, before) {
   return input.value === toInput(Date.parse(before)) ? before : fromInput(input.value) ?? "";
+}
+
+const EXPORTS = ["ndjson", "csv", "json"];
+
+/**
+ * What can be done with a search beside reading it. All are links, so each state has its address.
+ * @param {Filters} filters
+ * @param {Record<string, string>} query of the running list, with its ends fixed: an export is of what is seen
+ */
+export function toolLinks(filters, query) {
+  const wanted = Object.entries(query).filter(([name]) => name !== "limit");
+  const toggle = (/** @type {string} */ label, /** @type {boolean} */ on, /** @type {Filters} */ next) =>
+    h("a", { class: "button small", href: logsAddress(next), "aria-current": on ? "true" : null, "data-tool": label }, label);
+  const { live = false, side = "" } = filters;
+  // Following needs a range that moves along.
+  const moving = filters.range === "" ? { ...filters, range: DEFAULT_RANGE, from: "", to: "" } : filters;
+  return [
+    toggle("Live", live, { ...moving, live: !live }),
+    toggle("Fields", side === "fields", { ...filters, side: side === "fields" ? "" : "fields" }),
+    toggle("Patterns", side === "patterns", { ...filters, side: side === "patterns" ? "" : "patterns" }),
+    h("details", { class: "menu" },
+      h("summary", { class: "button small" }, "Export"),
+      h("ul", null, EXPORTS.map((format) => {
+        const address = `/logs/export?${new URLSearchParams([...wanted, ["format", format]])}`;
+        return h("li", null, h("a", { href: address, download: `logs.${format}` }, format.toUpperCase()));
+      }))),
+  ];
 }

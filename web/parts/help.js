@@ -7,6 +7,8 @@ const KEYS = [
   ["j", "Next event"],
   ["k", "Previous event"],
   ["Enter", "Open the event"],
+  ["c", "What is around the event"],
+  ["l", "Live tail on and off"],
   ["Esc", "Close the event"],
   ["?", "This help"],
 ];

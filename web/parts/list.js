@@ -1,32 +1,56 @@
 // The rows of the log list. A row's link is the event's own address; a plain click opens it beside the list.
 
 import { hitWords } from "../lib/filters.js";
-import { fill, h, shown } from "../lib/h.js";
+import { h, shown } from "../lib/h.js";
 import { clockTime, fullTime, offsetLabel } from "../lib/time.js";
 import { hasModifier } from "../router.js";
 
 /** @typedef {import("../api.js").LogEvent} LogEvent */
+/** @typedef {{ row: HTMLElement, anchor: HTMLAnchorElement }} Row */
 
 /** Characters of a message that a row shows; the rest is in the detail. */
 const ROW_TEXT = 400;
 /** Marks of search hits in a row. */
 const ROW_HITS = 20;
+/** Rows kept in the document beyond those in sight, on each side. */
+const AHEAD = 6;
+/** Rows in the document; eight nodes each keep the list below 500. */
+const MOST_ROWS = 60;
+/** Heights of a row. Also in css/tokens.css and css/parts.css. */
+const ROW_PX = 24;
+const PHONE_ROW_PX = 50;
+const PHONE = "(width <= 900px)";
+/** A list scrolled by less is at its top. */
+const NEAR_TOP_PX = 8;
 
 export class EventList {
   /** Newest first. @type {readonly LogEvent[]} */
   events = [];
-  /** @type {HTMLAnchorElement[]} */
-  #anchors = [];
-  /** @type {Range[]} */
-  #hits = [];
+  /** The rows in the document, by the ids of their events. @type {Map<string, Row>} */
+  #rows = new Map();
+  /** @type {{ now: number, manyProjects: boolean, q: string }} */
+  #view = { now: 0, manyProjects: false, q: "" };
+  /** @type {string[]} */
+  #words = [];
+  /** @type {string | null} */
+  #selected = null;
+  /** The row that had the focus last. @type {string | null} */
+  #focused = null;
+  #frame = 0;
+  #life = new AbortController();
+  #sizes = new ResizeObserver(() => this.#soon());
   /** @type {(event: LogEvent) => void} */
   #onOpen;
-  #body = h("div", { role: "rowgroup", class: "rows", onclick: (/** @type {MouseEvent} */ event) => this.#clicked(event) });
+  #body = h("div", {
+    role: "rowgroup", class: "rows",
+    onclick: (/** @type {MouseEvent} */ event) => this.#clicked(event),
+    onfocusin: (/** @type {Event} */ event) => this.#noteFocus(event),
+  });
   element = h(
     "div",
     { role: "table", class: "table", "aria-label": "Events, newest first", hidden: true },
     h("div", { role: "rowgroup", class: "rows-head" },
-      h("div", { role: "row", class: "row head" },
+      h("div", { role: "row", class: "row head", "aria-rowindex": "1" },
         h("span", { role: "columnheader" }, `Time ${offsetLabel(new Date().getTimezoneOffset())}`),
         h("span", { role: "columnheader" }, "Level"),
         h("span", { role: "columnheader" }, "Source"),
@@ -37,63 +61,171 @@ export class EventList {
   /** @param {(event: LogEvent) => void} onOpen */
   constructor(onOpen) {
     this.#onOpen = onOpen;
+    const { signal } = this.#life;
+    // Whatever scrolls: the pane beside the detail, the page on a phone.
+    document.addEventListener("scroll", () => this.#soon(), { signal, capture: true, passive: true });
+    addEventListener("resize", () => this.#soon(), { signal });
+  }
+
+  close() {
+    this.#life.abort();
+    this.#sizes.disconnect();
+    cancelAnimationFrame(this.#frame);
+    markHits([]);
   }
 
   clear() {
     this.events = [];
-    this.#anchors = [];
-    this.#hits = [];
+    this.#rows.clear();
+    this.#focused = null;
     delete this.element.dataset.days;
-    fill(this.#body);
-    markHits(this.#hits);
+    this.#render();
   }
 
   /**
-   * @param {LogEvent[]} more
+   * @param {LogEvent[]} more older ones
    * @param {{ now: number, manyProjects: boolean, q: string }} view
    */
   append(more, view) {
-    const words = hitWords(view.q);
-    const rows = more.map((event) => rowOf(event, view));
-    // The column makes room for the day once a time shows one.
-    if (rows.some(({ row }) => row.querySelector("time")?.textContent?.includes(" "))) this.element.dataset.days = "";
-    this.#body.append(...rows.map(({ row }) => row));
+    this.#take(view);
     this.events = this.events.concat(more);
-    this.#anchors = this.#anchors.concat(rows.map(({ anchor }) => anchor));
-    this.#hits = this.#hits.concat(rows.flatMap(({ anchor }) => findHits(anchor, words)));
-    markHits(this.#hits);
+    this.#makeRoomForDays(more);
+    if (this.element.parentElement) this.#sizes.observe(this.element.parentElement);
+    this.#render();
+  }
+
+  /**
+   * @param {LogEvent[]} newer newest first
+   * @param {{ now: number, manyProjects: boolean, q: string }} view
+   * @param {number} limit rows kept; the oldest make room
+   */
+  prepend(newer, view, limit) {
+    this.#take(view);
+    this.events = newer.concat(this.events).slice(0, limit);
+    this.#makeRoomForDays(newer);
+    this.#render();
   }
 
   /** Marks the open event. @param {string | null} id null for none */
   select(id) {
-    for (const [index, anchor] of this.#anchors.entries()) {
-      if (this.events[index]?.id === id) anchor.setAttribute("aria-current", "true");
-      else anchor.removeAttribute("aria-current");
-    }
+    this.#selected = id;
+    for (const [of, { anchor }] of this.#rows) markCurrent(anchor, of === id);
   }
 
   /** @param {string | null} id */
   indexOf(id) {
-    return this.events.findIndex((event) => event.id === id);
+    return id === null ? -1 : this.events.findIndex((event) => event.id === id);
   }
 
-  /** The row that has the focus, or -1. */
+  /** The row that has the focus, or had it before it was scrolled away; else -1. */
   focused() {
-    return this.#anchors.findIndex((anchor) => anchor === document.activeElement);
+    const away = document.activeElement === document.body && this.#focused !== null && !this.#rows.has(this.#focused);
+    return away || this.#body.contains(document.activeElement) ? this.indexOf(this.#focused) : -1;
   }
 
   /** @param {number} index */
   focus(index) {
-    const anchor = this.#anchors[index];
-    anchor?.focus();
-    anchor?.closest(".row")?.scrollIntoView({ block: "nearest" });
+    const event = this.events[index];
+    if (!event) return;
+    if (!this.#rows.has(event.id)) {
+      scrollInto(this.#body, index * rowHeight());
+      this.#render();
+    }
+    const found = this.#rows.get(event.id);
+    found?.anchor.focus({ preventScroll: true });
+    found?.row.scrollIntoView({ block: "nearest" });
+  }
+
+  /** Whether the first row is in sight. */
+  atTop() {
+    const pane = this.element.parentElement;
+    return pane !== null && this.element.getBoundingClientRect().top >= Math.max(0, pane.getBoundingClientRect().top) - NEAR_TOP_PX;
+  }
+
+  toTop() {
+    scrollInto(this.element, -innerHeight);
+  }
+
+  /** Whether text of a row is marked. */
+  hasSelection() {
+    const selection = getSelection();
+    return selection !== null && !selection.isCollapsed && this.#body.contains(selection.anchorNode);
+  }
+
+  /** @param {{ now: number, manyProjects: boolean, q: string }} view */
+  #take(view) {
+    this.#view = view;
+    this.#words = hitWords(view.q);
+  }
+
+  /** The column makes room for the day once a time shows one. @param {LogEvent[]} events */
+  #makeRoomForDays(events) {
+    if (events.some(({ ts }) => clockTime(Date.parse(ts), this.#view.now).includes(" "))) this.element.dataset.days = "";
+  }
+
+  #soon() {
+    if (this.#frame !== 0) return;
+    this.#frame = requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#render();
+    });
+  }
+
+  /** Keeps the rows in sight in the document, and room for the others. */
+  #render() {
+    const [first, end] = this.#window();
+    const height = rowHeight();
+    this.#body.style.paddingBlock = `${first * height}px ${(this.events.length - end) * height}px`;
+    /** @type {Map<string, Row>} */
+    const rows = new Map();
+    for (const [offset, event] of this.events.slice(first, end).entries()) {
+      const made = this.#rows.get(event.id) ?? rowOf(event, this.#view);
+      made.row.setAttribute("aria-rowindex", String(first + offset + 2));
+      markCurrent(made.anchor, event.id === this.#selected);
+      rows.set(event.id, made);
+    }
+    for (const [id, { row }] of this.#rows) if (!rows.has(id)) row.remove();
+    // Rows that stay are not touched: moving one would take its focus.
+    let place = this.#body.firstChild;
+    for (const { row } of rows.values()) {
+      if (row === place) place = row.nextSibling;
+      else this.#body.insertBefore(row, place);
+    }
+    while (place) {
+      const next = place.nextSibling;
+      place.remove();
+      place = next;
+    }
+    this.#rows = rows;
+    this.element.setAttribute("aria-rowcount", String(this.events.length + 1));
+    markHits([...rows.values()].flatMap(({ anchor }) => findHits(anchor, this.#words)));
+  }
+
+  /** The first row to have in the document and the end of them. @returns {[number, number]} */
+  #window() {
+    const pane = this.element.parentElement?.getBoundingClientRect();
+    if (!pane || this.events.length === 0) return [0, 0];
+    const top = this.#body.getBoundingClientRect().top;
+    const height = rowHeight();
+    const seenFrom = Math.max(0, pane.top) - top;
+    const seenTo = Math.min(innerHeight, pane.bottom) - top;
+    const first = Math.min(Math.max(0, Math.floor(seenFrom / height) - AHEAD), Math.max(0, this.events.length - 1));
+    const wanted = Math.max(first + AHEAD, Math.ceil(seenTo / height) + AHEAD);
+    return [first, Math.min(this.events.length, wanted, first + MOST_ROWS)];
+  }
+
+  /** @param {Event} event */
+  #noteFocus(event) {
+    const anchor = event.target;
+    for (const [id, row] of this.#rows) if (row.anchor === anchor) this.#focused = id;
   }
 
   /** @param {MouseEvent} click */
   #clicked(click) {
     const target = click.target instanceof Element ? click.target : null;
     const row = target?.closest(".row") ?? null;
-    const picked = row ? this.events[[...this.#body.children].indexOf(row)] : undefined;
+    const id = [...this.#rows].find(([, made]) => made.row === row)?.[0] ?? null;
+    const picked = this.events[this.indexOf(id)];
     if (!picked || click.button !== 0 || hasModifier(click)) return;
     click.preventDefault();
     // Someone who marks text wants the text.
@@ -103,10 +235,12 @@ export class EventList {
 }
 
 /**
+ * A row of a table of events.
  * @param {LogEvent} event
  * @param {{ now: number, manyProjects: boolean }} view
+ * @returns {Row}
  */
-function rowOf(event, view) {
+export function rowOf(event, view) {
   const at = Date.parse(event.ts);
   const text = shown(event.message.slice(0, ROW_TEXT)).trim() || "(no text)";
   const source = view.manyProjects && event.source !== event.project ? `${event.project} / ${event.source}` : event.source;
@@ -114,12 +248,38 @@ function rowOf(event, view) {
   const row = h(
     "div",
     { role: "row", class: "row", "data-level": event.level },
-    h("span", { role: "cell", class: "time" }, h("time", { datetime: event.ts, title: fullTime(at) }, clockTime(at, view.now))),
+    h("time", { role: "cell", class: "time", datetime: event.ts, title: fullTime(at) }, clockTime(at, view.now)),
     h("span", { role: "cell", class: "level-cell" }, levelMark(event.level)),
     h("span", { role: "cell", class: "source", title: shown(source) }, shown(source)),
     h("span", { role: "cell", class: "message" }, anchor),
   );
   return { row, anchor };
+}
+
+function rowHeight() {
+  return matchMedia(PHONE).matches ? PHONE_ROW_PX : ROW_PX;
+}
+
+/**
+ * @param {HTMLAnchorElement} anchor
+ * @param {boolean} current
+ */
+function markCurrent(anchor, current) {
+  if (current) anchor.setAttribute("aria-current", "true");
+  else anchor.removeAttribute("aria-current");
+}
+
+/**
+ * Scrolls so that what is `offset` below the top of an element is in the middle of what scrolls it.
+ * @param {HTMLElement} element
+ * @param {number} offset
+ */
+function scrollInto(element, offset) {
+  let box = element.parentElement;
+  while (box && !/auto|scroll/.test(getComputedStyle(box).overflowY)) box = box.parentElement;
+  if (!box) return;
+  const top = element.getBoundingClientRect().top - box.getBoundingClientRect().top + offset;
+  box.scrollTop += top - box.clientHeight / 2;
 }
 
 /**

@@ -162,3 +162,16 @@ export function warningText(warning) {
   const detail = Object(warning).detail;
   return typeof detail === "string" ? detail : warningCode(warning);
 }
+
+/** @param {unknown} error */
+export function isSignedOut(error) {
+  return error instanceof Problem && error.kind === "signed_out";
+}
+
+/**
+ * @param {number} n
+ * @param {string} noun
+ */
+export function count(n, noun) {
+  return `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
+}

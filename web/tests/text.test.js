@@ -3,8 +3,7 @@ import { execFileSync } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
 import { parseExact } from "../api.js";
-import { shown } from "../lib/h.js";
-import { signal } from "../lib/signal.js";
+import { shown, signal } from "../lib/h.js";
 import { curlSnippet, quote } from "../lib/snippet.js";
 
 test("control characters and hidden direction marks become visible, line breaks stay", () => {

@@ -1,0 +1,129 @@
+// The events around one, on its own page: what happened before and after in the same source, in the same request,
+// or in the whole project.
+
+import { fetchContext, Problem } from "../api.js";
+import { fill, h } from "../lib/h.js";
+import { rowOf } from "./list.js";
+import { button, problemText, warningText } from "./state.js";
+
+/** @typedef {import("../api.js").LogEvent} LogEvent */
+/** @typedef {import("../api.js").Scope} Scope */
+
+/** Events asked for at a time, on each side. */
+const STEP = 20;
+/** Events shown on each side; the list of logs is for more. */
+const MOST = 200;
+
+/** @type {{ scope: Scope, label: string }[]} */
+const SCOPES = [
+  { scope: "source", label: "Same source" },
+  { scope: "request", label: "Same request" },
+  { scope: "project", label: "Whole project" },
+];
+
+/**
+ * The scope an address asks for, or the one that fits every event.
+ * @param {URLSearchParams} params
+ * @param {LogEvent} event
+ * @returns {Scope}
+ */
+export function scopeOf(params, event) {
+  const wanted = params.get("scope");
+  if (wanted === "project") return wanted;
+  return wanted === "request" && event.request_id ? wanted : "source";
+}
+
+/**
+ * @param {LogEvent} event
+ * @param {Scope} scope
+ * @param {AbortSignal} signal
+ */
+export function contextView(event, scope, signal) {
+  const body = h("div", { class: "context-rows", "aria-busy": "true" });
+  const own = `/ui/logs/${encodeURIComponent(event.id)}`;
+  const choices = SCOPES.filter((choice) => choice.scope !== "request" || event.request_id).map((choice) =>
+    h("a", { class: "button", href: `${own}?scope=${choice.scope}`, "aria-current": choice.scope === scope ? "true" : null }, choice.label));
+  const element = h(
+    "section",
+    { class: "event-part", id: "context", "aria-labelledby": "context-title" },
+    h("h2", { class: "part-title", id: "context-title", tabindex: "-1" }, "Before and after"),
+    h("nav", { class: "actions", "aria-label": "Scope" }, choices),
+    body,
+  );
+  const first = async () => {
+    fill(body, h("p", { class: "muted", role: "status" }, "Loading the events around it…"));
+    try {
+      const around = await fetchContext(event.id, { scope, before: STEP, after: STEP }, signal);
+      fill(body, (around.warnings ?? []).map((warning) => h("p", { class: "notice" }, warningText(warning))), surroundings(around, event, scope, signal));
+    } catch (error) {
+      if (signal.aborted || (error instanceof Problem && error.kind === "signed_out")) return;
+      fill(body, h("p", { role: "alert" }, problemText(error)), h("div", { class: "actions" }, button("Try again", () => void first())));
+    } finally {
+      body.removeAttribute("aria-busy");
+    }
+  };
+  void first();
+  return element;
+}
+
+/**
+ * @param {import("../api.js").Context} around
+ * @param {LogEvent} event
+ * @param {Scope} scope
+ * @param {AbortSignal} signal
+ */
+function surroundings(around, event, scope, signal) {
+  const view = { now: Date.now(), manyProjects: false };
+  const rows = (/** @type {LogEvent[]} */ events) => events.map((one) => rowOf(one, view).row);
+  const own = rowOf(event, view);
+  own.anchor.setAttribute("aria-current", "true");
+  const body = h("div", { role: "rowgroup" }, rows(around.before), own.row, rows(around.after));
+  const days = [...body.querySelectorAll("time")].some((time) => time.textContent?.includes(" "));
+  const table = h(
+    "div",
+    { role: "table", class: "table", "aria-label": "Events before and after, oldest first", "data-days": days },
+    body,
+  );
+  const more = (/** @type {boolean} */ earlier, /** @type {boolean} */ exists) => {
+    const events = earlier ? around.before : around.after;
+    return moreOf({ earlier, exists, events, scope, signal, add: (found) => (earlier ? body.prepend(...rows(found)) : body.append(...rows(found))) });
+  };
+  return [more(true, around.before_cursor !== null), table, more(false, around.after_cursor !== null)];
+}
+
+/**
+ * The end of one side: a way to go on, or that there is nothing more.
+ * @param {object} side
+ * @param {boolean} side.earlier
+ * @param {boolean} side.exists whether there is more
+ * @param {LogEvent[]} side.events shown on this side, oldest first
+ * @param {Scope} side.scope
+ * @param {AbortSignal} side.signal
+ * @param {(found: LogEvent[]) => void} side.add
+ */
+function moreOf({ earlier, exists, events, scope, signal, add }) {
+  const line = h("p", { class: "context-end muted" });
+  let shown = events;
+  const say = (/** @type {boolean} */ goesOn) => {
+    const word = earlier ? "earlier" : "later";
+    if (!goesOn) fill(line, `Nothing ${word} in this scope.`);
+    else if (shown.length >= MOST) fill(line, `${MOST} ${word} events are shown; the list of logs has the rest.`);
+    else fill(line, button(`Show ${word} events`, () => void load()));
+  };
+  const load = async () => {
+    const edge = earlier ? shown[0] : shown.at(-1);
+    if (!edge) return say(false);
+    fill(line, "Loading…");
+    try {
+      const reply = await fetchContext(edge.id, { scope, before: earlier ? STEP : 0, after: earlier ? 0 : STEP }, signal);
+      const found = earlier ? reply.before : reply.after;
+      shown = earlier ? found.concat(shown) : shown.concat(found);
+      add(found);
+      say((earlier ? reply.before_cursor : reply.after_cursor) !== null);
+    } catch (error) {
+      if (!signal.aborted) fill(line, h("span", { role: "alert" }, problemText(error)), " ", button("Try again", () => void load()));
+    }
+  };
+  say(exists);
+  return line;
+}

@@ -1,0 +1,81 @@
+// What the search found, counted: the commonest values of each field, or the templates of the messages. Each value
+// can be asked for or left out, which edits the query.
+
+import { fieldTerm, termOfAll } from "../lib/filters.js";
+import { fill, h, shown } from "../lib/h.js";
+import { termButtons } from "./event.js";
+import { levelMark } from "./list.js";
+
+/** @typedef {import("../api.js").Facet} Facet */
+/** @typedef {import("../api.js").Pattern} Pattern */
+/** @typedef {import("./event.js").OnTerm} OnTerm */
+
+/**
+ * @param {import("../api.js").Counts} counts
+ * @param {"fields" | "patterns"} side
+ * @param {OnTerm} onTerm
+ */
+export function sideView({ facets, patterns, total }, side, onTerm) {
+  const list = Array.isArray(patterns) ? patterns : patterns?.patterns ?? [];
+  const title = side === "fields" ? "Fields" : "Patterns";
+  const content = side === "fields" ? (facets ?? []).map((facet) => facetView(facet, onTerm)) : patternsView(list, total ?? 0, onTerm);
+  return [h("h2", null, title), content].flat();
+}
+
+/**
+ * @param {HTMLElement} place
+ * @param {Parameters<typeof sideView>} what
+ */
+export function fillSide(place, ...what) {
+  fill(place, sideView(...what));
+}
+
+/**
+ * @param {Facet} facet
+ * @param {OnTerm} onTerm
+ */
+function facetView({ field, values, other, missing }, onTerm) {
+  const rest = [other > 0 ? `${other.toLocaleString("en")} with other values` : "", missing > 0 ? `${missing.toLocaleString("en")} without` : ""];
+  const note = rest.filter(Boolean).join(", ");
+  return h(
+    "section",
+    { class: "facet" },
+    h("h3", null, field),
+    h("ul", null, values.map(({ value, count }) =>
+      h("li", { title: shown(value) },
+        field === "level" ? levelMark(value) : h("span", { class: "value" }, shown(value)),
+        h("span", { class: "number muted" }, count.toLocaleString("en")),
+        termButtons(field, value, onTerm)))),
+    note === "" ? null : h("p", { class: "muted" }, note),
+  );
+}
+
+/**
+ * @param {Pattern[]} patterns
+ * @param {number} total
+ * @param {OnTerm} onTerm
+ */
+function patternsView(patterns, total, onTerm) {
+  if (patterns.length === 0) return [h("p", { class: "muted" }, "No message to compare.")];
+  const items = patterns.map((pattern) => {
+    const terms = pattern.fingerprints.map((print) => fieldTerm("fingerprint", print)).filter((term) => term !== null);
+    return h(
+      "li",
+      { "data-level": pattern.level },
+      h("span", { class: "actions" },
+        levelMark(pattern.level),
+        h("span", { class: "number" }, pattern.count.toLocaleString("en")),
+        h("span", { class: "muted" }, percent(pattern.count, total)),
+        terms.length > 0 ? termButtons("fingerprint", "", onTerm, termOfAll(terms), "this pattern") : null),
+      h("a", { class: "mono", href: `/ui/logs/${encodeURIComponent(pattern.sample)}` }, shown(pattern.template)),
+    );
+  });
+  return [h("ol", { class: "patterns" }, items)];
+}
+
+/** @param {number} part @param {number} whole */
+function percent(part, whole) {
+  if (whole <= 0) return "";
+  const share = (100 * part) / whole;
+  return share < 1 ? "under 1 %" : `${Math.round(share)} %`;
+}
