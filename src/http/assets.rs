@@ -143,6 +143,7 @@ impl Build {
         let mut files = BTreeMap::new();
         for name in WebFolder::iter() {
             if let (Some(_), Some(body)) = (content_type(&name), embedded(&name)) {
+                let body = if name.ends_with(".js") { without_comment_lines(&body) } else { body };
                 files.insert(name.into_owned(), body);
             }
         }
@@ -169,6 +170,24 @@ impl Asset {
             gzip,
         })
     }
+}
+
+/// A script as it is sent: lines that are comments and nothing else become empty, so that line numbers stay. None of ours
+/// stands in a text over several lines; a test sees to that.
+fn without_comment_lines(script: &[u8]) -> Bytes {
+    let mut sent = Vec::with_capacity(script.len());
+    for line in script.split_inclusive(|byte| *byte == b'\n') {
+        let text = line.trim_ascii();
+        let opens =
+            text.starts_with(b"/**") && (text.ends_with(b"*/") || !text.windows(2).any(|two| two == b"*/"));
+        let goes_on = text == b"*" || text == b"*/" || text.starts_with(b"* ");
+        if opens || goes_on || text.starts_with(b"//") {
+            sent.push(b'\n');
+        } else {
+            sent.extend_from_slice(line);
+        }
+    }
+    sent.into()
 }
 
 fn embedded(name: &str) -> Option<Bytes> {

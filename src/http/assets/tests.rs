@@ -197,3 +197,24 @@ fn the_whole_page_keeps_its_budget() {
     let total = BUILD.page.len() + BUILD.assets.values().map(packed).sum::<usize>();
     assert!(total <= WHOLE_BUDGET, "{total} bytes");
 }
+
+#[test]
+fn scripts_are_sent_without_lines_of_comments_and_with_all_their_code() {
+    let script =
+        b"/**\n * Says it.\n *\n */\nexport const one = 1; // kept\n\n  // gone\nconst two = one * one;\n";
+    let sent = without_comment_lines(script);
+    assert_eq!(&sent[..], b"\n\n\n\nexport const one = 1; // kept\n\n\nconst two = one * one;\n");
+    for name in WebFolder::iter().filter(|name| name.ends_with(".js") && content_type(name).is_some()) {
+        let script = String::from_utf8(embedded(&name).unwrap().to_vec()).unwrap();
+        let (mut in_comment, mut in_text) = (false, false);
+        for (number, line) in script.lines().enumerate() {
+            let text = line.trim();
+            let goes_on = text == "*" || text == "*/" || text.starts_with("* ");
+            assert_eq!(goes_on, in_comment, "{name}:{}: what is no comment would go", number + 1);
+            in_comment = (in_comment || text.starts_with("/**")) && !text.contains("*/");
+            let would_go = goes_on || text.starts_with("//") || text.starts_with("/**");
+            assert!(!(in_text && would_go), "{name}:{}: a line of a text would go", number + 1);
+            in_text ^= !would_go && line.matches('`').count() % 2 == 1;
+        }
+    }
+}
