@@ -46,7 +46,8 @@ impl Connection {
     /// counts them in the ledger as purged.
     ///
     /// # Errors
-    /// As [`Connection::delete_blocks`].
+    /// [`StoreError::Conflict`] when somebody else deleted or folded some of them meanwhile (then none was deleted
+    /// here), else what the database said.
     pub async fn delete_expired_blocks(
         &mut self,
         project_id: i64,

@@ -266,7 +266,8 @@ impl Connection {
     /// Deletes about `limit` of a project's events in quarantine that were received before `before`; gives how many.
     ///
     /// # Errors
-    /// As [`Connection::delete_quarantined_before`].
+    /// [`StoreError::Conflict`] when somebody else deleted some of them meanwhile (then none was deleted here), else
+    /// what the database said.
     pub async fn delete_expired_quarantine(
         &mut self,
         project_id: i64,
