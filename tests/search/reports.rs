@@ -172,6 +172,7 @@ async fn metrics_are_openmetrics_and_have_every_name() {
         names,
         [
             "tekno_accept_errors",
+            "tekno_alert_waiting",
             "tekno_body_bytes",
             "tekno_body_bytes_peak",
             "tekno_build",
@@ -179,6 +180,7 @@ async fn metrics_are_openmetrics_and_have_every_name() {
             "tekno_compaction_recompressed_blocks",
             "tekno_compaction_saved_bytes",
             "tekno_connections_accepted",
+            "tekno_connections_cut",
             "tekno_connections_open",
             "tekno_connections_refused",
             "tekno_database_connected",
