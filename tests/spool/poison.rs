@@ -96,7 +96,8 @@ async fn a_kill_between_two_trials_leaves_nothing_behind() {
         tokio::spawn(async move { send(&client, &project, &batch).await })
     };
     let refusing = "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep'";
-    for _ in 0..3 {
+    // Two of them: a third may come after the time for sifting, and the batch is answered by the spool then.
+    for _ in 0..2 {
         until("a trial is under way", PATIENCE, async || rig.numbers(refusing).await == [1]).await;
         until("it is refused", PATIENCE, async || rig.numbers(refusing).await == [0]).await;
     }
