@@ -9,6 +9,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use tokio::sync::oneshot;
 
+use crate::alert::watch::Watch;
 use crate::alert::{Delivery, Outbox, Rules};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -192,7 +193,9 @@ impl App {
         }
         let public_url = state.config.public_url.clone();
         let (channels, outbox) = (state.channels.clone(), state.outbox.clone());
+        let watch = Watch::new(channels.clone(), state.directory.clone(), public_url.clone());
         let rules = Rules::new(channels, outbox, state.directory.clone(), public_url);
+        let rules = rules.watching(watch.beside(state.spool.clone()));
         let fold = Fold::new(store.clone(), clock, mailbox).alerting(rules);
         lifecycle.spawn(Stage::Fold, "fold", fold.run(stop(Stage::Fold)));
         lifecycle.spawn(Stage::Background, "removal", remover.run(stop(Stage::Background)));

@@ -162,6 +162,9 @@ impl Fold {
             if self.store.status() != DatabaseStatus::Connected {
                 // What was committed without an answer stands in `unfolded`: look there once the database is back.
                 last_arrival = Instant::now();
+                if let Some(rules) = &self.rules {
+                    rules.watch().blind();
+                }
                 continue;
             }
             let look = last_look.elapsed() >= IDLE_LOOK_EVERY || last_arrival.elapsed() <= BUSY_FOR;
@@ -185,6 +188,12 @@ impl Fold {
     /// What the database said; nothing is lost, the next tick goes on.
     pub async fn tick(&self, orphans: bool) -> Result<(), StoreError> {
         self.settle_doubt().await?;
+        let rules = self.rules.as_ref();
+        if let Some(rules) = rules
+            && let Err(error) = rules.watch().cover(&self.store, self.clock.now()).await
+        {
+            tracing::warn!(%error, "a minute awake is noted later");
+        }
         loop {
             let pieces = self.mailbox.some();
             if pieces.is_empty() {
@@ -197,7 +206,12 @@ impl Fold {
         while let Some(last) = after {
             after = self.fold_orphans(last).await?;
         }
-        self.write_tally().await
+        self.write_tally().await?;
+        // Only once everything that was committed is counted.
+        if let Some(rules) = rules.filter(|_| orphans) {
+            rules.look(&self.store, self.clock.now()).await?;
+        }
+        Ok(())
     }
 
     /// A write of the ledger whose answer was lost is made again, unless it happened.

@@ -67,6 +67,15 @@ impl AlertKind {
         }
     }
 
+    /// The kind of the message that one of this kind ends: they are of one thread.
+    #[must_use]
+    pub const fn opened_as(self) -> Self {
+        match self {
+            Self::OverflowEnded => Self::OverflowStarted,
+            other => other,
+        }
+    }
+
     /// What a headline starts with.
     #[must_use]
     pub const fn words(self) -> &'static str {
@@ -187,7 +196,8 @@ impl AlertMessage {
         match self.issue {
             Some(issue) => format!("issue-{}-{issue}", self.project_id),
             None => {
-                format!("{}-{}-{}", self.kind.name().replace('_', "-"), self.project_id, digest(&self.rule))
+                let kind = self.kind.opened_as().name().replace('_', "-");
+                format!("{kind}-{}-{}", self.project_id, digest(&self.rule))
             }
         }
     }

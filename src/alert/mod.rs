@@ -23,6 +23,7 @@ mod smtp;
 mod smtp_url;
 pub mod spike;
 mod text;
+pub mod watch;
 mod webhook;
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
 use super::text::{cut, one_line};
+use super::watch::open;
 use super::{AlertMessage, ChannelId, ChannelKind, Channels, Verdict};
 use crate::event::uuid_at;
 use crate::store::{AlertState, Connection, MAX_WAITING_ALERTS, OutboxRow, StoreError};
@@ -81,10 +82,12 @@ pub async fn enqueue(
     if rows.is_empty() {
         rows.push(row(alert, "", AlertState::Unsent, now));
     }
-    match connection.add_to_outbox(&rows, now).await? {
-        0 => Ok(Enqueued::Known),
-        added => Ok(Enqueued::Added(added)),
+    let added = connection.add_to_outbox(&rows, now).await?;
+    if added.is_empty() {
+        return Ok(Enqueued::Known);
     }
+    open(connection, alert, &added, now).await?;
+    Ok(Enqueued::Added(added.len()))
 }
 
 fn row(alert: &NewAlert, channel: &str, state: AlertState, now: Timestamp) -> OutboxRow {

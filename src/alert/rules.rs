@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::spike::is_spike;
+use super::watch::Watch;
 use super::{AlertKind, AlertMessage, Channels, Enqueued, NewAlert, Outbox, enqueue, issue_link};
 use crate::event::Level;
 use crate::key::KeyDirectory;
 use crate::project::ProjectRef;
-use crate::store::{Connection, FoldNews, LEVEL_SERIES, StoreError, TouchedIssue, bucket};
+use crate::store::{Connection, FoldNews, LEVEL_SERIES, Store, StoreError, TouchedIssue, bucket};
 use crate::timestamp::Timestamp;
 
 /// Events of an issue in a window that are a spike where nothing is usual.
@@ -41,6 +42,7 @@ pub struct Rules {
     /// Something was enqueued by a fold that isn't committed yet.
     found: AtomicBool,
     said: Mutex<Said>,
+    watch: Watch,
 }
 
 /// Rule, group and slot of an alert.
@@ -57,6 +59,8 @@ struct Said {
 /// What the counts of the last hour say.
 struct Recent {
     counts: BTreeMap<(i64, i64), (i64, i64)>,
+    /// Windows of the hour before the window in which the service was awake.
+    windows: i64,
     now: Timestamp,
 }
 
@@ -69,9 +73,8 @@ impl Recent {
             inside += in_window;
             hour += in_hour;
         }
-        let windows = HOUR_SECONDS / WINDOW_SECONDS - 1;
         #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-        let usual = (hour - inside).max(0) as f64 / windows as f64;
+        let usual = (hour - inside).max(0) as f64 / self.windows as f64;
         (u64::try_from(inside).unwrap_or(0), usual)
     }
 }
@@ -86,7 +89,32 @@ impl Rules {
         public_url: Option<String>,
     ) -> Self {
         let (found, said) = (AtomicBool::new(false), Mutex::default());
-        Self { channels, outbox, directory, public_url, found, said }
+        let watch = Watch::new(channels.clone(), directory.clone(), public_url.clone());
+        Self { channels, outbox, directory, public_url, found, said, watch }
+    }
+
+    /// Has what is open watched by this instead of the default one.
+    #[must_use]
+    pub fn watching(mut self, watch: Watch) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    /// What is open, and for how long the service was awake.
+    #[must_use]
+    pub const fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// Says what is over and what is silent, as a timer does.
+    ///
+    /// # Errors
+    /// What the database said; the next look goes on.
+    pub async fn look(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
+        if self.watch.look(store, now).await? {
+            self.outbox.ring();
+        }
+        Ok(())
     }
 
     /// Puts into the outbox what is worth saying of a fold, within its transaction.
@@ -101,7 +129,11 @@ impl Rules {
     ) -> Result<(), StoreError> {
         // What a fold before this left here was rolled back.
         self.said().pending.clear();
+        if self.watch.settle(connection, now).await? {
+            self.found.store(true, Ordering::Relaxed);
+        }
         let mut alerts = self.find(connection, news, now).await?;
+        self.watch.note_true(connection, &alerts, now).await?;
         let slot_of = |alert: &NewAlert| (alert.rule.clone(), alert.group.clone(), alert.cooldown_slot);
         alerts.retain(|alert| !self.said().committed.contains(&slot_of(alert)));
         for alert in alerts.into_iter().take(MAX_ALERTS) {
@@ -122,6 +154,7 @@ impl Rules {
         let pending = std::mem::take(&mut said.pending);
         said.committed.extend(pending);
         drop(said);
+        self.watch.committed();
         if self.found.swap(false, Ordering::Relaxed) {
             self.outbox.ring();
         }
@@ -146,7 +179,9 @@ impl Rules {
         }
         let (window, hour) = (bucket(now) - WINDOW_SECONDS, bucket(now) - HOUR_SECONDS);
         let counts = connection.recent_counts(&wanted, window, hour).await?;
-        let recent = Recent { counts, now };
+        // Minutes asleep say nothing of what is usual.
+        let windows = self.watch.covered_minutes(hour, window).max(1);
+        let recent = Recent { counts, windows, now };
         let mut alerts = Vec::new();
         for project_id in wanted.keys() {
             alerts.extend(self.overflow_started(&recent, news, *project_id, hour));
@@ -177,9 +212,11 @@ impl Rules {
         if all == 0 || all > ours {
             return None;
         }
-        let mut message =
-            self.message(AlertKind::OverflowStarted, project_id, "Events are coming in", recent.now);
+        let first =
+            news.events.range((project_id, hour)..=(project_id, i64::MAX)).map(|(key, _)| key.1).min();
+        let mut message = self.message(AlertKind::OverflowStarted, project_id, "Incoming events", recent.now);
         message.count = u64::try_from(ours).ok();
+        message.first_seen = first.map(|seconds| Timestamp::from_millis(seconds * 1_000));
         Some(once(message, format!("{project_id}"), recent.now))
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::AlertMessage;
+use super::{AlertKind, AlertMessage};
 
 /// Characters of a title in a headline or subject.
 pub(super) const MAX_TITLE_CHARS: usize = 200;
@@ -56,8 +56,19 @@ pub(super) fn title(message: &AlertMessage) -> String {
 
 /// What happened to what: `Spike: card declined`.
 pub(super) fn headline(message: &AlertMessage) -> String {
+    if message.kind == AlertKind::OverflowEnded {
+        return overflow_ended(message);
+    }
     let over = if message.resolved { "Resolved: " } else { "" };
     format!("{over}{}: {}", message.kind.words(), title(message))
+}
+
+/// `Overflow ended: 41200 events from … to …`.
+fn overflow_ended(message: &AlertMessage) -> String {
+    let events = message.count.map_or_else(|| title(message), |count| format!("{count} events"));
+    let span = message.first_seen.zip(message.last_seen);
+    let span = span.map(|(from, to)| format!(" from {from} to {to}")).unwrap_or_default();
+    format!("{}: {events}{span}", message.kind.words())
 }
 
 /// `42 in 60 s (usually 1.5)`.

@@ -52,7 +52,7 @@ impl AlertState {
         }
     }
 
-    fn of(number: i64) -> Result<Self, StoreError> {
+    pub(super) fn of(number: i64) -> Result<Self, StoreError> {
         [Self::Waiting, Self::Delivered, Self::Dead, Self::Unsent]
             .into_iter()
             .find(|state| state.number() == number)
@@ -191,18 +191,22 @@ impl Connection {
     }
 
     /// Adds messages, within the caller's transaction if there is one; those whose slot is taken are left out. Gives
-    /// how many were added.
+    /// those that were added.
     ///
     /// # Errors
     /// What the database said.
-    pub async fn add_to_outbox(&mut self, rows: &[OutboxRow], now: Timestamp) -> Result<usize, StoreError> {
+    pub async fn add_to_outbox<'a>(
+        &mut self,
+        rows: &'a [OutboxRow],
+        now: Timestamp,
+    ) -> Result<Vec<&'a OutboxRow>, StoreError> {
         let keep = self.dialect().insert_or_keep();
         let insert = format!(
             "{keep} alert_outbox (id, slot, channel, project_id, rule, kind, title, message, state, attempts, due_at, \
              owner, leased_until, detail, created_at, finished_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, '', 0, '', ?, ?)"
         );
         let now = now.as_millis();
-        let mut added = 0;
+        let mut added = Vec::new();
         for row in rows {
             let finished = (row.state != AlertState::Waiting).then_some(now);
             let values: [Value<'_>; 12] = [
@@ -219,7 +223,9 @@ impl Connection {
                 now.into(),
                 finished.into(),
             ];
-            added += usize::from(self.execute(&insert, &values, STATEMENT_TIMEOUT).await? > 0);
+            if self.execute(&insert, &values, STATEMENT_TIMEOUT).await? > 0 {
+                added.push(row);
+            }
         }
         Ok(added)
     }

@@ -12,6 +12,7 @@ mod blocks;
 mod body_cache;
 mod connection;
 mod counts;
+mod coverage;
 mod dialect;
 mod directory_copy;
 mod drained;
@@ -22,6 +23,7 @@ mod issue_list;
 mod issues;
 mod ledger;
 mod migrate;
+mod open_alerts;
 mod options;
 mod pool;
 mod projects;
@@ -74,6 +76,7 @@ pub use issues::{
     BUCKET_MS, FoldNews, FoldPiece, IssueSeed, KnownIssue, LEVEL_SERIES, OTHER_SERIES, TouchedIssue, bucket,
 };
 pub use ledger::{Accounts, LedgerQuery};
+pub use open_alerts::{MAX_OPEN_ALERTS, OpenAlert, OpeningAlert, SpanCount, Topic};
 pub use pool::{Pool, Session};
 pub use projects::{MAX_PROJECTS, NewProject, ProjectChange, ProjectError};
 pub use quarantine::{QuarantineSum, QuarantinedEvent};

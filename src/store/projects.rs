@@ -219,7 +219,7 @@ impl Store {
         }
         session.forget_compacted(id).await?;
         // Each of these has few rows, by bounds of their own.
-        for table in ["alert_channels", "alert_outbox"] {
+        for table in ["alert_channels", "open_alerts", "alert_outbox"] {
             let delete = format!("DELETE FROM {table} WHERE project_id = ?");
             session.execute(&delete, &[id.into()], STATEMENT_TIMEOUT).await?;
         }

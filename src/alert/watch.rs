@@ -1,0 +1,256 @@
+//! Alerts over time: which are open, when one is over, and when silence is worth one.
+//!
+//! A channel that was told of something that can end has a row in `open_alerts`, written in the transaction that told it
+//! ([`open`]). The rules say each time they find it still true. When it was not for its kind's [`quiet_ms`], one message
+//! on the same thread says that it is over, and the row goes in the same transaction: of several instances one succeeds,
+//! and a process that was killed or asleep says it at its first look. It is looked for within each fold, before the rules,
+//! and by the timer that folds when nothing comes. What no channel got ends without a word.
+
+pub mod coverage;
+mod ending;
+pub mod heartbeat;
+mod opening;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{AlertKind, Channels, NewAlert};
+use crate::key::KeyDirectory;
+use crate::spool::Spool;
+use crate::store::{Connection, Store, StoreError, Topic, bucket};
+use crate::timestamp::Timestamp;
+use coverage::Coverage;
+pub use heartbeat::HeartbeatWhen;
+pub(super) use opening::open;
+use opening::topic;
+
+/// A spike, too many errors, a project near its cap are over when they were not true for so long.
+pub const QUIET_MS: i64 = 300_000;
+/// An overflow is over when nothing was received for so long: as long as the silence before one starts, so that what
+/// comes next starts another one.
+pub const OVERFLOW_QUIET_MS: i64 = 3_600_000;
+/// After the database was away, or while a spool drains, nothing is called over for so long: what was received meanwhile
+/// is still to be counted.
+const SETTLE_MS: i64 = 300_000;
+/// What is still true is noted this often.
+const NOTE_EVERY_MS: i64 = 10_000;
+/// Topics whose last note is remembered.
+const MAX_NOTED: usize = 1_000;
+
+/// What the watch goes by, for one project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WatchSettings {
+    /// When silence is worth an alert.
+    pub heartbeat: HeartbeatWhen,
+    /// Seconds of silence, asleep ones not counted, before it is; at least 60.
+    pub heartbeat_grace_sec: i64,
+    /// Whether the end of an overflow is said.
+    pub overflow_ended: bool,
+    /// Whether the end of everything else is said.
+    pub resolved: bool,
+}
+
+impl WatchSettings {
+    /// What holds for a project that has no settings of its own.
+    pub const DEFAULT: Self = Self {
+        heartbeat: HeartbeatWhen::Steady,
+        heartbeat_grace_sec: 600,
+        overflow_ended: true,
+        resolved: true,
+    };
+}
+
+/// Gives a project's settings.
+pub type SettingsOf = Arc<dyn Fn(i64) -> WatchSettings + Send + Sync>;
+
+/// For how long the condition of an alert of this kind has to be untrue until it is over; `None` for kinds that don't end
+/// by themselves.
+#[must_use]
+pub const fn quiet_ms(kind: AlertKind) -> Option<i64> {
+    match kind {
+        AlertKind::Spike | AlertKind::ErrorRate | AlertKind::NearCap => Some(QUIET_MS),
+        AlertKind::OverflowStarted => Some(OVERFLOW_QUIET_MS),
+        // Over as soon as something comes.
+        AlertKind::Heartbeat => Some(0),
+        AlertKind::NewIssue
+        | AlertKind::Regression
+        | AlertKind::OverflowEnded
+        | AlertKind::Custom
+        | AlertKind::Test => None,
+    }
+}
+
+/// Watches what is open. Cheap to share.
+pub struct Watch {
+    channels: Channels,
+    directory: Arc<KeyDirectory>,
+    public_url: Option<String>,
+    settings: SettingsOf,
+    spool: Option<Spool>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    coverage: Coverage,
+    /// The bucket of the last look for what is over.
+    looked: Option<i64>,
+    /// When a topic was last noted as still true.
+    noted: BTreeMap<Topic, Timestamp>,
+    /// What the fold under way did of these two.
+    pending: (Option<i64>, Vec<(Topic, Timestamp)>),
+    /// Since when everything that is received is seen; the epoch: since ever.
+    seen_from: Timestamp,
+    blind: bool,
+    /// When a project's silence is looked at next.
+    next_check: BTreeMap<i64, Timestamp>,
+}
+
+impl Watch {
+    /// A watch that says what it finds on these channels.
+    #[must_use]
+    pub fn new(channels: Channels, directory: Arc<KeyDirectory>, public_url: Option<String>) -> Self {
+        let settings: SettingsOf = Arc::new(|_| WatchSettings::DEFAULT);
+        Self { channels, directory, public_url, settings, spool: None, state: Mutex::default() }
+    }
+
+    /// Goes by these settings instead of the default ones.
+    #[must_use]
+    pub fn with_settings(mut self, settings: SettingsOf) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Calls nothing over while this holds what is still to be counted.
+    #[must_use]
+    pub fn beside(mut self, spool: Option<Spool>) -> Self {
+        self.spool = spool;
+        self
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The database is away: what is received is not seen until it is back.
+    pub fn blind(&self) {
+        let mut state = self.state();
+        state.blind = true;
+        state.coverage.blind();
+    }
+
+    /// Covered minutes that lie wholly in `[from, to)`, both in epoch seconds.
+    #[must_use]
+    pub fn covered_minutes(&self, from: i64, to: i64) -> i64 {
+        self.state().coverage.minutes(from, to)
+    }
+
+    /// Notes that the service is awake; at most once a minute in the database.
+    ///
+    /// # Errors
+    /// What the database said; the next call makes up for it.
+    pub async fn cover(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
+        let Some(work) = self.state().coverage.look(now) else { return Ok(()) };
+        let mut session = store.work().await?;
+        session.cover_minutes(work.write.0, work.write.1).await?;
+        if let Some((from, to)) = work.keep {
+            session.forget_coverage(from, to).await?;
+        }
+        let limit = usize::try_from(coverage::KEPT_MINUTES).unwrap_or(usize::MAX) + 60;
+        let read = session.covered_minutes(work.read_from, limit).await?;
+        self.state().coverage.done(&work, read);
+        Ok(())
+    }
+
+    /// Whether all that was received is counted, and has been for a while.
+    fn sees(&self, now: Timestamp) -> bool {
+        let waits = self.spool.as_ref().is_some_and(|spool| {
+            let depth = spool.depth();
+            depth.groups > depth.held
+        });
+        let mut state = self.state();
+        if waits {
+            state.blind = true;
+            return false;
+        }
+        if std::mem::take(&mut state.blind) {
+            state.seen_from = now;
+        }
+        // A clock that was set back.
+        state.seen_from = state.seen_from.min(now);
+        state.seen_from.as_millis() == 0 || state.seen_from.plus_millis(SETTLE_MS) <= now
+    }
+
+    /// Says within a fold's transaction what is over, before the rules look at the same counts. Gives whether anything
+    /// went into the outbox.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn settle(&self, connection: &mut Connection, now: Timestamp) -> Result<bool, StoreError> {
+        self.state().pending = (None, Vec::new());
+        if self.state().looked == Some(bucket(now)) || !self.sees(now) {
+            return Ok(false);
+        }
+        let endings = self.find_endings(connection, now).await?;
+        let said = self.say_endings(connection, endings, now).await?;
+        self.state().pending.0 = Some(bucket(now));
+        Ok(said)
+    }
+
+    /// Notes within a fold's transaction what the rules found to be true, whether it is said again or not.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn note_true(
+        &self,
+        connection: &mut Connection,
+        found: &[NewAlert],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let ends = |alert: &&NewAlert| {
+            alert.message.kind != AlertKind::OverflowStarted && quiet_ms(alert.message.kind).is_some()
+        };
+        let mut topics: Vec<Topic> =
+            found.iter().filter(ends).map(|alert| topic(&alert.rule, &alert.group)).collect();
+        {
+            let state = self.state();
+            let is_fresh =
+                |at: &Timestamp| (0..NOTE_EVERY_MS).contains(&now.as_millis().saturating_sub(at.as_millis()));
+            topics.retain(|topic| !state.noted.get(topic).is_some_and(is_fresh));
+        }
+        connection.note_still_true(&topics, now).await?;
+        self.state().pending.1.extend(topics.into_iter().map(|topic| (topic, now)));
+        Ok(())
+    }
+
+    /// The fold is committed.
+    pub fn committed(&self) {
+        let mut state = self.state();
+        let (looked, noted) = std::mem::take(&mut state.pending);
+        state.looked = looked.or(state.looked);
+        if state.noted.len() + noted.len() > MAX_NOTED {
+            state.noted.clear();
+        }
+        state.noted.extend(noted);
+    }
+
+    /// Says what is over and what is silent, when nothing was folded that would. Gives whether anything went into the
+    /// outbox.
+    ///
+    /// # Errors
+    /// What the database said; the next look goes on.
+    pub async fn look(&self, store: &Store, now: Timestamp) -> Result<bool, StoreError> {
+        if !self.sees(now) {
+            return Ok(false);
+        }
+        let mut said = false;
+        let mut session = store.work().await?;
+        if self.state().looked != Some(bucket(now)) {
+            let endings = self.find_endings(&mut session, now).await?;
+            said |= self.say_apart(&mut session, endings, now).await?;
+            self.state().looked = Some(bucket(now));
+        }
+        said |= self.look_for_silence(&mut session, now).await?;
+        Ok(said)
+    }
+}

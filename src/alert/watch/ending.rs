@@ -1,0 +1,281 @@
+//! Saying that something is over.
+
+use std::collections::BTreeMap;
+
+use super::super::{AlertKind, AlertMessage, ChannelId, Enqueued, NewAlert, enqueue};
+use super::{OVERFLOW_QUIET_MS, QUIET_MS, Watch, quiet_ms};
+use crate::event::Level;
+use crate::maintenance::wide_before;
+use crate::store::{
+    AlertState, BUCKET_MS, Connection, LEVEL_SERIES, MAX_WAITING_ALERTS, OpenAlert, STATEMENT_TIMEOUT,
+    Session, StoreError, Topic, bucket,
+};
+use crate::timestamp::Timestamp;
+
+/// Alerts that one look ends at most.
+const MAX_ENDINGS: usize = 20;
+/// Buckets of an overflow that one look walks over.
+const MAX_BUCKETS: usize = 400;
+/// Messages are deleted after some 30 days; an alert older than this was said, though nobody can tell any more.
+const FORGOTTEN_MS: i64 = 29 * 86_400_000;
+/// Seconds of a bucket, and of the silence that ends an overflow.
+const BUCKET_SECONDS: i64 = BUCKET_MS / 1_000;
+const OVERFLOW_QUIET_SECONDS: i64 = OVERFLOW_QUIET_MS / 1_000;
+
+/// An open alert that is over, and what is to be said of it, if anything.
+pub(super) struct Ending {
+    pub alert: OpenAlert,
+    pub message: Option<AlertMessage>,
+}
+
+/// Whether an overflow is over.
+enum Overflow {
+    /// Its last events are in this bucket.
+    Over(i64),
+    /// Events were received in this bucket, and no silence was long enough since.
+    Flows(i64),
+}
+
+impl Watch {
+    /// Open alerts that were not true for long enough. What turns out to be true still is noted so.
+    pub(super) async fn find_endings(
+        &self,
+        connection: &mut Connection,
+        now: Timestamp,
+    ) -> Result<Vec<Ending>, StoreError> {
+        let kinds = AlertKind::ALL.into_iter().filter(|kind| *kind != AlertKind::Heartbeat);
+        let kinds: Vec<(&str, Timestamp)> =
+            kinds.filter_map(|kind| Some((kind.name(), now.plus_millis(-quiet_ms(kind)?)))).collect();
+        let wrong_after = now.plus_millis(QUIET_MS);
+        let mut overflows: BTreeMap<Topic, Option<i64>> = BTreeMap::new();
+        let mut endings = Vec::new();
+        for alert in connection.quiet_alerts(&kinds, wrong_after, MAX_ENDINGS).await? {
+            if alert.last_true_at > wrong_after {
+                // It was true by a clock that was wrong.
+                connection.note_still_true(&[alert.topic], now).await?;
+                continue;
+            }
+            let mut last_true_at = alert.last_true_at;
+            if alert.kind == AlertKind::OverflowStarted.name() {
+                let known = overflows.get(&alert.topic).copied();
+                let over = match known {
+                    Some(known) => known,
+                    None => self.overflow_over(connection, &alert, now).await?,
+                };
+                overflows.insert(alert.topic, over);
+                let Some(last) = over else { continue };
+                last_true_at = Timestamp::from_millis(last * 1_000);
+            }
+            let message = self.ending_message(connection, &alert, last_true_at, now).await?;
+            endings.push(Ending { alert, message });
+        }
+        Ok(endings)
+    }
+
+    /// The last bucket of an overflow that is over. One that goes on is noted as true.
+    async fn overflow_over(
+        &self,
+        connection: &mut Connection,
+        alert: &OpenAlert,
+        now: Timestamp,
+    ) -> Result<Option<i64>, StoreError> {
+        let from = bucket(alert.last_true_at);
+        let buckets = connection.event_buckets(alert.project_id, from, MAX_BUCKETS).await?;
+        match overflow_at(from, &buckets, bucket(now)) {
+            Overflow::Over(last) => Ok(Some(last)),
+            Overflow::Flows(last) => {
+                if last > from {
+                    let at = Timestamp::from_millis(last * 1_000);
+                    connection.note_still_true(&[alert.topic], at).await?;
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// What is said of the end of an alert; `None` when nobody was told of it or wants to know.
+    async fn ending_message(
+        &self,
+        connection: &mut Connection,
+        alert: &OpenAlert,
+        last_true_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<AlertMessage>, StoreError> {
+        let settings = (self.settings)(alert.project_id);
+        let Some(mut message) = opened_by(alert) else { return Ok(None) };
+        let wanted = match message.kind {
+            AlertKind::OverflowStarted => settings.overflow_ended,
+            _ => settings.resolved,
+        };
+        if !wanted || !was_told(alert, now) {
+            return Ok(None);
+        }
+        message = AlertMessage {
+            resolved: true,
+            baseline: None,
+            count: None,
+            suppressed: 0,
+            sample: None,
+            mute: None,
+            at: now,
+            ..message
+        };
+        // The window that was looked at when it was found.
+        let window_ms = message.window_seconds.take().map_or(0, |seconds| i64::from(seconds) * 1_000);
+        let began = alert.opened_at.plus_millis(-window_ms);
+        let series = match (message.kind, message.issue) {
+            (AlertKind::OverflowStarted, _) => (0, LEVEL_SERIES),
+            (AlertKind::ErrorRate, _) => (Level::Error as i64, LEVEL_SERIES),
+            (AlertKind::Spike, Some(issue)) => {
+                (issue.0.cast_signed(), issue.0.cast_signed().saturating_add(1))
+            }
+            _ => return Ok(Some(message)),
+        };
+        let is_overflow = message.kind == AlertKind::OverflowStarted;
+        let began = if is_overflow { message.first_seen.unwrap_or(began) } else { began };
+        let (from, to) = (counted_from(bucket(began), now), bucket(last_true_at));
+        let span = connection.span_count(alert.project_id, series, from, to).await?;
+        message.count = u64::try_from(span.count).ok();
+        if is_overflow {
+            message.kind = AlertKind::OverflowEnded;
+            message.first_seen = Some(Timestamp::from_millis(span.first * 1_000).max(began));
+            message.last_seen = Some(Timestamp::from_millis((span.last + BUCKET_SECONDS) * 1_000));
+        } else {
+            let seconds = (last_true_at.as_millis() - began.as_millis()).max(0) / 1_000;
+            // In minutes, as nobody wants to know it better.
+            message.window_seconds = u32::try_from(((seconds + 59) / 60).max(1) * 60).ok();
+            message.last_seen = Some(last_true_at);
+        }
+        Ok(Some(message))
+    }
+
+    /// Takes these off the list and puts what is to be said of them into the outbox, within the caller's transaction. Gives
+    /// whether there was anything.
+    pub(super) async fn say_endings(
+        &self,
+        connection: &mut Connection,
+        endings: Vec<Ending>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        if endings.is_empty() || connection.count_waiting_alerts().await? + endings.len() > MAX_WAITING_ALERTS
+        {
+            return Ok(false);
+        }
+        let mut said = false;
+        for Ending { alert, message } in endings {
+            if !connection.close_alert(&alert).await? {
+                continue;
+            }
+            let Some(message) = message else { continue };
+            let channels = if alert.channel.is_empty() {
+                Vec::new()
+            } else {
+                let known = self.channels.of_project(connection, alert.project_id).await?;
+                let channel = ChannelId::parse(&alert.channel).filter(|channel| known.contains(channel));
+                let Some(channel) = channel else { continue };
+                vec![channel]
+            };
+            let resolved = NewAlert {
+                rule: "resolved".to_owned(),
+                group: data_encoding::HEXLOWER.encode(&alert.topic),
+                cooldown_slot: alert.opened_at.as_millis(),
+                message,
+                channels: Some(channels),
+            };
+            // Found before whatever the same fold finds next.
+            let at = now.plus_millis(-1);
+            said |= matches!(enqueue(connection, &self.channels, &resolved, at).await?, Enqueued::Added(_));
+        }
+        Ok(said)
+    }
+
+    /// The same in a transaction of its own, where there is something to say.
+    pub(super) async fn say_apart(
+        &self,
+        session: &mut Session,
+        endings: Vec<Ending>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        if endings.is_empty() {
+            return Ok(false);
+        }
+        session.begin(STATEMENT_TIMEOUT).await?;
+        let said = self.say_endings(session, endings, now).await?;
+        session.commit(STATEMENT_TIMEOUT).await?;
+        Ok(said)
+    }
+}
+
+/// The message that opened an alert, as far as it is known to this version.
+pub(super) fn opened_by(alert: &OpenAlert) -> Option<AlertMessage> {
+    let read = serde_json::from_str::<AlertMessage>(&alert.message);
+    read.inspect_err(|error| tracing::error!(%error, "an open alert can't be read and ends without a word"))
+        .ok()
+}
+
+/// Whether its channel got a message about it, or it stands in the history because there was no channel.
+pub(super) fn was_told(alert: &OpenAlert, now: Timestamp) -> bool {
+    let told = |state: &Option<AlertState>| matches!(state, Some(AlertState::Delivered | AlertState::Unsent));
+    alert.said.iter().any(told)
+        || (alert.said == [None, None] && alert.opened_at.plus_millis(FORGOTTEN_MS) <= now)
+}
+
+/// Counts of past time stand in wider buckets: the one that holds a time may begin before it.
+fn counted_from(from: i64, now: Timestamp) -> i64 {
+    let (minutes_before, hours_before) = wide_before(now.as_seconds());
+    let width = match from {
+        old if old < hours_before => 3_600,
+        past if past < minutes_before => 60,
+        _ => 1,
+    };
+    from.div_euclid(width) * width
+}
+
+/// Finds the first silence that is long enough, in buckets with events that follow `from`, up to `now`.
+fn overflow_at(from: i64, buckets: &[i64], now: i64) -> Overflow {
+    let is_over = |last: i64, next: i64| next - last > OVERFLOW_QUIET_SECONDS;
+    let mut last = from;
+    for next in buckets {
+        if is_over(last, *next) {
+            return Overflow::Over(last);
+        }
+        last = last.max(*next);
+    }
+    // Where more buckets may follow, the next look goes on from the last one.
+    if buckets.len() < MAX_BUCKETS && is_over(last, now) {
+        Overflow::Over(last)
+    } else {
+        Overflow::Flows(last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn over(from: i64, buckets: &[i64], now: i64) -> Option<i64> {
+        match overflow_at(from, buckets, now) {
+            Overflow::Over(last) => Some(last),
+            Overflow::Flows(_) => None,
+        }
+    }
+
+    #[test]
+    fn an_overflow_ends_with_the_first_silence_of_more_than_an_hour() {
+        assert_eq!(over(1_000, &[1_000, 2_000], 5_600), None, "an hour to the second");
+        assert_eq!(over(1_000, &[1_000, 2_000], 5_610), Some(2_000));
+        assert_eq!(over(1_000, &[], 4_610), Some(1_000));
+        assert_eq!(over(1_000, &[1_000, 9_000], 9_000), Some(1_000), "what came after it is another one");
+        assert_eq!(over(1_000, &[1_000], 500), None, "the clock was set back");
+        let many: Vec<i64> = (0..400).map(|bucket| bucket * 10).collect();
+        assert_eq!(over(0, &many, 1_000_000), None, "there may be more");
+    }
+
+    #[test]
+    fn counts_are_summed_from_the_start_of_the_bucket_they_stand_in() {
+        let now = Timestamp::from_millis(1_800_014_400_000);
+        assert_eq!(counted_from(1_800_014_350, now), 1_800_014_350);
+        assert_eq!(counted_from(1_800_014_350 - 7_200, now), 1_800_014_340 - 7_200);
+        assert_eq!(counted_from(1_800_014_350 - 200_000, now).rem_euclid(3_600), 0);
+    }
+}

@@ -1,0 +1,54 @@
+//! Noting what channels are told of, as they are told.
+
+use sha2::{Digest, Sha256};
+
+use super::super::NewAlert;
+use super::{AlertKind, OVERFLOW_QUIET_MS, quiet_ms};
+use crate::store::{Connection, OpeningAlert, OutboxRow, StoreError, Topic};
+use crate::timestamp::Timestamp;
+
+/// Names what alerts of a rule and group are about.
+pub(super) fn topic(rule: &str, group: &str) -> Topic {
+    let mut hash = Sha256::new_with_prefix("tekno-open-alert-v1");
+    for part in [rule.as_bytes(), group.as_bytes()] {
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+/// Notes, within the transaction that put these messages of an alert into the outbox, that it is open, if it is of a kind
+/// that ends.
+///
+/// # Errors
+/// What the database said.
+pub(in crate::alert) async fn open(
+    connection: &mut Connection,
+    alert: &NewAlert,
+    added: &[&OutboxRow],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let message = &alert.message;
+    if message.resolved || quiet_ms(message.kind).is_none() {
+        return Ok(());
+    }
+    // Its counts know better when it was true last; they are asked when it seems to be over.
+    let last_true_at = match message.kind {
+        AlertKind::OverflowStarted => message.first_seen.unwrap_or(now.plus_millis(-OVERFLOW_QUIET_MS)),
+        _ => now,
+    };
+    for row in added {
+        let opening = OpeningAlert {
+            topic: topic(&alert.rule, &alert.group),
+            channel: &row.channel,
+            project_id: message.project_id,
+            kind: message.kind.name(),
+            slot: row.slot,
+            opened_at: now,
+            last_true_at,
+            message: &row.message,
+        };
+        connection.open_alert(&opening).await?;
+    }
+    Ok(())
+}
