@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::spike::is_spike;
-use super::watch::Watch;
+use super::watch::{FirstEvents, Watch};
 use super::{AlertKind, AlertMessage, Channels, Enqueued, NewAlert, Outbox, enqueue, issue_link};
 use crate::event::Level;
 use crate::key::KeyDirectory;
@@ -182,9 +182,11 @@ impl Rules {
         // Minutes asleep say nothing of what is usual.
         let windows = self.watch.covered_minutes(hour, window).max(1);
         let recent = Recent { counts, windows, now };
-        let mut alerts = Vec::new();
+        let silent = self.watch.were_silent(connection, &news.events, now).await?;
+        let overflow =
+            silent.iter().map(|(project_id, first)| self.overflow_started(*project_id, *first, now));
+        let mut alerts: Vec<NewAlert> = overflow.collect();
         for project_id in wanted.keys() {
-            alerts.extend(self.overflow_started(&recent, news, *project_id, hour));
             alerts.extend(self.error_rate(&recent, *project_id));
             alerts.extend(self.new_issues(&recent, news, *project_id));
         }
@@ -195,29 +197,12 @@ impl Rules {
         Ok(alerts)
     }
 
-    /// The first events of a project in an hour: its main provider takes no more.
-    fn overflow_started(
-        &self,
-        recent: &Recent,
-        news: &FoldNews,
-        project_id: i64,
-        hour: i64,
-    ) -> Option<NewAlert> {
-        let all: i64 = (0..LEVEL_SERIES)
-            .filter_map(|level| recent.counts.get(&(project_id, level)))
-            .map(|(_, in_hour)| in_hour)
-            .sum();
-        let ours: i64 =
-            news.events.range((project_id, hour)..=(project_id, i64::MAX)).map(|(_, count)| count).sum();
-        if all == 0 || all > ours {
-            return None;
-        }
-        let first =
-            news.events.range((project_id, hour)..=(project_id, i64::MAX)).map(|(key, _)| key.1).min();
-        let mut message = self.message(AlertKind::OverflowStarted, project_id, "Incoming events", recent.now);
-        message.count = u64::try_from(ours).ok();
-        message.first_seen = first.map(|seconds| Timestamp::from_millis(seconds * 1_000));
-        Some(once(message, format!("{project_id}"), recent.now))
+    /// The first events of a project for a while: its main provider takes no more.
+    fn overflow_started(&self, project_id: i64, first: FirstEvents, now: Timestamp) -> NewAlert {
+        let mut message = self.message(AlertKind::OverflowStarted, project_id, "Incoming events", now);
+        message.count = u64::try_from(first.count).ok();
+        message.first_seen = Some(first.since);
+        once(message, format!("{project_id}"), now)
     }
 
     fn error_rate(&self, recent: &Recent, project_id: i64) -> Option<NewAlert> {

@@ -11,7 +11,7 @@ mod ending;
 pub mod heartbeat;
 mod opening;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{AlertKind, Channels, NewAlert};
@@ -26,15 +26,14 @@ use opening::topic;
 
 /// A spike, too many errors, a project near its cap are over when they were not true for so long.
 pub const QUIET_MS: i64 = 300_000;
-/// An overflow is over when nothing was received for so long: as long as the silence before one starts, so that what
-/// comes next starts another one.
-pub const OVERFLOW_QUIET_MS: i64 = 3_600_000;
+/// Seconds without events that end an overflow, and before which none starts: so what comes after an end is a start.
+pub const OVERFLOW_QUIET_SEC: i64 = 3_600;
 /// After the database was away, or while a spool drains, nothing is called over for so long: what was received meanwhile
 /// is still to be counted.
 const SETTLE_MS: i64 = 300_000;
 /// What is still true is noted this often.
 const NOTE_EVERY_MS: i64 = 10_000;
-/// Topics whose last note is remembered.
+/// Topics whose last note is remembered, and projects whose last events are.
 const MAX_NOTED: usize = 1_000;
 
 /// What the watch goes by, for one project.
@@ -46,6 +45,8 @@ pub struct WatchSettings {
     pub heartbeat_grace_sec: i64,
     /// Whether the end of an overflow is said.
     pub overflow_ended: bool,
+    /// Seconds without events that end an overflow, and before which none starts; 60 to 3,600.
+    pub overflow_quiet_sec: i64,
     /// Whether the end of everything else is said.
     pub resolved: bool,
 }
@@ -56,6 +57,7 @@ impl WatchSettings {
         heartbeat: HeartbeatWhen::Steady,
         heartbeat_grace_sec: 600,
         overflow_ended: true,
+        overflow_quiet_sec: OVERFLOW_QUIET_SEC,
         resolved: true,
     };
 }
@@ -63,13 +65,13 @@ impl WatchSettings {
 /// Gives a project's settings.
 pub type SettingsOf = Arc<dyn Fn(i64) -> WatchSettings + Send + Sync>;
 
-/// For how long the condition of an alert of this kind has to be untrue until it is over; `None` for kinds that don't end
-/// by themselves.
+/// For how long the condition of an alert of this kind has to be untrue until it is over, unless a project sets another
+/// time; `None` for kinds that don't end by themselves.
 #[must_use]
 pub const fn quiet_ms(kind: AlertKind) -> Option<i64> {
     match kind {
         AlertKind::Spike | AlertKind::ErrorRate | AlertKind::NearCap => Some(QUIET_MS),
-        AlertKind::OverflowStarted => Some(OVERFLOW_QUIET_MS),
+        AlertKind::OverflowStarted => Some(OVERFLOW_QUIET_SEC * 1_000),
         // Over as soon as something comes.
         AlertKind::Heartbeat => Some(0),
         AlertKind::NewIssue
@@ -90,6 +92,23 @@ pub struct Watch {
     state: Mutex<State>,
 }
 
+/// Events that come after a silence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FirstEvents {
+    /// How many.
+    pub count: i64,
+    /// The start of the bucket with the first of them.
+    pub since: Timestamp,
+}
+
+/// What a fold adds once it is committed.
+#[derive(Default)]
+struct Pending {
+    looked: Option<i64>,
+    noted: Vec<(Topic, Timestamp)>,
+    came: Vec<(i64, i64)>,
+}
+
 #[derive(Default)]
 struct State {
     coverage: Coverage,
@@ -97,8 +116,10 @@ struct State {
     looked: Option<i64>,
     /// When a topic was last noted as still true.
     noted: BTreeMap<Topic, Timestamp>,
-    /// What the fold under way did of these two.
-    pending: (Option<i64>, Vec<(Topic, Timestamp)>),
+    /// The last bucket in which a project's events were folded here.
+    came: BTreeMap<i64, i64>,
+    /// What the fold under way did of these.
+    pending: Pending,
     /// Since when everything that is received is seen; the epoch: since ever.
     seen_from: Timestamp,
     blind: bool,
@@ -187,13 +208,13 @@ impl Watch {
     /// # Errors
     /// What the database said.
     pub async fn settle(&self, connection: &mut Connection, now: Timestamp) -> Result<bool, StoreError> {
-        self.state().pending = (None, Vec::new());
+        self.state().pending = Pending::default();
         if self.state().looked == Some(bucket(now)) || !self.sees(now) {
             return Ok(false);
         }
         let endings = self.find_endings(connection, now).await?;
         let said = self.say_endings(connection, endings, now).await?;
-        self.state().pending.0 = Some(bucket(now));
+        self.state().pending.looked = Some(bucket(now));
         Ok(said)
     }
 
@@ -219,15 +240,60 @@ impl Watch {
             topics.retain(|topic| !state.noted.get(topic).is_some_and(is_fresh));
         }
         connection.note_still_true(&topics, now).await?;
-        self.state().pending.1.extend(topics.into_iter().map(|topic| (topic, now)));
+        self.state().pending.noted.extend(topics.into_iter().map(|topic| (topic, now)));
         Ok(())
+    }
+
+    /// The first events of projects that were silent: nothing else was received within the time that ends an overflow.
+    /// `ours` are the events that a fold counts, by project and bucket.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn were_silent(
+        &self,
+        connection: &mut Connection,
+        ours: &BTreeMap<(i64, i64), i64>,
+        now: Timestamp,
+    ) -> Result<BTreeMap<i64, FirstEvents>, StoreError> {
+        let now = bucket(now);
+        let projects: BTreeSet<i64> = ours.keys().map(|(project_id, _)| *project_id).collect();
+        let mut asked = BTreeMap::new();
+        for project_id in projects {
+            let quiet = self.overflow_quiet(project_id);
+            let came = self.state().came.get(&project_id).copied();
+            // What was seen to come a while ago needs no question.
+            if came.is_none_or(|came| !(0..=quiet).contains(&(now - came))) {
+                asked.insert(project_id, now - quiet);
+            }
+        }
+        let found = connection.events_since(&asked).await?;
+        let first_events = |(project_id, since): (&i64, &i64)| {
+            let all = found.get(project_id).copied().unwrap_or(0);
+            let own = || ours.range((*project_id, *since)..=(*project_id, i64::MAX));
+            let count: i64 = own().map(|(_, count)| count).sum();
+            let ((_, first), _) = own().next().filter(|_| all <= count)?;
+            Some((*project_id, FirstEvents { count, since: Timestamp::from_millis(first * 1_000) }))
+        };
+        let silent = asked.iter().filter_map(first_events).collect();
+        let came = ours.keys().filter(|(_, at)| *at <= now);
+        self.state().pending.came = came.copied().collect();
+        Ok(silent)
+    }
+
+    /// Seconds without events that end a project's overflow.
+    fn overflow_quiet(&self, project_id: i64) -> i64 {
+        (self.settings)(project_id).overflow_quiet_sec.clamp(60, OVERFLOW_QUIET_SEC)
     }
 
     /// The fold is committed.
     pub fn committed(&self) {
         let mut state = self.state();
-        let (looked, noted) = std::mem::take(&mut state.pending);
+        let Pending { looked, noted, came } = std::mem::take(&mut state.pending);
         state.looked = looked.or(state.looked);
+        state.came.extend(came);
+        if state.came.len() > MAX_NOTED {
+            state.came.clear();
+        }
         if state.noted.len() + noted.len() > MAX_NOTED {
             state.noted.clear();
         }

@@ -1,5 +1,7 @@
 //! Alerts that were said and are not over: one row for each channel that was told.
 
+use std::collections::BTreeMap;
+
 use super::STATEMENT_TIMEOUT;
 use super::alert_outbox::AlertState;
 use super::blocks::hex_literal;
@@ -190,6 +192,28 @@ impl Connection {
              AND series < {LEVEL_SERIES} AND bucket >= {from} ORDER BY bucket LIMIT {limit}"
         );
         self.select(find, STATEMENT_TIMEOUT).await?.iter().map(|row| row.int(0)).collect()
+    }
+
+    /// Events of each of these projects since a time of its own, in epoch seconds; a project without any is left out.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn events_since(
+        &mut self,
+        since: &BTreeMap<i64, i64>,
+    ) -> Result<BTreeMap<i64, i64>, StoreError> {
+        let of = |(project, from): (&i64, &i64)| {
+            format!(
+                "SELECT {project}, CAST(COALESCE(SUM(event_count), 0) AS SIGNED) FROM counts \
+                 WHERE project_id = {project} AND series >= 0 AND series < {LEVEL_SERIES} AND bucket >= {from}"
+            )
+        };
+        let sql = since.iter().map(of).collect::<Vec<_>>().join(";");
+        if sql.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let rows = self.select(sql, STATEMENT_TIMEOUT).await?;
+        rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?))).collect()
     }
 
     /// Events of the series `series.0` to before `series.1` of a project, in buckets from `from` to `to`, both included.

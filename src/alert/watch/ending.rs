@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::{AlertKind, AlertMessage, ChannelId, Enqueued, NewAlert, enqueue};
-use super::{OVERFLOW_QUIET_MS, QUIET_MS, Watch, quiet_ms};
+use super::{QUIET_MS, Watch, quiet_ms};
 use crate::event::Level;
 use crate::maintenance::wide_before;
 use crate::store::{
@@ -12,15 +12,15 @@ use crate::store::{
 };
 use crate::timestamp::Timestamp;
 
-/// Alerts that one look ends at most.
+/// Alerts that one look ends at most, and takes into its hands.
 const MAX_ENDINGS: usize = 20;
+const MAX_LOOKED_AT: usize = 200;
 /// Buckets of an overflow that one look walks over.
 const MAX_BUCKETS: usize = 400;
 /// Messages are deleted after some 30 days; an alert older than this was said, though nobody can tell any more.
 const FORGOTTEN_MS: i64 = 29 * 86_400_000;
-/// Seconds of a bucket, and of the silence that ends an overflow.
+/// Seconds of a bucket.
 const BUCKET_SECONDS: i64 = BUCKET_MS / 1_000;
-const OVERFLOW_QUIET_SECONDS: i64 = OVERFLOW_QUIET_MS / 1_000;
 
 /// An open alert that is over, and what is to be said of it, if anything.
 pub(super) struct Ending {
@@ -43,13 +43,18 @@ impl Watch {
         connection: &mut Connection,
         now: Timestamp,
     ) -> Result<Vec<Ending>, StoreError> {
-        let kinds = AlertKind::ALL.into_iter().filter(|kind| *kind != AlertKind::Heartbeat);
-        let kinds: Vec<(&str, Timestamp)> =
-            kinds.filter_map(|kind| Some((kind.name(), now.plus_millis(-quiet_ms(kind)?)))).collect();
+        let kinds: Vec<(&str, Timestamp)> = AlertKind::ALL
+            .into_iter()
+            .filter(|kind| *kind != AlertKind::Heartbeat)
+            .filter_map(|kind| Some((kind.name(), now.plus_millis(-self.least_quiet_ms(kind)?))))
+            .collect();
         let wrong_after = now.plus_millis(QUIET_MS);
         let mut overflows: BTreeMap<Topic, Option<i64>> = BTreeMap::new();
         let mut endings = Vec::new();
-        for alert in connection.quiet_alerts(&kinds, wrong_after, MAX_ENDINGS).await? {
+        for alert in connection.quiet_alerts(&kinds, wrong_after, MAX_LOOKED_AT).await? {
+            if endings.len() == MAX_ENDINGS {
+                break;
+            }
             if alert.last_true_at > wrong_after {
                 // It was true by a clock that was wrong.
                 connection.note_still_true(&[alert.topic], now).await?;
@@ -72,6 +77,16 @@ impl Watch {
         Ok(endings)
     }
 
+    /// The shortest quiet that ends an alert of a kind in any project.
+    fn least_quiet_ms(&self, kind: AlertKind) -> Option<i64> {
+        if kind != AlertKind::OverflowStarted {
+            return quiet_ms(kind);
+        }
+        let projects = self.directory.projects();
+        let shortest = projects.iter().map(|project| self.overflow_quiet(project.id) * 1_000).min();
+        shortest.or(quiet_ms(kind))
+    }
+
     /// The last bucket of an overflow that is over. One that goes on is noted as true.
     async fn overflow_over(
         &self,
@@ -81,7 +96,7 @@ impl Watch {
     ) -> Result<Option<i64>, StoreError> {
         let from = bucket(alert.last_true_at);
         let buckets = connection.event_buckets(alert.project_id, from, MAX_BUCKETS).await?;
-        match overflow_at(from, &buckets, bucket(now)) {
+        match overflow_at(from, &buckets, bucket(now), self.overflow_quiet(alert.project_id)) {
             Overflow::Over(last) => Ok(Some(last)),
             Overflow::Flows(last) => {
                 if last > from {
@@ -231,9 +246,9 @@ fn counted_from(from: i64, now: Timestamp) -> i64 {
     from.div_euclid(width) * width
 }
 
-/// Finds the first silence that is long enough, in buckets with events that follow `from`, up to `now`.
-fn overflow_at(from: i64, buckets: &[i64], now: i64) -> Overflow {
-    let is_over = |last: i64, next: i64| next - last > OVERFLOW_QUIET_SECONDS;
+/// Finds the first silence of more than `quiet` seconds in buckets with events that follow `from`, up to `now`.
+fn overflow_at(from: i64, buckets: &[i64], now: i64, quiet: i64) -> Overflow {
+    let is_over = |last: i64, next: i64| next - last > quiet;
     let mut last = from;
     for next in buckets {
         if is_over(last, *next) {
@@ -254,7 +269,7 @@ mod tests {
     use super::*;
 
     fn over(from: i64, buckets: &[i64], now: i64) -> Option<i64> {
-        match overflow_at(from, buckets, now) {
+        match overflow_at(from, buckets, now, 3_600) {
             Overflow::Over(last) => Some(last),
             Overflow::Flows(_) => None,
         }

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::super::NewAlert;
-use super::{AlertKind, OVERFLOW_QUIET_MS, quiet_ms};
+use super::{AlertKind, OVERFLOW_QUIET_SEC, quiet_ms};
 use crate::store::{Connection, OpeningAlert, OutboxRow, StoreError, Topic};
 use crate::timestamp::Timestamp;
 
@@ -34,7 +34,9 @@ pub(in crate::alert) async fn open(
     }
     // Its counts know better when it was true last; they are asked when it seems to be over.
     let last_true_at = match message.kind {
-        AlertKind::OverflowStarted => message.first_seen.unwrap_or(now.plus_millis(-OVERFLOW_QUIET_MS)),
+        AlertKind::OverflowStarted => {
+            message.first_seen.unwrap_or(now.plus_millis(-OVERFLOW_QUIET_SEC * 1_000))
+        }
         _ => now,
     };
     for row in added {
