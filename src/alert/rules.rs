@@ -24,6 +24,8 @@ pub const ERROR_RATE_N: u64 = 50;
 /// Length of the window in seconds. Counts stand in buckets of ten seconds, so up to ten more are looked at: what comes
 /// within a window is never cut by the edge of a bucket.
 pub const WINDOW_SECONDS: i64 = 60;
+/// How many windows are looked at because of that, at most: what is usual is told for as much.
+const LOOKED_AT: f64 = 70.0 / 60.0;
 /// What is usual is the mean of the windows of the hour before.
 const HOUR_SECONDS: i64 = 3_600;
 /// A rule says the same once in so long.
@@ -74,7 +76,7 @@ impl Recent {
             hour += in_hour;
         }
         #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-        let usual = (hour - inside).max(0) as f64 / self.windows as f64;
+        let usual = (hour - inside).max(0) as f64 / self.windows as f64 * LOOKED_AT;
         (u64::try_from(inside).unwrap_or(0), usual)
     }
 }
@@ -133,7 +135,9 @@ impl Rules {
             self.found.store(true, Ordering::Relaxed);
         }
         let mut alerts = self.find(connection, news, now).await?;
-        self.watch.note_true(connection, &alerts, now).await?;
+        let found: Vec<_> =
+            alerts.iter().map(|one| (one.message.kind, one.rule.as_str(), one.group.as_str())).collect();
+        self.watch.note_true(connection, found, now).await?;
         let slot_of = |alert: &NewAlert| (alert.rule.clone(), alert.group.clone(), alert.cooldown_slot);
         alerts.retain(|alert| !self.said().committed.contains(&slot_of(alert)));
         for alert in alerts.into_iter().take(MAX_ALERTS) {

@@ -293,3 +293,22 @@ fn a_pause_is_read_from_a_body_or_header_with_its_fraction_and_bounded() {
         assert_eq!(answer(status, &[]).verdict, verdict, "{status}");
     }
 }
+
+#[test]
+fn the_end_of_an_overflow_is_one_sentence_on_the_thread_of_its_start() {
+    let mut started = AlertMessage::new(AlertKind::OverflowStarted, 7, "web", "Incoming events", AT);
+    started.rule = "overflow_started".to_owned();
+    let mut ended = started.clone();
+    (ended.kind, ended.resolved) = (AlertKind::OverflowEnded, true);
+    ended.count = Some(4_966);
+    ended.first_seen = Some(AT.plus_millis(-3_600_000));
+    ended.last_seen = Some(AT);
+    let said = "Overflow ended: 4966 events from 2026-09-21T13:14:00.123Z to 2026-09-21T14:14:00.123Z";
+    assert_eq!(super::text::headline(&ended), said);
+    assert_eq!(ended.thread(), started.thread());
+    let resolved = pagerduty::body("key", &ended);
+    assert_eq!(resolved["event_action"], "resolve");
+    assert_eq!(resolved["dedup_key"], pagerduty::body("key", &started)["dedup_key"]);
+    assert!(discord::body(&ended).to_string().contains(said));
+    assert!(slack::body(&ended).to_string().contains("Overflow ended: 4966 events"));
+}

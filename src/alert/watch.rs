@@ -10,11 +10,13 @@ pub mod coverage;
 mod ending;
 pub mod heartbeat;
 mod opening;
+mod still_true;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{AlertKind, Channels, NewAlert};
+use super::rules::{ERROR_RATE_N, SPIKE_N};
+use super::{AlertKind, Channels};
 use crate::key::KeyDirectory;
 use crate::spool::Spool;
 use crate::store::{Connection, Store, StoreError, Topic, bucket};
@@ -47,6 +49,11 @@ pub struct WatchSettings {
     pub overflow_ended: bool,
     /// Seconds without events that end an overflow, and before which none starts; 60 to 3,600.
     pub overflow_quiet_sec: i64,
+    /// Events of an issue in a window below which its spike is over in any case; `None` where its counts don't tell, and
+    /// only what the rules note does.
+    pub spike_n: Option<u64>,
+    /// The same of errors of the project.
+    pub error_rate_n: Option<u64>,
     /// Whether the end of everything else is said.
     pub resolved: bool,
 }
@@ -58,6 +65,8 @@ impl WatchSettings {
         heartbeat_grace_sec: 600,
         overflow_ended: true,
         overflow_quiet_sec: OVERFLOW_QUIET_SEC,
+        spike_n: Some(SPIKE_N),
+        error_rate_n: Some(ERROR_RATE_N),
         resolved: true,
     };
 }
@@ -114,6 +123,8 @@ struct State {
     coverage: Coverage,
     /// The bucket of the last look for what is over.
     looked: Option<i64>,
+    /// The same of the last look for silence.
+    listened: Option<i64>,
     /// When a topic was last noted as still true.
     noted: BTreeMap<Topic, Timestamp>,
     /// The last bucket in which a project's events were folded here.
@@ -218,21 +229,20 @@ impl Watch {
         Ok(said)
     }
 
-    /// Notes within a fold's transaction what the rules found to be true, whether it is said again or not.
+    /// Notes within a fold's transaction what the rules found to be true, whether it is said again or not: kind, rule and
+    /// group of each, as in [`super::NewAlert`].
     ///
     /// # Errors
     /// What the database said.
     pub async fn note_true(
         &self,
         connection: &mut Connection,
-        found: &[NewAlert],
+        found: impl IntoIterator<Item = (AlertKind, &str, &str)>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let ends = |alert: &&NewAlert| {
-            alert.message.kind != AlertKind::OverflowStarted && quiet_ms(alert.message.kind).is_some()
-        };
-        let mut topics: Vec<Topic> =
-            found.iter().filter(ends).map(|alert| topic(&alert.rule, &alert.group)).collect();
+        let ends = |kind| kind != AlertKind::OverflowStarted && quiet_ms(kind).is_some();
+        let found = found.into_iter().filter(|(kind, _, _)| ends(*kind));
+        let mut topics: Vec<Topic> = found.map(|(_, rule, group)| topic(rule, group)).collect();
         {
             let state = self.state();
             let is_fresh =
@@ -306,17 +316,25 @@ impl Watch {
     /// # Errors
     /// What the database said; the next look goes on.
     pub async fn look(&self, store: &Store, now: Timestamp) -> Result<bool, StoreError> {
-        if !self.sees(now) {
+        let bucket = Some(bucket(now));
+        let (settled, listened) = {
+            let state = self.state();
+            (state.looked == bucket, state.listened == bucket)
+        };
+        if (settled && listened) || !self.sees(now) {
             return Ok(false);
         }
         let mut said = false;
         let mut session = store.work().await?;
-        if self.state().looked != Some(bucket(now)) {
+        if !settled {
             let endings = self.find_endings(&mut session, now).await?;
             said |= self.say_apart(&mut session, endings, now).await?;
-            self.state().looked = Some(bucket(now));
+            self.state().looked = bucket;
         }
-        said |= self.look_for_silence(&mut session, now).await?;
+        if !listened {
+            said |= self.look_for_silence(&mut session, now).await?;
+            self.state().listened = bucket;
+        }
         Ok(said)
     }
 }

@@ -53,7 +53,7 @@ pub struct OpenAlert {
     pub opened_at: Timestamp,
     /// When its condition was last known to be true.
     pub last_true_at: Timestamp,
-    /// The latest message about it, as JSON.
+    /// The first message about it, as JSON.
     pub message: String,
     /// What became of its first and its latest message; `None` when that was deleted.
     pub said: [Option<AlertState>; 2],
@@ -89,8 +89,8 @@ fn listed(topics: &[Topic]) -> String {
 }
 
 impl Connection {
-    /// Notes that a channel was told, within the transaction that told it. Said again while it is open, it stays what it
-    /// was but for its latest message. Beyond [`MAX_OPEN_ALERTS`] nothing is noted.
+    /// Notes that a channel was told, within the transaction that told it. Said again while it is open, it stays the
+    /// same alert. Beyond [`MAX_OPEN_ALERTS`] nothing is noted.
     ///
     /// # Errors
     /// What the database said; so for all of these.
@@ -100,7 +100,7 @@ impl Connection {
             tracing::warn!("too many alerts are open: the end of one will not be said");
             return Ok(());
         }
-        let set = "last_slot = new(last_slot), last_true_at = new(last_true_at), message = new(message)";
+        let set = "last_slot = new(last_slot), last_true_at = new(last_true_at)";
         let upsert = format!(
             "INSERT INTO open_alerts (topic, channel, project_id, kind, first_slot, last_slot, opened_at, \
              last_true_at, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) {}",
@@ -177,21 +177,25 @@ impl Connection {
         Ok(self.execute(delete, &values, STATEMENT_TIMEOUT).await? > 0)
     }
 
-    /// Buckets of a project that hold events, from `from` on, oldest first, at most `limit`; in epoch seconds.
+    /// Buckets that hold events of the series `series.0` to before `series.1` of a project, from `from` on, with their
+    /// numbers; oldest first, at most `limit`; in epoch seconds.
     ///
     /// # Errors
     /// What the database said.
-    pub async fn event_buckets(
+    pub async fn bucket_counts(
         &mut self,
         project_id: i64,
+        series: (i64, i64),
         from: i64,
         limit: usize,
-    ) -> Result<Vec<i64>, StoreError> {
+    ) -> Result<Vec<(i64, i64)>, StoreError> {
+        let (first, end) = series;
         let find = format!(
-            "SELECT DISTINCT bucket FROM counts WHERE project_id = {project_id} AND series >= 0 \
-             AND series < {LEVEL_SERIES} AND bucket >= {from} ORDER BY bucket LIMIT {limit}"
+            "SELECT bucket, CAST(SUM(event_count) AS SIGNED) FROM counts WHERE project_id = {project_id} \
+             AND series >= {first} AND series < {end} AND bucket >= {from} GROUP BY bucket ORDER BY bucket LIMIT {limit}"
         );
-        self.select(find, STATEMENT_TIMEOUT).await?.iter().map(|row| row.int(0)).collect()
+        let rows = self.select(find, STATEMENT_TIMEOUT).await?;
+        rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?))).collect()
     }
 
     /// Events of each of these projects since a time of its own, in epoch seconds; a project without any is left out.

@@ -3,20 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::super::{AlertKind, AlertMessage, ChannelId, Enqueued, NewAlert, enqueue};
+use super::still_true::{Verdict, series_of};
 use super::{QUIET_MS, Watch, quiet_ms};
-use crate::event::Level;
 use crate::maintenance::wide_before;
 use crate::store::{
-    AlertState, BUCKET_MS, Connection, LEVEL_SERIES, MAX_WAITING_ALERTS, OpenAlert, STATEMENT_TIMEOUT,
-    Session, StoreError, Topic, bucket,
+    AlertState, BUCKET_MS, Connection, MAX_WAITING_ALERTS, OpenAlert, STATEMENT_TIMEOUT, Session, StoreError,
+    Topic, bucket,
 };
 use crate::timestamp::Timestamp;
 
 /// Alerts that one look ends at most, and takes into its hands.
 const MAX_ENDINGS: usize = 20;
 const MAX_LOOKED_AT: usize = 200;
-/// Buckets of an overflow that one look walks over.
-const MAX_BUCKETS: usize = 400;
 /// Messages are deleted after some 30 days; an alert older than this was said, though nobody can tell any more.
 const FORGOTTEN_MS: i64 = 29 * 86_400_000;
 /// Seconds of a bucket.
@@ -26,14 +24,6 @@ const BUCKET_SECONDS: i64 = BUCKET_MS / 1_000;
 pub(super) struct Ending {
     pub alert: OpenAlert,
     pub message: Option<AlertMessage>,
-}
-
-/// Whether an overflow is over.
-enum Overflow {
-    /// Its last events are in this bucket.
-    Over(i64),
-    /// Events were received in this bucket, and no silence was long enough since.
-    Flows(i64),
 }
 
 impl Watch {
@@ -49,7 +39,8 @@ impl Watch {
             .filter_map(|kind| Some((kind.name(), now.plus_millis(-self.least_quiet_ms(kind)?))))
             .collect();
         let wrong_after = now.plus_millis(QUIET_MS);
-        let mut overflows: BTreeMap<Topic, Option<i64>> = BTreeMap::new();
+        // One alert is open on each of its channels.
+        let mut verdicts: BTreeMap<Topic, Verdict> = BTreeMap::new();
         let mut endings = Vec::new();
         for alert in connection.quiet_alerts(&kinds, wrong_after, MAX_LOOKED_AT).await? {
             if endings.len() == MAX_ENDINGS {
@@ -60,19 +51,25 @@ impl Watch {
                 connection.note_still_true(&[alert.topic], now).await?;
                 continue;
             }
-            let mut last_true_at = alert.last_true_at;
-            if alert.kind == AlertKind::OverflowStarted.name() {
-                let known = overflows.get(&alert.topic).copied();
-                let over = match known {
-                    Some(known) => known,
-                    None => self.overflow_over(connection, &alert, now).await?,
-                };
-                overflows.insert(alert.topic, over);
-                let Some(last) = over else { continue };
-                last_true_at = Timestamp::from_millis(last * 1_000);
+            let Some(message) = opened_by(&alert) else {
+                endings.push(Ending { alert, message: None });
+                continue;
+            };
+            let verdict = match verdicts.get(&alert.topic) {
+                Some(verdict) => *verdict,
+                None => self.still_true(connection, &alert, &message, now).await?,
+            };
+            match verdict {
+                Verdict::Over(last) => {
+                    let message = self.ending_message(connection, &alert, message, last, now).await?;
+                    endings.push(Ending { message, alert: alert.clone() });
+                }
+                Verdict::True(at) if at > alert.last_true_at && !verdicts.contains_key(&alert.topic) => {
+                    connection.note_still_true(&[alert.topic], at).await?;
+                }
+                Verdict::True(_) => {}
             }
-            let message = self.ending_message(connection, &alert, last_true_at, now).await?;
-            endings.push(Ending { alert, message });
+            verdicts.insert(alert.topic, verdict);
         }
         Ok(endings)
     }
@@ -87,37 +84,16 @@ impl Watch {
         shortest.or(quiet_ms(kind))
     }
 
-    /// The last bucket of an overflow that is over. One that goes on is noted as true.
-    async fn overflow_over(
-        &self,
-        connection: &mut Connection,
-        alert: &OpenAlert,
-        now: Timestamp,
-    ) -> Result<Option<i64>, StoreError> {
-        let from = bucket(alert.last_true_at);
-        let buckets = connection.event_buckets(alert.project_id, from, MAX_BUCKETS).await?;
-        match overflow_at(from, &buckets, bucket(now), self.overflow_quiet(alert.project_id)) {
-            Overflow::Over(last) => Ok(Some(last)),
-            Overflow::Flows(last) => {
-                if last > from {
-                    let at = Timestamp::from_millis(last * 1_000);
-                    connection.note_still_true(&[alert.topic], at).await?;
-                }
-                Ok(None)
-            }
-        }
-    }
-
     /// What is said of the end of an alert; `None` when nobody was told of it or wants to know.
     async fn ending_message(
         &self,
         connection: &mut Connection,
         alert: &OpenAlert,
+        mut message: AlertMessage,
         last_true_at: Timestamp,
         now: Timestamp,
     ) -> Result<Option<AlertMessage>, StoreError> {
         let settings = (self.settings)(alert.project_id);
-        let Some(mut message) = opened_by(alert) else { return Ok(None) };
         let wanted = match message.kind {
             AlertKind::OverflowStarted => settings.overflow_ended,
             _ => settings.resolved,
@@ -138,14 +114,7 @@ impl Watch {
         // The window that was looked at when it was found.
         let window_ms = message.window_seconds.take().map_or(0, |seconds| i64::from(seconds) * 1_000);
         let began = alert.opened_at.plus_millis(-window_ms);
-        let series = match (message.kind, message.issue) {
-            (AlertKind::OverflowStarted, _) => (0, LEVEL_SERIES),
-            (AlertKind::ErrorRate, _) => (Level::Error as i64, LEVEL_SERIES),
-            (AlertKind::Spike, Some(issue)) => {
-                (issue.0.cast_signed(), issue.0.cast_signed().saturating_add(1))
-            }
-            _ => return Ok(Some(message)),
-        };
+        let Some(series) = series_of(&message) else { return Ok(Some(message)) };
         let is_overflow = message.kind == AlertKind::OverflowStarted;
         let began = if is_overflow { message.first_seen.unwrap_or(began) } else { began };
         let (from, to) = (counted_from(bucket(began), now), bucket(last_true_at));
@@ -246,45 +215,9 @@ fn counted_from(from: i64, now: Timestamp) -> i64 {
     from.div_euclid(width) * width
 }
 
-/// Finds the first silence of more than `quiet` seconds in buckets with events that follow `from`, up to `now`.
-fn overflow_at(from: i64, buckets: &[i64], now: i64, quiet: i64) -> Overflow {
-    let is_over = |last: i64, next: i64| next - last > quiet;
-    let mut last = from;
-    for next in buckets {
-        if is_over(last, *next) {
-            return Overflow::Over(last);
-        }
-        last = last.max(*next);
-    }
-    // Where more buckets may follow, the next look goes on from the last one.
-    if buckets.len() < MAX_BUCKETS && is_over(last, now) {
-        Overflow::Over(last)
-    } else {
-        Overflow::Flows(last)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn over(from: i64, buckets: &[i64], now: i64) -> Option<i64> {
-        match overflow_at(from, buckets, now, 3_600) {
-            Overflow::Over(last) => Some(last),
-            Overflow::Flows(_) => None,
-        }
-    }
-
-    #[test]
-    fn an_overflow_ends_with_the_first_silence_of_more_than_an_hour() {
-        assert_eq!(over(1_000, &[1_000, 2_000], 5_600), None, "an hour to the second");
-        assert_eq!(over(1_000, &[1_000, 2_000], 5_610), Some(2_000));
-        assert_eq!(over(1_000, &[], 4_610), Some(1_000));
-        assert_eq!(over(1_000, &[1_000, 9_000], 9_000), Some(1_000), "what came after it is another one");
-        assert_eq!(over(1_000, &[1_000], 500), None, "the clock was set back");
-        let many: Vec<i64> = (0..400).map(|bucket| bucket * 10).collect();
-        assert_eq!(over(0, &many, 1_000_000), None, "there may be more");
-    }
 
     #[test]
     fn counts_are_summed_from_the_start_of_the_bucket_they_stand_in() {

@@ -1,0 +1,23 @@
+//! What is open and for how long, what is silent: on real databases, with a clock moved by hand.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at what fails")]
+#![allow(dead_code, reason = "the harness is shared with other tests")]
+
+mod support;
+#[path = "support/writer.rs"]
+mod writer;
+
+#[path = "watch/chance.rs"]
+mod chance;
+#[path = "watch/day.rs"]
+mod day;
+#[path = "watch/endings.rs"]
+mod endings;
+#[path = "watch/instances.rs"]
+mod instances;
+#[path = "watch/noise.rs"]
+mod noise;
+#[path = "watch/silence.rs"]
+mod silence;
+#[path = "watch/world.rs"]
+mod world;

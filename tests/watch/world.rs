@@ -1,0 +1,215 @@
+//! A writer, instances that fold and watch, and what they said.
+
+use std::sync::Arc;
+
+use tekno_logger::alert::watch::{SettingsOf, Watch, WatchSettings};
+use tekno_logger::alert::{AlertKind, AlertMessage, Channels, Outbox, Rules};
+use tekno_logger::config::Secret;
+use tekno_logger::event::{Event, Level};
+use tekno_logger::fingerprint::Fingerprint;
+use tekno_logger::fold::{Fold, FoldMailbox};
+use tekno_logger::key::{KeyDirectory, KeyRing};
+use tekno_logger::store::{STATEMENT_TIMEOUT, Store};
+use tekno_logger::timestamp::Timestamp;
+use tekno_logger::write::WriteOutcome;
+
+use crate::support::{HMAC_SECRET, TestDatabase};
+use crate::writer::{NOW, Writer, event, project};
+
+pub const MINUTE_MS: i64 = 60_000;
+pub const HOUR_MS: i64 = 3_600_000;
+
+/// One message of the outbox.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// When it was put there, in milliseconds.
+    pub at: i64,
+    pub message: AlertMessage,
+}
+
+/// An instance that folds and watches.
+pub struct Instance {
+    pub store: Store,
+    pub fold: Fold,
+    pub rules: Arc<Rules>,
+}
+
+pub struct World {
+    pub database: TestDatabase,
+    pub store: Store,
+    pub writer: Writer,
+    pub one: Instance,
+    pub shop: i64,
+    settings: WatchSettings,
+    environment: Vec<(&'static str, &'static str)>,
+    batches: u64,
+}
+
+fn instance(
+    world: (&TestDatabase, &[(&str, &str)], WatchSettings),
+    store: Store,
+    writer: &Writer,
+    mailbox: Arc<FoldMailbox>,
+    directory: Arc<KeyDirectory>,
+) -> Instance {
+    let (database, environment, settings) = world;
+    let ring = KeyRing::new(&Secret::new(HMAC_SECRET), None);
+    let channels = Channels::new(&database.config(environment), &ring);
+    let settings: SettingsOf = Arc::new(move |_| settings);
+    let make = || {
+        let watch = Watch::new(channels.clone(), directory.clone(), None).with_settings(settings.clone());
+        Rules::new(channels.clone(), Outbox::default(), directory.clone(), None).watching(watch)
+    };
+    let fold = Fold::new(store.clone(), writer.clock.clone(), mailbox).alerting(make());
+    Instance { store, fold, rules: Arc::new(make()) }
+}
+
+impl World {
+    /// With a project `shop`, the clock at [`NOW`] (08:00 of a day).
+    pub async fn new(database: TestDatabase, settings: WatchSettings) -> Self {
+        Self::with(database, settings, &[]).await
+    }
+
+    /// The same with channels of the environment.
+    pub async fn with(
+        database: TestDatabase,
+        settings: WatchSettings,
+        environment: &[(&'static str, &'static str)],
+    ) -> Self {
+        let store = database.store().await;
+        let writer = Writer::start(&store);
+        let shop = project(&store, "shop", 3).await;
+        let directory = directory(&store).await;
+        let parts = (&database, environment, settings);
+        let one = instance(parts, store.clone(), &writer, writer.mailbox.clone(), directory);
+        let environment = environment.to_vec();
+        Self { database, store, writer, one, shop, settings, environment, batches: 0 }
+    }
+
+    /// One more instance with connections of its own; it folds what others leave.
+    pub async fn another(&self) -> Instance {
+        let store = self.database.store().await;
+        let directory = directory(&store).await;
+        let parts = (&self.database, &self.environment[..], self.settings);
+        instance(parts, store, &self.writer, Arc::default(), directory)
+    }
+
+    /// The instance ends and another one starts in its place; what was committed and not folded is lost to it.
+    pub async fn restart(&mut self) {
+        let fresh = Writer::start(&self.store);
+        fresh.hand.advance(self.now() - NOW);
+        std::mem::replace(&mut self.writer, fresh).stop().await;
+        let directory = directory(&self.store).await;
+        let parts = (&self.database, &self.environment[..], self.settings);
+        self.one = instance(parts, self.store.clone(), &self.writer, self.writer.mailbox.clone(), directory);
+    }
+
+    pub fn now(&self) -> i64 {
+        self.writer.clock.now().as_millis()
+    }
+
+    /// Moves the clock without anyone looking: asleep.
+    pub fn sleep(&self, millis: i64) {
+        self.writer.hand.advance(millis);
+    }
+
+    /// Looks once, as the timer does.
+    pub async fn tick(&self) {
+        self.one.fold.tick(true).await.unwrap();
+    }
+
+    /// Stays awake for so long, looking each minute and at the end.
+    pub async fn wait(&self, millis: i64) {
+        let mut left = millis;
+        self.tick().await;
+        while left > 0 {
+            let step = left.min(MINUTE_MS);
+            self.writer.hand.advance(step);
+            left -= step;
+            self.tick().await;
+        }
+    }
+
+    /// Stores events of an issue without folding them.
+    pub async fn store_events(&mut self, project_id: i64, level: Level, issue: u64, count: usize) {
+        self.batches += 1;
+        let now = self.writer.clock.now();
+        let of =
+            |index| Event { fingerprint: Fingerprint(issue), ..event(index, now, level, "disk is full") };
+        let events: Vec<Event<'_>> = (0..count).map(of).collect();
+        let name = format!("batch-{}", self.batches);
+        let outcome = self.writer.send_events(project_id, &name, &events).await;
+        assert_eq!(outcome, WriteOutcome::Stored);
+    }
+
+    /// Errors of an issue of the shop, folded at once.
+    pub async fn errors(&mut self, issue: u64, count: usize) {
+        self.store_events(self.shop, Level::Error, issue, count).await;
+        self.tick().await;
+    }
+
+    /// Other events of the shop, folded at once.
+    pub async fn infos(&mut self, count: usize) {
+        self.store_events(self.shop, Level::Info, 100, count).await;
+        self.tick().await;
+    }
+
+    /// Everything said so far, in order.
+    pub async fn said(&self) -> Vec<Said> {
+        let rows = self.database.rows("SELECT created_at, message FROM alert_outbox").await;
+        let read = |row: &Vec<Vec<u8>>| {
+            let at = String::from_utf8(row[0].clone()).unwrap_or_default().parse().ok();
+            let message: AlertMessage = serde_json::from_slice(&row[1]).unwrap();
+            // The embedded database gives numbers in binary.
+            Said { at: at.unwrap_or(message.at.as_millis()), message }
+        };
+        let mut said: Vec<Said> = rows.iter().map(read).collect();
+        said.sort_by_key(|one| (one.at, !one.message.resolved, one.message.kind.name(), one.message.issue));
+        said
+    }
+
+    /// Messages of a kind that say that something began, and those that say that it is over.
+    pub async fn of_kind(&self, kind: AlertKind) -> (Vec<Said>, Vec<Said>) {
+        let said = self.said().await;
+        let same = said.into_iter().filter(|one| one.message.kind.opened_as() == kind);
+        same.partition(|one| !one.message.resolved)
+    }
+
+    /// How many messages of a kind say that something began, and how many that it is over.
+    pub async fn counted(&self, kind: AlertKind) -> (usize, usize) {
+        let (began, over) = self.of_kind(kind).await;
+        (began.len(), over.len())
+    }
+
+    /// Rows of a table, seen from outside.
+    pub async fn rows(&self, table: &str) -> usize {
+        self.database.rows(&format!("SELECT 1 FROM {table}")).await.len()
+    }
+
+    /// Puts all messages into a state, as delivery does.
+    pub async fn set_outbox_state(&self, state: i64) {
+        let mut session = self.store.work().await.unwrap();
+        session.change(format!("UPDATE alert_outbox SET state = {state}"), STATEMENT_TIMEOUT).await.unwrap();
+    }
+
+    pub async fn end(self) {
+        let Self { writer, database, .. } = self;
+        writer.stop().await;
+        database.remove().await;
+    }
+}
+
+async fn directory(store: &Store) -> Arc<KeyDirectory> {
+    let directory = KeyDirectory::new();
+    directory.replace(store.list_projects().await.unwrap(), &[]);
+    Arc::new(directory)
+}
+
+/// Whole seconds of a time since another one.
+pub fn seconds_after(said: &Said, start: i64) -> i64 {
+    (said.message.at.as_millis() - start) / 1_000
+}
+
+pub fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
