@@ -209,7 +209,7 @@ impl Fold {
         self.write_tally().await?;
         // Only once everything that was committed is counted.
         if let Some(rules) = rules.filter(|_| orphans) {
-            rules.look(&self.store, self.clock.now()).await?;
+            Box::pin(rules.look(&self.store, self.clock.now())).await?;
         }
         Ok(())
     }

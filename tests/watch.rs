@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at what fails")]
 #![allow(dead_code, reason = "the harness is shared with other tests")]
 
+#[path = "support/running.rs"]
+mod running;
 mod support;
 #[path = "support/writer.rs"]
 mod writer;
@@ -17,6 +19,8 @@ mod endings;
 mod instances;
 #[path = "watch/noise.rs"]
 mod noise;
+#[path = "watch/service.rs"]
+mod service;
 #[path = "watch/silence.rs"]
 mod silence;
 #[path = "watch/world.rs"]

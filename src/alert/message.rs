@@ -193,13 +193,11 @@ impl AlertMessage {
     /// Names what the message is about, the same for each message about it: mail threads, `PagerDuty` incidents.
     #[must_use]
     pub fn thread(&self) -> String {
-        match self.issue {
-            Some(issue) => format!("issue-{}-{issue}", self.project_id),
-            None => {
-                let kind = self.kind.opened_as().name().replace('_', "-");
-                format!("{kind}-{}-{}", self.project_id, digest(&self.rule))
-            }
+        if let Some(issue) = self.issue {
+            return format!("issue-{}-{issue}", self.project_id);
         }
+        let kind = self.kind.opened_as().name().replace('_', "-");
+        format!("{kind}-{}-{}", self.project_id, digest(&self.rule))
     }
 }
 

@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
-use super::text::{cut, one_line};
+use super::text::{cut, headline, one_line};
 use super::watch::open;
 use super::{AlertMessage, ChannelId, ChannelKind, Channels, Verdict};
 use crate::event::uuid_at;
@@ -92,6 +92,8 @@ pub async fn enqueue(
 
 fn row(alert: &NewAlert, channel: &str, state: AlertState, now: Timestamp) -> OutboxRow {
     let message = AlertMessage { id: uuid_at(now), ..bounded(alert.message.clone()) };
+    // In the history an end has to look like one.
+    let title = if message.resolved { headline(&message) } else { one_line(&message.title) };
     OutboxRow {
         id: message.id,
         slot: slot(alert, channel),
@@ -99,7 +101,7 @@ fn row(alert: &NewAlert, channel: &str, state: AlertState, now: Timestamp) -> Ou
         project_id: message.project_id,
         rule: cut(&one_line(&message.rule), MAX_RULE_COLUMN),
         kind: message.kind.name().to_owned(),
-        title: cut(&one_line(&message.title), MAX_TITLE_COLUMN),
+        title: cut(&title, MAX_TITLE_COLUMN),
         message: serde_json::to_string(&message).expect("a message is texts and finite numbers, always JSON"),
         state,
     }

@@ -131,7 +131,7 @@ impl Rules {
     ) -> Result<(), StoreError> {
         // What a fold before this left here was rolled back.
         self.said().pending.clear();
-        if self.watch.settle(connection, now).await? {
+        if Box::pin(self.watch.settle(connection, now)).await? {
             self.found.store(true, Ordering::Relaxed);
         }
         let mut alerts = self.find(connection, news, now).await?;

@@ -54,13 +54,14 @@ impl Watch {
             let quiet = self.overflow_quiet(project_id);
             return Ok(overflow_at(noted, &counts, bucket(now), quiet));
         }
-        let least = if message.kind == AlertKind::Spike { settings.spike_n } else { settings.error_rate_n };
-        let (Some(least), Some(usual)) = (least, message.baseline) else {
+        let threshold =
+            if message.kind == AlertKind::Spike { settings.spike_n } else { settings.error_rate_n };
+        let (Some(threshold), Some(usual)) = (threshold, message.baseline) else {
             return Ok(Verdict::Over(alert.last_true_at));
         };
         let window = message.window_seconds.map_or(WINDOW_SECONDS, i64::from);
         let counts = connection.bucket_counts(project_id, series, noted - window, MAX_BUCKETS).await?;
-        let last = last_spike(&counts, noted, window, |count| is_spike(count, usual, least));
+        let last = last_spike(&counts, noted, window, |count| is_spike(count, usual, threshold));
         let last = at(last).max(alert.last_true_at);
         // Where more buckets may follow, the next look goes on from the last one.
         let more = counts.len() == MAX_BUCKETS && last > alert.last_true_at;
