@@ -19,9 +19,9 @@ mod endings;
 mod instances;
 #[path = "watch/noise.rs"]
 mod noise;
-#[path = "watch/service.rs"]
-mod service;
 #[path = "watch/silence.rs"]
 mod silence;
+#[path = "watch/timer.rs"]
+mod timer;
 #[path = "watch/world.rs"]
 mod world;

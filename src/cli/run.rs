@@ -62,7 +62,7 @@ pub fn run() -> ExitCode {
     let code = runtime.block_on(async {
         match command {
             Command::Serve => serve(config).await,
-            other => finish(on_store(config, other).await),
+            other => finish(Box::pin(on_store(config, other)).await),
         }
     });
     // A thread that hangs in the operating system doesn't keep the process.

@@ -34,11 +34,11 @@ async fn of_two_instances_that_race_one_says_a_spike_and_one_its_end() {
                 if part == 1 {
                     world.sleep(6_000);
                 }
-                both(&world.one, &two).await;
+                Box::pin(both(&world.one, &two)).await;
             }
             for _ in 0..16 {
                 world.sleep(MINUTE_MS);
-                both(&world.one, &two).await;
+                Box::pin(both(&world.one, &two)).await;
             }
             let rounds = usize::try_from(round).unwrap();
             assert_eq!(world.counted(AlertKind::Spike).await, (rounds, rounds), "{}", world.database.name);

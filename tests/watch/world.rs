@@ -50,7 +50,7 @@ fn instance(
     store: Store,
     writer: &Writer,
     mailbox: Arc<FoldMailbox>,
-    directory: Arc<KeyDirectory>,
+    directory: &Arc<KeyDirectory>,
 ) -> Instance {
     let (database, environment, settings) = world;
     let ring = KeyRing::new(&Secret::new(HMAC_SECRET), None);
@@ -81,7 +81,7 @@ impl World {
         let shop = project(&store, "shop", 3).await;
         let directory = directory(&store).await;
         let parts = (&database, environment, settings);
-        let one = instance(parts, store.clone(), &writer, writer.mailbox.clone(), directory);
+        let one = instance(parts, store.clone(), &writer, writer.mailbox.clone(), &directory);
         let environment = environment.to_vec();
         Self { database, store, writer, one, shop, settings, environment, batches: 0 }
     }
@@ -91,7 +91,7 @@ impl World {
         let store = self.database.store().await;
         let directory = directory(&store).await;
         let parts = (&self.database, &self.environment[..], self.settings);
-        instance(parts, store, &self.writer, Arc::default(), directory)
+        instance(parts, store, &self.writer, Arc::default(), &directory)
     }
 
     /// The instance ends and another one starts in its place; what was committed and not folded is lost to it.
@@ -101,7 +101,7 @@ impl World {
         std::mem::replace(&mut self.writer, fresh).stop().await;
         let directory = directory(&self.store).await;
         let parts = (&self.database, &self.environment[..], self.settings);
-        self.one = instance(parts, self.store.clone(), &self.writer, self.writer.mailbox.clone(), directory);
+        self.one = instance(parts, self.store.clone(), &self.writer, self.writer.mailbox.clone(), &directory);
     }
 
     pub fn now(&self) -> i64 {
