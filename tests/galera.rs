@@ -7,6 +7,8 @@
 mod galera;
 #[path = "support/private_server.rs"]
 mod private_server;
+#[path = "support/skip.rs"]
+mod skip;
 mod support;
 
 use std::collections::BTreeSet;

@@ -38,4 +38,6 @@ mod replays;
 mod running;
 #[path = "http/scrubbing.rs"]
 mod scrubbing;
+#[path = "support/skip.rs"]
+mod skip;
 mod support;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at what fails")]
 
+#[path = "support/skip.rs"]
+mod skip;
 mod support;
 
 use std::sync::Arc;

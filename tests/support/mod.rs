@@ -16,6 +16,8 @@ use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 use tekno_logger::config::Config;
 use tekno_logger::store::{DatabaseStatus, Store};
 
+use crate::skip;
+
 /// `HMAC_SECRET` of every test.
 pub const HMAC_SECRET: &str = "tests-hmac-secret-0f1e2d3c4b5a69788796a5b4c3d2e1f0";
 /// `ADMIN_TOKEN` of every test.
@@ -36,9 +38,13 @@ impl TestDatabase {
         Self { name: "sqlite", server_url: None, directory: tempfile::tempdir().unwrap() }
     }
 
-    /// A new database on the server a variable names, if it is set.
+    /// A new database on the server a variable names; `None`, said loudly, if it is not set.
     pub async fn on_server(name: &'static str, variable: &str) -> Option<Self> {
-        let server = std::env::var(variable).ok().filter(|url| !url.is_empty())?;
+        let Some(server) = std::env::var(variable).ok().filter(|url| !url.is_empty() && *url != skip::NONE)
+        else {
+            skip::skip_server(name, variable, &format!("{variable} is not set"));
+            return None;
+        };
         // The database that a URL names is not ours to use.
         let host = server.find("://").map_or(0, |scheme| scheme + 3);
         let server = server[host..].find('/').map_or(&server[..], |path| &server[..host + path]).to_owned();
