@@ -459,3 +459,33 @@ async fn batch_ids_of_a_removed_project_go_in_a_walk_of_bounded_steps_that_leave
         database.remove().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spool_of_an_earlier_version_with_the_tables_of_a_database_opens_with_what_is_in_it() {
+    let database = TestDatabase::sqlite();
+    let old = database.store().await;
+    let shop = project(&old, "shop").await;
+    old.close();
+    let file = database.directory.path().join("tekno-logger.db");
+    let versions = async |store: &Store| -> Vec<i64> {
+        let find = "SELECT version FROM _sqlx_migrations ORDER BY version".to_owned();
+        let rows = store.work().await.unwrap().select(find, STATEMENT_TIMEOUT).await.unwrap();
+        rows.iter().map(|row| row.int(0).unwrap()).collect()
+    };
+    let spool = Store::spool(&file, 1 << 24);
+    for _ in 0..2 {
+        spool.migrate().await.unwrap();
+        spool.set_status(DatabaseStatus::Connected);
+        assert_eq!(versions(&spool).await, [1, 2, 3, 4, 5, 6, 1_001], "the others are not recorded any more");
+    }
+    assert_eq!(spool.load_directory().await.unwrap().0[0].id, shop.id);
+    assert_eq!(spool.writer().await.unwrap().spool_totals().await.unwrap().groups, 0);
+    // One that is newer than this version is refused as before.
+    let newer = "INSERT INTO _sqlx_migrations SELECT 999, description, installed_on, success, checksum, execution_time \
+                 FROM _sqlx_migrations WHERE version = 1";
+    spool.work().await.unwrap().change(newer.to_owned(), STATEMENT_TIMEOUT).await.unwrap();
+    let refused = spool.migrate().await.unwrap_err();
+    assert!(matches!(refused, tekno_logger::store::StoreError::SchemaTooNew(_)), "{refused}");
+    spool.close();
+    database.remove().await;
+}
