@@ -489,3 +489,34 @@ async fn a_spool_of_an_earlier_version_with_the_tables_of_a_database_opens_with_
     spool.close();
     database.remove().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_admins_who_change_different_fields_of_a_project_at_once_both_win() {
+    for database in TestDatabase::all().await {
+        let (name, one) = (database.name, database.store().await);
+        let two = database.store().await;
+        let shop = project(&one, "shop").await.id;
+        for round in 1..=30_u16 {
+            let title = format!("round {round}");
+            let keys = ScrubSettings { off: false, extra_keys: vec![format!("key{round}")] };
+            let naming = ProjectChange { name: Some(title.clone()), ..ProjectChange::default() };
+            let others = ProjectChange {
+                retention_days: Some(round),
+                minute_cap: Some((round % 2 == 0).then_some(u32::from(round))),
+                scrub: Some(keys.clone()),
+                ..ProjectChange::default()
+            };
+            let (first, second) =
+                tokio::join!(one.update_project(shop, naming), two.update_project(shop, others));
+            assert_eq!(first.unwrap().unwrap().name, title, "{name}");
+            assert_eq!(second.unwrap().unwrap().retention_days, round, "{name}");
+            let found = one.project(&ProjectRef::Id(shop)).await.unwrap().unwrap();
+            let told = (found.name.as_str(), found.retention_days, found.minute_cap, found.scrub);
+            let cap = (round % 2 == 0).then_some(u32::from(round));
+            assert_eq!(told, (title.as_str(), round, cap, keys), "{name}");
+        }
+        one.close();
+        two.close();
+        database.remove().await;
+    }
+}
