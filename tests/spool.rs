@@ -33,6 +33,8 @@ mod file;
 mod kills;
 #[path = "spool/merged.rs"]
 mod merged;
+#[path = "spool/other.rs"]
+mod other;
 #[path = "spool/outage.rs"]
 mod outage;
 #[path = "spool/poison.rs"]

@@ -67,6 +67,7 @@ async fn every_event_is_in_the_ledger_once_and_both_sums_hold() {
             ("purged", 0),
             ("deleted", 0),
             ("in_spool", 0),
+            ("in_other_spools", 0),
             ("quarantined", 0),
         ] {
             assert_eq!(totals[name], expected, "{name} in {found}");
