@@ -20,7 +20,7 @@ use tekno_logger::outcome::Outcomes;
 use tekno_logger::project::{Project, ProjectRef, ProjectSlug, ScrubSettings};
 use tekno_logger::store::{
     BlockQuery, CountScope, DatabaseStatus, NewProject, ProjectChange, ProjectError, STATEMENT_TIMEOUT,
-    Store, bucket,
+    StorageUsed, Store, bucket,
 };
 use tekno_logger::timestamp::Timestamp;
 use tekno_logger::write::{
@@ -233,7 +233,7 @@ async fn a_batch_is_stored_once_and_counted_once() {
         let top: Vec<(u64, i64, i64)> =
             top.iter().map(|(issue, count)| (issue.id.fingerprint.0, *count, issue.event_count)).collect();
         assert_eq!(top, [(1_004, 2, 2), (1_005, 1, 1)], "{name}");
-        assert_eq!(session.storage_used(&[of(blog)]).await.unwrap().events, 1, "{name}");
+        assert_eq!(store.storage_used(&mut session, &[blog], now()).await.unwrap().events, 1, "{name}");
         drop(session);
         database.remove().await;
     }
@@ -517,6 +517,43 @@ async fn two_admins_who_change_different_fields_of_a_project_at_once_both_win() 
         }
         one.close();
         two.close();
+        database.remove().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn storage_over_many_blocks_is_summed_once_and_told_with_its_age() {
+    for database in TestDatabase::all().await {
+        let (name, store) = (database.name, database.store().await);
+        let (shop, blog) = (project(&store, "shop").await.id, project(&store, "blog").await.id);
+        let add = async |project: i64, numbers: std::ops::Range<u64>| {
+            let rows: Vec<String> = numbers
+                .map(|n| format!("({project},X'{n:032x}',1,1,1,1,3,40,20,1,X'',X'',X'',X'')"))
+                .collect();
+            let columns = "project_id, id, received_first, received_last, ts_first, ts_last, event_count, raw_bytes, \
+                           stored_bytes, codec, level_counts, id_filter, text_filter, body";
+            let insert = format!("INSERT INTO blocks ({columns}) VALUES {}", rows.join(","));
+            store.work().await.unwrap().change(insert, STATEMENT_TIMEOUT).await.unwrap();
+        };
+        add(shop, 0..1_500).await;
+        add(blog, 0..5).await;
+        let used = async |after_ms| {
+            let mut session = store.read().await.unwrap();
+            let used = store.storage_used(&mut session, &[shop, blog], now().plus_millis(after_ms)).await;
+            let StorageUsed { blocks, events, raw_bytes, stored_bytes, age_ms, complete } = used.unwrap();
+            assert_eq!((events, raw_bytes, stored_bytes), (3 * blocks, 40 * blocks, 20 * blocks), "{name}");
+            assert!(complete, "{name}");
+            (blocks, age_ms)
+        };
+        assert_eq!(used(0).await, (1_505, 0), "{name}");
+        add(shop, 1_500..1_600).await;
+        add(blog, 5..10).await;
+        assert_eq!(used(1_499).await, (1_510, 1_499), "{name}: few blocks are summed again, many are not");
+        assert_eq!(used(1_500).await, (1_610, 0), "{name}");
+        store.forget_block_bodies(shop, &[]);
+        add(shop, 1_600..1_601).await;
+        assert_eq!(used(1_501).await, (1_611, 0), "{name}: and after a deletion");
+        store.close();
         database.remove().await;
     }
 }
