@@ -13,7 +13,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use support::TestDatabase;
+use support::{TestDatabase, killed_after};
 use tekno_logger::event::Level;
 use tekno_logger::ledger::Kind;
 use tekno_logger::maintenance::{Maintainer, Purge, Ran, Report, maintainer};
@@ -43,21 +43,6 @@ async fn sums(store: &Store) -> BTreeMap<(i64, i64), i64> {
     let mut session = store.read().await.unwrap();
     let rows = session.select(sum.to_owned(), STATEMENT_TIMEOUT).await.unwrap();
     rows.iter().map(|row| ((row.int(0).unwrap(), row.int(1).unwrap()), row.int(2).unwrap())).collect()
-}
-
-/// Drops a future after it has waited so many times, as a kill would; gives its output when it ended before.
-async fn killed_after<F: Future>(waits: u32, future: F) -> Option<F::Output> {
-    let mut future = Box::pin(future);
-    let mut left = waits;
-    std::future::poll_fn(|context| match future.as_mut().poll(context) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending if left == 0 => Poll::Ready(None),
-        Poll::Pending => {
-            left -= 1;
-            Poll::Pending
-        }
-    })
-    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

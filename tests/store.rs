@@ -8,7 +8,7 @@ mod support;
 
 use std::sync::Arc;
 
-use support::TestDatabase;
+use support::{TestDatabase, every_block};
 use tekno_logger::block::encode::BatchEncoder;
 use tekno_logger::block::{EncodedBatch, decode};
 use tekno_logger::clock::Clock;
@@ -19,8 +19,8 @@ use tekno_logger::memory::Budget;
 use tekno_logger::outcome::Outcomes;
 use tekno_logger::project::{Project, ProjectRef, ProjectSlug, ScrubSettings};
 use tekno_logger::store::{
-    BlockQuery, CountScope, DatabaseStatus, NewProject, ProjectChange, ProjectError, STATEMENT_TIMEOUT,
-    StorageUsed, Store, bucket,
+    CountScope, DatabaseStatus, NewProject, ProjectChange, ProjectError, STATEMENT_TIMEOUT, StorageUsed,
+    Store, bucket,
 };
 use tekno_logger::timestamp::Timestamp;
 use tekno_logger::write::{
@@ -51,22 +51,11 @@ async fn project(store: &Store, slug: &str) -> Project {
 fn encoded(batch: BatchId, levels: &[Level]) -> EncodedBatch {
     let mut encoder = BatchEncoder::new(batch);
     for (index, level) in levels.iter().enumerate() {
+        let ts = now().plus_millis(-1_000 + i64::try_from(index).unwrap());
         encoder.push(&Event {
-            index: u32::try_from(index).unwrap(),
-            ts: now().plus_millis(-1_000 + i64::try_from(index).unwrap()),
-            level: *level,
-            message: format!("event {index}").into(),
             source: "shop".into(),
-            env: "production".into(),
-            ctx: None,
-            user_id: None,
-            request_id: None,
-            tags: Vec::new(),
-            release: None,
-            stack: None,
-            client_fingerprint: None,
             fingerprint: Fingerprint(1_000 + *level as u64),
-            truncated: false,
+            ..Event::plain(u32::try_from(index).unwrap(), ts, *level, format!("event {index}"))
         });
     }
     encoder.finish()
@@ -129,23 +118,9 @@ fn of(project_id: i64) -> CountScope {
     CountScope { project_id, since: 0 }
 }
 
-fn everything(project_id: i64) -> BlockQuery {
-    BlockQuery {
-        project_id,
-        from: Timestamp::from_millis(0),
-        to: now().plus_millis(60_000),
-        received_after: Timestamp::from_millis(0),
-        tokens: tekno_logger::block::token_test::TokenTest::Always,
-        filters: true,
-        ascending: false,
-        after: None,
-        limit: 1_000,
-    }
-}
-
 async fn stored_events(store: &Store, project_id: i64) -> Vec<String> {
     let mut session = store.read().await.unwrap();
-    let headers = session.block_headers(&everything(project_id)).await.unwrap();
+    let headers = session.block_headers(&every_block(project_id)).await.unwrap();
     let ids: Vec<_> = headers.iter().map(|header| header.id).collect();
     let bodies = session.block_bodies(project_id, &ids).await.unwrap();
     let mut events = Vec::new();

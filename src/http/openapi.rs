@@ -95,8 +95,8 @@ fn written_path(path: &str) -> String {
 
 /// What is written of a route, with what its line in the table says.
 fn operation(mut by_hand: Value, route: &RouteSpec, schemas: &Map<String, Value>) -> Value {
-    let names = route.path.split('/').filter_map(|segment| segment.strip_prefix([':', '*']));
-    let mut parameters: Vec<Value> = names
+    let placeholders = route.path.split('/').filter_map(|segment| segment.strip_prefix([':', '*']));
+    let mut parameters: Vec<Value> = placeholders
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
         .collect();
     for parameter in by_hand["parameters"].as_array().into_iter().flatten() {

@@ -123,7 +123,7 @@ async fn nobody_reading_its_output_does_not_end_it() {
         client.get("/admin/projects").await.1.to_string().contains("demo")
     })
     .await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(client.get("/healthz").await.0, 200, "it answers after all of that");
     let ended = child.try_wait().unwrap();
     assert!(ended.is_none(), "{ended:?}");
     child.kill().unwrap();
