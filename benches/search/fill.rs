@@ -7,7 +7,7 @@ use tekno_logger::block::encode::{BatchEncoder, BlockEncoder, CompressionLevel, 
 use tekno_logger::block::{Block, EncodedBatch};
 use tekno_logger::config::Config;
 use tekno_logger::event::{BatchId, Event, Level, uuid_at};
-use tekno_logger::fingerprint::{Fingerprint, fingerprint};
+use tekno_logger::fingerprint::fingerprint;
 use tekno_logger::store::{DatabaseStatus, Store};
 use tekno_logger::timestamp::Timestamp;
 

@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: what every route takes and gives, as OpenAPI 3.1.
+//! `GET /openapi.json`: what every route takes and gives, as `OpenAPI` 3.1.
 //!
 //! Paths, methods, access and parameters of the path come from the table of routes; the rest is written by hand in
 //! `openapi/*.json`, by area. A text there stands for more, so that it stays readable: in place of a schema `string` for a

@@ -2,7 +2,6 @@
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tekno_logger::config::Config;
 use tekno_logger::http::state::MAX_SEARCHES;
 use tekno_logger::search::turns::{CallerId, TURN_WAIT};
 use tekno_logger::store::{DatabaseStatus, Store};
