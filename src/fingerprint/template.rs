@@ -10,23 +10,29 @@ use super::word::{self, Context};
 const MAX_TEMPLATE_BYTES: usize = 400;
 /// Longest quoted string that is taken for one, in bytes.
 const MAX_QUOTED_BYTES: usize = 512;
+/// Codes of a text that are told apart.
+const MAX_CODES: usize = 4;
 /// What a masked part becomes.
 const MASK: char = '*';
 
 /// Appends the template of `message` to `out`.
 pub(super) fn write(message: &str, out: &mut String) {
-    let start = out.len();
-    let mut writer = Writer {
-        text: message,
-        at: 0,
-        copied: 0,
-        out,
-        start,
-        masked: usize::MAX,
-        context: Context::None,
-        slot: Slot::None,
-    };
+    Writer::new(message, out).run();
+}
+
+/// The statuses and codes a template of `text` keeps, and names of errors like `ECONNREFUSED`; `scratch` is written to.
+pub(super) fn codes<'a>(text: &'a str, scratch: &mut String) -> Vec<&'a str> {
+    scratch.clear();
+    let mut writer = Writer::new(text, scratch);
     writer.run();
+    let mut codes: Vec<&str> = Vec::new();
+    for (from, to) in writer.codes {
+        let code = &text[from..to];
+        if !codes.contains(&code) {
+            codes.push(code);
+        }
+    }
+    codes
 }
 
 /// Classes of bytes, as bits.
@@ -91,9 +97,23 @@ struct Writer<'a> {
     masked: usize,
     context: Context,
     slot: Slot,
+    /// Where codes stand in the text, the first [`MAX_CODES`].
+    codes: Vec<(usize, usize)>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    fn new(text: &'a str, out: &'a mut String) -> Self {
+        let start = out.len();
+        let (context, slot) = (Context::None, Slot::None);
+        Self { text, at: 0, copied: 0, out, start, masked: usize::MAX, context, slot, codes: Vec::new() }
+    }
+
+    fn note_code(&mut self, from: usize, to: usize) {
+        if self.codes.len() < MAX_CODES {
+            self.codes.push((from, to));
+        }
+    }
+
     fn run(&mut self) {
         let bytes = self.text.as_bytes();
         while let Some(byte) = bytes.get(self.at).copied() {
@@ -205,6 +225,7 @@ impl Writer<'_> {
         };
         let end = self.at + bytes[self.at..].iter().take_while(in_value).count();
         if self.context.keeps(&bytes[self.at..end], &bytes[end..]) {
+            self.note_code(self.at, end);
             self.at = end;
         } else {
             self.mask(end);
@@ -269,6 +290,9 @@ impl Writer<'_> {
             _ => Slot::None,
         };
         self.context = self.context.after(atom);
+        if word::is_error_name(atom) {
+            self.note_code(self.at, end);
+        }
         self.at = end;
     }
 
@@ -285,9 +309,11 @@ impl Writer<'_> {
         if seen & DIGIT == 0 {
             return self.plain(end, slot);
         }
-        let keep = self.context.keeps(atom, rest)
-            || word::is_code(atom, rest)
-            || (seen & DOT != 0 && word::is_source_file(atom));
+        let is_code = self.context.keeps(atom, rest) || word::is_code(atom, rest);
+        let keep = is_code || (seen & DOT != 0 && word::is_source_file(atom));
+        if is_code {
+            self.note_code(self.at, end);
+        }
         self.context = self.context.after_number();
         if keep { self.at = end } else { self.mask(end) }
     }

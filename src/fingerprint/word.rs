@@ -118,6 +118,42 @@ pub(super) fn is_code(word: &[u8], rest: &[u8]) -> bool {
         && ((word[0] == b'E' && word[1].is_ascii_digit()) || matches!(rest.first(), Some(b':' | b']' | b')')))
 }
 
+/// An error's name as systems and Node have them: `ECONNREFUSED`, `ERR_INVALID_ARG_TYPE`.
+pub(super) fn is_error_name(word: &[u8]) -> bool {
+    const STARTS: [&str; 27] = [
+        "ACCES",
+        "ADDR",
+        "AGAIN",
+        "AI_",
+        "BADF",
+        "BUSY",
+        "CONN",
+        "EXIST",
+        "HOST",
+        "INVAL",
+        "IO",
+        "ISDIR",
+        "MFILE",
+        "NAMETOOLONG",
+        "NET",
+        "NOENT",
+        "NOMEM",
+        "NOSPC",
+        "NOTCONN",
+        "NOTDIR",
+        "NOTEMPTY",
+        "NOTFOUND",
+        "PERM",
+        "PIPE",
+        "PROTO",
+        "ROFS",
+        "TIMEDOUT",
+    ];
+    let Some(rest) = word.strip_prefix(b"E").filter(|_| word.len() > 2) else { return false };
+    let capital = word.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_');
+    capital && (rest.starts_with(b"RR_") || STARTS.iter().any(|start| rest.starts_with(start.as_bytes())))
+}
+
 /// A unit of time, size or share, alone after a number.
 pub(super) fn is_unit(word: &[u8]) -> bool {
     const UNITS: [&str; 30] = [

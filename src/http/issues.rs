@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::error::ApiError;
 use crate::event::{EventId, Level};
-use crate::fingerprint::{Fingerprinter, VERSION};
+use crate::fingerprint::{Fingerprinter, Parts, VERSION};
 use crate::http::audit;
 use crate::http::issue_input;
 use crate::http::json;
@@ -93,27 +93,20 @@ pub async fn show(call: Call) -> Reply {
     json::reply_of(StatusCode::OK, &detail)
 }
 
-/// What the fingerprint was made of, recomputed from the sample; by the client's own grouping where that gives another.
+/// What the fingerprint was made of, recomputed from the sample.
 fn grouping_json(issue: &Issue, hit: Option<&Hit>) -> Value {
     let event = hit.and_then(|hit| crate::block::decode::StoredEvent::parse(&hit.line).ok());
     let Some(event) = event else {
         return json!({ "version": VERSION, "by": null, "template": issue.title, "source": issue.source });
     };
-    let parts = Fingerprinter::new().explain(&event.message, &event.source, event.stack.as_deref());
-    let by = match () {
-        () if parts.fingerprint != issue.id.fingerprint => "client",
-        () if parts.frames.is_empty() => "message",
-        () => "message and stack",
+    let parts = Parts {
+        message: &event.message,
+        source: &event.source,
+        stack: event.stack.as_deref(),
+        client: event.client_fingerprint.as_deref(),
     };
-    let frame = |(function, file): &(String, String)| json!({ "function": function, "file": file });
-    json!({
-        "version": VERSION,
-        "by": by,
-        "template": parts.template,
-        "source": parts.source,
-        "exception": parts.exception,
-        "frames": parts.frames.iter().map(frame).collect::<Vec<_>>(),
-    })
+    let parts = Fingerprinter::new().explain(&parts);
+    json!({ "version": VERSION, "by": parts.kind.name() })
 }
 
 fn issue_json(issue: &Issue, projects: &[Arc<Project>], now: Timestamp) -> Option<Value> {
