@@ -97,6 +97,8 @@ struct Writer<'a> {
     masked: usize,
     context: Context,
     slot: Slot,
+    /// Where the quotes end that the text is in, if what is in them is not masked.
+    closing: usize,
     /// Where codes stand in the text, the first [`MAX_CODES`].
     codes: Vec<(usize, usize)>,
 }
@@ -105,7 +107,8 @@ impl<'a> Writer<'a> {
     fn new(text: &'a str, out: &'a mut String) -> Self {
         let start = out.len();
         let (context, slot) = (Context::None, Slot::None);
-        Self { text, at: 0, copied: 0, out, start, masked: usize::MAX, context, slot, codes: Vec::new() }
+        let (masked, closing) = (usize::MAX, usize::MAX);
+        Self { text, at: 0, copied: 0, out, start, masked, context, slot, closing, codes: Vec::new() }
     }
 
     fn note_code(&mut self, from: usize, to: usize) {
@@ -124,8 +127,10 @@ impl<'a> Writer<'a> {
                 b' ' if bytes.get(self.at + 1).is_some_and(|next| !next.is_ascii_whitespace()) => {
                     self.at += 1;
                 }
+                b'"' | b'\'' if self.at == self.closing => self.at += 1,
                 b'"' | b'\'' | b'`' => self.quote(byte),
                 b'=' => self.equals(),
+                b'<' | b'>' if self.compares(bytes) => self.leave_out(self.at + 1),
                 b'(' | b'[' | b'{' => self.open(),
                 _ if byte.is_ascii_whitespace() => self.blanks(),
                 _ if CLASS[usize::from(byte)] & SEPARATOR != 0 => self.at += 1,
@@ -135,6 +140,11 @@ impl<'a> Writer<'a> {
         self.flush();
         let kept = self.out[self.start..].trim_end().len();
         self.out.truncate(self.start + kept);
+    }
+
+    /// `<1 ms` is as good as `3 ms`.
+    fn compares(&self, bytes: &[u8]) -> bool {
+        self.at > 0 && bytes[self.at - 1] == b' ' && bytes.get(self.at + 1).is_some_and(u8::is_ascii_digit)
     }
 
     fn flush(&mut self) {
@@ -188,6 +198,17 @@ impl<'a> Writer<'a> {
         self.at = inside;
         let Some(end) = end.filter(|_| !apostrophe) else { return };
         let content = &bytes[inside..end];
+        if word::is_telling_value(&bytes[..inside - 1]) || word::is_request_line(content, &bytes[end + 1..]) {
+            // What is inside is a text of its own; its end is no beginning.
+            self.closing = end;
+            return;
+        }
+        if let Some(method) = word::request_method(content) {
+            self.at = inside + method;
+            self.mask(end);
+            self.at = end + 1;
+            return;
+        }
         let word = content.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-'));
         if word && bytes.get(end + 1) == Some(&b':') {
             self.context = self.context.after(content);
@@ -224,8 +245,11 @@ impl<'a> Writer<'a> {
             )
         };
         let end = self.at + bytes[self.at..].iter().take_while(in_value).count();
-        if self.context.keeps(&bytes[self.at..end], &bytes[end..]) {
+        let value = &bytes[self.at..end];
+        if self.context.keeps(value, &bytes[end..]) {
             self.note_code(self.at, end);
+            self.at = end;
+        } else if value.iter().all(u8::is_ascii_alphabetic) && word::is_telling_value(&bytes[..self.at]) {
             self.at = end;
         } else {
             self.mask(end);
@@ -314,7 +338,7 @@ impl<'a> Writer<'a> {
         if is_code {
             self.note_code(self.at, end);
         }
-        self.context = self.context.after_number();
+        self.context = self.context.after_number(is_code);
         if keep { self.at = end } else { self.mask(end) }
     }
 

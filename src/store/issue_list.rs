@@ -222,6 +222,22 @@ impl Connection {
         if ids.is_empty() {
             return Ok(0);
         }
+        self.begin(STATEMENT_TIMEOUT).await?;
+        let changed = self.change_within(ids, action, now).await?;
+        self.commit(STATEMENT_TIMEOUT).await?;
+        Ok(changed)
+    }
+
+    async fn change_within(
+        &mut self,
+        ids: &[IssueId],
+        action: IssueAction,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        match action {
+            IssueAction::Resolve => self.note_resolved(ids).await?,
+            _ => self.forget_resolutions(ids).await?,
+        }
         let set = match action {
             IssueAction::Resolve => {
                 // Never before what was received already, were our clock behind another instance's.
@@ -248,6 +264,7 @@ impl Connection {
     /// # Errors
     /// What the database said.
     pub async fn delete_issue(&mut self, id: IssueId) -> Result<bool, StoreError> {
+        self.forget_resolutions(&[id]).await?;
         let delete = format!("DELETE FROM issues WHERE {}", named(&[id], "fingerprint"));
         Ok(self.change(delete, STATEMENT_TIMEOUT).await? > 0)
     }
@@ -277,7 +294,9 @@ impl Connection {
         }
         let frequent = muted.iter().filter(|(id, most)| counted.get(id).is_some_and(|count| count > most));
         let frequent: Vec<IssueId> = frequent.map(|(id, _)| *id).collect();
-        self.change_issues(&frequent, IssueAction::Reopen, now).await?;
+        if !frequent.is_empty() {
+            self.change_within(&frequent, IssueAction::Reopen, now).await?;
+        }
         Ok(frequent)
     }
 
@@ -313,7 +332,7 @@ impl Connection {
 }
 
 /// A condition for exactly these issues, by the primary key.
-fn named(ids: &[IssueId], column: &str) -> String {
+pub(super) fn named(ids: &[IssueId], column: &str) -> String {
     let mut by_project: BTreeMap<i64, Vec<String>> = BTreeMap::new();
     for id in ids {
         by_project.entry(id.project_id).or_default().push(id.fingerprint.0.cast_signed().to_string());

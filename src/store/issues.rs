@@ -151,6 +151,8 @@ impl Connection {
             sums.add(piece);
         }
         let known = self.guard_cardinality(&mut sums, now).await?;
+        let touched = sums.issues.iter().map(|(key, (seed, _))| (issue_id(key.0, key.1), seed));
+        self.note_regressed(touched, &known).await?;
         self.upsert_counts(&sums.series).await?;
         self.upsert_issues(&sums.issues).await?;
         let muted = known.iter().filter(|(_, known)| known.mute_per_hour > 0);
@@ -285,7 +287,7 @@ impl Connection {
     }
 
     /// Inserts rows by prepared statements of a few fixed shapes.
-    async fn insert_rows<const N: usize>(
+    pub(super) async fn insert_rows<const N: usize>(
         &mut self,
         head: &str,
         rows: &[[Value<'_>; N]],
@@ -305,7 +307,8 @@ impl Connection {
     }
 }
 
-fn fitting(text: &str) -> &str {
+/// What a column of issues takes.
+pub(super) fn fitting(text: &str) -> &str {
     text.char_indices().nth(MAX_TEXT_CHARS).map_or(text, |(end, _)| &text[..end])
 }
 
