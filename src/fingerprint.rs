@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::event::Event;
 
+mod code;
 mod explain;
 mod header;
 mod library;

@@ -4,6 +4,7 @@
 //! addresses, paths, quoted strings, times and `key=value` values are masked, runs of masks become one. Statuses
 //! and error codes stay, so that a 404 and a 500 are two templates.
 
+use super::code;
 use super::word::{self, Context};
 
 /// Longest template in bytes: what follows tells little and may be a whole document.
@@ -314,7 +315,7 @@ impl<'a> Writer<'a> {
             _ => Slot::None,
         };
         self.context = self.context.after(atom);
-        if word::is_error_name(atom) {
+        if code::is_error_name(atom) {
             self.note_code(self.at, end);
         }
         self.at = end;
@@ -333,7 +334,7 @@ impl<'a> Writer<'a> {
         if seen & DIGIT == 0 {
             return self.plain(end, slot);
         }
-        let is_code = self.context.keeps(atom, rest) || word::is_code(atom, rest);
+        let is_code = self.context.keeps(atom, rest) || code::is_code(atom, rest);
         let keep = is_code || (seen & DOT != 0 && word::is_source_file(atom));
         if is_code {
             self.note_code(self.at, end);

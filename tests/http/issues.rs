@@ -125,11 +125,18 @@ async fn an_issue_says_why_it_is_grouped_so_and_shows_an_event() {
         assert_eq!(grouping["frames"], json!([{ "function": "pay", "file": "pay.js" }]));
         assert!(!grouping["template"].as_str().unwrap().contains("1234567"), "{grouping}");
         let why = &shown["why"];
-        assert_eq!((&why["kind"], &why["type"], &why["version"]), (&json!("stack"), &json!("TypeError"), &json!(1)));
-        let library = json!({ "function": "", "file": "main", "used": false, "reason": "library code (node:)" });
+        assert_eq!(
+            (&why["kind"], &why["type"], &why["version"]),
+            (&json!("stack"), &json!("TypeError"), &json!(1))
+        );
+        let library =
+            json!({ "function": "", "file": "main", "used": false, "reason": "library code (node:)" });
         let pay = json!({ "function": "pay", "file": "pay.js", "used": true, "reason": "own code" });
         assert_eq!(why["frames"], json!([pay, library]));
-        assert_eq!(why["hashed"], json!(["version 1", "source shop", "type TypeError", "frame pay in pay.js"]));
+        assert_eq!(
+            why["hashed"],
+            json!(["version 1", "source shop", "type TypeError", "frame pay in pay.js"])
+        );
         assert_eq!(why["matches"], true);
 
         let mut own = error("whatever");
@@ -254,6 +261,60 @@ async fn a_muted_issue_opens_after_its_time_or_when_it_comes_too_often() {
 }
 
 #[tokio::test]
+async fn a_mute_by_the_hour_looks_at_the_last_hour_and_lifts_at_one_too_many() {
+    everywhere(async |running| {
+        let key = running.project("web").await;
+        let full = |number| vec![error("disk is full"); number];
+        let counted = async |status: &str, count: i64| {
+            let what = format!("{count} counted and {status}");
+            until(running, &format!("status={status}"), &what, |found| {
+                found.first().is_some_and(|issue| issue["count"] == count)
+            })
+            .await
+        };
+        send(running, &key, "noise", &full(5)).await;
+        let found = counted("open", 5).await;
+        let path = format!("/issues/{}/mute", found[0]["id"].as_str().unwrap());
+        running.hand.advance(3_700_000);
+        running.admin(Method::PUT, &path, &json!({ "until_per_hour": 3 })).await;
+        send(running, &key, "three", &full(3)).await;
+        counted("muted", 8).await;
+        running.hand.advance(3_700_000);
+        send(running, &key, "two", &full(2)).await;
+        counted("muted", 10).await;
+        send(running, &key, "one", &full(1)).await;
+        counted("muted", 11).await;
+        send(running, &key, "more", &full(1)).await;
+        counted("open", 12).await;
+        running.hand.advance(3_700_000);
+        send(running, &key, "later", &full(1)).await;
+        counted("open", 13).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_deleted_issue_is_made_anew_by_its_next_event_and_its_events_stay() {
+    everywhere(async |running| {
+        let key = running.project("web").await;
+        send(running, &key, "one", &[error("disk is full"), error("disk is full")]).await;
+        let found = until(running, "", "it is there", |found| found.len() == 1).await;
+        let path = format!("/issues/{}", found[0]["id"].as_str().unwrap());
+        assert_eq!(running.admin(Method::PUT, &format!("{path}/resolve"), NONE).await.status, 200);
+        assert_eq!(running.admin(Method::DELETE, &path, NONE).await.status, 204);
+        let logs = running.admin(Method::GET, "/logs?q=disk", NONE).await.json();
+        assert_eq!(logs["logs"].as_array().unwrap().len(), 2);
+        running.hand.advance(60_000);
+        send(running, &key, "two", &[error("disk is full")]).await;
+        let found = until(running, "", "it is back", |found| found.len() == 1).await;
+        let issue = &found[0];
+        let state = (&issue["count"], &issue["new"], &issue["regressed"], &issue["resolved_release"]);
+        assert_eq!(state, (&json!(1), &json!(true), &json!(false), &Value::Null));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn lists_are_filtered_ordered_and_paged_and_changed_many_at_once() {
     everywhere(async |running| {
         let (web, api) = (running.project("web").await, running.project("api").await);
@@ -295,6 +356,9 @@ async fn lists_are_filtered_ordered_and_paged_and_changed_many_at_once() {
             let refused = running.admin(Method::GET, &format!("/issues?{wrong}"), NONE).await;
             assert_eq!(refused.refusal(), (400, "invalid_parameter".to_owned()), "{wrong}");
         }
+
+        let other = running.admin(Method::GET, "/issues", NONE).await.json()["other"].clone();
+        assert_eq!(other, json!({ "events_24h": 0, "max_issues": 10_000, "max_new_issues_a_minute": 200 }));
 
         let all = issues(running, "").await;
         let mut named: Vec<&str> = ids(&all);
