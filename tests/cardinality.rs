@@ -1,6 +1,6 @@
 //! The cardinality guard: a flood of errors of which no two are alike leaves tables small and loses nothing.
 //!
-//! 60,000 events by default; `CARDINALITY_EVENTS=1000000 cargo test --release --test cardinality` sends a million.
+//! 60,000 events; `cargo test --release --test cardinality -- --ignored` sends a million.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at what fails")]
 
@@ -30,11 +30,6 @@ const AT_ONCE: usize = 16;
 /// Events after which they are counted: what is counted at once is bounded.
 const FOLD_AFTER: usize = 20_000;
 
-fn events_in_all() -> usize {
-    let asked = std::env::var("CARDINALITY_EVENTS").ok().and_then(|text| text.parse().ok());
-    asked.unwrap_or(60_000)
-}
-
 /// A message that has no number in it and is like no other.
 fn message(number: usize) -> String {
     let (mut word, mut rest) = (String::new(), number + 1);
@@ -61,12 +56,12 @@ async fn flood(writer: &Writer, project: i64, numbers: std::ops::Range<usize>) {
     for slice in numbers.chunks(FOLD_AFTER) {
         let batches: Vec<&[usize]> = slice.chunks(BATCH).collect();
         for some in batches.chunks(AT_ONCE) {
-            let send = async |batch: &[usize]| {
+            let store_one = async |batch: &[usize]| {
                 let messages: Vec<String> = batch.iter().map(|number| message(*number)).collect();
                 let events = events(&messages, writer.clock.now());
                 writer.send_events(project, &format!("batch {}", batch[0]), &events).await
             };
-            let sent = join_all(some.iter().map(|batch| send(batch))).await;
+            let sent = join_all(some.iter().map(|batch| store_one(batch))).await;
             assert!(sent.iter().all(|one| *one == tekno_logger::write::WriteOutcome::Stored), "{sent:?}");
         }
         writer.fold().await;
@@ -91,12 +86,21 @@ async fn found(store: &Store, project_id: i64, fingerprint: Fingerprint) -> usiz
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_unlike_errors_leaves_tables_small_and_all_of_it_is_found() {
+    flood_everywhere(60_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes unless built for release"]
+async fn a_million_unlike_errors_leave_tables_small_and_all_of_them_are_found() {
+    flood_everywhere(1_000_000).await;
+}
+
+async fn flood_everywhere(all: usize) {
     for database in TestDatabase::all().await {
         let name = database.name;
         let store = database.store().await;
         let shop = project(&store, "shop", 1).await;
         let writer = Writer::start(&store);
-        let all = events_in_all();
         let a_minute = all / MINUTES;
         for minute in 0..MINUTES {
             flood(&writer, shop, minute * a_minute..(minute + 1) * a_minute).await;

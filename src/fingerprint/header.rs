@@ -48,7 +48,7 @@ const MARKS: [(&str, Link); 17] = [
 /// Reads an exception's line. `certain`: the place says that it is one, whatever the type is called.
 pub(super) fn read(line: &str, certain: bool) -> Option<Header<'_>> {
     let mark = MARKS.iter().find_map(|(mark, link)| Some((line.strip_prefix(mark)?, *mark, *link)));
-    let Some((rest, mark, link)) = mark else {
+    let Some((rest, mark, stands)) = mark else {
         return kind(line, certain).map(|(kind, said)| Header { link: Link::None, kind, said });
     };
     let rest = match mark {
@@ -59,7 +59,7 @@ pub(super) fn read(line: &str, certain: bool) -> Option<Header<'_>> {
     };
     // `Next` begins sentences too.
     let (kind, said) = kind(rest, mark != "Next ")?;
-    Some(Header { link, kind, said })
+    Some(Header { link: stands, kind, said })
 }
 
 /// The type at the beginning of a line, and what follows it.

@@ -248,14 +248,15 @@ impl<'a> Reader<'a> {
         let python_end = current.is_python && !current.frames.is_empty();
         let before_frames = current.frames.is_empty() && next.starts_with("at ");
         let is_named = !current.kind.is_empty();
-        let Some(Header { link, kind, said }) = header::read(line, python_end || before_frames) else {
+        let Some(Header { link: stands, kind, said }) = header::read(line, python_end || before_frames)
+        else {
             return;
         };
-        match link {
+        match stands {
             Link::None if is_named || (!python_end && !self.current().frames.is_empty()) => {}
             Link::None => self.name(kind, said),
-            link => {
-                self.push(link);
+            other => {
+                self.push(other);
                 self.name(kind, said);
             }
         }

@@ -11,6 +11,8 @@ use crate::fingerprint::Fingerprint;
 use crate::issue::{Issue, IssueAction, IssueId, IssueStatus};
 use crate::timestamp::Timestamp;
 
+/// Tries of a decision after losing against a fold.
+const MAX_CONFLICTS: u32 = 10;
 /// Seconds of a bar in an issue's trend.
 const TREND_STEP: i64 = 3_600;
 
@@ -222,6 +224,23 @@ impl Connection {
         if ids.is_empty() {
             return Ok(0);
         }
+        let mut conflicts = 0;
+        loop {
+            match self.change_once(ids, action, now).await {
+                // A fold counts something of them meanwhile.
+                Err(StoreError::Conflict(_)) if conflicts < MAX_CONFLICTS => conflicts += 1,
+                done => return done,
+            }
+            self.rollback(STATEMENT_TIMEOUT).await?;
+        }
+    }
+
+    async fn change_once(
+        &mut self,
+        ids: &[IssueId],
+        action: IssueAction,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
         self.begin(STATEMENT_TIMEOUT).await?;
         let changed = self.change_within(ids, action, now).await?;
         self.commit(STATEMENT_TIMEOUT).await?;
@@ -234,10 +253,6 @@ impl Connection {
         action: IssueAction,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        match action {
-            IssueAction::Resolve => self.note_resolved(ids).await?,
-            _ => self.forget_resolutions(ids).await?,
-        }
         let set = match action {
             IssueAction::Resolve => {
                 // Never before what was received already, were our clock behind another instance's.
@@ -255,8 +270,14 @@ impl Connection {
                 format!("resolved_at = 0, muted_until = 0, mute_per_hour = {most}")
             }
         };
-        self.change(format!("UPDATE issues SET {set} WHERE {}", named(ids, "fingerprint")), STATEMENT_TIMEOUT)
-            .await
+        // The issues first, as the fold locks them.
+        let update = format!("UPDATE issues SET {set} WHERE {}", named(ids, "fingerprint"));
+        let changed = self.change(update, STATEMENT_TIMEOUT).await?;
+        match action {
+            IssueAction::Resolve => self.note_resolved(ids).await?,
+            _ => self.forget_resolutions(ids).await?,
+        }
+        Ok(changed)
     }
 
     /// Forgets an issue; its next event makes it anew. False when there is none.

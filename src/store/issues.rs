@@ -216,7 +216,7 @@ impl Connection {
 
     async fn room_for_issues(&mut self, project: i64, now: Timestamp) -> Result<usize, StoreError> {
         let minute = now.plus_millis(-60_000).as_millis();
-        let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN created_at >= ? THEN 1 ELSE 0 END), 0) AS SIGNED) \
+        let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN created_at > ? THEN 1 ELSE 0 END), 0) AS SIGNED) \
                    FROM issues WHERE project_id = ?";
         let rows = self.query(sql, &[minute.into(), project.into()], STATEMENT_TIMEOUT).await?;
         let Some(row) = rows.first() else { return Ok(0) };
