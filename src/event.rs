@@ -163,7 +163,7 @@ pub struct Event<'a> {
     pub release: Option<Cow<'a, str>>,
     /// Stack trace as sent, at most 32 KiB.
     pub stack: Option<Cow<'a, str>>,
-    /// The client's own grouping, at most 256 characters.
+    /// The client's own grouping, one part a line, at most 256 characters.
     pub client_fingerprint: Option<Cow<'a, str>>,
     /// The issue it belongs to; set by [`crate::fingerprint`].
     pub fingerprint: Fingerprint,

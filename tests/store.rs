@@ -299,7 +299,9 @@ async fn removing_a_project_leaves_nothing_of_it() {
         store.forget_project(shop.id, clock.now()).await.unwrap();
         assert!(store.hidden_projects().await.unwrap().is_empty(), "{name}");
         let mut session = store.read().await.unwrap();
-        for table in ["blocks", "batches", "unfolded", "counts", "issues", "api_keys", "projects"] {
+        for table in
+            ["blocks", "batches", "unfolded", "counts", "issues", "issue_resolutions", "api_keys", "projects"]
+        {
             let column = if table == "projects" { "id" } else { "project_id" };
             let sql = format!("SELECT COUNT(*) FROM {table} WHERE {column} = {}", shop.id);
             let rows = session.select(sql, tekno_logger::store::STATEMENT_TIMEOUT).await.unwrap();

@@ -23,6 +23,7 @@ pub mod export_format;
 pub mod guard;
 pub mod health;
 pub mod ingest;
+pub mod issue_detail;
 pub mod issue_input;
 pub mod issues;
 pub mod json;
@@ -87,7 +88,7 @@ fn event_routes() -> Vec<RouteSpec> {
         RouteSpec::new(GET, "/logs/:id/context", Read, context::show),
         RouteSpec::new(GET, "/issues", Read, issues::list),
         RouteSpec::new(PUT, "/issues", Admin, issues::change_many),
-        RouteSpec::new(GET, "/issues/:id", Read, issues::show),
+        RouteSpec::new(GET, "/issues/:id", Read, issue_detail::show),
         RouteSpec::new(DELETE, "/issues/:id", Admin, issues::delete),
         RouteSpec::new(PUT, "/issues/:id/resolve", Admin, issues::resolve),
         RouteSpec::new(PUT, "/issues/:id/reopen", Admin, issues::reopen),

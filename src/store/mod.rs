@@ -28,6 +28,7 @@ mod projects;
 mod quarantine;
 mod recent;
 mod refusal;
+mod resolution;
 mod rewrite;
 mod salvage;
 mod settings;
@@ -73,7 +74,8 @@ pub use expiry::{BatchRange, Purged};
 pub use headers::BlockQuery;
 pub use issue_list::{IssueFilter, IssueSort};
 pub use issues::{
-    BUCKET_MS, FoldNews, FoldPiece, IssueSeed, KnownIssue, LEVEL_SERIES, OTHER_SERIES, TouchedIssue, bucket,
+    BUCKET_MS, FoldNews, FoldPiece, IssueSeed, KnownIssue, LEVEL_SERIES, MAX_ISSUES, MAX_NEW_ISSUES_A_MINUTE,
+    OTHER_SERIES, TouchedIssue, bucket,
 };
 pub use ledger::{Accounts, LedgerQuery};
 pub use pool::{Pool, Session};

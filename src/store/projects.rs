@@ -208,7 +208,9 @@ impl Store {
         if delete_some_blocks(&mut session, id).await? || delete_some_quarantined(&mut session, id).await? {
             return Ok(true);
         }
-        for (table, key) in [("issues", "fingerprint"), ("counts", "series")] {
+        for (table, key) in
+            [("issue_resolutions", "fingerprint"), ("issues", "fingerprint"), ("counts", "series")]
+        {
             if delete_slice(&mut session, table, key, id).await? {
                 return Ok(true);
             }

@@ -77,6 +77,26 @@ impl Connection {
         rows.iter().map(|row| Ok((read_issue(row)?, row.int(16)?))).collect()
     }
 
+    /// Events received since `from` (epoch seconds) whose issue was one too many, all projects together.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn events_beyond_issues(
+        &mut self,
+        scopes: &[CountScope],
+        from: i64,
+    ) -> Result<i64, StoreError> {
+        let query = |scope: &CountScope| {
+            let (project_id, first) = (scope.project_id, from.max(scope.since));
+            format!(
+                "SELECT CAST(COALESCE(SUM(event_count), 0) AS SIGNED) FROM counts \
+                 WHERE project_id = {project_id} AND series = {OTHER_SERIES} AND bucket >= {first}"
+            )
+        };
+        let rows = self.select_each(scopes, query).await?;
+        rows.iter().map(|row| row.int(0)).sum()
+    }
+
     /// The rows of one query a project, in one round trip.
     async fn select_each(
         &mut self,
