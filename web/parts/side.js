@@ -34,7 +34,7 @@ export function fillSide(place, ...what) {
  * @param {Facet} facet
  * @param {OnTerm} onTerm
  */
-function facetView({ field, values, other, missing }, onTerm) {
+export function facetView({ field, values, other, missing }, onTerm) {
   const rest = [other > 0 ? `${other.toLocaleString("en")} with other values` : "", missing > 0 ? `${missing.toLocaleString("en")} without` : ""];
   const note = rest.filter(Boolean).join(", ");
   return h(

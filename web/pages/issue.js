@@ -1,0 +1,155 @@
+// One issue: its state and what can be decided, its events one by one, who is affected, and why it is grouped so.
+
+import { change, Problem, read } from "../api.js";
+import { count } from "../lib/amount.js";
+import { withTerm } from "../lib/filters.js";
+import { fill, h, shown } from "../lib/h.js";
+import { issueLogs, issuesAddress, stateText } from "../lib/issues.js";
+import { facts, loads, when } from "../parts/board.js";
+import { copyButton } from "../parts/copy.js";
+import { decisionBar } from "../parts/decide.js";
+import { levelMark } from "../parts/list.js";
+import { facetView } from "../parts/side.js";
+import { badges, spark } from "../parts/spark.js";
+import { button, errorPanel, panel, problemText } from "../parts/state.js";
+import { eventWalk } from "../parts/walk.js";
+import { go } from "../router.js";
+
+/** @typedef {import("../lib/issues.js").Issue} Issue */
+/** @typedef {{ function: string, file: string, used?: boolean, reason?: string | null }} Frame */
+/** @typedef {{ version: number, kind: string | null, template?: string | null, type?: string | null, frames?: Frame[], hashed?: unknown }} Why */
+/** @typedef {{ value: string, count: number, share: number }[]} Values */
+/**
+ * @typedef {object} Detail
+ * @property {Issue} issue
+ * @property {import("../api.js").LogEvent | null} sample
+ * @property {Record<string, Values | boolean | number>} [breakdown]
+ * @property {Why} [why]
+ */
+
+const BROKEN_DOWN = /** @type {const} */ ([["source", "source"], ["env", "env"], ["release", "release"], ["user_id", "user_id"]]);
+
+/** @type {import("../router.js").Open} */
+export function open(_url, [id = ""]) {
+  const life = new AbortController();
+  const address = `/issues/${encodeURIComponent(id)}`;
+  const place = h("div", { class: "section-body issue-page" });
+  const state = h("p", { class: "event-time" });
+  /** @type {Issue | null} */
+  let issue = null;
+  /** @type {ReturnType<typeof eventWalk> | null} */
+  let walk = null;
+  const load = () => /** @type {Promise<Detail>} */ (read(address, life.signal));
+  const bar = decisionBar(life.signal, () => (issue ? [issue] : []), () => void load().then(({ issue: changed }) => showState(changed), () => {}));
+
+  /** @param {Issue} shownIssue */
+  function showState(shownIssue) {
+    issue = shownIssue;
+    fill(state, levelMark(issue.level), h("b", null, stateText(issue, Date.now())), badges(issue),
+      h("span", { class: "muted" }, `${shown(issue.project)} / ${shown(issue.source)}`));
+  }
+
+  const refresh = loads(life.signal, place, {
+    load,
+    view(detail) {
+      showState(detail.issue);
+      walk = eventWalk(detail.issue, detail.sample, life.signal);
+      const onTerm = (/** @type {string} */ term, /** @type {boolean} */ exclude) => go(issueLogs(detail.issue, withTerm("", term, exclude)));
+      return [
+        h("h1", { tabindex: "-1" }, shown(detail.issue.title) || "(no message)"),
+        state,
+        actions(detail.issue),
+        bar.said,
+        h("div", { class: "issue-head" }, dayView(detail.issue), issueFacts(detail.issue)),
+        part("Events", walk.element),
+        breakdownView(detail.breakdown, onTerm),
+        whyView(detail.why),
+      ].flat();
+    },
+    fail: (error, again) => (error instanceof Problem && error.status === 404 ? goneView() : errorPanel(error, again)),
+  });
+
+  /** @param {Issue} one */
+  function actions(one) {
+    const last = h("span", { class: "actions" });
+    const remove = button("Delete…", () => {
+      const sure = button("Delete the issue", () => void change("DELETE", address).then(() => go("/ui/issues"), (error) => fill(bar.said, problemText(error))));
+      fill(last, h("span", null, "Its events stay, and the next one makes it anew."), sure, button("Keep it", () => {
+        fill(last, remove);
+        remove.focus();
+      }));
+      sure.focus();
+    });
+    fill(last, remove);
+    return h("div", { class: "actions" }, bar.buttons, h("a", { class: "button", href: issueLogs(one) }, "All events"),
+      copyButton("Copy link", () => location.origin + location.pathname), last);
+  }
+
+  void refresh();
+  return {
+    element: h("div", { class: "page" }, place),
+    title: "Issue",
+    key: (event) => issue !== null && (walk?.press(event) || bar.press(event)),
+    close: () => life.abort(),
+  };
+}
+
+/** @param {string} title @param {...import("../lib/h.js").Children} content */
+function part(title, ...content) {
+  return h("section", { class: "section", "aria-label": title }, h("h2", null, title), ...content);
+}
+
+/** @param {Issue} issue */
+function dayView(issue) {
+  const chart = spark(issue.trend);
+  return chart && h("div", { class: "day" }, chart, h("p", { class: "trend-ends" }, h("span", null, "24 h ago"), h("span", null, "now")));
+}
+
+/** @param {Issue} issue */
+function issueFacts(issue) {
+  const now = Date.now();
+  const seen = (/** @type {string} */ at, /** @type {string | null} */ release) => h("span", null, when(at, now), release ? ` in release ${shown(release)}` : "");
+  return facts([
+    ["Events", h("a", { href: issueLogs(issue) }, count(issue.count))],
+    ["First seen", seen(issue.first_seen, issue.first_release)],
+    ["Last seen", seen(issue.last_seen, issue.last_release)],
+    ["Fingerprint", h("code", null, shown(issue.fingerprint))],
+  ]);
+}
+
+/**
+ * Who and what is affected; nothing where the service doesn't say.
+ * @param {Detail["breakdown"]} breakdown
+ * @param {import("../parts/event.js").OnTerm} onTerm
+ */
+function breakdownView(breakdown, onTerm) {
+  const lists = BROKEN_DOWN.map(([name, field]) => ({ field, values: breakdown?.[name] }));
+  const found = lists.flatMap(({ field, values }) => (Array.isArray(values) && values.length > 0 ? [facetView({ field, values, distinct: values.length, other: 0, missing: 0 }, onTerm)] : []));
+  if (!breakdown || found.length === 0) return null;
+  return part("Affected", h("div", { class: "facets" }, found),
+    breakdown.complete === false ? h("p", { class: "hint" }, "Counted over the newest of its events, not all of them.") : null);
+}
+
+/** @param {Why | undefined} why */
+function whyView(why) {
+  if (!why) return null;
+  const by = { template: "the message without what varies", stack: "the frames of the stack trace", client: "the fingerprint the client sent" };
+  /** @type {[string, import("../lib/h.js").Children][]} */
+  const lines = [["Grouped by", by[/** @type {keyof typeof by} */ (why.kind)] ?? "what is known of it"]];
+  if (why.template) lines.push(["Template", h("code", null, shown(why.template))]);
+  if (why.type) lines.push(["Exception", h("code", null, shown(why.type))]);
+  if (why.hashed) lines.push(["Hashed", h("code", null, shown(typeof why.hashed === "string" ? why.hashed : JSON.stringify(why.hashed)))]);
+  const frames = (why.frames ?? []).map(({ function: name, file, used, reason }) =>
+    h("li", { class: used === false ? "muted" : null }, h("code", null, shown([name, file].filter(Boolean).join("  "))), used === false ? `  left out${reason ? `: ${shown(reason)}` : ""}` : null));
+  if (frames.length > 0) lines.push(["Frames", h("ul", null, frames)]);
+  return part("Why these are one issue", facts(lines), h("p", { class: "hint" }, `Version ${why.version} of the rules.`));
+}
+
+function goneView() {
+  return panel({
+    title: "This issue is not here",
+    text: "It was deleted, or has expired with its events. An event of it that comes now makes it anew.",
+    actions: [h("a", { class: "button primary", href: issuesAddress({ status: "open", sort: "last_seen", project: "", q: "" }) }, "Go to the issues")],
+    heading: 1,
+  });
+}
