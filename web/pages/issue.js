@@ -45,8 +45,11 @@ export function open(_url, [id = ""]) {
   /** @param {Issue} shownIssue */
   function showState(shownIssue) {
     issue = shownIssue;
+    const [resolve, reopen] = bar.buttons;
+    if (resolve) resolve.hidden = issue.status === "resolved";
+    if (reopen) reopen.hidden = issue.status === "open";
     fill(state, levelMark(issue.level), h("b", null, stateText(issue, Date.now())), badges(issue),
-      h("span", { class: "muted" }, `${shown(issue.project)} / ${shown(issue.source)}`));
+      h("span", { class: "muted value" }, `${shown(issue.project)} / ${brief(issue.source)}`));
   }
 
   const refresh = loads(life.signal, place, {
@@ -61,8 +64,8 @@ export function open(_url, [id = ""]) {
         actions(detail.issue),
         bar.said,
         h("div", { class: "issue-head" }, dayView(detail.issue), issueFacts(detail.issue)),
-        part("Events", walk.element),
         breakdownView(detail.breakdown, onTerm),
+        part("Events", walk.element),
         whyView(detail.why),
       ].flat();
     },
@@ -94,6 +97,11 @@ export function open(_url, [id = ""]) {
   };
 }
 
+/** A name of a source or release; its events have all of it. @param {string} text */
+function brief(text) {
+  return shown(text.length > 80 ? `${text.slice(0, 80)}…` : text);
+}
+
 /** @param {string} title @param {...import("../lib/h.js").Children} content */
 function part(title, ...content) {
   return h("section", { class: "section", "aria-label": title }, h("h2", null, title), ...content);
@@ -108,7 +116,7 @@ function dayView(issue) {
 /** @param {Issue} issue */
 function issueFacts(issue) {
   const now = Date.now();
-  const seen = (/** @type {string} */ at, /** @type {string | null} */ release) => h("span", null, when(at, now), release ? ` in release ${shown(release)}` : "");
+  const seen = (/** @type {string} */ at, /** @type {string | null} */ release) => h("span", null, when(at, now), release ? ` in release ${brief(release)}` : "");
   return facts([
     ["Events", h("a", { href: issueLogs(issue) }, count(issue.count))],
     ["First seen", seen(issue.first_seen, issue.first_release)],

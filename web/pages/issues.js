@@ -1,6 +1,6 @@
 // The issues: what groups of errors there are, and deciding about many at once.
 
-import { read } from "../api.js";
+import { Problem, read } from "../api.js";
 import { count, counted } from "../lib/amount.js";
 import { fill, h, icon, shown } from "../lib/h.js";
 import { issueAddress, issueLogs, issuesAddress, issuesQuery, readIssueFilters, SORTS, STATES, stateText } from "../lib/issues.js";
@@ -8,7 +8,7 @@ import { choice, loads, projectChoice, when } from "../parts/board.js";
 import { decisionBar } from "../parts/decide.js";
 import { levelMark } from "../parts/list.js";
 import { badges, spark } from "../parts/spark.js";
-import { button, panel, problemText } from "../parts/state.js";
+import { button, errorPanel, panel, problemText } from "../parts/state.js";
 import { go } from "../router.js";
 
 /** @typedef {import("../lib/issues.js").Issue} Issue */
@@ -70,6 +70,7 @@ export function open(url) {
       append(page);
       return [tools, list, more];
     },
+    fail: (error, again) => (error instanceof Problem && error.status === 404 ? noProject(filters) : errorPanel(error, again)),
   });
 
   /** @param {Page} page */
@@ -184,6 +185,14 @@ function rowOf(issue, now, onMark) {
     time("first", issue.first_seen),
     time("last", issue.last_seen));
   return { issue, element, box, link };
+}
+
+/** @param {Filters} filters */
+function noProject(filters) {
+  return panel({
+    title: "No such project", text: "No project has this slug. It may have been deleted.",
+    actions: [h("a", { class: "button primary", href: issuesAddress({ ...filters, project: "" }) }, "Issues of all projects")],
+  });
 }
 
 /** @param {Filters} filters @param {boolean} any whether there is any issue, whatever its state and title */

@@ -132,6 +132,8 @@ export function projectChoice(life, chosen, onChange) {
   void listProjects(life).then((list) => {
     select.append(...list.map(({ slug, name }) => h("option", { value: slug }, shown(name || slug))));
     select.value = chosen();
+    // One that is not there is shown as what it is.
+    if (select.value !== chosen()) select.append(h("option", { value: chosen(), selected: true }, shown(chosen().slice(0, 80))));
   }, () => {});
   return select;
 }

@@ -28,7 +28,13 @@ export function eventWalk(issue, sample, life) {
   const older = button("Older", () => void step(1));
   const said = h("span", { class: "muted", role: "status" });
 
-  async function more() {
+  /** The page on its way; steps taken meanwhile wait for the same. @type {Promise<void> | null} */
+  let coming = null;
+  const more = () => coming ??= fetchMore().finally(() => {
+    coming = null;
+  });
+
+  async function fetchMore() {
     const query = { project_id: String(issue.project_id), fingerprint: issue.fingerprint, from: "-90d", order: "desc", limit: STEP };
     const page = await searchLogs(cursor === null ? query : { ...query, cursor }, life);
     events.push(...page.logs);
