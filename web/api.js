@@ -37,7 +37,7 @@
  * @property {{ from: string, to: string, counts: Record<string, number> }[]} buckets
  * @property {number} [total]
  */
-/** @typedef {{ field: string, values: { value: string, count: number }[], distinct: number, other: number, missing: number }} Facet */
+/** @typedef {{ field: string, values: { value: string, count: number, share?: number }[], distinct: number, other: number, missing: number }} Facet */
 /**
  * @typedef {object} Pattern
  * @property {string} template

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { startBrowser, until, watchedPage } from "./browser.mjs";
-import { check, SCREENSHOTS } from "./inspect.mjs";
+import { check, checkStates, SCREENSHOTS } from "./inspect.mjs";
 import { FULL, HOSTILE, postBatch } from "./seed.mjs";
 import { startServer } from "./server.mjs";
 
@@ -293,9 +293,9 @@ describe("the issue pages", { concurrency: false }, () => {
     await affected.getByText("Counted over the newest of its events, not all of them.").waitFor();
     const why = page.getByRole("region", { name: "Why these are one issue" });
     for (const text of ["the frames of the stack trace", "CardError", "left out: library", "Version 2 of the rules."]) await why.getByText(text).first().waitFor();
-    for (const [width, height] of /** @type {const} */ ([[1440, 900], [390, 844]])) {
-      await page.setViewportSize({ width, height });
-      await page.screenshot({ path: new URL(`issue-affected-${width}.png`, SCREENSHOTS).pathname, fullPage: true });
+    for (const width of [1440, 390]) {
+      await page.setViewportSize({ width, height: 2000 });
+      await page.screenshot({ path: new URL(`issue-affected-${width}.png`, SCREENSHOTS).pathname });
     }
     await page.setViewportSize({ width: 1440, height: 900 });
     await affected.getByRole("button", { name: "Without user_id:u1" }).click();
@@ -388,6 +388,8 @@ describe("the issue pages", { concurrency: false }, () => {
           await ready?.();
           await check(look, `${name}-${width}-${colorScheme}`, name.startsWith("issue-") || name === "issue");
         }
+        await checkStates(look, `${server.base}${LIST}`, isList, `issues-*-${width}-${colorScheme}`);
+        await checkStates(look, `${server.base}/ui/issues/${full.id}`, (url) => url.pathname === `/issues/${full.id}`, `issue-*-${width}-${colorScheme}`);
         await own.close();
       }
     }

@@ -9,7 +9,7 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { startBrowser, until, watchedPage } from "./browser.mjs";
-import { check, SCREENSHOTS } from "./inspect.mjs";
+import { check, checkStates, SCREENSHOTS } from "./inspect.mjs";
 import { startServer } from "./server.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -177,25 +177,36 @@ describe("the setup page", { concurrency: false }, () => {
     assert.equal(found.logs[0].message, text.replace("\n\t", "  "));
   });
 
-  test("a tab that is hidden stops looking, and goes on when it is seen", async () => {
-    await visit(SETUP);
-    await page.getByText(/Waiting for a new event/).waitFor();
+  test("it stops looking while hidden, and after ten minutes without an event", async () => {
+    const own = await context.newPage();
+    await own.clock.install();
     let looks = 0;
-    const searches = (/** @type {URL} */ url) => url.pathname === "/logs";
-    await page.route(searches, (route) => {
+    await own.route((url) => url.pathname === "/logs", (route) => {
       looks += 1;
-      return route.fallback();
+      return route.fulfill({ json: { logs: [], next_cursor: null } });
     });
-    await until(async () => looks > 0, "it looks by itself");
-    const see = (/** @type {boolean} */ hidden) => page.evaluate((to) => {
+    await visit(SETUP, own);
+    await own.getByText("Waiting for the first event…").waitFor();
+    const see = (/** @type {boolean} */ hidden) => own.evaluate((to) => {
       Object.defineProperty(document, "hidden", { configurable: true, get: () => to });
       document.dispatchEvent(new Event("visibilitychange"));
     }, hidden);
     await see(true);
     looks = 0;
+    await own.clock.runFor(600_000);
+    assert.equal(looks, 0);
     await see(false);
-    await until(async () => looks > 0, "it looks again at once");
-    await page.unroute(searches);
+    await until(async () => looks === 1, "it looks at once when it is seen");
+    const over = own.getByText("No longer looking.");
+    for (let turn = 0; turn < 1000 && (await over.count()) === 0; turn += 1) await own.clock.runFor(2000);
+    await over.waitFor();
+    assert.ok(looks <= 301, `${looks} looks`);
+    looks = 0;
+    await own.clock.runFor(600_000);
+    assert.equal(looks, 0);
+    await own.getByRole("button", { name: "Look again" }).click();
+    await until(async () => looks > 0, "it looks again when asked to");
+    await own.close();
   });
 
   test("failures are said where they belong, and an unknown project is one", async () => {
@@ -242,6 +253,7 @@ describe("the setup page", { concurrency: false }, () => {
         await check(look, `setup-arrived-${label}`, true);
         await visit("/ui/projects/no-such-project/setup", look);
         await check(look, `setup-unknown-${label}`);
+        await checkStates(look, server.base + SETUP, (url) => url.pathname === `/admin/projects/${slug}`, `setup-*-${label}`);
         await own.close();
       }
     }

@@ -33,7 +33,8 @@ const BROKEN_DOWN = /** @type {const} */ ([["source", "source"], ["env", "env"],
 export function open(_url, [id = ""]) {
   const life = new AbortController();
   const address = `/issues/${encodeURIComponent(id)}`;
-  const place = h("div", { class: "section-body issue-page" });
+  const heading = h("h1", null, "Issue");
+  const place = h("div", { class: "section-body" });
   const state = h("p", { class: "event-time" });
   /** @type {Issue | null} */
   let issue = null;
@@ -55,11 +56,11 @@ export function open(_url, [id = ""]) {
   const refresh = loads(life.signal, place, {
     load,
     view(detail) {
+      fill(heading, shown(detail.issue.title) || "(no message)");
       showState(detail.issue);
       walk = eventWalk(detail.issue, detail.sample, life.signal);
       const onTerm = (/** @type {string} */ term, /** @type {boolean} */ exclude) => go(issueLogs(detail.issue, withTerm("", term, exclude)));
       return [
-        h("h1", { tabindex: "-1" }, shown(detail.issue.title) || "(no message)"),
         state,
         actions(detail.issue),
         bar.said,
@@ -90,7 +91,7 @@ export function open(_url, [id = ""]) {
 
   void refresh();
   return {
-    element: h("div", { class: "page" }, place),
+    element: h("div", { class: "page issue-page" }, heading, place),
     title: "Issue",
     key: (event) => issue !== null && (walk?.press(event) || bar.press(event)),
     close: () => life.abort(),
@@ -158,6 +159,5 @@ function goneView() {
     title: "This issue is not here",
     text: "It was deleted, or has expired with its events. An event of it that comes now makes it anew.",
     actions: [h("a", { class: "button primary", href: issuesAddress({ status: "open", sort: "last_seen", project: "", q: "" }) }, "Go to the issues")],
-    heading: 1,
   });
 }

@@ -49,7 +49,7 @@ function noProject() {
 }
 
 /** The columns, and which of them a phone leaves out. @type {[string, boolean][]} */
-const HEADS = [["Name", false], ["Slug", false], ["Id", true], ["Retention", false], ["Cap a minute", false], ["Created, UTC", true], ["", false]];
+const HEADS = [["Name", false], ["Slug", false], ["Id", true], ["Retention", false], ["Cap a minute", false], ["Created, UTC", true], ["Setup", false]];
 
 /** @param {Project[]} projects */
 function projectTable(projects) {
@@ -74,7 +74,7 @@ function projectRow(project) {
     h("td", { class: "number" }, project.retention_days === 1 ? "1 day" : `${project.retention_days} days`),
     h("td", { class: "number" }, project.minute_cap === null ? "default" : project.minute_cap.toLocaleString("en")),
     h("td", { class: "number aside" }, h("time", { datetime: project.created_at }, fullTime(Date.parse(project.created_at)).slice(0, 16))),
-    h("td", null, h("a", { href: `/ui/projects/${encodeURIComponent(project.slug)}/setup`, "aria-label": `Set up ${shown(project.name || project.slug)}` }, "Set up")),
+    h("td", { class: "number" }, h("a", { href: `/ui/projects/${encodeURIComponent(project.slug)}/setup`, "aria-label": `Set up ${shown(project.name || project.slug)}` }, "Set up")),
   );
 }
 

@@ -41,10 +41,10 @@ export function facetView({ field, values, other, missing }, onTerm) {
     "section",
     { class: "facet" },
     h("h3", null, field),
-    h("ul", null, values.map(({ value, count }) =>
+    h("ul", null, values.map(({ value, count, share }) =>
       h("li", { title: shown(value) },
         field === "level" ? levelMark(value) : h("span", { class: "value" }, shown(value)),
-        h("span", { class: "number muted" }, count.toLocaleString("en")),
+        h("span", { class: "number muted" }, count.toLocaleString("en"), share === undefined ? null : `, ${percent(share, 1)}`),
         termButtons(field, value, onTerm)))),
     note === "" ? null : h("p", { class: "muted" }, note),
   );
