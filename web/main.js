@@ -74,11 +74,8 @@ function show(page, first) {
   document.title = `${page.title} · Tekno Logger`;
   for (const link of links) {
     const here = isUnder(link.pathname);
-    if (here) {
-      link.setAttribute("aria-current", "page");
-      // On a phone the links scroll.
-      link.scrollIntoView({ block: "nearest", inline: "nearest" });
-    } else link.removeAttribute("aria-current");
+    if (here) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
   }
   const wanted = main.querySelector("[data-focus]");
   if (wanted instanceof HTMLElement) wanted.focus();

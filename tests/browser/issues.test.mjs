@@ -150,12 +150,12 @@ describe("the issue pages", { concurrency: false }, () => {
     assert.ok((await stored("muted")).every((one) => Date.parse(one.muted_until) > Date.now() + 23 * 3_600_000));
     await page.getByRole("link", { name: "Show all issues" }).click();
     await until(async () => (await rows().count()) === 3, "all states are shown");
-    await row("card declined").getByText("Muted; that ends in 23 h").waitFor();
+    await row("card declined").getByTitle("Muted; that ends in 23 h").waitFor();
     await row("card declined").getByRole("checkbox").check();
     await page.getByRole("button", { name: "Reopen" }).click();
     await until(async () => (await row("card declined").getByText("Muted").count()) === 0, "it is open");
     await page.getByRole("button", { name: "Undo" }).click();
-    await row("card declined").getByText("Muted; that ends in 23 h").waitFor();
+    await row("card declined").getByTitle("Muted; that ends in 23 h").waitFor();
     await page.getByLabel("Select all shown").check();
     await page.getByRole("button", { name: "Reopen" }).click();
     await page.getByText("3 issues reopened.").waitFor();
@@ -281,8 +281,8 @@ describe("the issue pages", { concurrency: false }, () => {
         user_id: [{ value: "u1", count: 4, share: 0.33 }], complete: false,
       };
       body.why = {
-        version: 2, kind: "stack", template: "card declined for order <n>", type: "CardError", hashed: "checkout CardError pay",
-        frames: [{ function: "pay", file: "pay.js", used: true, reason: null }, { function: "run", file: "node_modules/x.js", used: false, reason: "library" }],
+        version: 2, kind: "stack", template: "card declined for order <n>", type: "CardError", hashed: ["source checkout", "type CardError", "frame pay"],
+        frames: [{ function: "pay", file: "pay.js", used: true, reason: null }, { function: "run", file: "node_modules/x.js", used: false, reason: "library code (node_modules/)" }],
       };
       await route.fulfill({ response: reply, json: body });
     });
@@ -292,7 +292,7 @@ describe("the issue pages", { concurrency: false }, () => {
     await affected.getByText(HOSTILE[0] ?? "").waitFor();
     await affected.getByText("Counted over the newest of its events, not all of them.").waitFor();
     const why = page.getByRole("region", { name: "Why these are one issue" });
-    for (const text of ["the frames of the stack trace", "CardError", "left out: library", "Version 2 of the rules."]) await why.getByText(text).first().waitFor();
+    for (const text of ["the frames of the stack trace", "CardError", "library code (node_modules/)", "type CardError", "Version 2 of the rules."]) await why.getByText(text).first().waitFor();
     for (const width of [1440, 390]) {
       await page.setViewportSize({ width, height: 2000 });
       await page.screenshot({ path: new URL(`issue-affected-${width}.png`, SCREENSHOTS).pathname });

@@ -2,9 +2,8 @@
 
 import { read, readState, searchLogs } from "../api.js";
 import { bytes, count, counted, rate } from "../lib/amount.js";
-import { fieldTerm, logsAddress } from "../lib/filters.js";
+import { fieldTerm, issueAddress, logsAddress } from "../lib/filters.js";
 import { h, shown } from "../lib/h.js";
-import { issueAddress } from "../lib/issues.js";
 import { ago, clockTime, rangeMillis, RANGES } from "../lib/time.js";
 import { verdict } from "../lib/verdict.js";
 import { choice, projectChoice, section, table, tile, verdictLine, when } from "../parts/board.js";
@@ -120,6 +119,7 @@ function statsView(stats, scope) {
       }))),
     h("h3", null, "Top issues"),
     stats.top_issues.length === 0 ? h("p", { class: "muted" }, "No issue in this time.") : issueTable(stats, scope, now),
+    h("p", null, h("a", { href: `/ui/issues${scope.project === "" ? "" : `?project=${encodeURIComponent(scope.project)}`}` }, "All issues")),
   ];
 }
 

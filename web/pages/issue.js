@@ -1,23 +1,21 @@
 // One issue: its state and what can be decided, its events one by one, who is affected, and why it is grouped so.
 
-import { change, Problem, read } from "../api.js";
+import { change, Problem, read, searchLogs } from "../api.js";
 import { count } from "../lib/amount.js";
 import { withTerm } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
-import { issueLogs, issuesAddress, stateText } from "../lib/issues.js";
 import { facts, loads, when } from "../parts/board.js";
 import { copyButton } from "../parts/copy.js";
-import { decisionBar } from "../parts/decide.js";
+import { eventView } from "../parts/event.js";
+import { badges, decisionBar, issueLogs, issuesAddress, spark, stateText } from "../parts/issue.js";
 import { levelMark } from "../parts/list.js";
 import { facetView } from "../parts/side.js";
-import { badges, spark } from "../parts/spark.js";
 import { button, errorPanel, panel, problemText } from "../parts/state.js";
-import { eventWalk } from "../parts/walk.js";
 import { go } from "../router.js";
 
-/** @typedef {import("../lib/issues.js").Issue} Issue */
+/** @typedef {import("../parts/issue.js").Issue} Issue */
 /** @typedef {{ function: string, file: string, used?: boolean, reason?: string | null }} Frame */
-/** @typedef {{ version: number, kind: string | null, template?: string | null, type?: string | null, frames?: Frame[], hashed?: unknown }} Why */
+/** @typedef {{ version: number, kind: string | null, template?: string | null, type?: string | null, frames?: Frame[], hashed?: string[] }} Why */
 /** @typedef {{ value: string, count: number, share: number }[]} Values */
 /**
  * @typedef {object} Detail
@@ -56,7 +54,9 @@ export function open(_url, [id = ""]) {
   const refresh = loads(life.signal, place, {
     load,
     view(detail) {
-      fill(heading, shown(detail.issue.title) || "(no message)");
+      const title = shown(detail.issue.title) || "(no message)";
+      fill(heading, title);
+      document.title = `${title} · Tekno Logger`;
       showState(detail.issue);
       walk = eventWalk(detail.issue, detail.sample, life.signal);
       const onTerm = (/** @type {string} */ term, /** @type {boolean} */ exclude) => go(issueLogs(detail.issue, withTerm("", term, exclude)));
@@ -139,18 +139,23 @@ function breakdownView(breakdown, onTerm) {
     breakdown.complete === false ? h("p", { class: "hint" }, "Counted over the newest of its events, not all of them.") : null);
 }
 
-/** @param {Why | undefined} why */
+const KINDS = { template: "the message without what varies", stack: "the frames of the stack trace", client: "the fingerprint the client sent" };
+
+/** Nothing where the service doesn't know. @param {Why | undefined} why */
 function whyView(why) {
-  if (!why) return null;
-  const by = { template: "the message without what varies", stack: "the frames of the stack trace", client: "the fingerprint the client sent" };
+  const by = KINDS[/** @type {keyof typeof KINDS} */ (why?.kind)];
+  if (!why || !by) return null;
+  const { template, type, frames = [], hashed = [] } = why;
+  const code = (/** @type {string} */ text) => h("code", null, shown(text));
   /** @type {[string, import("../lib/h.js").Children][]} */
-  const lines = [["Grouped by", by[/** @type {keyof typeof by} */ (why.kind)] ?? "what is known of it"]];
-  if (why.template) lines.push(["Template", h("code", null, shown(why.template))]);
-  if (why.type) lines.push(["Exception", h("code", null, shown(why.type))]);
-  if (why.hashed) lines.push(["Hashed", h("code", null, shown(typeof why.hashed === "string" ? why.hashed : JSON.stringify(why.hashed)))]);
-  const frames = (why.frames ?? []).map(({ function: name, file, used, reason }) =>
-    h("li", { class: used === false ? "muted" : null }, h("code", null, shown([name, file].filter(Boolean).join("  "))), used === false ? `  left out${reason ? `: ${shown(reason)}` : ""}` : null));
-  if (frames.length > 0) lines.push(["Frames", h("ul", null, frames)]);
+  const lines = [["Grouped by", by]];
+  if (template) lines.push(["Template", code(template)]);
+  if (type) lines.push(["Exception", code(type)]);
+  if (frames.length > 0) {
+    lines.push(["Frames", h("ul", null, frames.map(({ function: name, file, used, reason }) =>
+      h("li", { class: used ? null : "muted" }, code([name, file].filter(Boolean).join("  ")), used || !reason ? null : `  ${shown(reason)}`)))]);
+  }
+  if (hashed.length > 0) lines.push(["Hashed", h("ul", null, hashed.map((part) => h("li", null, code(part))))]);
   return part("Why these are one issue", facts(lines), h("p", { class: "hint" }, `Version ${why.version} of the rules.`));
 }
 
@@ -160,4 +165,84 @@ function goneView() {
     text: "It was deleted, or has expired with its events. An event of it that comes now makes it anew.",
     actions: [h("a", { class: "button primary", href: issuesAddress({ status: "open", sort: "last_seen", project: "", q: "" }) }, "Go to the issues")],
   });
+}
+
+/** Events fetched at a time. */
+const STEP = "10";
+
+/**
+ * @param {Issue} issue
+ * @param {import("../api.js").LogEvent | null} sample stands in where the search finds none
+ * @param {AbortSignal} life
+ */
+function eventWalk(issue, sample, life) {
+  /** @type {import("../api.js").LogEvent[]} */
+  let events = [];
+  /** @type {string | null} */
+  let cursor = null;
+  let at = 0;
+  const place = h("div");
+  const newer = button("Newer", () => void step(-1));
+  const older = button("Older", () => void step(1));
+  const said = h("span", { class: "muted", role: "status" });
+
+  /** The page on its way; steps taken meanwhile wait for the same. @type {Promise<void> | null} */
+  let coming = null;
+  const more = () => coming ??= fetchMore().finally(() => {
+    coming = null;
+  });
+
+  async function fetchMore() {
+    const query = { project_id: String(issue.project_id), fingerprint: issue.fingerprint, from: "-90d", order: "desc", limit: STEP };
+    const page = await searchLogs(cursor === null ? query : { ...query, cursor }, life);
+    events.push(...page.logs);
+    cursor = page.next_cursor;
+  }
+
+  const refresh = loads(life, place, {
+    async load() {
+      [events, cursor, at] = [[], null, 0];
+      await more();
+      if (events.length === 0 && sample) events = [sample];
+    },
+    view: current,
+  });
+
+  function current() {
+    const event = events[at];
+    newer.disabled = at === 0;
+    older.disabled = cursor === null && at >= events.length - 1;
+    if (!event) return h("p", { class: "muted" }, "Its events are no longer kept.");
+    fill(said, at === 0 ? "The newest." : `Number ${at + 1} from the newest.`);
+    const heading = h("div", { class: "actions" }, newer, older, said);
+    const links = h("a", { class: "button", href: `/ui/logs/${encodeURIComponent(event.id)}` }, "Permalink");
+    return eventView(event, { heading, links, ofIssue: true, onTerm: (term, exclude) => go(issueLogs(issue, withTerm("", term, exclude))) });
+  }
+
+  /** @param {1 | -1} by */
+  async function step(by) {
+    const focused = [newer, older].find((one) => one === document.activeElement);
+    try {
+      if (at + by >= events.length && cursor !== null) await more();
+    } catch (error) {
+      if (!life.aborted) fill(said, problemText(error));
+      return;
+    }
+    if (!events[at + by]) return;
+    at += by;
+    fill(place, current());
+    // What was pressed may be at its end now.
+    if (focused) (focused.disabled ? (focused === newer ? older : newer) : focused).focus();
+  }
+
+  void refresh();
+  return {
+    element: place,
+    /** @param {KeyboardEvent} event */
+    press({ key }) {
+      if (key !== "j" && key !== "k") return false;
+      void step(key === "j" ? 1 : -1);
+      return true;
+    },
+  };
 }

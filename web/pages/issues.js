@@ -2,17 +2,16 @@
 
 import { Problem, read } from "../api.js";
 import { count, counted } from "../lib/amount.js";
+import { issueAddress } from "../lib/filters.js";
 import { fill, h, icon, shown } from "../lib/h.js";
-import { issueAddress, issueLogs, issuesAddress, issuesQuery, readIssueFilters, SORTS, STATES, stateText } from "../lib/issues.js";
 import { choice, loads, projectChoice, when } from "../parts/board.js";
-import { decisionBar } from "../parts/decide.js";
+import { badges, decisionBar, issueLogs, issuesAddress, issuesQuery, readIssueFilters, SORTS, spark, STATES, stateText } from "../parts/issue.js";
 import { levelMark } from "../parts/list.js";
-import { badges, spark } from "../parts/spark.js";
 import { button, errorPanel, panel, problemText } from "../parts/state.js";
 import { go } from "../router.js";
 
-/** @typedef {import("../lib/issues.js").Issue} Issue */
-/** @typedef {import("../lib/issues.js").IssueFilters} Filters */
+/** @typedef {import("../parts/issue.js").Issue} Issue */
+/** @typedef {import("../parts/issue.js").IssueFilters} Filters */
 /** @typedef {{ issues: Issue[], next_cursor: string | null }} Page */
 /** @typedef {{ issue: Issue, element: HTMLElement, box: HTMLInputElement, link: HTMLElement }} Row */
 
@@ -51,8 +50,8 @@ export function open(url) {
     return (boxed.length > 0 ? boxed : rows.filter(isFocused)).map(({ issue }) => issue);
   };
   const bar = decisionBar(life.signal, chosen, (decided, decision) => {
-    if (decision === null) return void refresh();
-    settle(decided, decision);
+    if (decision === null) void again();
+    else settle(decided, decision);
   });
   const tools = h("div", { class: "actions issue-tools" }, h("label", { class: "check" }, all), amount, bar.buttons);
 
@@ -72,6 +71,13 @@ export function open(url) {
     },
     fail: (error, again) => (error instanceof Problem && error.status === 404 ? noProject(filters) : errorPanel(error, again)),
   });
+
+  /** Looks again; the row that had the focus keeps it. */
+  async function again() {
+    const focused = rows.find(isFocused)?.issue.id;
+    await refresh();
+    rows.find(({ issue }) => issue.id === focused)?.link.focus();
+  }
 
   /** @param {Page} page */
   function append({ issues, next_cursor: cursor }) {
@@ -108,10 +114,10 @@ export function open(url) {
   /**
    * Takes what no longer belongs in the list out of it, without moving the rest; another look brings it back.
    * @param {Issue[]} decided
-   * @param {import("../lib/issues.js").Decision} decision
+   * @param {import("../parts/issue.js").Decision} decision
    */
   function settle(decided, decision) {
-    if (filters.status === "all") return void refresh();
+    if (filters.status === "all") return void again();
     const state = { resolve: "resolved", reopen: "open", mute: "muted" }[decision.action];
     const gone = new Set(state === filters.status ? [] : decided);
     const focused = rows.findIndex(isFocused);
@@ -151,7 +157,6 @@ export function open(url) {
     update(next) {
       filters = readIssueFilters(next.searchParams);
       fill(bar.said);
-      fill(place);
       show();
     },
     key,
@@ -179,7 +184,8 @@ function rowOf(issue, now, onMark) {
     h("label", { class: "check" }, box),
     link,
     h("span", { class: "meta" }, levelMark(issue.level), badges(issue),
-      h("span", { class: "where muted" }, `${issue.status === "open" ? "" : `${stateText(issue, now)} · `}${shown(issue.project)} / ${shown(issue.source)}`)),
+      issue.status === "open" ? null : h("span", { class: "badge muted", title: stateText(issue, now) }, STATES.find(([state]) => state === issue.status)?.[1]),
+      h("span", { class: "where muted" }, `${shown(issue.project)} / ${shown(issue.source)}`)),
     h("span", { class: "day" }, spark(issue.trend)),
     h("a", { class: "count", href: issueLogs(issue), "aria-label": `${counted(issue.count, "event")} of this issue`, title: "Their logs" }, count(issue.count)),
     time("first", issue.first_seen),

@@ -1,9 +1,8 @@
 // One event in full: message, fields, context, stack.
 
 import { ExactNumber } from "../api.js";
-import { fieldTerm } from "../lib/filters.js";
+import { fieldTerm, issueAddress } from "../lib/filters.js";
 import { fill, h, icon, shown } from "../lib/h.js";
-import { issueAddress } from "../lib/issues.js";
 import { ownFrames } from "../lib/stack.js";
 import { ago, expiresIn, fullTime, roughly } from "../lib/time.js";
 import { copyButton } from "./copy.js";

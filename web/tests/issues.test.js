@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { issueAddress, issuesAddress, issuesQuery, readIssueFilters, stateText, wayBack } from "../lib/issues.js";
+import { issueAddress } from "../lib/filters.js";
+import { issuesAddress, issuesQuery, readIssueFilters, stateText, wayBack } from "../parts/issue.js";
 
 const NOW = Date.parse("2026-11-21T12:00:00Z");
 
-/** @param {Partial<import("../lib/issues.js").Issue>} [facts] @returns {import("../lib/issues.js").Issue} */
+/** @param {Partial<import("../parts/issue.js").Issue>} [facts] @returns {import("../parts/issue.js").Issue} */
 function issue(facts = {}) {
   return {
     id: "1-00000000000000ab", project_id: 1, project: "shop", fingerprint: "00000000000000ab", title: "t", level: "error", source: "s", status: "open",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { filled, parseSnippets } from "../lib/snippets.js";
+import { filled, parseSnippets } from "../pages/setup.js";
 
 const text = readFileSync(new URL("../snippets.txt", import.meta.url), "utf8");
 
