@@ -11,6 +11,9 @@ const ROUTES = [
   { pattern: /^\/ui\/login$/, load: () => import("./pages/login.js") },
   { pattern: /^\/ui\/logs$/, load: () => import("./pages/logs.js") },
   { pattern: /^\/ui\/logs\/([^/]+)$/, load: () => import("./pages/log.js") },
+  { pattern: /^\/ui\/issues$/, load: () => import("./pages/issues.js") },
+  { pattern: /^\/ui\/issues\/([^/]+)$/, load: () => import("./pages/issue.js") },
+  { pattern: /^\/ui\/projects\/([^/]+)\/setup$/, load: () => import("./pages/setup.js") },
   { pattern: /^\/ui\/projects$/, load: () => import("./pages/projects.js") },
   { pattern: /^\/ui\/overflow$/, load: () => import("./pages/overflow.js") },
   { pattern: /^\/ui\/system$/, load: () => import("./pages/system.js") },
@@ -19,6 +22,7 @@ const ROUTES = [
 const LINKS = [
   { address: "/ui/", label: "Now" },
   { address: "/ui/logs", label: "Logs" },
+  { address: "/ui/issues", label: "Issues" },
   { address: "/ui/projects", label: "Projects" },
   { address: "/ui/overflow", label: "Overflow" },
   { address: "/ui/system", label: "System" },

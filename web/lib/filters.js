@@ -76,6 +76,14 @@ function filterParams(filters) {
 }
 
 /**
+ * The page of an issue.
+ * @param {{ project_id: number, fingerprint: string }} issue or one of its events
+ */
+export function issueAddress({ project_id: project, fingerprint }) {
+  return `/ui/issues/${project}-${encodeURIComponent(fingerprint)}`;
+}
+
+/**
  * Whether two sets of filters ask for the same events.
  * @param {Filters} a
  * @param {Filters} b
