@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 use crate::strip;
 
 /// The page's sheets in the order of their layers, served as one file to save requests.
-const STYLESHEETS: [&str; 5] =
-    ["css/tokens.css", "css/base.css", "css/layout.css", "css/parts.css", "css/board.css"];
+const STYLESHEETS: [&str; 6] =
+    ["css/tokens.css", "css/base.css", "css/layout.css", "css/parts.css", "css/board.css", "css/alerts.css"];
 const STYLESHEET: &str = "app.css";
 const PAGE: &str = "index.html";
 /// Stands for the build hash in the page.
@@ -59,7 +59,7 @@ fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
         let strip = match extension {
             Some("js") => strip::script,
             Some("css") => strip::sheet,
-            Some("svg" | "html") => |text: &str| Ok(text.to_owned()),
+            Some("svg" | "html" | "txt") => |text: &str| Ok(text.to_owned()),
             _ => continue,
         };
         let text = fs::read_to_string(&path).expect("a file of web/ is text");

@@ -13,6 +13,7 @@ const ROUTES = [
   { pattern: /^\/ui\/logs\/([^/]+)$/, load: () => import("./pages/log.js") },
   { pattern: /^\/ui\/projects$/, load: () => import("./pages/projects.js") },
   { pattern: /^\/ui\/overflow$/, load: () => import("./pages/overflow.js") },
+  { pattern: /^\/ui\/alerts$/, load: () => import("./pages/alerts.js") },
   { pattern: /^\/ui\/system$/, load: () => import("./pages/system.js") },
 ];
 
@@ -21,6 +22,7 @@ const LINKS = [
   { address: "/ui/logs", label: "Logs" },
   { address: "/ui/projects", label: "Projects" },
   { address: "/ui/overflow", label: "Overflow" },
+  { address: "/ui/alerts", label: "Alerts" },
   { address: "/ui/system", label: "System" },
 ];
 
