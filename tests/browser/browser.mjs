@@ -8,8 +8,9 @@ const FLAGS = [
 ];
 const WAIT_MS = 10_000;
 
-export function startBrowser() {
-  return chromium.launch({ executablePath: process.env.CHROMIUM_PATH ?? "/usr/bin/chromium", args: FLAGS });
+/** @param {string[]} [more] flags */
+export function startBrowser(more = []) {
+  return chromium.launch({ executablePath: process.env.CHROMIUM_PATH ?? "/usr/bin/chromium", args: [...FLAGS, ...more] });
 }
 
 /**

@@ -71,7 +71,7 @@ export function open(url) {
     const { state, project } = asked;
     const named = projects.map(({ slug }) => /** @type {[string, string]} */ ([slug, slug]));
     // What the address names stays chosen, known or not.
-    if (project !== "" && !projects.some(({ slug }) => slug === project)) named.push([project, project]);
+    if (project !== "" && !projects.some(({ slug }) => slug === project)) named.push([project, shown(project)]);
     fill(filters, choice("State of the messages", STATES, state, (chosen) => ask({ state: chosen })),
       choice("Project of the messages", [["", "All projects"], ...named], project, (chosen) => ask({ project: chosen })));
   }

@@ -66,7 +66,7 @@ export function channels(life, projects, onList) {
 
   const place = (/** @type {Channel} */ channel) => `/admin/alerts/channels/${encodeURIComponent(channel.id)}`;
   const nameOf = (/** @type {number | null} */ id) =>
-    id === null ? "All projects" : shown(projects().find((one) => one.id === id)?.slug ?? `Project ${id}`);
+    `Alerts of ${id === null ? "all projects" : shown(projects().find((one) => one.id === id)?.slug ?? `project ${id}`)}`;
 
   /** @param {() => Promise<unknown>} work @param {string} text */
   async function act(work, text) {
