@@ -255,7 +255,7 @@ describe("the histogram and the counts", { concurrency: false }, () => {
     const focused = () => scene.page.evaluate(() => document.activeElement?.textContent ?? "");
     const tabTo = (/** @type {string} */ text) => until(async () => {
       await press("Tab");
-      return (await focused()).includes(text);
+      return (await scene.page.evaluate(() => document.activeElement?.matches("a, button"))) && (await focused()).includes(text);
     }, `Tab reaches ${text}`);
     await until(async () => {
       await scene.visit(`/ui/?project=${SLUG}`);
@@ -283,9 +283,9 @@ describe("the histogram and the counts", { concurrency: false }, () => {
     await press("Enter");
     await until(async () => scene.param("scope") === "project", "the scope is chosen");
     await scene.settled();
-    await press("Alt+ArrowLeft");
+    await scene.page.goBack();
     await until(async () => scene.param("scope") === "source", "back within the event");
-    await press("Alt+ArrowLeft");
+    await scene.page.goBack();
     await drawer().getByText("Gateway.charge").waitFor();
     await press("Escape");
     await drawer().waitFor({ state: "hidden" });
@@ -316,12 +316,28 @@ describe("when things go wrong around it", { concurrency: false }, () => {
     await scene.server.sleep();
     await scene.page.getByRole("button", { name: "Search" }).click();
     await scene.page.getByRole("heading", { name: "The service is waking up" }).waitFor();
-    const other = await scene.context.newPage();
-    await other.route("**/*", (route) => (route.request().resourceType() === "document" ? route.fallback() : route.continue()));
     await scene.server.wake();
     await until(async () => (await scene.rows().count()) === 1, "it comes back by itself");
     assert.equal(q(), "checkout");
-    await other.close();
+    await scene.server.sleep();
+    const alerts = scene.page.getByRole("link", { name: "Alerts", exact: true });
+    await alerts.click();
+    await scene.page.getByRole("heading", { name: /The service is waking up|This page could not be opened/ }).first().waitFor();
+    await scene.server.wake();
+    if (await scene.page.getByRole("button", { name: "Load again" }).count()) await scene.page.getByRole("button", { name: "Load again" }).click();
+    await scene.page.getByRole("region", { name: "Channels", exact: true }).getByText("No channel yet").waitFor();
+  });
+
+  test("a fault of the service is said, and trying again brings the events", async () => {
+    const searches = (/** @type {URL} */ url) => url.pathname === "/logs";
+    const problem = { code: "internal", detail: "A fault of ours.", status: 500 };
+    await scene.page.route(searches, (route) => route.fulfill({ status: 500, json: problem, contentType: "application/problem+json" }));
+    await scene.page.goto(`${scene.server.base}/ui/logs?project=${SLUG}&q=checkout`);
+    await scene.page.getByText("A fault of ours.").waitFor();
+    assert.equal(await scene.rows().count(), 0);
+    await scene.page.unroute(searches);
+    await scene.page.getByRole("button", { name: "Try again" }).click();
+    await until(async () => (await scene.rows().count()) === 1, "the event is listed");
   });
 
   test("copying works without HTTPS, and says so when it does not", async () => {

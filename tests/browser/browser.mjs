@@ -51,6 +51,6 @@ export async function until(holds, what) {
   const end = performance.now() + WAIT_MS;
   while (!(await holds())) {
     if (performance.now() > end) throw new Error(`waited in vain until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -111,8 +111,8 @@ class LogsPage {
   /** @param {Filters} next */
   #ask(next) {
     const address = logsAddress(next);
-    // Asking the same again is a new run: a relative range has moved on.
-    if (address === location.pathname + location.search) void this.#run();
+    // Asking the same again is a new run: a relative range has moved on. The address may say it in another order.
+    if (address === logsAddress(this.#filters)) void this.#run();
     else go(address);
   }
 
