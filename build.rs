@@ -1,6 +1,8 @@
 //! What is made before the compiler runs: the page's files ready to be sent (`build/web.rs`), and what bounds the C
 //! library's allocator (`build/allocator.c`), compiled into every program of this package.
 
+#[path = "build/link.rs"]
+mod link;
 #[path = "build/strip.rs"]
 mod strip;
 #[path = "build/web.rs"]

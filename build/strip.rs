@@ -1,6 +1,6 @@
 //! What of a file under `web/` travels: lines without their indentation, and no lines that are comments and nothing else.
-//! Lines are kept, so that line numbers stay; those within a template are kept as they are. No parser is needed for that:
-//! a script of which a line can't be judged by its backticks and its beginning is refused.
+//! Lines within a template are kept as they are. No parser is needed for that: a script of which a line can't be judged
+//! by its backticks and its beginning is refused.
 
 /// A script as it is sent.
 ///
@@ -30,12 +30,15 @@ pub fn script(text: &str) -> Result<String, String> {
         let one_line = line.starts_with("//") || (line.starts_with("/**") && ends == Some(true));
         if !(goes_on || opens || one_line) {
             in_template = opens_template(line).map_err(refused)?;
-            sent.push_str(if in_template { whole.trim_start() } else { line });
+            let line = if in_template { whole.trim_start() } else { line };
+            if !line.is_empty() {
+                sent.push_str(&without_types(line));
+                sent.push('\n');
+            }
         }
-        sent.push('\n');
     }
     if in_template || in_comment {
-        Err("it ends within a template or a comment".to_owned())
+        Err("it ends within a template or a comment; a lone backtick in a pattern is \\x60".to_owned())
     } else {
         Ok(sent)
     }
@@ -53,10 +56,32 @@ pub fn sheet(text: &str) -> Result<String, String> {
             return Err(format!("line {}: a comment must end on its line", number + 1));
         }
         let is_comment = line.starts_with("/*") && line.find("*/") == line.len().checked_sub(2);
-        sent.push_str(if is_comment { "" } else { line });
-        sent.push('\n');
+        if !is_comment && !line.is_empty() {
+            sent.push_str(line);
+            sent.push('\n');
+        }
     }
     Ok(sent)
+}
+
+/// A line of code without the comments in it that name types. One that may stand in a text, after an odd number of quotes,
+/// is left.
+fn without_types(line: &str) -> String {
+    let mut sent = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once("/** @") {
+        let Some((comment, behind)) = after.split_once("*/") else { break };
+        sent.push_str(before);
+        let in_text = ['"', '`'].iter().any(|quote| sent.matches(*quote).count() % 2 == 1);
+        if in_text {
+            sent.push_str("/** @");
+            sent.push_str(comment);
+            sent.push_str("*/");
+        }
+        rest = if in_text { behind } else { behind.strip_prefix(' ').unwrap_or(behind) };
+    }
+    sent.push_str(rest);
+    sent
 }
 
 /// Whether a line of code leaves a template open.

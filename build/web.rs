@@ -9,7 +9,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::strip;
+use crate::{link, strip};
 
 /// The page's sheets in the order of their layers, served as one file to save requests.
 const STYLESHEETS: [&str; 6] =
@@ -21,13 +21,14 @@ const BUILD_MARK: &str = "{build}";
 /// Hexadecimal digits of a SHA-256 used in addresses and tags.
 const HASH_DIGITS: usize = 16;
 const BROTLI_QUALITY: u32 = 11;
-/// Windows of 64 KiB: larger than any file.
-const BROTLI_WINDOW_BITS: u32 = 16;
+/// Windows of 256 KiB: larger than any file.
+const BROTLI_WINDOW_BITS: u32 = 18;
 
 /// Prepares all files of `source` into `target`.
 pub fn prepare(source: &Path, target: &Path) {
     let mut files = BTreeMap::new();
     collect(source, source, &mut files);
+    join_scripts(&mut files);
     let page = files.remove(PAGE).expect("web/index.html is there");
     join_sheets(&mut files);
     let hash = hash_of(&page, &files);
@@ -44,7 +45,7 @@ pub fn prepare(source: &Path, target: &Path) {
     fs::write(target.join("web.rs"), list).expect("the build's folder can be written");
 }
 
-/// Reads what is served: scripts and sheets, stripped, pictures and the page. Tests and settings are not.
+/// Reads what is served: scripts, sheets without what need not travel, pictures and the page. Tests and settings are not.
 fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
     for entry in fs::read_dir(folder).expect("web/ can be read") {
         let path = entry.expect("web/ can be read").path();
@@ -57,15 +58,22 @@ fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
         }
         let extension = path.extension().and_then(|extension| extension.to_str());
         let strip = match extension {
-            Some("js") => strip::script,
             Some("css") => strip::sheet,
-            Some("svg" | "html" | "txt") => |text: &str| Ok(text.to_owned()),
+            Some("js" | "svg" | "html" | "txt") => |text: &str| Ok(text.to_owned()),
             _ => continue,
         };
         let text = fs::read_to_string(&path).expect("a file of web/ is text");
         let sent = strip(&text).unwrap_or_else(|why| panic!("web/{name}, {why}"));
         files.insert(name, sent);
     }
+}
+
+fn join_scripts(files: &mut BTreeMap<String, String>) {
+    let is_script = |name: &String| name.ends_with(".js");
+    let names: Vec<String> = files.keys().filter(|name| is_script(name)).cloned().collect();
+    let modules = names.into_iter().filter_map(|name| files.remove_entry(&name)).collect();
+    let linked = link::link(&modules).unwrap_or_else(|why| panic!("web/{why}"));
+    files.extend(linked);
 }
 
 fn join_sheets(files: &mut BTreeMap<String, String>) {
