@@ -9,11 +9,13 @@
 pub fn script(text: &str) -> Result<String, String> {
     let mut sent = String::with_capacity(text.len());
     let (mut in_comment, mut in_template) = (false, false);
+    let mut turns = 0;
     for (number, whole) in text.lines().enumerate() {
         let line = whole.trim();
         let refused = |why: &str| format!("line {}: {why}", number + 1);
         if in_template {
             in_template = !ends_template(line).map_err(refused)?;
+            turns += u32::from(!in_template);
             sent.push_str(if in_template { whole } else { whole.trim_end() });
             sent.push('\n');
             continue;
@@ -30,6 +32,7 @@ pub fn script(text: &str) -> Result<String, String> {
         let one_line = line.starts_with("//") || (line.starts_with("/**") && ends == Some(true));
         if !(goes_on || opens || one_line) {
             in_template = opens_template(line).map_err(refused)?;
+            turns += u32::from(in_template);
             let line = if in_template { whole.trim_start() } else { line };
             if !line.is_empty() {
                 sent.push_str(&without_types(line));
@@ -37,11 +40,11 @@ pub fn script(text: &str) -> Result<String, String> {
             }
         }
     }
-    if in_template || in_comment {
-        Err("it ends within a template or a comment; a lone backtick in a pattern is \\x60".to_owned())
-    } else {
-        Ok(sent)
+    // A lone backtick, in a pattern, kept what follows it as it is. With more, who knows which began a template.
+    if in_comment || (in_template && turns > 1) {
+        return Err("it ends within a template or a comment; a lone backtick is \\x60".to_owned());
     }
+    Ok(sent)
 }
 
 /// A style sheet as it is sent.

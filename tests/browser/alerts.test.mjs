@@ -182,6 +182,57 @@ describe("the page of alerts", { concurrency: false }, () => {
     await scene.page.unroute(history);
   });
 
+  test("shows the rules a service has, changes one, and gives the default back", async () => {
+    const none = { include: [], exclude: [] };
+    const base = { project_id: null, enabled: true, source: "default", levels: null, environments: none, issues: none, cooldown_sec: 900, n: null, window_sec: null, share: null, grace_sec: null, q: null, channels: null };
+    const rules = [{ ...base, id: "spike", kind: "spike", name: "spike", n: 5, window_sec: 60 },
+      { ...base, id: 7, kind: "query", name: "Card declined", source: "custom", q: "level:error \"card declined\"", n: 3, window_sec: 300 }];
+    /** @type {{ method: string, path: string, body: any }[]} */
+    const asked = [];
+    const place = (/** @type {URL} */ url) => url.pathname.startsWith("/admin/alerts/rules");
+    await scene.page.route(place, (route) => {
+      const request = route.request();
+      if (request.method() === "GET") return route.fulfill({ json: { rules } });
+      asked.push({ method: request.method(), path: new URL(request.url()).pathname, body: request.postDataJSON() });
+      if (request.method() === "DELETE") return route.fulfill({ status: 204 });
+      if (request.postDataJSON().window_sec === 15) {
+        return route.fulfill({ status: 422, contentType: "application/problem+json", json: { code: "invalid_field", status: 422, detail: "window_sec: must be a multiple of 10." } });
+      }
+      return route.fulfill({ json: { rule: rules[0] } });
+    });
+    await scene.visit("/ui/alerts");
+    await region("Rules").getByText("5 events of one issue in 1 min, and well above what is usual.").waitFor();
+    await region("Rules").getByText('3 events matching level:error "card declined" in 5 min.').waitFor();
+    const rule = (/** @type {string} */ name) => region("Rules").getByRole("listitem").filter({ has: scene.page.getByRole("heading", { name, exact: true }) });
+    assert.deepEqual(await rule("Spike of an issue").getByRole("button").allTextContents(), ["Turn off", "Edit"]);
+    await rule("Spike of an issue").getByRole("button", { name: "Turn off" }).click();
+    await until(async () => asked.length === 1, "the change is sent");
+    assert.deepEqual(asked[0], { method: "PUT", path: "/admin/alerts/rules/spike", body: { enabled: false } });
+    await rule("Card declined").getByRole("button", { name: "Edit" }).click();
+    const form = scene.page.getByRole("form", { name: /^Edit/ });
+    await form.getByLabel("Within, seconds").evaluate((input) => input.removeAttribute("step"));
+    await form.getByLabel("Within, seconds").fill("15");
+    await form.getByLabel("Only these environments").fill("production, staging");
+    await form.getByRole("button", { name: "Save rule" }).click();
+    await form.getByText("Must be a multiple of 10.").waitFor();
+    await form.getByLabel("Within, seconds").fill("120");
+    await form.getByRole("button", { name: "Save rule" }).click();
+    await form.waitFor({ state: "hidden" });
+    assert.deepEqual(asked.at(-1), { method: "PUT", path: "/admin/alerts/rules/7", body: {
+      name: "Card declined", q: "level:error \"card declined\"", n: 3, window_sec: 120, levels: null, environments: { include: ["production", "staging"], exclude: [] },
+      issues: none, cooldown_sec: 900, channels: null } });
+    await region("Rules").getByRole("button", { name: "New rule" }).click();
+    await region("Rules").getByLabel("Kind").selectOption("near_cap");
+    await region("Rules").getByLabel("Part of the cap, %").fill("75");
+    await region("Rules").getByRole("button", { name: "Create rule" }).click();
+    await until(async () => asked.at(-1)?.method === "POST", "the rule is sent");
+    assert.deepEqual(asked.at(-1)?.body, { kind: "near_cap", project_id: null, name: "Near the cap", share: 0.75, cooldown_sec: 900, channels: null });
+    await rule("Card declined").getByRole("button", { name: "Delete" }).click();
+    await rule("Card declined").getByRole("button", { name: "Delete it" }).click();
+    await until(async () => asked.at(-1)?.method === "DELETE", "the deletion is sent");
+    await scene.page.unroute(place);
+  });
+
   test("fits and is accessible in every size and theme", async () => {
     for (const [width, height] of /** @type {const} */ ([[1440, 900], [390, 844]])) {
       for (const colorScheme of /** @type {const} */ (["light", "dark"])) {

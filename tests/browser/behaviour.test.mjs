@@ -169,6 +169,24 @@ describe("the histogram and the counts", { concurrency: false }, () => {
     await until(async () => scene.param("from") !== null, "the range is in the address");
   });
 
+  test("the histogram is hatched where not everything was stored, and says what is missing", async () => {
+    const { key: own } = await scene.project("gappy");
+    await scene.visit("/ui/logs?project=gappy");
+    assert.equal(await scene.page.locator(".hatches div").count(), 0);
+    // An event without a message is rejected alone.
+    await assert.rejects(postBatch(scene.server.base, own, JSON.stringify([{ message: "kept" }, { level: "info" }])), /rejected/);
+    await until(async () => (await scene.admin("GET", "/stats/ledger?project_id=gappy")).totals.rejected === 1, "the ledger has it");
+    await scene.visit("/ui/logs?project=gappy");
+    const legend = scene.page.locator(".hatch-legend");
+    await legend.getByText(/^Not everything was stored, .* to .*: 1 rejected\.$/).waitFor();
+    assert.equal(await scene.page.locator(".hatches div").count(), 1);
+    assert.equal(await scene.page.getByRole("slider").getAttribute("aria-describedby"), await legend.getAttribute("id"));
+    assert.equal(await legend.getByRole("link").getAttribute("href"), "/ui/overflow");
+    const box = await scene.page.locator(".chart").boundingBox();
+    const mark = await scene.page.locator(".hatches div").boundingBox();
+    assert.ok(box && mark && mark.width > 2 && mark.x >= box.x - 1 && mark.x + mark.width <= box.x + box.width + 1, JSON.stringify({ box, mark }));
+  });
+
   test("a value's include and exclude edit the query one can read", async () => {
     await scene.visit(`/ui/logs?project=${SLUG}&side=fields&q=-source:flood`);
     const side = scene.page.getByRole("region", { name: "Counts" });
