@@ -69,8 +69,7 @@ fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
 }
 
 fn join_scripts(files: &mut BTreeMap<String, String>) {
-    let is_script = |name: &String| name.ends_with(".js");
-    let names: Vec<String> = files.keys().filter(|name| is_script(name)).cloned().collect();
+    let names: Vec<String> = files.keys().filter(|name| has_extension(name, "js")).cloned().collect();
     let modules = names.into_iter().filter_map(|name| files.remove_entry(&name)).collect();
     let linked = link::link(&modules).unwrap_or_else(|why| panic!("web/{why}"));
     files.extend(linked);
@@ -80,8 +79,12 @@ fn join_sheets(files: &mut BTreeMap<String, String>) {
     let sheet = |name: &str| files.remove(name).unwrap_or_else(|| panic!("web/{name} is missing"));
     let style: String = STYLESHEETS.map(sheet).concat();
     files.insert(STYLESHEET.to_owned(), style);
-    let stray = files.keys().find(|name| name.ends_with(".css") && *name != STYLESHEET);
+    let stray = files.keys().find(|name| has_extension(name, "css") && *name != STYLESHEET);
     assert!(stray.is_none(), "name {stray:?} among the sheets in build/web.rs");
+}
+
+fn has_extension(name: &str, extension: &str) -> bool {
+    Path::new(name).extension().is_some_and(|own| own == extension)
 }
 
 fn hash_of(page: &str, files: &BTreeMap<String, String>) -> String {

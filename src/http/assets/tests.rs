@@ -33,7 +33,8 @@ fn text_of(asset: &Asset) -> &'static str {
 }
 
 fn scripts() -> impl Iterator<Item = (&'static str, &'static Asset)> {
-    BUILD.assets.iter().filter(|(name, _)| name.ends_with(".js")).map(|(name, asset)| (*name, asset))
+    let is_script = |name: &str| content_type(name).starts_with("text/javascript");
+    BUILD.assets.iter().filter(move |(name, _)| is_script(name)).map(|(name, asset)| (*name, asset))
 }
 
 /// The parts of a text between two marks.
