@@ -1,5 +1,7 @@
 // The only place that calls `fetch`. Every failure becomes a `Problem` with a kind the pages know.
 
+import { signal as signalOf } from "./lib/h.js";
+
 /**
  * @typedef {object} LogEvent
  * @property {string} id
@@ -89,15 +91,23 @@ export class Problem extends Error {
   }
 }
 
-/** @type {(holds: boolean) => void} */
-let sessionSeen = () => {};
+/** False while signing in is what is needed; true is a belief the next answer may correct. */
+export const signedIn = signalOf(true);
+
+let whenSignedOut = () => {};
 
 /**
- * Names who is told by each answer whether the session holds.
- * @param {(holds: boolean) => void} listener
+ * Names who is told by each answer that there is no session.
+ * @param {() => void} listener
  */
-export function onSession(listener) {
-  sessionSeen = listener;
+export function onSignedOut(listener) {
+  whenSignedOut = listener;
+}
+
+/** @param {boolean} holds */
+function sessionSeen(holds) {
+  signedIn.set(holds);
+  if (!holds) whenSignedOut();
 }
 
 /**

@@ -201,5 +201,7 @@ export function hitWords(q) {
  */
 export function safeNext(next) {
   if (next === null || !/^\/ui(\/|$)/.test(next) || /[\\\u0000-\u001f]/.test(next)) return "/ui/logs";
-  return next.startsWith("/ui/login") ? "/ui/logs" : next;
+  // As the browser will read it, without `..`.
+  const { pathname } = new URL(next, "http://here");
+  return /^\/ui(\/|$)/.test(pathname) && !pathname.startsWith("/ui/login") ? next : "/ui/logs";
 }
