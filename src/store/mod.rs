@@ -5,6 +5,7 @@
 
 mod alert_channels;
 mod alert_outbox;
+mod alert_rule_list;
 mod api_keys;
 mod audit_log;
 mod batches;
@@ -58,6 +59,7 @@ pub use alert_outbox::{
     AlertAttempt, AlertRecord, AlertState, ClaimedAlert, HistoryQuery, MAX_DETAIL_CHARS, MAX_WAITING_ALERTS,
     OutboxRow, WaitingAlert,
 };
+pub use alert_rule_list::{MAX_QUERIES, MAX_QUERIES_OF_ONE, MAX_RULES, RuleError, StoredRule};
 pub use api_keys::{MAX_KEYS, NewKey};
 pub use audit_log::AuditRow;
 pub use batches::{BATCH_KEY_BYTES, BatchKey, StoredBatch};

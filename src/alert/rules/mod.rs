@@ -4,10 +4,17 @@
 //! A rule says something once in a slot: a regression once for each time the issue was resolved, everything else once
 //! in [`COOLDOWN_MS`]. The outbox keeps the slots, so instances and repeated folds say it once too.
 
+mod kind;
+mod set;
+mod setting;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use self::kind::RuleKind;
+pub use self::set::{RuleBook, RuleSet};
+pub use self::setting::{MAX_NAME_CHARS, RuleId, Selection, Setting};
 use super::spike::is_spike;
 use super::{AlertKind, AlertMessage, Channels, Enqueued, NewAlert, Outbox, enqueue, issue_link};
 use crate::event::Level;
