@@ -34,5 +34,5 @@ pub use delivery::Delivery;
 pub use directory::{ChannelId, ChannelRecord, Channels};
 pub use message::{AlertKind, AlertMessage, issue_link};
 pub use outbox::{Enqueued, NewAlert, Outbox, enqueue};
-pub use rules::{RuleBook, RuleId, RuleKind, RuleSet, Rules, Selection, Setting};
+pub use rules::{RuleBook, RuleId, RuleKind, RuleSet, Rules, Selection, Setting, check_query};
 pub use smtp_url::{MailServer, MailTls};

@@ -5,6 +5,7 @@
 //! in [`COOLDOWN_MS`]. The outbox keeps the slots, so instances and repeated folds say it once too.
 
 mod kind;
+mod query;
 mod set;
 mod setting;
 
@@ -13,8 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use self::kind::RuleKind;
+pub use self::query::parse as check_query;
 pub use self::set::{RuleBook, RuleSet};
-pub use self::setting::{MAX_NAME_CHARS, RuleId, Selection, Setting};
+pub use self::setting::{RuleId, Selection, Setting};
 use super::spike::is_spike;
 use super::{AlertKind, AlertMessage, Channels, Enqueued, NewAlert, Outbox, enqueue, issue_link};
 use crate::event::Level;

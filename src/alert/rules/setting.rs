@@ -25,8 +25,6 @@ pub const COOLDOWN_SEC: u32 = 900;
 pub const GRACE_SEC: u32 = 600;
 /// Part of the cap that is near it.
 pub const NEAR_CAP_SHARE: f64 = 0.8;
-/// Longest name of a rule, in characters.
-pub const MAX_NAME_CHARS: usize = 128;
 
 /// Names a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
