@@ -27,6 +27,8 @@ mod mail;
 mod peers;
 #[path = "alerts/receiver.rs"]
 mod receiver;
+#[path = "alerts/rule_api.rs"]
+mod rule_api;
 #[path = "alerts/rules.rs"]
 mod rules;
 #[path = "alerts/webhook.rs"]

@@ -4,6 +4,8 @@
 //! are bounded; a connection that did not answer in time is dropped, never used again.
 
 mod alert_channels;
+mod alert_cooldowns;
+mod alert_counts;
 mod alert_outbox;
 mod alert_rule_list;
 mod api_keys;
@@ -18,6 +20,7 @@ mod directory_copy;
 mod drained;
 mod error;
 mod expiry;
+mod fold_news;
 mod headers;
 mod issue_list;
 mod issues;
@@ -55,6 +58,8 @@ use crate::timestamp::Timestamp;
 use body_cache::BodyCache;
 
 pub use alert_channels::{MAX_CHANNELS, StoredChannel};
+pub use alert_cooldowns::{Cooldown, CooldownKey};
+pub use alert_counts::{RuleCount, RuleCountKey, RuleSums, SPANS, SpanSums, WantedCounts, WantedRuleCount};
 pub use alert_outbox::{
     AlertAttempt, AlertRecord, AlertState, ClaimedAlert, HistoryQuery, MAX_DETAIL_CHARS, MAX_WAITING_ALERTS,
     OutboxRow, WaitingAlert,
@@ -70,10 +75,11 @@ pub use dialect::Dialect;
 pub use drained::ActiveSenders;
 pub use error::{MYSQL_ERRORS, Meaning, SQLITE_ERRORS, StoreError, mysql_meaning, sqlite_meaning};
 pub use expiry::{BatchRange, Purged};
+pub use fold_news::{FoldNews, KnownIssue, TouchedIssue};
 pub use headers::BlockQuery;
 pub use issue_list::{IssueFilter, IssueSort};
 pub use issues::{
-    BUCKET_MS, FoldNews, FoldPiece, IssueSeed, KnownIssue, LEVEL_SERIES, OTHER_SERIES, TouchedIssue, bucket,
+    BUCKET_MS, FoldPiece, Folded, IssueSeed, LEVEL_SERIES, MAX_ENVIRONMENTS, OTHER_SERIES, bucket,
 };
 pub use ledger::{Accounts, LedgerQuery};
 pub use pool::{Pool, Session};

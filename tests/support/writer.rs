@@ -142,6 +142,7 @@ impl Writer {
                     title: "something happened".to_owned(),
                     source: event.source.clone().into_owned(),
                     release: String::new(),
+                    environments: Vec::new(),
                 },
             })
             .collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::kind::RuleKind;
-use super::setting::Setting;
+use super::setting::{RuleId, Setting};
 use crate::store::{Connection, StoreError, StoredRule};
 
 /// All rules. A project's own beats one for every project, which beats the default.
@@ -87,6 +87,12 @@ impl RuleSet {
         let single = self.defaults.keys().map(|kind| self.of(project_id, *kind));
         let all = single.chain(self.queries(project_id).cloned());
         all.filter(|rule| rule.enabled && rule.counts_events()).collect()
+    }
+
+    /// One of those, by its number.
+    #[must_use]
+    pub fn counting_by_id(&self, project_id: i64, id: i64) -> Option<Arc<Setting>> {
+        self.counting(project_id).into_iter().find(|rule| rule.id == RuleId::Stored(id))
     }
 }
 
