@@ -214,7 +214,8 @@ impl Look<'_> {
         };
         let message = self.rules.message(&rule, project_id, &title, self.now);
         let message = counted(message, received, None, rule.window_sec);
-        Some(Found::new(&rule, format!("{project_id}:{state}"), message))
+        let found = Found::new(&rule, format!("{project_id}:{state}"), message);
+        Some(if dropped > 0 { found.silencing(format!("{project_id}:near")) } else { found })
     }
 
     /// One message for all issues that are new: the worst is named.

@@ -28,12 +28,14 @@ pub(super) struct Found {
     each: u64,
     /// Its slot in the outbox where that is not one of time.
     slot: Option<i64>,
+    /// A group of the same rule about which there is nothing more to say once this is said.
+    silences: Option<String>,
 }
 
 impl Found {
     /// A state that lasts.
     pub fn new(rule: &Arc<Setting>, group: String, message: AlertMessage) -> Self {
-        Self { rule: rule.clone(), group, message, each: 0, slot: None }
+        Self { rule: rule.clone(), group, message, each: 0, slot: None, silences: None }
     }
 
     /// So many things that happened, of which the message names one.
@@ -44,6 +46,11 @@ impl Found {
     /// Said once in this slot.
     pub fn in_slot(self, slot: i64) -> Self {
         Self { slot: Some(slot), ..self }
+    }
+
+    /// Says something about another group too, which holds that back.
+    pub fn silencing(self, group: String) -> Self {
+        Self { silences: Some(group), ..self }
     }
 
     fn key(&self) -> CooldownKey {
@@ -202,6 +209,11 @@ impl Rules {
         }
         if after != before {
             connection.note_cooldown(&key, &after).await?;
+        }
+        if let Some(group) = found.silences.filter(|_| outcome == "said") {
+            let other = CooldownKey { group, ..key.clone() };
+            let before = connection.hold_cooldown(&other).await?;
+            connection.note_cooldown(&other, &Cooldown { said_at: now, found_at: now, ..before }).await?;
         }
         let window = i64::from(found.rule.window_sec) * 1_000;
         let until = after.said_at.plus_millis(cooldown);
