@@ -130,6 +130,35 @@ async fn a_purge_takes_what_was_asked_for_and_a_dry_run_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_slice_ends_when_it_has_deleted_so_many_bytes() {
+    for database in TestDatabase::all().await {
+        let name = database.name;
+        let store = database.store().await;
+        let writer = Writer::start(&store);
+        let shop = project(&store, "shop", 3).await;
+        for number in 0..4 {
+            writer.send(shop, &format!("{number}"), &[Level::Info; 3]).await;
+            writer.hand.advance(HOUR_MS);
+        }
+        let body = "SELECT CAST(MAX(stored_bytes) AS SIGNED) FROM blocks";
+        let body = u64::try_from(number(&store, body).await).unwrap();
+        let (mut deleted, mut session) = (Vec::new(), store.work().await.unwrap());
+        loop {
+            let before = writer.clock.now();
+            let (purged, more) = session.delete_expired_blocks(shop, before, 100, body + 1).await.unwrap();
+            deleted.push(purged.blocks);
+            if !more {
+                break;
+            }
+        }
+        drop(session);
+        assert_eq!(deleted, [2, 2], "{name}: the second one passes the limit and is the last of its slice");
+        writer.stop().await;
+        database.remove().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn batch_ids_issues_and_orphans_go_when_their_time_is_up() {
     for database in TestDatabase::all().await {
         let name = database.name;

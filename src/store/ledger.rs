@@ -23,6 +23,8 @@ use crate::timestamp::Timestamp;
 pub(super) struct Doomed {
     pub id: Uuid,
     pub events: u32,
+    /// Of its body.
+    pub bytes: u32,
     /// Its first receipt, whose hour it is counted in.
     pub received: Timestamp,
     /// It is still to be folded.
@@ -30,12 +32,12 @@ pub(super) struct Doomed {
 }
 
 /// Columns of a [`Doomed`].
-pub(super) const DOOMED: &str = "id, event_count, received_first, \
+pub(super) const DOOMED: &str = "id, event_count, received_first, stored_bytes, \
      EXISTS (SELECT 1 FROM unfolded WHERE unfolded.block_id = blocks.id)";
 
 pub(super) fn read_doomed(row: &Row) -> Result<Doomed, StoreError> {
     let (id, received) = (Uuid::from_bytes(row.array(0)?), Timestamp::from_millis(row.int(2)?));
-    Ok(Doomed { id, events: row.narrow(1)?, received, unfolded: row.int(3)? != 0 })
+    Ok(Doomed { id, events: row.narrow(1)?, received, bytes: row.narrow(3)?, unfolded: row.int(4)? != 0 })
 }
 
 /// Rows by their key, those of the same key added up.

@@ -13,7 +13,8 @@ const FIVE_MINUTES_MS: i64 = 300_000;
 async fn while_the_spool_is_not_empty_healthz_is_fetched_every_five_minutes() {
     let (database, front) = (TestDatabase::sqlite(), Receiver::start().await);
     // Nobody listens there; the key was made for another database, and verifies itself.
-    let nowhere = format!("mysql://nobody@127.0.0.1:{}/nothing", crate::instances::free_port());
+    let closed = crate::instances::ClosedPort::take();
+    let nowhere = format!("mysql://nobody@127.0.0.1:{closed}/nothing");
     let public = front.url("");
     let changes = [("DATABASE_URL", &*nowhere), ("PUBLIC_URL", &*public), ("SPOOL_MAX_BYTES", "16777216")];
     let running = Running::start_without_database(&database, &changes);
@@ -43,7 +44,8 @@ async fn while_the_spool_is_not_empty_healthz_is_fetched_every_five_minutes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_an_empty_spool_nothing_is_fetched() {
     let (database, front) = (TestDatabase::sqlite(), Receiver::start().await);
-    let nowhere = format!("mysql://nobody@127.0.0.1:{}/nothing", crate::instances::free_port());
+    let closed = crate::instances::ClosedPort::take();
+    let nowhere = format!("mysql://nobody@127.0.0.1:{closed}/nothing");
     let public = front.url("");
     let running =
         Running::start_without_database(&database, &[("DATABASE_URL", &*nowhere), ("PUBLIC_URL", &*public)]);

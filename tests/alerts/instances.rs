@@ -13,9 +13,24 @@ use crate::support::TestDatabase;
 /// Alerts that both instances find.
 const ALERTS: usize = 20;
 
-/// A port nobody listens on.
-pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// A port that refuses connections, held so that nobody else is given it while this lives.
+pub struct ClosedPort {
+    port: u16,
+    _bound: tokio::net::TcpSocket,
+}
+
+impl ClosedPort {
+    pub fn take() -> Self {
+        let bound = tokio::net::TcpSocket::new_v4().unwrap();
+        bound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        Self { port: bound.local_addr().unwrap().port(), _bound: bound }
+    }
+}
+
+impl std::fmt::Display for ClosedPort {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}", self.port)
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,7 +125,8 @@ async fn webhook_id(stream: &mut tokio::net::TcpStream) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_server_that_cannot_be_reached_is_said_at_the_start_and_delays_nothing() {
     let database = TestDatabase::sqlite();
-    let url = format!("smtp://127.0.0.1:{}", free_port());
+    let closed = ClosedPort::take();
+    let url = format!("smtp://127.0.0.1:{closed}");
     let process =
         Process::start(&database.variables(&[("SMTP_URL", &url), ("ALERT_EMAIL_TO", "ops@example.com")]));
     process.port().await;
