@@ -95,8 +95,11 @@ async fn a_query_counts_over_folds_instances_and_restarts() {
     // The other instance folds something first, so that it knows the rules of before.
     send(&two, &key, "zero", "nothing of that kind", 1).await;
     counted(&one, 1).await;
-    made(&one, json!({ "kind": "query", "name": "declined cards", "q": "declined source:shop", "n": 5 }))
-        .await;
+    made(
+        &one,
+        json!({ "kind": "query", "name": "declined cards", "q": "declined source:shop project:web", "n": 5 }),
+    )
+    .await;
     for running in [&one, &two] {
         running.hand.advance(9_000);
     }

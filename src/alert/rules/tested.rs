@@ -214,8 +214,8 @@ impl Rules {
             let known = self.directory.project(&ProjectRef::Id(project_id));
             let named =
                 known.map(|project| ProjectName { id: project_id, slug: project.slug.as_str().to_owned() });
-            let names: Arc<[ProjectName]> = named.into_iter().collect();
-            let ready = rules.iter().filter_map(|rule| RuleTest::new(rule, project_id, &names)).collect();
+            let slugs: Arc<[ProjectName]> = named.into_iter().collect();
+            let ready = rules.iter().filter_map(|rule| RuleTest::new(rule, project_id, &slugs)).collect();
             tests.insert(project_id, Arc::new(ready));
         }
         tests
