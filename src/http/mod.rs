@@ -31,6 +31,7 @@ pub mod layers;
 pub mod ledger;
 pub mod log_json;
 pub mod maintenance;
+pub mod openapi;
 pub mod origin;
 pub mod places;
 pub mod problem;
@@ -139,6 +140,7 @@ fn operation_routes() -> Vec<RouteSpec> {
         RouteSpec::new(GET, "/healthz", Public, health::healthz),
         RouteSpec::new(GET, "/readyz", Public, health::readyz),
         RouteSpec::new(GET, "/config", Public, health::client_config).cross_origin(),
+        RouteSpec::new(GET, "/openapi.json", Public, openapi::show),
         RouteSpec::new(GET, "/metrics", Metrics, health::metrics),
         RouteSpec::new(GET, "/", Public, health::root),
         // The page; what it shows is decided by the reads above

@@ -12,6 +12,7 @@ use super::connection::Connection;
 use super::dialect::Dialect;
 use super::error::StoreError;
 use super::snapshot::Snapshot;
+use super::spool_reports::Waiting;
 use super::value::{Row, Value};
 use crate::ledger::{Account, Counted, Entry, LedgerRow, NO_PROJECT, hour_of};
 use crate::timestamp::Timestamp;
@@ -195,6 +196,7 @@ impl Connection {
     /// What the database said.
     pub async fn delete_old_ledger(&mut self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
         let before = hour_of(before);
+        self.delete_old_spool_reports(before).await?;
         for row in self.select("SELECT DISTINCT project_id FROM ledger".to_owned(), STATEMENT_TIMEOUT).await?
         {
             let project_id = row.int(0)?;
@@ -219,14 +221,16 @@ impl Connection {
     ///
     /// # Errors
     /// What the file said.
-    pub async fn waiting_events(&mut self, from: i64, to: i64) -> Result<Vec<(i64, i64, i64)>, StoreError> {
+    pub async fn waiting_events(&mut self, from: i64, to: i64) -> Result<Vec<Waiting>, StoreError> {
         let hour = hour_of_block(self.dialect());
         let find = format!(
             "SELECT project_id, {hour} AS hour, CAST(SUM(event_count) AS SIGNED) FROM blocks \
              WHERE received_first >= {from}000 AND received_first < {to}000 GROUP BY project_id, hour"
         );
         let rows = self.select(find, STATEMENT_TIMEOUT).await?;
-        rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?, row.int(2)?))).collect()
+        let waiting =
+            |row: &Row| Ok(Waiting { project_id: row.int(0)?, hour: row.int(1)?, events: row.int(2)? });
+        rows.iter().map(waiting).collect()
     }
 }
 

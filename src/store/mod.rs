@@ -35,7 +35,9 @@ mod settings;
 mod snapshot;
 mod spool;
 mod spool_record;
+mod spool_reports;
 mod stats;
+mod storage;
 mod time_range;
 mod token_sql;
 mod unfolded;
@@ -86,7 +88,9 @@ pub use salvage::Salvaged;
 pub use settings::LeaseHolder;
 pub use snapshot::{Bodies, Snapshot};
 pub use spool::{FoundGroup, SpoolTotals, SpooledBatch, SpooledBlock, SpooledGroup, block_checksum};
-pub use stats::{CountScope, StorageUsed};
+pub use spool_reports::{SpoolReport, Waiting};
+pub use stats::CountScope;
+pub use storage::{MAX_SUMMED, StorageUsed};
 pub use unfolded::Unfolded;
 pub use value::{Row, Value};
 
@@ -138,6 +142,7 @@ struct Inner {
     work: Pool,
     reads: Pool,
     bodies: Arc<BodyCache>,
+    storage: storage::StorageSums,
     status: AtomicU8,
 }
 
@@ -162,6 +167,7 @@ impl Store {
                     reads: Pool::new(targets.work, READ_CONNECTIONS * 2),
                     // The file is as near as the memory would be.
                     bodies: Arc::new(BodyCache::new(0)),
+                    storage: storage::StorageSums::default(),
                     status: AtomicU8::new(DatabaseStatus::Connecting as u8),
                 }
             }
@@ -173,6 +179,7 @@ impl Store {
                 work: Pool::new(targets.work.clone(), WORK_CONNECTIONS),
                 reads: Pool::new(targets.work, READ_CONNECTIONS),
                 bodies: Arc::new(BodyCache::new(BODY_CACHE_BYTES)),
+                storage: storage::StorageSums::default(),
                 status: AtomicU8::new(DatabaseStatus::Connecting as u8),
             },
         };
@@ -193,6 +200,7 @@ impl Store {
             // The writers ask it for batch ids while searches hold their own.
             reads: Pool::new(target, READ_CONNECTIONS + WRITER_CONNECTIONS),
             bodies: Arc::new(BodyCache::new(0)),
+            storage: storage::StorageSums::default(),
             status: AtomicU8::new(DatabaseStatus::Connecting as u8),
         }))
     }
@@ -270,11 +278,13 @@ impl Store {
     /// Drops what is kept of a project's blocks received before `before`: they were deleted.
     pub fn forget_bodies(&self, project_id: i64, before: Timestamp) {
         self.0.bodies.forget(project_id, before);
+        self.0.storage.forget(project_id);
     }
 
     /// Drops what is kept of some of a project's blocks: they were deleted or replaced.
     pub fn forget_block_bodies(&self, project_id: i64, ids: &[Uuid]) {
         self.0.bodies.forget_blocks(project_id, ids);
+        self.0.storage.forget(project_id);
     }
 
     /// The same connection as [`Store::work`], for finding out whether the database is back.
