@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at what fails")]
 
+#[path = "support/skip.rs"]
+mod skip;
 mod support;
 #[path = "support/writer.rs"]
 mod writer;
