@@ -193,8 +193,9 @@ impl App {
         }
         let public_url = state.config.public_url.clone();
         let (channels, outbox) = (state.channels.clone(), state.outbox.clone());
+        let cap = state.config.limits.rate_limit_per_minute;
         let watch = Watch::new(channels.clone(), state.directory.clone(), public_url.clone());
-        let rules = Rules::new(channels, outbox, state.directory.clone(), public_url);
+        let rules = Rules::new(channels, outbox, state.directory.clone(), public_url, cap);
         let rules = rules.watching(watch.beside(state.spool.clone()));
         let fold = Fold::new(store.clone(), clock, mailbox).alerting(rules);
         lifecycle.spawn(Stage::Fold, "fold", fold.run(stop(Stage::Fold)));

@@ -5,6 +5,8 @@
 
 #[path = "support/running.rs"]
 mod running;
+#[path = "support/skip.rs"]
+mod skip;
 mod support;
 #[path = "support/writer.rs"]
 mod writer;

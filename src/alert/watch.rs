@@ -15,7 +15,7 @@ mod still_true;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::rules::{ERROR_RATE_N, SPIKE_N};
+use super::rules::{ERROR_RATE_N, RuleBook, RuleKind, RuleSet, SPIKE_N, Setting};
 use super::{AlertKind, Channels};
 use crate::key::KeyDirectory;
 use crate::spool::Spool;
@@ -39,12 +39,14 @@ const NOTE_EVERY_MS: i64 = 10_000;
 const MAX_NOTED: usize = 1_000;
 
 /// What the watch goes by, for one project.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct WatchSettings {
     /// When silence is worth an alert.
     pub heartbeat: HeartbeatWhen,
     /// Seconds of silence, asleep ones not counted, before it is; at least 60.
     pub heartbeat_grace_sec: i64,
+    /// The rule that says it; `None` for one of which nothing is set.
+    pub heartbeat_rule: Option<Arc<Setting>>,
     /// Whether the end of an overflow is said.
     pub overflow_ended: bool,
     /// Seconds without events that end an overflow, and before which none starts; 60 to 3,600.
@@ -63,12 +65,41 @@ impl WatchSettings {
     pub const DEFAULT: Self = Self {
         heartbeat: HeartbeatWhen::Steady,
         heartbeat_grace_sec: 600,
+        heartbeat_rule: None,
         overflow_ended: true,
         overflow_quiet_sec: OVERFLOW_QUIET_SEC,
-        spike_n: Some(SPIKE_N),
-        error_rate_n: Some(ERROR_RATE_N),
+        spike_n: Some(SPIKE_N as u64),
+        error_rate_n: Some(ERROR_RATE_N as u64),
         resolved: true,
     };
+}
+
+impl WatchSettings {
+    /// What a project's rules say.
+    #[must_use]
+    pub fn of_rules(rules: &RuleSet, project_id: i64) -> Self {
+        let of = |kind| rules.of(project_id, kind);
+        let (silence, overflow) = (of(RuleKind::Heartbeat), of(RuleKind::OverflowEnded));
+        let (spike, errors) = (of(RuleKind::Spike), of(RuleKind::ErrorRate));
+        let heartbeat = match (silence.enabled, silence.project_id) {
+            (false, _) => HeartbeatWhen::Off,
+            (true, None) => HeartbeatWhen::Steady,
+            // Who makes one for this project knows that it is never silent.
+            (true, Some(_)) => HeartbeatWhen::Always,
+        };
+        // The counts of all errors say nothing of a rule that looks at some of them, or at their share.
+        let counts_tell = errors.levels.is_none() && errors.share.is_none() && !errors.counts_events();
+        Self {
+            heartbeat,
+            heartbeat_grace_sec: i64::from(silence.grace_sec),
+            heartbeat_rule: Some(silence),
+            overflow_ended: overflow.enabled,
+            overflow_quiet_sec: i64::from(overflow.grace_sec),
+            spike_n: Some(u64::from(spike.n)),
+            error_rate_n: counts_tell.then(|| u64::from(errors.n)),
+            resolved: true,
+        }
+    }
 }
 
 /// Gives a project's settings.
@@ -79,15 +110,11 @@ pub type SettingsOf = Arc<dyn Fn(i64) -> WatchSettings + Send + Sync>;
 #[must_use]
 pub const fn quiet_ms(kind: AlertKind) -> Option<i64> {
     match kind {
-        AlertKind::Spike | AlertKind::ErrorRate | AlertKind::NearCap => Some(QUIET_MS),
+        AlertKind::Spike | AlertKind::ErrorRate | AlertKind::NearCap | AlertKind::Custom => Some(QUIET_MS),
         AlertKind::OverflowStarted => Some(OVERFLOW_QUIET_SEC * 1_000),
         // Over as soon as something comes.
         AlertKind::Heartbeat => Some(0),
-        AlertKind::NewIssue
-        | AlertKind::Regression
-        | AlertKind::OverflowEnded
-        | AlertKind::Custom
-        | AlertKind::Test => None,
+        AlertKind::NewIssue | AlertKind::Regression | AlertKind::OverflowEnded | AlertKind::Test => None,
     }
 }
 
@@ -96,7 +123,8 @@ pub struct Watch {
     channels: Channels,
     directory: Arc<KeyDirectory>,
     public_url: Option<String>,
-    settings: SettingsOf,
+    /// `None` until it is told whose.
+    settings: Option<SettingsOf>,
     spool: Option<Spool>,
     state: Mutex<State>,
 }
@@ -142,15 +170,26 @@ impl Watch {
     /// A watch that says what it finds on these channels.
     #[must_use]
     pub fn new(channels: Channels, directory: Arc<KeyDirectory>, public_url: Option<String>) -> Self {
-        let settings: SettingsOf = Arc::new(|_| WatchSettings::DEFAULT);
-        Self { channels, directory, public_url, settings, spool: None, state: Mutex::default() }
+        Self { channels, directory, public_url, settings: None, spool: None, state: Mutex::default() }
     }
 
     /// Goes by these settings instead of the default ones.
     #[must_use]
     pub fn with_settings(mut self, settings: SettingsOf) -> Self {
-        self.settings = settings;
+        self.settings = Some(settings);
         self
+    }
+
+    /// Goes by these rules, unless it was given settings.
+    #[must_use]
+    pub fn by_rules(mut self, book: Arc<RuleBook>) -> Self {
+        let of_rules = move |project_id| WatchSettings::of_rules(&book.current(), project_id);
+        self.settings.get_or_insert_with(|| Arc::new(of_rules));
+        self
+    }
+
+    fn settings(&self, project_id: i64) -> WatchSettings {
+        self.settings.as_ref().map_or(WatchSettings::DEFAULT, |settings| settings(project_id))
     }
 
     /// Calls nothing over while this holds what is still to be counted.
@@ -292,7 +331,7 @@ impl Watch {
 
     /// Seconds without events that end a project's overflow.
     fn overflow_quiet(&self, project_id: i64) -> i64 {
-        (self.settings)(project_id).overflow_quiet_sec.clamp(60, OVERFLOW_QUIET_SEC)
+        self.settings(project_id).overflow_quiet_sec.clamp(60, OVERFLOW_QUIET_SEC)
     }
 
     /// The fold is committed.
@@ -308,6 +347,28 @@ impl Watch {
             state.noted.clear();
         }
         state.noted.extend(noted);
+    }
+
+    /// Whether [`Self::look`] has anything to do by now.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        let bucket = Some(bucket(now));
+        let state = self.state();
+        state.looked != bucket || state.listened != bucket
+    }
+
+    /// Forgets, within a fold's transaction, what is open on a topic: what is said instead is on the same thread, and its
+    /// end is the end of both.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn take_over(
+        &self,
+        connection: &mut Connection,
+        rule: &str,
+        group: &str,
+    ) -> Result<(), StoreError> {
+        connection.forget_open_alert(&topic(rule, group)).await
     }
 
     /// Says what is over and what is silent, when nothing was folded that would. Gives whether anything went into the

@@ -137,6 +137,9 @@ impl Connection {
         }
         let list = rows.iter().map(|row| row.int(0).map(|one| one.to_string()));
         let list = list.collect::<Result<Vec<_>, _>>()?.join(",");
+        let listed = format!("project_id = {project_id} AND fingerprint IN ({list})");
+        let forget = format!("DELETE FROM issue_resolutions WHERE {listed}");
+        self.change(forget, STATEMENT_TIMEOUT).await?;
         let delete = format!("DELETE FROM issues WHERE {expired} AND fingerprint IN ({list})");
         self.change(delete, STATEMENT_TIMEOUT).await
     }

@@ -11,8 +11,11 @@ use super::blocks::hex_literal;
 use super::connection::Connection;
 use super::dialect::Dialect;
 use super::error::StoreError;
+use super::fold_news::FoldNews;
 use super::snapshot::Snapshot;
+use super::spool_reports::Waiting;
 use super::value::{Row, Value};
+use crate::alert::Rules;
 use crate::ledger::{Account, Counted, Entry, LedgerRow, NO_PROJECT, hour_of};
 use crate::timestamp::Timestamp;
 
@@ -109,17 +112,27 @@ impl Connection {
         }
     }
 
-    /// Writes what was counted in memory, in a transaction of its own. With `doubtful`, only if an earlier try whose
-    /// answer was lost did not.
+    /// Writes what was counted in memory, in a transaction of its own; what `rules` find worth saying of it goes into the
+    /// outbox with it. With `doubtful`, only if an earlier try whose answer was lost did not.
     ///
     /// # Errors
     /// What the database said; it may have happened all the same.
-    pub async fn write_counted(&mut self, counted: &Counted, doubtful: bool) -> Result<(), StoreError> {
+    pub async fn write_counted(
+        &mut self,
+        counted: &Counted,
+        doubtful: bool,
+        rules: Option<&Rules>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.begin(STATEMENT_TIMEOUT).await?;
         if doubtful && self.mark_of(counted).await? >= counted.number {
             return self.rollback(STATEMENT_TIMEOUT).await;
         }
         self.add(&Additions::default().and_counted(counted)).await?;
+        let news = FoldNews::default().with_limited(&counted.rows);
+        if let Some(rules) = rules.filter(|_| !news.is_empty()) {
+            rules.evaluate_limited(self, &news, now).await?;
+        }
         self.commit(STATEMENT_TIMEOUT).await
     }
 
@@ -195,6 +208,7 @@ impl Connection {
     /// What the database said.
     pub async fn delete_old_ledger(&mut self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
         let before = hour_of(before);
+        self.delete_old_spool_reports(before).await?;
         for row in self.select("SELECT DISTINCT project_id FROM ledger".to_owned(), STATEMENT_TIMEOUT).await?
         {
             let project_id = row.int(0)?;
@@ -219,14 +233,16 @@ impl Connection {
     ///
     /// # Errors
     /// What the file said.
-    pub async fn waiting_events(&mut self, from: i64, to: i64) -> Result<Vec<(i64, i64, i64)>, StoreError> {
+    pub async fn waiting_events(&mut self, from: i64, to: i64) -> Result<Vec<Waiting>, StoreError> {
         let hour = hour_of_block(self.dialect());
         let find = format!(
             "SELECT project_id, {hour} AS hour, CAST(SUM(event_count) AS SIGNED) FROM blocks \
              WHERE received_first >= {from}000 AND received_first < {to}000 GROUP BY project_id, hour"
         );
         let rows = self.select(find, STATEMENT_TIMEOUT).await?;
-        rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?, row.int(2)?))).collect()
+        let waiting =
+            |row: &Row| Ok(Waiting { project_id: row.int(0)?, hour: row.int(1)?, events: row.int(2)? });
+        rows.iter().map(waiting).collect()
     }
 }
 

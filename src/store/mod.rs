@@ -4,7 +4,10 @@
 //! are bounded; a connection that did not answer in time is dropped, never used again.
 
 mod alert_channels;
+mod alert_cooldowns;
+mod alert_counts;
 mod alert_outbox;
+mod alert_rule_list;
 mod api_keys;
 mod audit_log;
 mod batches;
@@ -18,6 +21,7 @@ mod directory_copy;
 mod drained;
 mod error;
 mod expiry;
+mod fold_news;
 mod headers;
 mod issue_list;
 mod issues;
@@ -30,13 +34,16 @@ mod projects;
 mod quarantine;
 mod recent;
 mod refusal;
+mod resolution;
 mod rewrite;
 mod salvage;
 mod settings;
 mod snapshot;
 mod spool;
 mod spool_record;
+mod spool_reports;
 mod stats;
+mod storage;
 mod time_range;
 mod token_sql;
 mod unfolded;
@@ -56,10 +63,13 @@ use crate::timestamp::Timestamp;
 use body_cache::BodyCache;
 
 pub use alert_channels::{MAX_CHANNELS, StoredChannel};
+pub use alert_cooldowns::{Cooldown, CooldownKey};
+pub use alert_counts::{RuleCount, RuleCountKey, RuleSums, SPANS, SpanSums, WantedCounts, WantedRuleCount};
 pub use alert_outbox::{
     AlertAttempt, AlertRecord, AlertState, ClaimedAlert, HistoryQuery, MAX_DETAIL_CHARS, MAX_WAITING_ALERTS,
     OutboxRow, WaitingAlert,
 };
+pub use alert_rule_list::{MAX_QUERIES, MAX_QUERIES_OF_ONE, MAX_RULES, RuleError, StoredRule};
 pub use api_keys::{MAX_KEYS, NewKey};
 pub use audit_log::AuditRow;
 pub use batches::{BATCH_KEY_BYTES, BatchKey, StoredBatch};
@@ -70,10 +80,12 @@ pub use dialect::Dialect;
 pub use drained::ActiveSenders;
 pub use error::{MYSQL_ERRORS, Meaning, SQLITE_ERRORS, StoreError, mysql_meaning, sqlite_meaning};
 pub use expiry::{BatchRange, Purged};
+pub use fold_news::{FoldNews, KnownIssue, TouchedIssue};
 pub use headers::BlockQuery;
 pub use issue_list::{IssueFilter, IssueSort};
 pub use issues::{
-    BUCKET_MS, FoldNews, FoldPiece, IssueSeed, KnownIssue, LEVEL_SERIES, OTHER_SERIES, TouchedIssue, bucket,
+    BUCKET_MS, FoldPiece, Folded, IssueSeed, LEVEL_SERIES, MAX_ENVIRONMENTS, MAX_ISSUES,
+    MAX_NEW_ISSUES_A_MINUTE, OTHER_SERIES, bucket,
 };
 pub use ledger::{Accounts, LedgerQuery};
 pub use open_alerts::{MAX_OPEN_ALERTS, OpenAlert, OpeningAlert, SpanCount, Topic};
@@ -87,7 +99,9 @@ pub use salvage::Salvaged;
 pub use settings::LeaseHolder;
 pub use snapshot::{Bodies, Snapshot};
 pub use spool::{FoundGroup, SpoolTotals, SpooledBatch, SpooledBlock, SpooledGroup, block_checksum};
-pub use stats::{CountScope, StorageUsed};
+pub use spool_reports::{SpoolReport, Waiting};
+pub use stats::CountScope;
+pub use storage::{MAX_SUMMED, StorageUsed};
 pub use unfolded::Unfolded;
 pub use value::{Row, Value};
 
@@ -139,6 +153,7 @@ struct Inner {
     work: Pool,
     reads: Pool,
     bodies: Arc<BodyCache>,
+    storage: storage::StorageSums,
     status: AtomicU8,
 }
 
@@ -163,6 +178,7 @@ impl Store {
                     reads: Pool::new(targets.work, READ_CONNECTIONS * 2),
                     // The file is as near as the memory would be.
                     bodies: Arc::new(BodyCache::new(0)),
+                    storage: storage::StorageSums::default(),
                     status: AtomicU8::new(DatabaseStatus::Connecting as u8),
                 }
             }
@@ -174,6 +190,7 @@ impl Store {
                 work: Pool::new(targets.work.clone(), WORK_CONNECTIONS),
                 reads: Pool::new(targets.work, READ_CONNECTIONS),
                 bodies: Arc::new(BodyCache::new(BODY_CACHE_BYTES)),
+                storage: storage::StorageSums::default(),
                 status: AtomicU8::new(DatabaseStatus::Connecting as u8),
             },
         };
@@ -194,6 +211,7 @@ impl Store {
             // The writers ask it for batch ids while searches hold their own.
             reads: Pool::new(target, READ_CONNECTIONS + WRITER_CONNECTIONS),
             bodies: Arc::new(BodyCache::new(0)),
+            storage: storage::StorageSums::default(),
             status: AtomicU8::new(DatabaseStatus::Connecting as u8),
         }))
     }
@@ -271,11 +289,13 @@ impl Store {
     /// Drops what is kept of a project's blocks received before `before`: they were deleted.
     pub fn forget_bodies(&self, project_id: i64, before: Timestamp) {
         self.0.bodies.forget(project_id, before);
+        self.0.storage.forget(project_id);
     }
 
     /// Drops what is kept of some of a project's blocks: they were deleted or replaced.
     pub fn forget_block_bodies(&self, project_id: i64, ids: &[Uuid]) {
         self.0.bodies.forget_blocks(project_id, ids);
+        self.0.storage.forget(project_id);
     }
 
     /// The same connection as [`Store::work`], for finding out whether the database is back.

@@ -177,6 +177,15 @@ impl Connection {
         Ok(self.execute(delete, &values, STATEMENT_TIMEOUT).await? > 0)
     }
 
+    /// Takes an alert off the list on every channel.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn forget_open_alert(&mut self, topic: &Topic) -> Result<(), StoreError> {
+        let delete = "DELETE FROM open_alerts WHERE topic = ?";
+        self.execute(delete, &[topic.into()], STATEMENT_TIMEOUT).await.map(drop)
+    }
+
     /// Buckets that hold events of the series `series.0` to before `series.1` of a project, from `from` on, with their
     /// numbers; oldest first, at most `limit`; in epoch seconds.
     ///

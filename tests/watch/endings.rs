@@ -126,7 +126,7 @@ async fn an_overflow_ends_after_an_hour_of_silence_with_its_events_and_times() {
 async fn a_shorter_silence_that_a_project_sets_ends_an_overflow_and_lets_the_next_one_start() {
     for database in TestDatabase::all().await {
         let settings = WatchSettings { overflow_quiet_sec: 600, ..WatchSettings::DEFAULT };
-        let mut world = World::new(database, settings).await;
+        let mut world = World::new(database, settings.clone()).await;
         for _ in 0..3 {
             world.infos(2).await;
             world.wait(9 * MINUTE_MS).await;

@@ -24,7 +24,7 @@ async fn both(one: &Instance, two: &Instance) {
 async fn of_two_instances_that_race_one_says_a_spike_and_one_its_end() {
     for database in TestDatabase::all().await {
         let settings = WatchSettings { heartbeat: HeartbeatWhen::Always, ..WatchSettings::DEFAULT };
-        let mut world = World::new(database, settings).await;
+        let mut world = World::new(database, settings.clone()).await;
         let two = world.another().await;
         let shop = world.shop;
         for round in 1..=10 {

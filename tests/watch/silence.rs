@@ -11,7 +11,7 @@ const ALWAYS: WatchSettings = WatchSettings { heartbeat: HeartbeatWhen::Always, 
 
 async fn everywhere(settings: WatchSettings, test: impl AsyncFn(&mut World)) {
     for database in TestDatabase::all().await {
-        let mut world = World::new(database, settings).await;
+        let mut world = World::new(database, settings.clone()).await;
         test(&mut world).await;
         world.end().await;
     }

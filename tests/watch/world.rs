@@ -55,10 +55,10 @@ fn instance(
     let (database, environment, settings) = world;
     let ring = KeyRing::new(&Secret::new(HMAC_SECRET), None);
     let channels = Channels::new(&database.config(environment), &ring);
-    let settings: SettingsOf = Arc::new(move |_| settings);
+    let settings: SettingsOf = Arc::new(move |_| settings.clone());
     let make = || {
         let watch = Watch::new(channels.clone(), directory.clone(), None).with_settings(settings.clone());
-        Rules::new(channels.clone(), Outbox::default(), directory.clone(), None).watching(watch)
+        Rules::new(channels.clone(), Outbox::default(), directory.clone(), None, 0).watching(watch)
     };
     let fold = Fold::new(store.clone(), writer.clock.clone(), mailbox).alerting(make());
     Instance { store, fold, rules: Arc::new(make()) }
@@ -80,7 +80,7 @@ impl World {
         let writer = Writer::start(&store);
         let shop = project(&store, "shop", 3).await;
         let directory = directory(&store).await;
-        let parts = (&database, environment, settings);
+        let parts = (&database, environment, settings.clone());
         let one = instance(parts, store.clone(), &writer, writer.mailbox.clone(), &directory);
         let environment = environment.to_vec();
         Self { database, store, writer, one, shop, settings, environment, batches: 0 }
@@ -90,7 +90,7 @@ impl World {
     pub async fn another(&self) -> Instance {
         let store = self.database.store().await;
         let directory = directory(&store).await;
-        let parts = (&self.database, &self.environment[..], self.settings);
+        let parts = (&self.database, &self.environment[..], self.settings.clone());
         instance(parts, store, &self.writer, Arc::default(), &directory)
     }
 
@@ -100,7 +100,7 @@ impl World {
         fresh.hand.advance(self.now() - NOW);
         std::mem::replace(&mut self.writer, fresh).stop().await;
         let directory = directory(&self.store).await;
-        let parts = (&self.database, &self.environment[..], self.settings);
+        let parts = (&self.database, &self.environment[..], self.settings.clone());
         self.one = instance(parts, self.store.clone(), &self.writer, self.writer.mailbox.clone(), &directory);
     }
 

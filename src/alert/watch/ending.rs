@@ -93,7 +93,7 @@ impl Watch {
         last_true_at: Timestamp,
         now: Timestamp,
     ) -> Result<Option<AlertMessage>, StoreError> {
-        let settings = (self.settings)(alert.project_id);
+        let settings = self.settings(alert.project_id);
         let wanted = match message.kind {
             AlertKind::OverflowStarted => settings.overflow_ended,
             _ => settings.resolved,

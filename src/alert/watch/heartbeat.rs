@@ -5,11 +5,14 @@
 //! rate of the quietest of those hours chance alone would give a third of this silence less than once in a million. Other
 //! silence is normal for a sink of overflow, which ends by itself, and whose end is said anyway.
 
+use std::sync::Arc;
+
+use super::super::rules::{RuleKind, Setting};
 use super::super::{AlertKind, AlertMessage, Enqueued, NewAlert, enqueue};
 use super::ending::{Ending, opened_by, was_told};
 use super::{Watch, WatchSettings};
 use crate::project::ProjectRef;
-use crate::store::{BUCKET_MS, STATEMENT_TIMEOUT, Session, StoreError, bucket};
+use crate::store::{BUCKET_MS, Cooldown, CooldownKey, STATEMENT_TIMEOUT, Session, StoreError, bucket};
 use crate::timestamp::Timestamp;
 
 /// Hours in each of which there have to be events.
@@ -89,13 +92,13 @@ impl Watch {
         let last: std::collections::BTreeMap<i64, i64> =
             session.last_event_buckets(&due).await?.into_iter().collect();
         for project_id in due {
-            let settings = (self.settings)(project_id);
+            let settings = self.settings(project_id);
             let (silence, pause) = match last.get(&project_id) {
-                Some(last) => self.silence(session, project_id, *last, settings, now).await?,
+                Some(last) => self.silence(session, project_id, *last, &settings, now).await?,
                 None => (None, LONGEST_PAUSE_MS),
             };
             if let Some(silence) = silence {
-                said |= self.say_silence(session, &silence, now).await?;
+                said |= self.say_silence(session, &silence, &settings, now).await?;
             }
             let pause = pause.clamp(LEAST_PAUSE_MS, LONGEST_PAUSE_MS);
             self.state().next_check.insert(project_id, now.plus_millis(pause));
@@ -105,7 +108,7 @@ impl Watch {
 
     fn due_projects(&self, now: Timestamp) -> Vec<i64> {
         let projects = self.directory.projects().into_iter().map(|project| project.id);
-        let watched = projects.filter(|id| (self.settings)(*id).heartbeat != HeartbeatWhen::Off);
+        let watched = projects.filter(|id| self.settings(*id).heartbeat != HeartbeatWhen::Off);
         let watched: std::collections::BTreeSet<i64> = watched.collect();
         let mut state = self.state();
         state.next_check.retain(|id, _| watched.contains(id));
@@ -122,7 +125,7 @@ impl Watch {
         session: &mut Session,
         project_id: i64,
         last: i64,
-        settings: WatchSettings,
+        settings: &WatchSettings,
         now: Timestamp,
     ) -> Result<(Option<Silence>, i64), StoreError> {
         let since = last + BUCKET_MS / 1_000;
@@ -164,19 +167,22 @@ impl Watch {
         Ok((end - STEADY_HOURS..end).map(hour).collect())
     }
 
-    /// One alert for one silence, which its last event names.
+    /// One alert for one silence, which its last event names, and one in the rule's cooldown.
     async fn say_silence(
         &self,
         session: &mut Session,
         silence: &Silence,
+        settings: &WatchSettings,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        let default = || Arc::new(Setting::default_of(RuleKind::Heartbeat));
+        let rule = settings.heartbeat_rule.clone().unwrap_or_else(default);
         let id = silence.project_id;
         let project = self.directory.project(&ProjectRef::Id(id));
         let slug = project.map_or_else(|| id.to_string(), |project| project.slug.as_str().to_owned());
         let kind = AlertKind::Heartbeat;
         let mut message = AlertMessage::new(kind, id, &slug, "Traffic stopped", now);
-        kind.name().clone_into(&mut message.rule);
+        rule.name.clone_into(&mut message.rule);
         message.count = Some(0);
         message.window_seconds = u32::try_from(silence.minutes * 60).ok();
         #[expect(clippy::cast_precision_loss, reason = "minutes of two days")]
@@ -184,12 +190,29 @@ impl Watch {
         message.baseline = silence.usual.map(|usual| usual * minutes);
         message.last_seen = Some(Timestamp::from_millis(silence.last * 1_000));
         message.link = self.public_url.as_ref().map(|url| format!("{url}/ui/logs?project={id}&range=24h"));
-        let (rule, group) = (message.rule.clone(), id.to_string());
-        let alert = NewAlert { rule, group, cooldown_slot: silence.last, message, channels: None };
+        message.mute = Some(rule.how_to_turn_off());
+        let key = CooldownKey { project_id: id, rule: rule.key(), group: id.to_string() };
         session.begin(STATEMENT_TIMEOUT).await?;
-        let enqueued = enqueue(session, &self.channels, &alert, now).await?;
+        let before = session.hold_cooldown(&key).await?;
+        if rule.is_held_back(&before, now) {
+            session.rollback(STATEMENT_TIMEOUT).await?;
+            return Ok(false);
+        }
+        let (slot, channels) = (silence.last, rule.channels.clone());
+        let alert = NewAlert {
+            rule: key.rule.clone(),
+            group: key.group.clone(),
+            cooldown_slot: slot,
+            message,
+            channels,
+        };
+        let is_new = matches!(enqueue(session, &self.channels, &alert, now).await?, Enqueued::Added(_));
+        if is_new {
+            let said = Cooldown { said_at: now, found_at: now, suppressed: 0 };
+            session.note_cooldown(&key, &said).await?;
+        }
         session.commit(STATEMENT_TIMEOUT).await?;
-        Ok(matches!(enqueued, Enqueued::Added(_)))
+        Ok(is_new)
     }
 
     /// Silences are over when something came.
@@ -214,7 +237,7 @@ impl Watch {
                     message.at = now;
                     message.last_seen = Some(Timestamp::from_millis(last * 1_000));
                     (message.count, message.baseline, message.window_seconds) = (None, None, None);
-                    let wanted = (self.settings)(alert.project_id).resolved && was_told(&alert, now);
+                    let wanted = self.settings(alert.project_id).resolved && was_told(&alert, now);
                     endings.push(Ending { alert, message: Some(message).filter(|_| wanted) });
                 }
                 (_, None) => endings.push(Ending { alert, message: None }),

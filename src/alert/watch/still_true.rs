@@ -46,8 +46,13 @@ impl Watch {
         message: &AlertMessage,
         now: Timestamp,
     ) -> Result<Verdict, StoreError> {
-        let Some(series) = series_of(message) else { return Ok(Verdict::Over(alert.last_true_at)) };
-        let settings = (self.settings)(alert.project_id);
+        let window = message.window_seconds.map_or(WINDOW_SECONDS, i64::from);
+        let by_notes = |last: Timestamp| {
+            let is_over = last.plus_millis(quiet_after(window) * 1_000) <= now;
+            if is_over { Verdict::Over(last) } else { Verdict::True(last) }
+        };
+        let Some(series) = series_of(message) else { return Ok(by_notes(alert.last_true_at)) };
+        let settings = self.settings(alert.project_id);
         let (project_id, noted) = (alert.project_id, bucket(alert.last_true_at));
         if message.kind == AlertKind::OverflowStarted {
             let counts = connection.bucket_counts(project_id, series, noted, MAX_BUCKETS).await?;
@@ -57,16 +62,20 @@ impl Watch {
         let threshold =
             if message.kind == AlertKind::Spike { settings.spike_n } else { settings.error_rate_n };
         let (Some(threshold), Some(usual)) = (threshold, message.baseline) else {
-            return Ok(Verdict::Over(alert.last_true_at));
+            return Ok(by_notes(alert.last_true_at));
         };
-        let window = message.window_seconds.map_or(WINDOW_SECONDS, i64::from);
         let counts = connection.bucket_counts(project_id, series, noted - window, MAX_BUCKETS).await?;
         let last = last_spike(&counts, noted, window, |count| is_spike(count, usual, threshold));
         let last = at(last).max(alert.last_true_at);
         // Where more buckets may follow, the next look goes on from the last one.
         let more = counts.len() == MAX_BUCKETS && last > alert.last_true_at;
-        Ok(if more || last.plus_millis(QUIET_MS) > now { Verdict::True(last) } else { Verdict::Over(last) })
+        Ok(if more { Verdict::True(last) } else { by_notes(last) })
     }
+}
+
+/// Seconds of quiet that end what is true of a window of so many: a longer one may stay full without another event.
+fn quiet_after(window: i64) -> i64 {
+    window.max(QUIET_MS / 1_000)
 }
 
 fn at(seconds: i64) -> Timestamp {
@@ -101,7 +110,7 @@ fn last_spike(counts: &[(i64, i64)], noted: i64, window: i64, is_spike: impl Fn(
             first += 1;
         }
         if *bucket > last && is_spike(u64::try_from(inside).unwrap_or(0)) {
-            if bucket - last > QUIET_MS / 1_000 {
+            if bucket - last > quiet_after(window) {
                 break;
             }
             last = *bucket;
