@@ -21,6 +21,8 @@ mod endings;
 mod instances;
 #[path = "watch/noise.rs"]
 mod noise;
+#[path = "watch/rules.rs"]
+mod rules;
 #[path = "watch/silence.rs"]
 mod silence;
 #[path = "watch/timer.rs"]

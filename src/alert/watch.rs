@@ -252,13 +252,18 @@ impl Watch {
         state.seen_from.as_millis() == 0 || state.seen_from.plus_millis(SETTLE_MS) <= now
     }
 
+    /// A fold begins: what one before it did and did not commit was rolled back.
+    pub fn begin(&self) {
+        self.state().pending = Pending::default();
+    }
+
     /// Says within a fold's transaction what is over, before the rules look at the same counts. Gives whether anything
     /// went into the outbox.
     ///
     /// # Errors
     /// What the database said.
     pub async fn settle(&self, connection: &mut Connection, now: Timestamp) -> Result<bool, StoreError> {
-        self.state().pending = Pending::default();
+        self.begin();
         if self.state().looked == Some(bucket(now)) || !self.sees(now) {
             return Ok(false);
         }

@@ -130,6 +130,9 @@ impl Connection {
         }
         self.add(&Additions::default().and_counted(counted)).await?;
         let news = FoldNews::default().with_limited(&counted.rows);
+        if let Some(rules) = rules {
+            rules.begin();
+        }
         if let Some(rules) = rules.filter(|_| !news.is_empty()) {
             rules.evaluate_limited(self, &news, now).await?;
         }

@@ -40,13 +40,14 @@ pub struct World {
     pub writer: Writer,
     pub one: Instance,
     pub shop: i64,
-    settings: WatchSettings,
+    /// `None`: what the rules in the database say.
+    settings: Option<WatchSettings>,
     environment: Vec<(&'static str, &'static str)>,
     batches: u64,
 }
 
 fn instance(
-    world: (&TestDatabase, &[(&str, &str)], WatchSettings),
+    world: (&TestDatabase, &[(&str, &str)], Option<WatchSettings>),
     store: Store,
     writer: &Writer,
     mailbox: Arc<FoldMailbox>,
@@ -55,9 +56,12 @@ fn instance(
     let (database, environment, settings) = world;
     let ring = KeyRing::new(&Secret::new(HMAC_SECRET), None);
     let channels = Channels::new(&database.config(environment), &ring);
-    let settings: SettingsOf = Arc::new(move |_| settings.clone());
     let make = || {
-        let watch = Watch::new(channels.clone(), directory.clone(), None).with_settings(settings.clone());
+        let mut watch = Watch::new(channels.clone(), directory.clone(), None);
+        if let Some(settings) = settings.clone() {
+            let of: SettingsOf = Arc::new(move |_| settings.clone());
+            watch = watch.with_settings(of);
+        }
         Rules::new(channels.clone(), Outbox::default(), directory.clone(), None, 0).watching(watch)
     };
     let fold = Fold::new(store.clone(), writer.clock.clone(), mailbox).alerting(make());
@@ -70,13 +74,18 @@ impl World {
         Self::with(database, settings, &[]).await
     }
 
+    /// The same, where the watch goes by the rules in the database.
+    pub async fn ruled(database: TestDatabase) -> Self {
+        Self::with(database, None, &[]).await
+    }
+
     /// The same with channels of the environment.
     pub async fn with(
         database: TestDatabase,
-        settings: WatchSettings,
+        settings: impl Into<Option<WatchSettings>>,
         environment: &[(&'static str, &'static str)],
     ) -> Self {
-        let store = database.store().await;
+        let (settings, store) = (settings.into(), database.store().await);
         let writer = Writer::start(&store);
         let shop = project(&store, "shop", 3).await;
         let directory = directory(&store).await;

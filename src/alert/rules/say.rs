@@ -140,15 +140,18 @@ impl RuleCounters {
 }
 
 impl Rules {
+    /// A transaction begins: what one before it found and did not commit was rolled back.
+    pub fn begin(&self) {
+        self.watch.begin();
+        let mut said = self.said();
+        said.pending.clear();
+        said.outcomes.clear();
+        said.ended = false;
+    }
+
     /// Says what is over, within the caller's transaction, before anything is looked for.
     pub(super) async fn settle(&self, connection: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
-        {
-            // What a fold before this left here was rolled back.
-            let mut said = self.said();
-            said.pending.clear();
-            said.outcomes.clear();
-            said.ended = false;
-        }
+        self.begin();
         let ended = Box::pin(self.watch.settle(connection, now)).await?;
         self.said().ended = ended;
         Ok(())
