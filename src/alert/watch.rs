@@ -10,12 +10,13 @@ pub mod coverage;
 mod ending;
 pub mod heartbeat;
 mod opening;
+mod settings;
 mod still_true;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::rules::{ERROR_RATE_N, RuleBook, RuleKind, RuleSet, SPIKE_N, Setting};
+use super::rules::RuleBook;
 use super::{AlertKind, Channels};
 use crate::key::KeyDirectory;
 use crate::spool::Spool;
@@ -25,6 +26,7 @@ use coverage::Coverage;
 pub use heartbeat::HeartbeatWhen;
 pub(super) use opening::open;
 use opening::topic;
+pub use settings::{SettingsOf, WatchSettings};
 
 /// A spike, too many errors, a project near its cap are over when they were not true for so long.
 pub const QUIET_MS: i64 = 300_000;
@@ -37,73 +39,6 @@ const SETTLE_MS: i64 = 300_000;
 const NOTE_EVERY_MS: i64 = 10_000;
 /// Topics whose last note is remembered, and projects whose last events are.
 const MAX_NOTED: usize = 1_000;
-
-/// What the watch goes by, for one project.
-#[derive(Clone, Debug, PartialEq)]
-pub struct WatchSettings {
-    /// When silence is worth an alert.
-    pub heartbeat: HeartbeatWhen,
-    /// Seconds of silence, asleep ones not counted, before it is; at least 60.
-    pub heartbeat_grace_sec: i64,
-    /// The rule that says it; `None` for one of which nothing is set.
-    pub heartbeat_rule: Option<Arc<Setting>>,
-    /// Whether the end of an overflow is said.
-    pub overflow_ended: bool,
-    /// Seconds without events that end an overflow, and before which none starts; 60 to 3,600.
-    pub overflow_quiet_sec: i64,
-    /// Events of an issue in a window below which its spike is over in any case; `None` where its counts don't tell, and
-    /// only what the rules note does.
-    pub spike_n: Option<u64>,
-    /// The same of errors of the project.
-    pub error_rate_n: Option<u64>,
-    /// Whether the end of everything else is said.
-    pub resolved: bool,
-}
-
-impl WatchSettings {
-    /// What holds for a project that has no settings of its own.
-    pub const DEFAULT: Self = Self {
-        heartbeat: HeartbeatWhen::Steady,
-        heartbeat_grace_sec: 600,
-        heartbeat_rule: None,
-        overflow_ended: true,
-        overflow_quiet_sec: OVERFLOW_QUIET_SEC,
-        spike_n: Some(SPIKE_N as u64),
-        error_rate_n: Some(ERROR_RATE_N as u64),
-        resolved: true,
-    };
-}
-
-impl WatchSettings {
-    /// What a project's rules say.
-    #[must_use]
-    pub fn of_rules(rules: &RuleSet, project_id: i64) -> Self {
-        let of = |kind| rules.of(project_id, kind);
-        let (silence, overflow) = (of(RuleKind::Heartbeat), of(RuleKind::OverflowEnded));
-        let (spike, errors) = (of(RuleKind::Spike), of(RuleKind::ErrorRate));
-        let heartbeat = match (silence.enabled, silence.project_id) {
-            (false, _) => HeartbeatWhen::Off,
-            (true, None) => HeartbeatWhen::Steady,
-            // Who makes one for this project knows that it is never silent.
-            (true, Some(_)) => HeartbeatWhen::Always,
-        };
-        // The counts of all errors say nothing of a rule that looks at some of them, or at their share.
-        let counts_tell = errors.levels.is_none() && errors.share.is_none() && !errors.counts_events();
-        Self {
-            heartbeat,
-            heartbeat_grace_sec: i64::from(silence.grace_sec),
-            heartbeat_rule: Some(silence),
-            overflow_ended: overflow.enabled,
-            overflow_quiet_sec: i64::from(overflow.grace_sec),
-            spike_n: Some(u64::from(spike.n)),
-            error_rate_n: counts_tell.then(|| u64::from(errors.n)),
-            resolved: true,
-        }
-    }
-}
-
-/// Gives a project's settings.
-pub type SettingsOf = Arc<dyn Fn(i64) -> WatchSettings + Send + Sync>;
 
 /// For how long the condition of an alert of this kind has to be untrue until it is over, unless a project sets another
 /// time; `None` for kinds that don't end by themselves.
