@@ -29,7 +29,7 @@ const WAIT_LIMIT: Duration = Duration::from_secs(90);
 
 /// Migrations that make tables the spool's file has no use for: each table is pages more in front of what may have to be
 /// salvaged.
-const NOT_IN_SPOOL: &[i64] = &[10];
+const NOT_IN_SPOOL: &[i64] = &[10, 19];
 
 #[derive(RustEmbed)]
 #[folder = "migrations/mysql"]
