@@ -85,12 +85,19 @@ mod tests {
     fn a_condition_follows_the_documented_arithmetic() {
         // h1 = 9 and h2 = 1 (made odd): probes 9 to 14, all in the second byte.
         let sql = condition(&TokenTest::Id(9));
-        assert!(sql.starts_with(" AND (LENGTH(id_filter) < 8 OR "), "{sql}");
+        assert!(sql.contains(" ELSE (LENGTH(id_filter) < 8 OR "), "{sql}");
+        // Bits in the part are the same, and it is the first of any number.
+        assert!(sql.contains("f.part = (0 & ((1 << LENGTH(id_filter)) - 1))"), "{sql}");
         for bit in [2, 4, 8, 16, 32, 64] {
             let probe =
                 format!("ORD(SUBSTRING(id_filter, (1 & (LENGTH(id_filter) - 1)) + 1, 1)) & {bit} > 0");
             assert!(sql.contains(&probe), "{sql}");
+            assert!(sql.contains(&format!("ORD(SUBSTRING(f.bits, 2, 1)) & {bit} > 0")), "{sql}");
         }
+        assert!(
+            condition(&TokenTest::Id(9 | 77 << 57)).contains("f.part = (77 & "),
+            "the highest seven bits"
+        );
         assert_eq!(condition(&TokenTest::Always), "");
         let either = condition(&TokenTest::any([TokenTest::Id(1), TokenTest::Text(2)]));
         assert!(either.contains(" OR (LENGTH(text_filter)"), "{either}");
@@ -98,8 +105,9 @@ mod tests {
 
     #[test]
     fn the_tokens_of_a_packet_fit_half_a_mebibyte() {
-        let most =
-            condition(&TokenTest::all((0..MAX_TOKENS as u64).map(|token| TokenTest::Text(token << 33 | 7))));
+        let most = condition(&TokenTest::all(
+            (0..MAX_TOKENS as u64).map(|token| TokenTest::Id(token << 54 | token << 33 | 0xFFF)),
+        ));
         assert!(most.len() <= 640 << 10, "{}", most.len());
     }
 }
