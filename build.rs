@@ -1,9 +1,22 @@
-//! Compiles what bounds the C library's allocator (`build/allocator.c`) into every program of this package.
+//! What is made before the compiler runs: the page's files ready to be sent (`build/web.rs`), and what bounds the C
+//! library's allocator (`build/allocator.c`), compiled into every program of this package.
+
+#[path = "build/link.rs"]
+mod link;
+#[path = "build/strip.rs"]
+mod strip;
+#[path = "build/web.rs"]
+mod web;
+
+use std::path::Path;
 
 #[allow(clippy::disallowed_methods, reason = "cargo tells a build script its target by variables")]
 fn main() {
-    println!("cargo::rerun-if-changed=build/allocator.c");
+    for path in ["build", "web"] {
+        println!("cargo::rerun-if-changed={path}");
+    }
     let environment = |name: &str| std::env::var(name).unwrap_or_default();
+    web::prepare(Path::new("web"), Path::new(&environment("OUT_DIR")));
     // Other C libraries have neither this behaviour nor these settings.
     if environment("CARGO_CFG_TARGET_OS") == "linux" && environment("CARGO_CFG_TARGET_ENV") == "gnu" {
         // As an object rather than a library: nothing names it, so a linker would leave it out.

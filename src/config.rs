@@ -2,7 +2,7 @@
 //!
 //! [`Config::from_env`] is the only place that looks at the process environment; it hands a map to
 //! [`Config::parse`], which reads every setting and lists all problems at once, each with a remedy.
-//! [`setting::SETTINGS`] describes each variable, its default and its range. Secrets don't print.
+//! [`setting::all`] describes each variable, its default and its range. Secrets don't print.
 
 mod alerts;
 mod banner;
@@ -31,7 +31,6 @@ pub use secret_file::{FILE_NAME as SECRET_FILE_NAME, KeptSecrets, peek, read_or_
 
 pub(crate) use database_url::percent_decoded;
 use reader::Reader;
-use setting::SETTINGS;
 
 /// How our own logs are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,7 +231,7 @@ impl Config {
 
 /// The variables that are settings, with broken UTF-8 marked so that the reader refuses it.
 fn environment() -> BTreeMap<String, String> {
-    let names = SETTINGS.iter().flat_map(|setting| [Some(setting.name), setting.alias]).flatten();
+    let names = setting::all().flat_map(|setting| [Some(setting.name), setting.alias]).flatten();
     names
         .filter_map(|name| {
             #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]

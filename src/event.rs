@@ -163,10 +163,34 @@ pub struct Event<'a> {
     pub release: Option<Cow<'a, str>>,
     /// Stack trace as sent, at most 32 KiB.
     pub stack: Option<Cow<'a, str>>,
-    /// The client's own grouping, at most 256 characters.
+    /// The client's own grouping, one part a line, at most 256 characters.
     pub client_fingerprint: Option<Cow<'a, str>>,
     /// The issue it belongs to; set by [`crate::fingerprint`].
     pub fingerprint: Fingerprint,
     /// Something was cut to fit.
     pub truncated: bool,
+}
+
+impl<'a> Event<'a> {
+    /// An event of our own with nothing beside its message; it belongs to no issue.
+    #[must_use]
+    pub fn plain(index: u32, ts: Timestamp, level: Level, message: impl Into<Cow<'a, str>>) -> Self {
+        Self {
+            index,
+            ts,
+            level,
+            message: message.into(),
+            source: Cow::Borrowed("tekno-logger"),
+            env: Cow::Borrowed("production"),
+            ctx: None,
+            user_id: None,
+            request_id: None,
+            tags: Vec::new(),
+            release: None,
+            stack: None,
+            client_fingerprint: None,
+            fingerprint: Fingerprint(0),
+            truncated: false,
+        }
+    }
 }

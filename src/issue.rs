@@ -124,6 +124,17 @@ impl Issue {
     }
 }
 
+/// The releases an issue was resolved in and came back in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolution {
+    /// The release it was last seen in when somebody called it resolved; empty when none was known.
+    pub resolved_release: String,
+    /// When the first event after that was received; the epoch while there is none.
+    pub regressed_at: Timestamp,
+    /// The release that came with it, empty when it named none.
+    pub regressed_release: String,
+}
+
 /// What a person decides about an issue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IssueAction {

@@ -8,6 +8,7 @@ mod depth;
 mod drain;
 mod plan;
 mod repair;
+mod report;
 mod traces;
 
 use std::fs::File;
@@ -22,11 +23,12 @@ use crate::block::Block;
 use crate::config::{Config, DatabaseConfig};
 use crate::key::KeyRecord;
 use crate::project::Project;
-use crate::store::{BatchKey, DatabaseStatus, SpooledBatch, Store, StoreError, StoredBatch};
+use crate::store::{BatchKey, DatabaseStatus, SpooledBatch, Store, StoreError, StoredBatch, Waiting};
 use crate::timestamp::Timestamp;
 
 pub use depth::{Counted, Depth, DropReason, SpoolCounters};
 pub use drain::Drain;
+pub use report::SILENT_AFTER_MS;
 
 /// The file in `DATA_DIR`.
 pub const FILE: &str = "spool.db";
@@ -78,6 +80,8 @@ struct Inner {
     counters: SpoolCounters,
     /// What was last kept of the directory.
     directory: Mutex<Option<(Vec<Project>, Vec<KeyRecord>)>>,
+    /// The id in the file, once it was opened.
+    id: Mutex<Option<String>>,
     /// Rings when something was spooled.
     arrived: tokio::sync::Notify,
 }
@@ -101,6 +105,7 @@ impl Spool {
             depth: Mutex::default(),
             counters: SpoolCounters::default(),
             directory: Mutex::new(None),
+            id: Mutex::new(None),
             arrived: tokio::sync::Notify::new(),
         }))
     }
@@ -135,6 +140,17 @@ impl Spool {
         (self.state() == SpoolState::Open && !self.depth().is_empty()).then(|| self.0.store.clone())
     }
 
+    /// The id by which the database knows this spool's file; `None` until it was opened.
+    #[must_use]
+    pub fn id(&self) -> Option<String> {
+        self.0.id.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What waits in it, by project and hour of receipt.
+    async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
+        self.0.store.read().await?.waiting_events(0, Timestamp::LAST.as_seconds()).await
+    }
+
     /// Takes the lock, opens the file and counts what is in it. Calling it again goes on where it failed.
     ///
     /// # Errors
@@ -156,6 +172,9 @@ impl Spool {
         }
         opened.map_err(|error| failing(error.to_string()))?;
         self.0.store.set_status(DatabaseStatus::Connected);
+        // A file that was made anew stays the same spool.
+        let id = self.0.store.spool_id(self.id().as_deref()).await;
+        *self.0.id.lock().unwrap_or_else(PoisonError::into_inner) = id.ok();
         self.0.state.send_replace(SpoolState::Open);
         Ok(())
     }

@@ -9,6 +9,8 @@
 mod process;
 #[path = "support/running.rs"]
 mod running;
+#[path = "support/skip.rs"]
+mod skip;
 mod support;
 
 #[path = "alerts/awake.rs"]

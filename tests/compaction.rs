@@ -25,6 +25,8 @@ mod private_server;
 mod proxy;
 #[path = "compaction/readers.rs"]
 mod readers;
+#[path = "support/skip.rs"]
+mod skip;
 mod support;
 #[path = "support/writer.rs"]
 mod writer;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use tekno_logger::config::{Config, banner, effective, peek, read_or_make, setting::SETTINGS};
+use tekno_logger::config::{Config, banner, effective, peek, read_or_make, setting};
 
 fn template() -> Vec<(String, String)> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/.env.template");
@@ -33,7 +33,7 @@ fn run_with_curl_printed(script: &str) -> Vec<String> {
 #[test]
 fn the_template_has_every_setting_in_order_with_its_default() {
     let expected: Vec<(String, String)> =
-        SETTINGS.iter().map(|setting| (setting.name.to_owned(), setting.default.to_owned())).collect();
+        setting::all().map(|setting| (setting.name.to_owned(), setting.default.to_owned())).collect();
     assert_eq!(template(), expected);
 }
 
@@ -49,7 +49,7 @@ fn the_template_as_it_is_changes_nothing() {
 fn the_template_names_the_bounds_of_every_number_that_is_not_a_rate() {
     use tekno_logger::config::setting::Accepts;
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.template")).expect("there");
-    for setting in SETTINGS {
+    for setting in setting::all() {
         let Accepts::Number { min, max } = setting.accepts else { continue };
         if !setting.name.contains("RATE_LIMIT") && setting.name != "DB_PORT" {
             assert!(text.contains(&format!("{min} to {max}")), "{} {min} to {max}", setting.name);

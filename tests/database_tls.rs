@@ -4,6 +4,8 @@
 
 #[path = "support/private_server.rs"]
 mod private_server;
+#[path = "support/skip.rs"]
+mod skip;
 mod support;
 
 use std::path::Path;
@@ -28,9 +30,7 @@ fn store(database: &TestDatabase, changes: &[(&str, &str)]) -> Store {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mysql_takes_a_password_with_and_without_tls_and_its_own_certificate_only_unchecked() {
-    let Some(database) = TestDatabase::on_server("mysql", "TEST_MYSQL_URL").await else {
-        return eprintln!("SKIPPED: TEST_MYSQL_URL is not set");
-    };
+    let Some(database) = TestDatabase::on_server("mysql", "TEST_MYSQL_URL").await else { return };
     let url = database.variables(&[])["DATABASE_URL"].clone();
     let schema = url.rsplit('/').next().unwrap().to_owned();
     let address = url.rsplit('@').next().unwrap().to_owned();
@@ -91,7 +91,7 @@ fn certificates(directory: &Path) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_is_taken_from_the_named_authority_for_its_own_name_only() {
     if program("openssl").is_none() {
-        return eprintln!("SKIPPED: openssl is not installed");
+        return skip::skip("certificates of a database", "openssl is not installed");
     }
     let Some(mut server) = PrivateServer::prepare() else { return };
     let files = tempfile::tempdir().unwrap();

@@ -15,6 +15,8 @@ mod process;
 mod proxy;
 #[path = "support/server.rs"]
 mod server;
+#[path = "support/skip.rs"]
+mod skip;
 
 #[path = "faults/load.rs"]
 mod load;

@@ -7,6 +7,8 @@
 mod galera;
 #[path = "support/private_server.rs"]
 mod private_server;
+#[path = "support/skip.rs"]
+mod skip;
 mod support;
 
 use std::collections::BTreeSet;
@@ -17,7 +19,7 @@ use std::time::{Duration, Instant};
 use galera::Galera;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use support::TestDatabase;
+use support::{TestDatabase, every_block};
 use tekno_logger::app::App;
 use tekno_logger::clock::Clock;
 use tekno_logger::http::state::AppState;
@@ -281,18 +283,7 @@ fn expected_request_ids(names: &BTreeSet<String>) -> Vec<String> {
 async fn stored_request_ids(instance: &Instance, project_id: i64) -> Vec<String> {
     use tekno_logger::block::decode::{StoredEvent, inflate_body, lines};
     use tekno_logger::store::BlockQuery;
-    use tekno_logger::timestamp::Timestamp;
-    let query = BlockQuery {
-        project_id,
-        from: Timestamp::from_millis(0),
-        to: Timestamp::LAST,
-        received_after: Timestamp::from_millis(0),
-        tokens: tekno_logger::block::token_test::TokenTest::Always,
-        filters: false,
-        ascending: true,
-        after: None,
-        limit: 1_000_000,
-    };
+    let query = BlockQuery { ascending: true, limit: 1_000_000, ..every_block(project_id) };
     let mut session = instance.state.store.read().await.unwrap();
     let mut ids = Vec::new();
     for header in session.block_headers(&query).await.unwrap() {

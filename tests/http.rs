@@ -28,6 +28,8 @@ mod ledger;
 mod limits;
 #[path = "http/maintenance.rs"]
 mod maintenance;
+#[path = "http/openapi.rs"]
+mod openapi;
 #[path = "http/projects.rs"]
 mod projects;
 #[path = "http/refusals.rs"]
@@ -36,6 +38,10 @@ mod refusals;
 mod replays;
 #[path = "support/running.rs"]
 mod running;
+#[path = "support/schema.rs"]
+mod schema;
 #[path = "http/scrubbing.rs"]
 mod scrubbing;
+#[path = "support/skip.rs"]
+mod skip;
 mod support;

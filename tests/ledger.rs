@@ -2,14 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at what fails")]
 
+#[path = "support/skip.rs"]
+mod skip;
 mod support;
 #[path = "support/writer.rs"]
 mod writer;
 
 use std::sync::Arc;
-use std::task::Poll;
 
-use support::TestDatabase;
+use support::{TestDatabase, killed_after};
 use tekno_logger::error::ApiError;
 use tekno_logger::event::Level;
 use tekno_logger::fold::{Fold, FoldMailbox};
@@ -80,21 +81,6 @@ async fn what_is_accepted_purged_and_deleted_adds_up_to_what_is_stored_at_every_
     }
 }
 
-/// Drops a future after it has waited so many times, as a kill would; true when it ended before.
-async fn killed_after<F: Future>(waits: u32, future: F) -> bool {
-    let mut future = Box::pin(future);
-    let mut left = waits;
-    std::future::poll_fn(|context| match future.as_mut().poll(context) {
-        Poll::Ready(_) => Poll::Ready(true),
-        Poll::Pending if left == 0 => Poll::Ready(false),
-        Poll::Pending => {
-            left -= 1;
-            Poll::Pending
-        }
-    })
-    .await
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fold_that_is_cut_off_anywhere_writes_what_was_counted_once() {
     for database in TestDatabase::all().await {
@@ -112,7 +98,7 @@ async fn a_fold_that_is_cut_off_anywhere_writes_what_was_counted_once() {
             }
             outcomes.arrival(Some(shop), writer.clock.now()).refused(&ApiError::Unauthorized);
             let fold = Fold::new(store.clone(), writer.clock.clone(), writer.mailbox.clone());
-            cut += u32::from(!killed_after(waits / 2, fold.tick(false)).await);
+            cut += u32::from(killed_after(waits / 2, fold.tick(false)).await.is_none());
             if waits % 7 == 0 {
                 writer.hand.advance(HOUR_MS / 2);
             }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at what fails")]
 
+#[path = "support/skip.rs"]
+mod skip;
 mod support;
 #[path = "support/writer.rs"]
 mod writer;
@@ -11,7 +13,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use support::TestDatabase;
+use support::{TestDatabase, killed_after};
 use tekno_logger::event::Level;
 use tekno_logger::ledger::Kind;
 use tekno_logger::maintenance::{Maintainer, Purge, Ran, Report, maintainer};
@@ -41,21 +43,6 @@ async fn sums(store: &Store) -> BTreeMap<(i64, i64), i64> {
     let mut session = store.read().await.unwrap();
     let rows = session.select(sum.to_owned(), STATEMENT_TIMEOUT).await.unwrap();
     rows.iter().map(|row| ((row.int(0).unwrap(), row.int(1).unwrap()), row.int(2).unwrap())).collect()
-}
-
-/// Drops a future after it has waited so many times, as a kill would; gives its output when it ended before.
-async fn killed_after<F: Future>(waits: u32, future: F) -> Option<F::Output> {
-    let mut future = Box::pin(future);
-    let mut left = waits;
-    std::future::poll_fn(|context| match future.as_mut().poll(context) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending if left == 0 => Poll::Ready(None),
-        Poll::Pending => {
-            left -= 1;
-            Poll::Pending
-        }
-    })
-    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,6 +111,35 @@ async fn a_purge_takes_what_was_asked_for_and_a_dry_run_nothing() {
         assert_eq!(ask(None, 0, false).await, (16, 48), "{name}");
         assert_eq!(rows(&store, "blocks").await, 0, "{name}");
         assert_eq!(rows(&store, "unfolded").await, 0, "{name}");
+        writer.stop().await;
+        database.remove().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slice_ends_when_it_has_deleted_so_many_bytes() {
+    for database in TestDatabase::all().await {
+        let name = database.name;
+        let store = database.store().await;
+        let writer = Writer::start(&store);
+        let shop = project(&store, "shop", 3).await;
+        for number in 0..4 {
+            writer.send(shop, &format!("{number}"), &[Level::Info; 3]).await;
+            writer.hand.advance(HOUR_MS);
+        }
+        let body = "SELECT CAST(MAX(stored_bytes) AS SIGNED) FROM blocks";
+        let body = u64::try_from(number(&store, body).await).unwrap();
+        let (mut deleted, mut session) = (Vec::new(), store.work().await.unwrap());
+        loop {
+            let before = writer.clock.now();
+            let (purged, more) = session.delete_expired_blocks(shop, before, 100, body + 1).await.unwrap();
+            deleted.push(purged.blocks);
+            if !more {
+                break;
+            }
+        }
+        drop(session);
+        assert_eq!(deleted, [2, 2], "{name}: the second one passes the limit and is the last of its slice");
         writer.stop().await;
         database.remove().await;
     }
@@ -331,7 +347,7 @@ async fn who_waits_behind_another_run_is_never_told_that_runs_sums() {
     drop(hold);
     let since = std::time::Instant::now();
     while asking.progress().last_purge().is_none() {
-        assert!(since.elapsed() < Duration::from_secs(30), "it is done all the same");
+        assert!(since.elapsed() < Duration::from_mins(1), "it is done all the same");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let (purged, finished) = (asking.progress().last_purge().unwrap(), asking.progress().last().unwrap());

@@ -7,6 +7,8 @@
 
 #[path = "support/running.rs"]
 mod running;
+#[path = "support/skip.rs"]
+mod skip;
 mod support;
 
 #[path = "quarantine/admin.rs"]

@@ -13,6 +13,8 @@ mod process;
 mod proxy;
 #[path = "support/server.rs"]
 mod server;
+#[path = "support/skip.rs"]
+mod skip;
 
 #[path = "faults/load.rs"]
 mod load;
@@ -31,6 +33,8 @@ mod file;
 mod kills;
 #[path = "spool/merged.rs"]
 mod merged;
+#[path = "spool/other.rs"]
+mod other;
 #[path = "spool/outage.rs"]
 mod outage;
 #[path = "spool/poison.rs"]

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at what fails")]
 
+#[path = "support/skip.rs"]
+mod skip;
 mod support;
 
 use std::sync::Arc;
 
-use support::TestDatabase;
+use support::{TestDatabase, every_block};
 use tekno_logger::block::encode::BatchEncoder;
 use tekno_logger::block::{EncodedBatch, decode};
 use tekno_logger::clock::Clock;
@@ -17,7 +19,7 @@ use tekno_logger::memory::Budget;
 use tekno_logger::outcome::Outcomes;
 use tekno_logger::project::{Project, ProjectRef, ProjectSlug, ScrubSettings};
 use tekno_logger::store::{
-    BlockQuery, CountScope, DatabaseStatus, NewProject, ProjectChange, ProjectError, STATEMENT_TIMEOUT,
+    CountScope, DatabaseStatus, NewProject, ProjectChange, ProjectError, STATEMENT_TIMEOUT, StorageUsed,
     Store, bucket,
 };
 use tekno_logger::timestamp::Timestamp;
@@ -49,22 +51,11 @@ async fn project(store: &Store, slug: &str) -> Project {
 fn encoded(batch: BatchId, levels: &[Level]) -> EncodedBatch {
     let mut encoder = BatchEncoder::new(batch);
     for (index, level) in levels.iter().enumerate() {
+        let ts = now().plus_millis(-1_000 + i64::try_from(index).unwrap());
         encoder.push(&Event {
-            index: u32::try_from(index).unwrap(),
-            ts: now().plus_millis(-1_000 + i64::try_from(index).unwrap()),
-            level: *level,
-            message: format!("event {index}").into(),
             source: "shop".into(),
-            env: "production".into(),
-            ctx: None,
-            user_id: None,
-            request_id: None,
-            tags: Vec::new(),
-            release: None,
-            stack: None,
-            client_fingerprint: None,
             fingerprint: Fingerprint(1_000 + *level as u64),
-            truncated: false,
+            ..Event::plain(u32::try_from(index).unwrap(), ts, *level, format!("event {index}"))
         });
     }
     encoder.finish()
@@ -127,23 +118,9 @@ fn of(project_id: i64) -> CountScope {
     CountScope { project_id, since: 0 }
 }
 
-fn everything(project_id: i64) -> BlockQuery {
-    BlockQuery {
-        project_id,
-        from: Timestamp::from_millis(0),
-        to: now().plus_millis(60_000),
-        received_after: Timestamp::from_millis(0),
-        tokens: tekno_logger::block::token_test::TokenTest::Always,
-        filters: true,
-        ascending: false,
-        after: None,
-        limit: 1_000,
-    }
-}
-
 async fn stored_events(store: &Store, project_id: i64) -> Vec<String> {
     let mut session = store.read().await.unwrap();
-    let headers = session.block_headers(&everything(project_id)).await.unwrap();
+    let headers = session.block_headers(&every_block(project_id)).await.unwrap();
     let ids: Vec<_> = headers.iter().map(|header| header.id).collect();
     let bodies = session.block_bodies(project_id, &ids).await.unwrap();
     let mut events = Vec::new();
@@ -231,7 +208,7 @@ async fn a_batch_is_stored_once_and_counted_once() {
         let top: Vec<(u64, i64, i64)> =
             top.iter().map(|(issue, count)| (issue.id.fingerprint.0, *count, issue.event_count)).collect();
         assert_eq!(top, [(1_004, 2, 2), (1_005, 1, 1)], "{name}");
-        assert_eq!(session.storage_used(&[of(blog)]).await.unwrap().events, 1, "{name}");
+        assert_eq!(store.storage_used(&mut session, &[blog], now()).await.unwrap().events, 1, "{name}");
         drop(session);
         database.remove().await;
     }
@@ -322,7 +299,9 @@ async fn removing_a_project_leaves_nothing_of_it() {
         store.forget_project(shop.id, clock.now()).await.unwrap();
         assert!(store.hidden_projects().await.unwrap().is_empty(), "{name}");
         let mut session = store.read().await.unwrap();
-        for table in ["blocks", "batches", "unfolded", "counts", "issues", "api_keys", "projects"] {
+        for table in
+            ["blocks", "batches", "unfolded", "counts", "issues", "issue_resolutions", "api_keys", "projects"]
+        {
             let column = if table == "projects" { "id" } else { "project_id" };
             let sql = format!("SELECT COUNT(*) FROM {table} WHERE {column} = {}", shop.id);
             let rows = session.select(sql, tekno_logger::store::STATEMENT_TIMEOUT).await.unwrap();
@@ -454,6 +433,104 @@ async fn batch_ids_of_a_removed_project_go_in_a_walk_of_bounded_steps_that_leave
         let walks = "SELECT COUNT(*) FROM settings WHERE name LIKE 'removal:%'";
         assert_eq!(left(walks, &mut session).await, 0, "{name}: where the walk stood is forgotten");
         drop(session);
+        database.remove().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spool_of_an_earlier_version_with_the_tables_of_a_database_opens_with_what_is_in_it() {
+    let database = TestDatabase::sqlite();
+    let old = database.store().await;
+    let shop = project(&old, "shop").await;
+    old.close();
+    let file = database.directory.path().join("tekno-logger.db");
+    let versions = async |store: &Store| -> Vec<i64> {
+        let find = "SELECT version FROM _sqlx_migrations ORDER BY version".to_owned();
+        let rows = store.work().await.unwrap().select(find, STATEMENT_TIMEOUT).await.unwrap();
+        rows.iter().map(|row| row.int(0).unwrap()).collect()
+    };
+    let spool = Store::spool(&file, 1 << 24);
+    for _ in 0..2 {
+        spool.migrate().await.unwrap();
+        spool.set_status(DatabaseStatus::Connected);
+        assert_eq!(versions(&spool).await, [1, 2, 3, 4, 5, 6, 1_001], "the others are not recorded any more");
+    }
+    assert_eq!(spool.load_directory().await.unwrap().0[0].id, shop.id);
+    assert_eq!(spool.writer().await.unwrap().spool_totals().await.unwrap().groups, 0);
+    // One that is newer than this version is refused as before.
+    let newer = "INSERT INTO _sqlx_migrations SELECT 999, description, installed_on, success, checksum, execution_time \
+                 FROM _sqlx_migrations WHERE version = 1";
+    spool.work().await.unwrap().change(newer.to_owned(), STATEMENT_TIMEOUT).await.unwrap();
+    let refused = spool.migrate().await.unwrap_err();
+    assert!(matches!(refused, tekno_logger::store::StoreError::SchemaTooNew(_)), "{refused}");
+    spool.close();
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_admins_who_change_different_fields_of_a_project_at_once_both_win() {
+    for database in TestDatabase::all().await {
+        let (name, one) = (database.name, database.store().await);
+        let two = database.store().await;
+        let shop = project(&one, "shop").await.id;
+        for round in 1..=30_u16 {
+            let title = format!("round {round}");
+            let keys = ScrubSettings { off: false, extra_keys: vec![format!("key{round}")] };
+            let naming = ProjectChange { name: Some(title.clone()), ..ProjectChange::default() };
+            let others = ProjectChange {
+                retention_days: Some(round),
+                minute_cap: Some((round % 2 == 0).then_some(u32::from(round))),
+                scrub: Some(keys.clone()),
+                ..ProjectChange::default()
+            };
+            let (first, second) =
+                tokio::join!(one.update_project(shop, naming), two.update_project(shop, others));
+            assert_eq!(first.unwrap().unwrap().name, title, "{name}");
+            assert_eq!(second.unwrap().unwrap().retention_days, round, "{name}");
+            let found = one.project(&ProjectRef::Id(shop)).await.unwrap().unwrap();
+            let told = (found.name.as_str(), found.retention_days, found.minute_cap, found.scrub);
+            let cap = (round % 2 == 0).then_some(u32::from(round));
+            assert_eq!(told, (title.as_str(), round, cap, keys), "{name}");
+        }
+        one.close();
+        two.close();
+        database.remove().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn storage_over_many_blocks_is_summed_once_and_told_with_its_age() {
+    for database in TestDatabase::all().await {
+        let (name, store) = (database.name, database.store().await);
+        let (shop, blog) = (project(&store, "shop").await.id, project(&store, "blog").await.id);
+        let add = async |project: i64, numbers: std::ops::Range<u64>| {
+            let rows: Vec<String> = numbers
+                .map(|n| format!("({project},X'{n:032x}',1,1,1,1,3,40,20,1,X'',X'',X'',X'')"))
+                .collect();
+            let columns = "project_id, id, received_first, received_last, ts_first, ts_last, event_count, raw_bytes, \
+                           stored_bytes, codec, level_counts, id_filter, text_filter, body";
+            let insert = format!("INSERT INTO blocks ({columns}) VALUES {}", rows.join(","));
+            store.work().await.unwrap().change(insert, STATEMENT_TIMEOUT).await.unwrap();
+        };
+        add(shop, 0..1_500).await;
+        add(blog, 0..5).await;
+        let used = async |after_ms| {
+            let mut session = store.read().await.unwrap();
+            let used = store.storage_used(&mut session, &[shop, blog], now().plus_millis(after_ms)).await;
+            let StorageUsed { blocks, events, raw_bytes, stored_bytes, age_ms, complete } = used.unwrap();
+            assert_eq!((events, raw_bytes, stored_bytes), (3 * blocks, 40 * blocks, 20 * blocks), "{name}");
+            assert!(complete, "{name}");
+            (blocks, age_ms)
+        };
+        assert_eq!(used(0).await, (1_505, 0), "{name}");
+        add(shop, 1_500..1_600).await;
+        add(blog, 5..10).await;
+        assert_eq!(used(1_499).await, (1_510, 1_499), "{name}: few blocks are summed again, many are not");
+        assert_eq!(used(1_500).await, (1_610, 0), "{name}");
+        store.forget_block_bodies(shop, &[]);
+        add(shop, 1_600..1_601).await;
+        assert_eq!(used(1_501).await, (1_611, 0), "{name}: and after a deletion");
+        store.close();
         database.remove().await;
     }
 }

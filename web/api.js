@@ -1,5 +1,7 @@
 // The only place that calls `fetch`. Every failure becomes a `Problem` with a kind the pages know.
 
+import { signal as signalOf } from "./lib/h.js";
+
 /**
  * @typedef {object} LogEvent
  * @property {string} id
@@ -37,7 +39,7 @@
  * @property {{ from: string, to: string, counts: Record<string, number> }[]} buckets
  * @property {number} [total]
  */
-/** @typedef {{ field: string, values: { value: string, count: number }[], distinct: number, other: number, missing: number }} Facet */
+/** @typedef {{ field: string, values: { value: string, count: number, share?: number }[], distinct: number, other: number, missing: number }} Facet */
 /**
  * @typedef {object} Pattern
  * @property {string} template
@@ -89,15 +91,23 @@ export class Problem extends Error {
   }
 }
 
-/** @type {(holds: boolean) => void} */
-let sessionSeen = () => {};
+/** False while signing in is what is needed; true is a belief the next answer may correct. */
+export const signedIn = signalOf(true);
+
+let whenSignedOut = () => {};
 
 /**
- * Names who is told by each answer whether the session holds.
- * @param {(holds: boolean) => void} listener
+ * Names who is told by each answer that there is no session.
+ * @param {() => void} listener
  */
-export function onSession(listener) {
-  sessionSeen = listener;
+export function onSignedOut(listener) {
+  whenSignedOut = listener;
+}
+
+/** @param {boolean} holds */
+function sessionSeen(holds) {
+  signedIn.set(holds);
+  if (!holds) whenSignedOut();
 }
 
 /**
@@ -173,6 +183,15 @@ export async function read(address, signal) {
 }
 
 /**
+ * Reads a file of the page as text.
+ * @param {string} address
+ * @param {AbortSignal} [signal]
+ */
+export async function readText(address, signal) {
+  return /** @type {string} */ (await send("GET", address, { signal, signingIn: true, asText: true }));
+}
+
+/**
  * Changes something, once.
  * @template T
  * @param {"POST" | "PUT" | "DELETE"} method
@@ -207,10 +226,10 @@ export async function signOut() {
 /**
  * @param {string} method
  * @param {string} address
- * @param {{ body?: unknown, signal?: AbortSignal, signingIn?: boolean, alsoUnready?: boolean }} options
+ * @param {{ body?: unknown, signal?: AbortSignal, signingIn?: boolean, alsoUnready?: boolean, asText?: boolean }} options
  * @returns {Promise<unknown>} the parsed body; null for an empty one
  */
-async function send(method, address, { body, signal, signingIn, alsoUnready }) {
+async function send(method, address, { body, signal, signingIn, alsoUnready, asText }) {
   const limit = AbortSignal.timeout(TIMEOUT_MS);
   /** @type {Response} */
   let reply;
@@ -231,6 +250,7 @@ async function send(method, address, { body, signal, signingIn, alsoUnready }) {
   }
   if (reply.ok) {
     if (!signingIn) sessionSeen(true);
+    if (asText) return text;
     return text === "" ? null : readJson(text);
   }
   if (alsoUnready && reply.status === 503 && text.includes('"ready"')) return readJson(text);

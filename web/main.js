@@ -1,9 +1,9 @@
 // Starts the page: the bar on top, the routes, the keys that work everywhere.
 
+import { onSignedOut, signedIn } from "./api.js";
 import { fill, h } from "./lib/h.js";
-import { hasModifier, startRouter } from "./router.js";
+import { go, hasModifier, startRouter } from "./router.js";
 import { panel, problemText } from "./parts/state.js";
-import { leave, signedIn, watchSession } from "./session.js";
 
 /** @type {import("./router.js").Route[]} */
 const ROUTES = [
@@ -11,16 +11,22 @@ const ROUTES = [
   { pattern: /^\/ui\/login$/, load: () => import("./pages/login.js") },
   { pattern: /^\/ui\/logs$/, load: () => import("./pages/logs.js") },
   { pattern: /^\/ui\/logs\/([^/]+)$/, load: () => import("./pages/log.js") },
+  { pattern: /^\/ui\/issues$/, load: () => import("./pages/issues.js") },
+  { pattern: /^\/ui\/issues\/([^/]+)$/, load: () => import("./pages/issue.js") },
+  { pattern: /^\/ui\/projects\/([^/]+)\/setup$/, load: () => import("./pages/setup.js") },
   { pattern: /^\/ui\/projects$/, load: () => import("./pages/projects.js") },
   { pattern: /^\/ui\/overflow$/, load: () => import("./pages/overflow.js") },
+  { pattern: /^\/ui\/alerts$/, load: () => import("./pages/alerts.js") },
   { pattern: /^\/ui\/system$/, load: () => import("./pages/system.js") },
 ];
 
 const LINKS = [
   { address: "/ui/", label: "Now" },
   { address: "/ui/logs", label: "Logs" },
+  { address: "/ui/issues", label: "Issues" },
   { address: "/ui/projects", label: "Projects" },
   { address: "/ui/overflow", label: "Overflow" },
+  { address: "/ui/alerts", label: "Alerts" },
   { address: "/ui/system", label: "System" },
 ];
 
@@ -49,6 +55,7 @@ function bar() {
 async function endSession() {
   fill(notice);
   try {
+    const { leave } = await import("./session.js");
     await leave();
   } catch (error) {
     fill(notice, `Signing out failed. ${problemText(error)}`);
@@ -72,6 +79,8 @@ function show(page, first) {
     const here = isUnder(link.pathname);
     if (here) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
+    // On a phone the links scroll.
+    if (here) link.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
   const wanted = main.querySelector("[data-focus]");
   if (wanted instanceof HTMLElement) wanted.focus();
@@ -115,7 +124,10 @@ function isTyping(target) {
   return target instanceof HTMLElement && target.matches("input:not([type=checkbox]), textarea, select");
 }
 
-watchSession();
+// Everyone whose session has ended is sent to the sign-in page, which leads back.
+onSignedOut(() => {
+  if (location.pathname !== "/ui/login") go(`/ui/login?next=${encodeURIComponent(location.pathname + location.search)}`, { replace: true });
+});
 document.body.append(bar(), notice, main);
 const router = startRouter(ROUTES, {
   show,

@@ -18,6 +18,8 @@ mod proxy;
 mod rig;
 mod rows;
 mod senders;
+#[path = "../../tests/support/skip.rs"]
+mod skip;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

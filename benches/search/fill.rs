@@ -7,7 +7,7 @@ use tekno_logger::block::encode::{BatchEncoder, BlockEncoder, CompressionLevel, 
 use tekno_logger::block::{Block, EncodedBatch};
 use tekno_logger::config::Config;
 use tekno_logger::event::{BatchId, Event, Level, uuid_at};
-use tekno_logger::fingerprint::{Fingerprint, fingerprint};
+use tekno_logger::fingerprint::fingerprint;
 use tekno_logger::store::{DatabaseStatus, Store};
 use tekno_logger::timestamp::Timestamp;
 
@@ -115,22 +115,13 @@ fn encoded(batch: &[BenchEvent]) -> EncodedBatch {
 
 fn stored(index: u32, made: &BenchEvent) -> Event<'_> {
     let ctx = serde_json::value::RawValue::from_string(made.ctx.clone()).expect("JSON");
+    let level = Level::parse(made.level).expect("a level");
     let mut event = Event {
-        index,
-        ts: Timestamp::from_millis(made.ts_ms),
-        level: Level::parse(made.level).expect("a level"),
-        message: made.message.as_str().into(),
         source: made.source.into(),
-        env: "production".into(),
         ctx: Some(std::borrow::Cow::Owned(ctx)),
         user_id: Some(made.user_id.as_str().into()),
         request_id: Some(made.request_id.as_str().into()),
-        tags: Vec::new(),
-        release: None,
-        stack: None,
-        client_fingerprint: None,
-        fingerprint: Fingerprint(0),
-        truncated: false,
+        ..Event::plain(index, Timestamp::from_millis(made.ts_ms), level, made.message.as_str())
     };
     event.fingerprint = fingerprint(&event);
     event

@@ -29,6 +29,8 @@ mod rows;
 #[path = "../load/senders.rs"]
 #[allow(dead_code, reason = "the other benchmark uses more of it")]
 mod senders;
+#[path = "../../tests/support/skip.rs"]
+mod skip;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -193,6 +193,9 @@ pub struct StoredEvent<'a> {
     /// Stack trace.
     #[serde(borrow, default, deserialize_with = "optional_text")]
     pub stack: Option<Cow<'a, str>>,
+    /// The client's own grouping, one part a line.
+    #[serde(borrow, default, deserialize_with = "optional_text")]
+    pub client_fingerprint: Option<Cow<'a, str>>,
     /// The issue it belongs to.
     #[serde(deserialize_with = "fingerprint")]
     pub fingerprint: Fingerprint,

@@ -129,7 +129,11 @@ impl BatchEncoder {
         if !event.tags.is_empty() {
             out.push(b']');
         }
-        let some = [("release", &event.release), ("stack", &event.stack)];
+        let some = [
+            ("release", &event.release),
+            ("stack", &event.stack),
+            ("client_fingerprint", &event.client_fingerprint),
+        ];
         for (name, value) in some.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
             push_field(name, value, out);
         }

@@ -21,21 +21,9 @@ const HEADER: &str = include_str!("../../tests/fixtures/blocks/two-batches.heade
 
 fn event(message: &'static str, level: Level, ts: i64) -> Event<'static> {
     Event {
-        index: 0,
-        ts: Timestamp::from_millis(ts),
-        level,
-        message: Cow::Borrowed(message),
         source: Cow::Borrowed("web-shop"),
-        env: Cow::Borrowed("production"),
-        ctx: None,
-        user_id: None,
-        request_id: None,
-        tags: Vec::new(),
-        release: None,
-        stack: None,
-        client_fingerprint: None,
         fingerprint: Fingerprint(0x0123_4567_89ab_cdef),
-        truncated: false,
+        ..Event::plain(0, Timestamp::from_millis(ts), level, message)
     }
 }
 

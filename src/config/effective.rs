@@ -1,6 +1,6 @@
 //! The settings as they came out, for `check-config`: one line each, secrets masked.
 
-use super::setting::{SETTINGS, Setting};
+use super::setting::{self, Setting};
 use super::{
     AlertConfig, AppEnv, ClientAddressSource, Config, DatabaseConfig, DatabaseTls, OutboundConfig,
     SECRET_FILE_NAME, Secret, SecretOrigin,
@@ -8,11 +8,11 @@ use super::{
 
 const UNSET: &str = "(unset)";
 
-/// `NAME=value` for every setting in the order of [`SETTINGS`], each line ended. The database is shown in its
+/// `NAME=value` for every setting in the order of [`setting::all`], each line ended. The database is shown in its
 /// parts, however it was named.
 #[must_use]
 pub fn effective(config: &Config) -> String {
-    let lines = SETTINGS.iter().map(|setting| [setting.name, "=", &value(config, setting), "\n"].concat());
+    let lines = setting::all().map(|setting| [setting.name, "=", &value(config, setting), "\n"].concat());
     lines.collect()
 }
 

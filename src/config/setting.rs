@@ -3,9 +3,30 @@
 //! The parser takes defaults and ranges from here, `check-config` prints in this order, and a test holds the names,
 //! defaults and bounds of `.env.template` to it.
 
-mod outgoing;
-
 use std::fmt;
+
+/// Declares settings, each as a constant of its own, and the list of them in this order: name and second name, default, what
+/// it accepts, what it is for.
+macro_rules! settings {
+    ($(#[$about_list:meta])* $list:ident; $($name:ident $((or $alias:literal))? = $default:literal, $accepts:expr, $about:literal;)+) => {
+        $(
+            #[doc = concat!("`", stringify!($name), "`." $(, " Or `", $alias, "`.")?)]
+            pub const $name: Setting = Setting {
+                name: stringify!($name),
+                alias: settings!(@alias $($alias)?),
+                default: $default,
+                accepts: $accepts,
+                about: $about,
+            };
+        )+
+        $(#[$about_list])*
+        pub(super) const $list: &[Setting] = &[$($name),+];
+    };
+    (@alias) => { None };
+    (@alias $alias:literal) => { Some($alias) };
+}
+
+mod outgoing;
 
 pub use outgoing::*;
 
@@ -57,288 +78,120 @@ impl fmt::Display for Accepts {
     }
 }
 
-const fn setting(
-    name: &'static str,
-    default: &'static str,
-    accepts: Accepts,
-    about: &'static str,
-) -> Setting {
-    Setting { name, alias: None, default, accepts, about }
+const fn numbers(min: u64, max: u64) -> Accepts {
+    Accepts::Number { min, max }
 }
 
-const fn number(
-    name: &'static str,
-    default: &'static str,
-    min: u64,
-    max: u64,
-    about: &'static str,
-) -> Setting {
-    setting(name, default, Accepts::Number { min, max }, about)
+settings! {
+    /// What comes in and how it is kept.
+    SERVICE;
+
+    APP_ENV (or "NODE_ENV") = "", Accepts::OneOf(&["production", "development"]),
+        "How our own logs are written: production is JSON, development is readable. Default: production with \
+         a server database, else development. NODE_ENV counts when it is one of both.";
+
+    PORT = "3000", numbers(0, 65_535),
+        "TCP port to listen on; 0 lets the system choose a free one.";
+
+    PUBLIC_URL (or "RENDER_EXTERNAL_URL") = "",
+        Accepts::Text("http:// or https://, a host and possibly a port, nothing after it"),
+        "Address clients and browsers use. It is never taken from the Host header. Default: \
+         RENDER_EXTERNAL_URL, which Render sets.";
+
+    LOG_LEVEL = "info",
+        Accepts::Text("off, error, warn, info, debug, trace, or directives such as \
+                       info,tekno_logger::write=debug"),
+        "How much our own logs say.";
+
+    DATA_DIR = "./data", Accepts::Text("a directory that can be written; it is made if missing"),
+        "Holds the embedded database and its secrets; with a server database, the spool.";
+
+    DATABASE_URL = "",
+        Accepts::Private("mysql://user:password@host:port/database (or mariadb://), user and password \
+                          percent-encoded"),
+        "Server database. Query parameters: ssl-mode (DISABLED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY) and \
+         socket (path of a Unix socket). Without it and without DB_HOST events are kept in DATA_DIR.";
+
+    DB_HOST = "", Accepts::Text("a host name, an IP address, or the path of a Unix socket starting with /"),
+        "Server database, in parts instead of DATABASE_URL. Needs DB_NAME and DB_USER.";
+
+    DB_PORT = "3306", numbers(1, 65_535),
+        "TCP port of DB_HOST.";
+
+    DB_NAME = "", Accepts::Text("1 to 64 characters"),
+        "Name of the database (schema) at DB_HOST.";
+
+    DB_USER = "", Accepts::Text("1 to 128 characters"),
+        "User at DB_HOST.";
+
+    DB_PASS = "", Accepts::Private("any text"),
+        "Password of DB_USER.";
+
+    DATABASE_TLS = "", Accepts::OneOf(&["verify", "encrypt", "disabled"]),
+        "Protection of the connection to a server database: verify checks certificate and host name, encrypt \
+         checks neither, disabled is plain. It goes before ssl-mode in DATABASE_URL. Default: verify, but \
+         disabled for this machine (localhost, loopback addresses, Unix sockets) unless DATABASE_TLS_CA is \
+         set.";
+
+    DATABASE_TLS_CA = "", Accepts::Text("path of a PEM file of at most 1 MiB"),
+        "Certificate authority to trust instead of the public ones when DATABASE_TLS is verify.";
+
+    HMAC_SECRET = "", Accepts::Secret,
+        "Project keys and signing secrets are derived from it: keep it, and use the same for every instance. \
+         Required with a server database; else made at the first start and kept in DATA_DIR/secrets.";
+
+    HMAC_SECRET_PREVIOUS = "", Accepts::Secret,
+        "The HMAC_SECRET before the present one: keys made with it still work while it is set.";
+
+    ADMIN_TOKEN = "", Accepts::Secret,
+        "Opens the pages and the admin routes. Required with a server database; else made at the first \
+         start, kept in DATA_DIR/secrets and printed at start.";
+
+    METRICS_TOKEN = "", Accepts::Secret,
+        "Opens GET /metrics and nothing else, as a bearer token. Unset, only an admin can read it.";
+
+    CLIENT_ADDRESS_HEADER = "",
+        Accepts::Text("the name of a header that holds one address, such as CF-Connecting-IP"),
+        "Header the proxy in front sets to the client's address, whatever the client sent. Default: the \
+         address of the connection.";
+
+    TRUSTED_PROXY_HOPS = "", numbers(1, 10),
+        "Instead of CLIENT_ADDRESS_HEADER: the client is the n-th address from the right of X-Forwarded-For.";
+
+    DEFAULT_RETENTION_DAYS = "3", numbers(*crate::project::RETENTION_DAYS.start() as u64, *crate::project::RETENTION_DAYS.end() as u64),
+        "Days a new project keeps its events.";
+
+    MAX_PAYLOAD_BYTES = "524288", numbers(1024, 8_388_608),
+        "Largest request body as sent, in bytes.";
+
+    MAX_INFLATED_BYTES = "8388608", numbers(1024, 33_554_432),
+        "Largest request body after its Content-Encoding is undone, in bytes.";
+
+    MAX_EVENTS_PER_POST = "250", numbers(1, 10_000),
+        "Most events in one request.";
+
+    RATE_LIMIT_PER_MINUTE = "5000", numbers(0, 1_000_000_000),
+        "Events a project may send a minute, unless it has its own cap; 0 = no limit.";
+
+    RATE_LIMIT_PER_IP = "100", numbers(0, 1_000_000_000),
+        "Ingest requests a client address may make a minute; 0 = no limit.";
+
+    READ_RATE_LIMIT_PER_IP = "600", numbers(0, 1_000_000_000),
+        "Reads and admin requests a client address may make a minute; 0 = no limit.";
+
+    MAX_CONNECTIONS = "512", numbers(16, 10_000),
+        "Client connections open at once; further ones wait.";
+
+    SEARCH_MAX_BYTES = "268435456", numbers(1_048_576, 1_099_511_627_776),
+        "Compressed bytes a page of a search may fetch from the database before it answers with what it has. \
+         Less where the database charges for what it sends.";
+
+    SPOOL_MAX_BYTES = "268435456", numbers(0, 1_099_511_627_776),
+        "Most bytes of DATA_DIR/spool.db, which takes events while the server database is away; 0 = no \
+         spool. Less than 1 MiB holds next to nothing. The embedded database has no spool.";
 }
-
-/// `APP_ENV`, or `NODE_ENV`.
-pub const APP_ENV: Setting = Setting {
-    name: "APP_ENV",
-    alias: Some("NODE_ENV"),
-    default: "",
-    accepts: Accepts::OneOf(&["production", "development"]),
-    about: "How our own logs are written: production is JSON, development is readable. \
-            Default: production with a server database, else development. NODE_ENV counts when it is one of both.",
-};
-
-/// `PORT`.
-pub const PORT: Setting =
-    number("PORT", "3000", 0, 65_535, "TCP port to listen on; 0 lets the system choose a free one.");
-
-/// `PUBLIC_URL`, or `RENDER_EXTERNAL_URL`.
-pub const PUBLIC_URL: Setting = Setting {
-    name: "PUBLIC_URL",
-    alias: Some("RENDER_EXTERNAL_URL"),
-    default: "",
-    accepts: Accepts::Text("http:// or https://, a host and possibly a port, nothing after it"),
-    about: "Address clients and browsers use. It is never taken from the Host header. \
-            Default: RENDER_EXTERNAL_URL, which Render sets.",
-};
-
-/// `LOG_LEVEL`.
-pub const LOG_LEVEL: Setting = setting(
-    "LOG_LEVEL",
-    "info",
-    Accepts::Text(
-        "off, error, warn, info, debug, trace, or directives such as info,tekno_logger::write=debug",
-    ),
-    "How much our own logs say.",
-);
-
-/// `DATA_DIR`.
-pub const DATA_DIR: Setting = setting(
-    "DATA_DIR",
-    "./data",
-    Accepts::Text("a directory that can be written; it is made if missing"),
-    "Holds the embedded database and its secrets; with a server database, the spool.",
-);
-
-/// `DATABASE_URL`.
-pub const DATABASE_URL: Setting = setting(
-    "DATABASE_URL",
-    "",
-    Accepts::Private(
-        "mysql://user:password@host:port/database (or mariadb://), user and password percent-encoded",
-    ),
-    "Server database. Query parameters: ssl-mode (DISABLED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY) and socket \
-     (path of a Unix socket). Without it and without DB_HOST events are kept in DATA_DIR.",
-);
-
-/// `DB_HOST`.
-pub const DB_HOST: Setting = setting(
-    "DB_HOST",
-    "",
-    Accepts::Text("a host name, an IP address, or the path of a Unix socket starting with /"),
-    "Server database, in parts instead of DATABASE_URL. Needs DB_NAME and DB_USER.",
-);
-
-/// `DB_PORT`.
-pub const DB_PORT: Setting = number("DB_PORT", "3306", 1, 65_535, "TCP port of DB_HOST.");
-
-/// `DB_NAME`.
-pub const DB_NAME: Setting =
-    setting("DB_NAME", "", Accepts::Text("1 to 64 characters"), "Name of the database (schema) at DB_HOST.");
-
-/// `DB_USER`.
-pub const DB_USER: Setting = setting("DB_USER", "", Accepts::Text("1 to 128 characters"), "User at DB_HOST.");
-
-/// `DB_PASS`.
-pub const DB_PASS: Setting = setting("DB_PASS", "", Accepts::Private("any text"), "Password of DB_USER.");
-
-/// `DATABASE_TLS`.
-pub const DATABASE_TLS: Setting = setting(
-    "DATABASE_TLS",
-    "",
-    Accepts::OneOf(&["verify", "encrypt", "disabled"]),
-    "Protection of the connection to a server database: verify checks certificate and host name, encrypt checks \
-     neither, disabled is plain. It goes before ssl-mode in DATABASE_URL. Default: verify, but disabled for this \
-     machine (localhost, loopback addresses, Unix sockets) unless DATABASE_TLS_CA is set.",
-);
-
-/// `DATABASE_TLS_CA`.
-pub const DATABASE_TLS_CA: Setting = setting(
-    "DATABASE_TLS_CA",
-    "",
-    Accepts::Text("path of a PEM file of at most 1 MiB"),
-    "Certificate authority to trust instead of the public ones when DATABASE_TLS is verify.",
-);
-
-/// `HMAC_SECRET`.
-pub const HMAC_SECRET: Setting = setting(
-    "HMAC_SECRET",
-    "",
-    Accepts::Secret,
-    "Project keys and signing secrets are derived from it: keep it, and use the same for every instance. \
-     Required with a server database; else made at the first start and kept in DATA_DIR/secrets.",
-);
-
-/// `HMAC_SECRET_PREVIOUS`.
-pub const HMAC_SECRET_PREVIOUS: Setting = setting(
-    "HMAC_SECRET_PREVIOUS",
-    "",
-    Accepts::Secret,
-    "The HMAC_SECRET before the present one: keys made with it still work while it is set.",
-);
-
-/// `ADMIN_TOKEN`.
-pub const ADMIN_TOKEN: Setting = setting(
-    "ADMIN_TOKEN",
-    "",
-    Accepts::Secret,
-    "Opens the pages and the admin routes. Required with a server database; else made at the first start, kept \
-     in DATA_DIR/secrets and printed at start.",
-);
-
-/// `METRICS_TOKEN`.
-pub const METRICS_TOKEN: Setting = setting(
-    "METRICS_TOKEN",
-    "",
-    Accepts::Secret,
-    "Opens GET /metrics and nothing else, as a bearer token. Unset, only an admin can read it.",
-);
-
-/// `CLIENT_ADDRESS_HEADER`.
-pub const CLIENT_ADDRESS_HEADER: Setting = setting(
-    "CLIENT_ADDRESS_HEADER",
-    "",
-    Accepts::Text("the name of a header that holds one address, such as CF-Connecting-IP"),
-    "Header the proxy in front sets to the client's address, whatever the client sent. \
-     Default: the address of the connection.",
-);
-
-/// `TRUSTED_PROXY_HOPS`.
-pub const TRUSTED_PROXY_HOPS: Setting = number(
-    "TRUSTED_PROXY_HOPS",
-    "",
-    1,
-    10,
-    "Instead of CLIENT_ADDRESS_HEADER: the client is the n-th address from the right of X-Forwarded-For.",
-);
-
-/// `DEFAULT_RETENTION_DAYS`.
-pub const DEFAULT_RETENTION_DAYS: Setting = number(
-    "DEFAULT_RETENTION_DAYS",
-    "3",
-    *crate::project::RETENTION_DAYS.start() as u64,
-    *crate::project::RETENTION_DAYS.end() as u64,
-    "Days a new project keeps its events.",
-);
-
-/// `MAX_PAYLOAD_BYTES`.
-pub const MAX_PAYLOAD_BYTES: Setting =
-    number("MAX_PAYLOAD_BYTES", "524288", 1024, 8_388_608, "Largest request body as sent, in bytes.");
-
-/// `MAX_INFLATED_BYTES`.
-pub const MAX_INFLATED_BYTES: Setting = number(
-    "MAX_INFLATED_BYTES",
-    "8388608",
-    1024,
-    33_554_432,
-    "Largest request body after its Content-Encoding is undone, in bytes.",
-);
-
-/// `MAX_EVENTS_PER_POST`.
-pub const MAX_EVENTS_PER_POST: Setting =
-    number("MAX_EVENTS_PER_POST", "250", 1, 10_000, "Most events in one request.");
-
-/// `RATE_LIMIT_PER_MINUTE`.
-pub const RATE_LIMIT_PER_MINUTE: Setting = number(
-    "RATE_LIMIT_PER_MINUTE",
-    "5000",
-    0,
-    1_000_000_000,
-    "Events a project may send a minute, unless it has its own cap; 0 = no limit.",
-);
-
-/// `RATE_LIMIT_PER_IP`.
-pub const RATE_LIMIT_PER_IP: Setting = number(
-    "RATE_LIMIT_PER_IP",
-    "100",
-    0,
-    1_000_000_000,
-    "Ingest requests a client address may make a minute; 0 = no limit.",
-);
-
-/// `READ_RATE_LIMIT_PER_IP`.
-pub const READ_RATE_LIMIT_PER_IP: Setting = number(
-    "READ_RATE_LIMIT_PER_IP",
-    "600",
-    0,
-    1_000_000_000,
-    "Reads and admin requests a client address may make a minute; 0 = no limit.",
-);
-
-/// `MAX_CONNECTIONS`.
-pub const MAX_CONNECTIONS: Setting =
-    number("MAX_CONNECTIONS", "512", 16, 10_000, "Client connections open at once; further ones wait.");
-
-/// `SEARCH_MAX_BYTES`.
-pub const SEARCH_MAX_BYTES: Setting = number(
-    "SEARCH_MAX_BYTES",
-    "268435456",
-    1_048_576,
-    1_099_511_627_776,
-    "Compressed bytes a page of a search may fetch from the database before it answers with what it has. Less where \
-     the database charges for what it sends.",
-);
-
-/// `SPOOL_MAX_BYTES`.
-pub const SPOOL_MAX_BYTES: Setting = number(
-    "SPOOL_MAX_BYTES",
-    "268435456",
-    0,
-    1_099_511_627_776,
-    "Most bytes of DATA_DIR/spool.db, which takes events while the server database is away; 0 = no spool. \
-     Less than 1 MiB holds next to nothing. The embedded database has no spool.",
-);
 
 /// Every setting, in the order of `.env.template` and of `check-config`.
-pub const SETTINGS: &[Setting] = &[
-    APP_ENV,
-    PORT,
-    PUBLIC_URL,
-    LOG_LEVEL,
-    DATA_DIR,
-    DATABASE_URL,
-    DB_HOST,
-    DB_PORT,
-    DB_NAME,
-    DB_USER,
-    DB_PASS,
-    DATABASE_TLS,
-    DATABASE_TLS_CA,
-    HMAC_SECRET,
-    HMAC_SECRET_PREVIOUS,
-    ADMIN_TOKEN,
-    METRICS_TOKEN,
-    CLIENT_ADDRESS_HEADER,
-    TRUSTED_PROXY_HOPS,
-    DEFAULT_RETENTION_DAYS,
-    MAX_PAYLOAD_BYTES,
-    MAX_INFLATED_BYTES,
-    MAX_EVENTS_PER_POST,
-    RATE_LIMIT_PER_MINUTE,
-    RATE_LIMIT_PER_IP,
-    READ_RATE_LIMIT_PER_IP,
-    MAX_CONNECTIONS,
-    SEARCH_MAX_BYTES,
-    SPOOL_MAX_BYTES,
-    DISCORD_WEBHOOK_URL,
-    SLACK_WEBHOOK_URL,
-    PAGERDUTY_ROUTING_KEY,
-    PAGERDUTY_URL,
-    ALERT_WEBHOOK_URL,
-    ALERT_WEBHOOK_SECRET,
-    SMTP_URL,
-    ALERT_EMAIL_TO,
-    ALERT_EMAIL_FROM,
-    MAIL_API_KEY,
-    MAIL_API_URL,
-    OUTBOUND_ALLOW_PRIVATE,
-    OUTBOUND_TLS_CA,
-];
+pub fn all() -> impl Iterator<Item = &'static Setting> {
+    SERVICE.iter().chain(outgoing::OUTGOING)
+}

@@ -76,9 +76,9 @@ fn nothing_set_gives_the_documented_defaults() {
 
 #[test]
 fn an_empty_value_is_the_same_as_none() {
-    let empty: Vec<(&str, &str)> = SETTINGS.iter().map(|setting| (setting.name, "")).collect();
+    let empty: Vec<(&str, &str)> = setting::all().map(|setting| (setting.name, "")).collect();
     assert_eq!(parse(&empty), parse(&[]));
-    let blank: Vec<(&str, &str)> = SETTINGS.iter().map(|setting| (setting.name, "  ")).collect();
+    let blank: Vec<(&str, &str)> = setting::all().map(|setting| (setting.name, "  ")).collect();
     assert_eq!(parse(&blank), parse(&[]));
 }
 
@@ -89,7 +89,7 @@ fn blanks_around_a_value_are_dropped() {
 
 #[test]
 fn every_number_takes_its_bounds_and_nothing_beyond() {
-    for setting in SETTINGS {
+    for setting in setting::all() {
         let setting::Accepts::Number { min, max } = setting.accepts else { continue };
         for good in [min, max] {
             let result = parse(&[(setting.name, &good.to_string())]);
@@ -261,7 +261,7 @@ fn every_setting_is_shown_in_effect_and_none_of_the_secrets() {
     let config = parse_server(&pairs).unwrap();
     let text = effective(&config);
     let names: Vec<&str> = text.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
-    assert_eq!(names, SETTINGS.iter().map(|setting| setting.name).collect::<Vec<_>>());
+    assert_eq!(names, setting::all().map(|setting| setting.name).collect::<Vec<_>>());
     for line in ["DB_HOST=db.example.org", "DB_PORT=3307", "DATABASE_TLS=verify", "DB_PASS=(set)"] {
         assert!(text.lines().any(|shown| shown == line), "{line} in\n{text}");
     }

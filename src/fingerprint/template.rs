@@ -4,29 +4,36 @@
 //! addresses, paths, quoted strings, times and `key=value` values are masked, runs of masks become one. Statuses
 //! and error codes stay, so that a 404 and a 500 are two templates.
 
+use super::code;
 use super::word::{self, Context};
 
 /// Longest template in bytes: what follows tells little and may be a whole document.
 const MAX_TEMPLATE_BYTES: usize = 400;
 /// Longest quoted string that is taken for one, in bytes.
 const MAX_QUOTED_BYTES: usize = 512;
+/// Codes of a text that are told apart.
+const MAX_CODES: usize = 4;
 /// What a masked part becomes.
 const MASK: char = '*';
 
 /// Appends the template of `message` to `out`.
 pub(super) fn write(message: &str, out: &mut String) {
-    let start = out.len();
-    let mut writer = Writer {
-        text: message,
-        at: 0,
-        copied: 0,
-        out,
-        start,
-        masked: usize::MAX,
-        context: Context::None,
-        slot: Slot::None,
-    };
+    Writer::new(message, out).run();
+}
+
+/// The statuses and codes a template of `text` keeps, and names of errors like `ECONNREFUSED`; `scratch` is written to.
+pub(super) fn codes<'a>(text: &'a str, scratch: &mut String) -> Vec<&'a str> {
+    scratch.clear();
+    let mut writer = Writer::new(text, scratch);
     writer.run();
+    let mut codes: Vec<&str> = Vec::new();
+    for (from, to) in writer.codes {
+        let code = &text[from..to];
+        if !codes.contains(&code) {
+            codes.push(code);
+        }
+    }
+    codes
 }
 
 /// Classes of bytes, as bits.
@@ -91,9 +98,26 @@ struct Writer<'a> {
     masked: usize,
     context: Context,
     slot: Slot,
+    /// Where the quotes end that the text is in, if what is in them is not masked.
+    closing: usize,
+    /// Where codes stand in the text, the first [`MAX_CODES`].
+    codes: Vec<(usize, usize)>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    fn new(text: &'a str, out: &'a mut String) -> Self {
+        let start = out.len();
+        let (context, slot) = (Context::None, Slot::None);
+        let (masked, closing) = (usize::MAX, usize::MAX);
+        Self { text, at: 0, copied: 0, out, start, masked, context, slot, closing, codes: Vec::new() }
+    }
+
+    fn note_code(&mut self, from: usize, to: usize) {
+        if self.codes.len() < MAX_CODES {
+            self.codes.push((from, to));
+        }
+    }
+
     fn run(&mut self) {
         let bytes = self.text.as_bytes();
         while let Some(byte) = bytes.get(self.at).copied() {
@@ -104,8 +128,10 @@ impl Writer<'_> {
                 b' ' if bytes.get(self.at + 1).is_some_and(|next| !next.is_ascii_whitespace()) => {
                     self.at += 1;
                 }
+                b'"' | b'\'' if self.at == self.closing => self.at += 1,
                 b'"' | b'\'' | b'`' => self.quote(byte),
                 b'=' => self.equals(),
+                b'<' | b'>' if self.compares(bytes) => self.leave_out(self.at + 1),
                 b'(' | b'[' | b'{' => self.open(),
                 _ if byte.is_ascii_whitespace() => self.blanks(),
                 _ if CLASS[usize::from(byte)] & SEPARATOR != 0 => self.at += 1,
@@ -115,6 +141,11 @@ impl Writer<'_> {
         self.flush();
         let kept = self.out[self.start..].trim_end().len();
         self.out.truncate(self.start + kept);
+    }
+
+    /// `<1 ms` is as good as `3 ms`.
+    fn compares(&self, bytes: &[u8]) -> bool {
+        self.at > 0 && bytes[self.at - 1] == b' ' && bytes.get(self.at + 1).is_some_and(u8::is_ascii_digit)
     }
 
     fn flush(&mut self) {
@@ -168,6 +199,17 @@ impl Writer<'_> {
         self.at = inside;
         let Some(end) = end.filter(|_| !apostrophe) else { return };
         let content = &bytes[inside..end];
+        if word::is_telling_value(&bytes[..inside - 1]) || word::is_request_line(content, &bytes[end + 1..]) {
+            // What is inside is a text of its own; its end is no beginning.
+            self.closing = end;
+            return;
+        }
+        if let Some(method) = word::request_method(content) {
+            self.at = inside + method;
+            self.mask(end);
+            self.at = end + 1;
+            return;
+        }
         let word = content.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-'));
         if word && bytes.get(end + 1) == Some(&b':') {
             self.context = self.context.after(content);
@@ -204,7 +246,11 @@ impl Writer<'_> {
             )
         };
         let end = self.at + bytes[self.at..].iter().take_while(in_value).count();
-        if self.context.keeps(&bytes[self.at..end], &bytes[end..]) {
+        let value = &bytes[self.at..end];
+        if self.context.keeps(value, &bytes[end..]) {
+            self.note_code(self.at, end);
+            self.at = end;
+        } else if value.iter().all(u8::is_ascii_alphabetic) && word::is_telling_value(&bytes[..self.at]) {
             self.at = end;
         } else {
             self.mask(end);
@@ -269,6 +315,9 @@ impl Writer<'_> {
             _ => Slot::None,
         };
         self.context = self.context.after(atom);
+        if code::is_error_name(atom) {
+            self.note_code(self.at, end);
+        }
         self.at = end;
     }
 
@@ -285,10 +334,12 @@ impl Writer<'_> {
         if seen & DIGIT == 0 {
             return self.plain(end, slot);
         }
-        let keep = self.context.keeps(atom, rest)
-            || word::is_code(atom, rest)
-            || (seen & DOT != 0 && word::is_source_file(atom));
-        self.context = self.context.after_number();
+        let is_code = self.context.keeps(atom, rest) || code::is_code(atom, rest);
+        let keep = is_code || (seen & DOT != 0 && word::is_source_file(atom));
+        if is_code {
+            self.note_code(self.at, end);
+        }
+        self.context = self.context.after_number(is_code);
         if keep { self.at = end } else { self.mask(end) }
     }
 

@@ -1,5 +1,7 @@
 //! What a word of a message is: a unit, a code, a path, a host; and what the words before a number say about it.
 
+use super::code;
+
 /// What the words before let a number mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Context {
@@ -37,6 +39,7 @@ impl Context {
             }
             b's' if is(&["status", "statuscode"]) => Self::Status,
             b's' if is(&["sqlstate"]) => Self::Code,
+            b'h' if is(&["hresult"]) => Self::Code,
             b'd' | b'g' | b'h' | b'o' | b'p' if METHODS.iter().any(|method| method.as_bytes() == word) => {
                 Self::Method
             }
@@ -53,10 +56,10 @@ impl Context {
         }
     }
 
-    /// The context after a word with digits.
-    pub(super) const fn after_number(self) -> Self {
+    /// The context after a word with digits, `kept` when it was the status or code.
+    pub(super) const fn after_number(self, kept: bool) -> Self {
         match self {
-            Self::Method => self,
+            Self::Method if !kept => self,
             _ => Self::None,
         }
     }
@@ -68,7 +71,7 @@ impl Context {
         let sqlstate =
             word.len() == 5 && word.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
         match self {
-            Self::Code => number || sqlstate || is_named_code(word),
+            Self::Code => number || sqlstate || code::is_named_code(word) || code::is_hex_code(word),
             Self::Status => is_status(word) && !counts_something(rest),
             Self::Method => is_status(word),
             Self::None => is_status(word) && word[0] >= b'4' && is_reason(rest),
@@ -97,6 +100,10 @@ fn counts_something(rest: &[u8]) -> bool {
     ];
     let Some(next) = rest.strip_prefix(b" ") else { return rest.first().is_some_and(|byte| *byte == b'%') };
     let word = &next[..next.iter().take_while(|byte| byte.is_ascii_lowercase()).count()];
+    // `status=404 path=…`
+    if next.get(word.len()) == Some(&b'=') {
+        return false;
+    }
     !word.is_empty() && !AFTER.iter().any(|after| after.as_bytes() == word)
 }
 
@@ -105,17 +112,54 @@ fn is_reason(rest: &[u8]) -> bool {
     matches!(rest, [b' ', first, second, ..] if first.is_ascii_uppercase() && second.is_ascii_lowercase())
 }
 
-/// Letters, perhaps a dash, three to five digits: `E1234`, `ORA-00942`, `TS2304`.
-fn is_named_code(word: &[u8]) -> bool {
-    let letters = word.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
-    let digits = word[letters..].strip_prefix(b"-").unwrap_or(&word[letters..]);
-    (1..=6).contains(&letters) && (3..=5).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
+/// Whether what follows is the value of a key that says what happened, as in `msg="…"`, `"error":"…"`, `level=error`.
+pub(super) fn is_telling_value(before: &[u8]) -> bool {
+    const KEYS: [&str; 17] = [
+        "msg",
+        "message",
+        "error",
+        "err",
+        "exception",
+        "reason",
+        "level",
+        "lvl",
+        "severity",
+        "event",
+        "code",
+        "errorcode",
+        "error_code",
+        "errmsg",
+        "detail",
+        "errortype",
+        "error_type",
+    ];
+    let (rest, quoted) = match before {
+        [rest @ .., b'='] => (rest, false),
+        [rest @ .., b'"', b':'] | [rest @ .., b'"', b':', b' '] => (rest, true),
+        _ => return false,
+    };
+    let in_key = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_';
+    let length = rest.iter().rev().take(16).take_while(in_key).count();
+    let (start, key) = rest.split_at(rest.len() - length);
+    let whole =
+        if quoted { start.last() == Some(&b'"') } else { start.last().is_none_or(u8::is_ascii_whitespace) };
+    whole && KEYS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(key))
 }
 
-/// A code wherever it stands: `E1234`, or a named code before a colon or closing bracket.
-pub(super) fn is_code(word: &[u8], rest: &[u8]) -> bool {
-    is_named_code(word)
-        && ((word[0] == b'E' && word[1].is_ascii_digit()) || matches!(rest.first(), Some(b':' | b']' | b')')))
+/// The method of a request in quotes, `GET /a HTTP/1.1`, with the blank after it.
+pub(super) fn request_method(quoted: &[u8]) -> Option<usize> {
+    let length = METHODS.iter().find(|method| quoted.starts_with(method.as_bytes()))?.len();
+    let rest = &quoted[length..];
+    (rest.starts_with(b" /") || rest.starts_with(b" http")).then_some(length + 1)
+}
+
+/// A request as access logs have it in quotes, with a status after it: `"GET /a HTTP/1.1" 404`.
+pub(super) fn is_request_line(quoted: &[u8], rest: &[u8]) -> bool {
+    request_method(quoted).is_some()
+        && rest.len() >= 4
+        && rest[0] == b' '
+        && is_status(&rest[1..4])
+        && rest.get(4).is_none_or(|next| *next == b' ')
 }
 
 /// A unit of time, size or share, alone after a number.
@@ -169,7 +213,8 @@ pub(super) fn is_email(word: &[u8]) -> bool {
 
 /// A host's name with a public or local ending, in lower case.
 pub(super) fn is_host(word: &[u8]) -> bool {
-    const ENDINGS: [&str; 22] = [
+    // Those of countries that are no words of code: `obj.it` is one, `process.in` is not.
+    const ENDINGS: [&str; 48] = [
         "com",
         "net",
         "org",
@@ -179,6 +224,8 @@ pub(super) fn is_host(word: &[u8]) -> bool {
         "int",
         "info",
         "biz",
+        "io",
+        "cloud",
         "local",
         "internal",
         "lan",
@@ -192,10 +239,37 @@ pub(super) fn is_host(word: &[u8]) -> bool {
         "tw",
         "it",
         "eu",
+        "hk",
+        "sg",
+        "fr",
+        "nl",
+        "ca",
+        "au",
+        "kr",
+        "es",
+        "se",
+        "fi",
+        "dk",
+        "pl",
+        "ch",
+        "nz",
+        "za",
+        "mx",
+        "cz",
+        "gr",
+        "hu",
+        "pt",
+        "ro",
+        "tr",
+        "ua",
+        "vn",
     ];
     let Some(dot) = memchr::memrchr(b'.', word) else { return false };
     let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
-    ENDINGS.iter().any(|ending| ending.as_bytes() == &word[dot + 1..]) && dot > 0 && word.iter().all(plain)
+    ENDINGS.iter().any(|ending| ending.as_bytes() == &word[dot + 1..])
+        && dot > 0
+        && word.iter().all(plain)
+        && !word.starts_with(b"java.")
 }
 
 /// An account's name after `user`, as far as what follows it says so.

@@ -2,20 +2,12 @@
 //!
 //! A file lives at `/assets/<build hash>/<path>`, where the hash is over all files, so it may be cached for ever
 //! and a new build is a new address. Modules import each other by relative addresses and need not know the hash.
-//! Each file is compressed once. The page itself (`index.html`) is never cached and carries the policy that
-//! forbids inline code, other hosts and every HTML sink. Not here: which addresses are pages (see the routes).
-
-use std::collections::BTreeMap;
-use std::io::Write;
-use std::sync::LazyLock;
+//! The build strips, hashes and compresses each file (build/web.rs), so that a start has nothing to do here. The page
+//! itself (`index.html`) is never stored and carries the policy that forbids inline code, other hosts and every HTML sink.
 
 use bytes::Bytes;
-use data_encoding::HEXLOWER;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use poem::http::{HeaderMap, Method, StatusCode, header};
 use poem::{Body, Response};
-use sha2::{Digest, Sha256};
 
 use crate::error::ApiError;
 use crate::http::route::{Call, Reply};
@@ -24,60 +16,48 @@ use crate::server::SharedMemory;
 #[cfg(test)]
 mod tests;
 
+include!(concat!(env!("OUT_DIR"), "/web.rs"));
+
 /// What the page may do: run, style and ask its own origin, and nothing else.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      connect-src 'self'; img-src 'self' data:; font-src 'self'; form-action 'self'; base-uri 'none'; \
      frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// The page's sheets in the order of their layers, served as one file to save requests.
-const STYLESHEETS: [&str; 5] =
-    ["css/tokens.css", "css/base.css", "css/layout.css", "css/parts.css", "css/board.css"];
-const STYLESHEET: &str = "app.css";
-const PAGE: &str = "index.html";
-/// Stands for the build hash in the page.
-const BUILD_MARK: &str = "{build}";
-/// Hexadecimal digits of a SHA-256 used in addresses and tags.
-const HASH_DIGITS: usize = 16;
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+/// The first segments of the addresses of pages.
+const PAGES: [&str; 8] = ["login", "logs", "issues", "overflow", "projects", "alerts", "system", ""];
+/// Segments of the longest address of a page (`projects/:slug/setup`).
+const PAGE_SEGMENTS: usize = 3;
 
-#[derive(rust_embed::Embed)]
-#[folder = "web/"]
-struct WebFolder;
-
-static BUILD: LazyLock<Build> = LazyLock::new(Build::from_embedded);
-
-/// All that is served, made once.
+/// All that is served.
 struct Build {
-    hash: String,
-    page: Bytes,
-    assets: BTreeMap<String, Asset>,
+    hash: &'static str,
+    page: Asset,
+    /// By name, in the order of their names.
+    assets: &'static [(&'static str, Asset)],
 }
 
 struct Asset {
-    content_type: &'static str,
     plain: Variant,
     /// Left out where it would not be smaller.
     gzip: Option<Variant>,
+    /// The same.
+    brotli: Option<Variant>,
 }
 
 struct Variant {
-    body: Bytes,
+    body: &'static [u8],
     /// Strong, with its quotes.
-    tag: String,
+    tag: &'static str,
 }
 
-/// Hashes and compresses the files now, rather than at the first request: a few tens of milliseconds of work for
-/// a thread that may block.
-pub fn prepare() {
-    LazyLock::force(&BUILD);
-}
-
-/// `GET /ui` and everything below it.
+/// `GET /ui` and everything below it. What is no page is a 404 that shows itself as one.
 ///
 /// # Errors
 /// None.
-pub async fn show_page(_call: Call) -> Reply {
-    Ok(page())
+pub async fn show_page(call: Call) -> Reply {
+    let status = if is_page(call.request.uri().path()) { StatusCode::OK } else { StatusCode::NOT_FOUND };
+    Ok(page(status, call.request.method(), call.request.headers()))
 }
 
 /// `GET /assets/<build hash>/<file>`.
@@ -88,26 +68,31 @@ pub async fn show_asset(call: Call) -> Reply {
     asset(call.request.method(), call.param("path"), call.request.headers())
 }
 
-/// The page, for every address under `/ui`: what to show is decided in the browser.
-#[must_use]
-pub fn page() -> Response {
-    Response::builder()
-        .header(header::CONTENT_TYPE, "text/html; charset=utf-8")
+fn is_page(path: &str) -> bool {
+    let below = path.trim_start_matches("/ui").trim_matches('/');
+    let mut segments = below.split('/');
+    let known = segments.next().is_some_and(|first| PAGES.contains(&first));
+    known && segments.count() < PAGE_SEGMENTS
+}
+
+/// The page, the same for every address under `/ui`: what to show is decided in the browser.
+fn page(status: StatusCode, method: &Method, request: &HeaderMap) -> Response {
+    let (variant, encoding) = BUILD.page.choose(request);
+    let reply = Response::builder()
+        .status(status)
         .header(header::CACHE_CONTROL, "no-store")
         .header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)
-        .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
         .header(header::X_FRAME_OPTIONS, "DENY")
         .header(header::REFERRER_POLICY, "same-origin")
-        .header("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
-        .extension(SharedMemory)
-        .body(BUILD.page.clone())
+        .header("Permissions-Policy", "camera=(), geolocation=(), microphone=()");
+    send(reply, method, "text/html; charset=utf-8", variant, encoding)
 }
 
 /// One file; `path` is what follows `/assets/`, its first segment the build hash.
 ///
 /// # Errors
 /// `MethodNotAllowed` for anything but GET and HEAD; `NotFound` for an unknown file or another build's hash.
-pub fn asset(method: &Method, path: &str, request: &HeaderMap) -> Result<Response, ApiError> {
+fn asset(method: &Method, path: &str, request: &HeaderMap) -> Result<Response, ApiError> {
     if method != Method::GET && method != Method::HEAD {
         return Err(ApiError::MethodNotAllowed);
     }
@@ -115,138 +100,87 @@ pub fn asset(method: &Method, path: &str, request: &HeaderMap) -> Result<Respons
     if hash != BUILD.hash {
         return Err(ApiError::NotFound);
     }
-    let asset = BUILD.assets.get(name).ok_or(ApiError::NotFound)?;
-    let gzip = asset.gzip.as_ref().filter(|_| accepts_gzip(request));
-    let variant = gzip.unwrap_or(&asset.plain);
-    let mut reply = Response::builder()
-        .header(header::ETAG, &variant.tag)
+    let asset = BUILD.find(name).ok_or(ApiError::NotFound)?;
+    let (variant, encoding) = asset.choose(request);
+    let reply = Response::builder()
+        .header(header::ETAG, variant.tag)
         .header(header::CACHE_CONTROL, IMMUTABLE)
+        .header("Cross-Origin-Resource-Policy", "same-origin");
+    if names_tag(request, variant.tag) {
+        let reply = reply.status(StatusCode::NOT_MODIFIED).header(header::VARY, "Accept-Encoding");
+        return Ok(reply.extension(SharedMemory).finish());
+    }
+    Ok(send(reply, method, content_type(name), variant, encoding))
+}
+
+fn send(
+    reply: poem::ResponseBuilder,
+    method: &Method,
+    content_type: &str,
+    variant: &Variant,
+    encoding: Option<&str>,
+) -> Response {
+    let mut reply = reply
+        .header(header::CONTENT_TYPE, content_type)
+        .header(header::CONTENT_LENGTH, variant.body.len())
         .header(header::VARY, "Accept-Encoding")
         .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
-        .header("Cross-Origin-Resource-Policy", "same-origin")
         .extension(SharedMemory);
-    if names_tag(request, &variant.tag) {
-        return Ok(reply.status(StatusCode::NOT_MODIFIED).finish());
+    if let Some(encoding) = encoding {
+        reply = reply.header(header::CONTENT_ENCODING, encoding);
     }
-    if gzip.is_some() {
-        reply = reply.header(header::CONTENT_ENCODING, "gzip");
-    }
-    reply = reply
-        .header(header::CONTENT_TYPE, asset.content_type)
-        .header(header::CONTENT_LENGTH, variant.body.len());
-    let body = if method == Method::HEAD { Body::empty() } else { Body::from_bytes(variant.body.clone()) };
-    Ok(reply.body(body))
+    let body = if method == Method::HEAD {
+        Body::empty()
+    } else {
+        Body::from_bytes(Bytes::from_static(variant.body))
+    };
+    reply.body(body)
 }
 
 impl Build {
-    fn from_embedded() -> Self {
-        let mut files = BTreeMap::new();
-        for name in WebFolder::iter() {
-            if let (Some(_), Some(body)) = (content_type(&name), embedded(&name)) {
-                let body = if name.ends_with(".js") { without_comment_lines(&body) } else { body };
-                files.insert(name.into_owned(), body);
-            }
-        }
-        let style = STYLESHEETS.iter().filter_map(|name| embedded(name)).collect::<Vec<_>>().concat();
-        files.insert(STYLESHEET.to_owned(), style.into());
-        let template = embedded(PAGE).unwrap_or_default();
-        let hash = hash_of(&template, &files);
-        let page = String::from_utf8_lossy(&template).replace(BUILD_MARK, &hash).into();
-        let assets =
-            files.into_iter().filter_map(|(name, body)| Some((name.clone(), Asset::new(&name, body)?)));
-        Self { hash, page, assets: assets.collect() }
+    fn find(&self, name: &str) -> Option<&Asset> {
+        let at = self.assets.binary_search_by_key(&name, |(own, _)| own).ok()?;
+        Some(&self.assets[at].1)
     }
 }
 
 impl Asset {
-    fn new(name: &str, body: Bytes) -> Option<Self> {
-        let digest = digest_of(&body);
-        let compressed = gzip(&body);
-        let gzip = (compressed.len() < body.len())
-            .then(|| Variant { body: compressed.into(), tag: format!("\"{digest}-gzip\"") });
-        Some(Self {
-            content_type: content_type(name)?,
-            plain: Variant { body, tag: format!("\"{digest}\"") },
-            gzip,
-        })
+    /// RFC 9110, 12.5.3: the encoding with the greatest weight above zero; with equal ones the smaller, which is Brotli's.
+    fn choose(&self, request: &HeaderMap) -> (&Variant, Option<&'static str>) {
+        let gzip = self.gzip.as_ref().map(|variant| (variant, "gzip"));
+        let brotli = self.brotli.as_ref().map(|variant| (variant, "br"));
+        let accepted = [gzip, brotli].into_iter().flatten();
+        let weighed = accepted.map(|(variant, name)| (weight(request, name), variant, name));
+        // The later of two equal ones is the greatest.
+        let best = weighed.filter(|(weight, ..)| *weight > 0.0).max_by(|a, b| a.0.total_cmp(&b.0));
+        best.map_or((&self.plain, None), |(_, variant, name)| (variant, Some(name)))
     }
 }
 
-/// A script as it is sent: lines that are comments and nothing else become empty, so that line numbers stay. None of ours
-/// stands in a text over several lines; a test sees to that.
-fn without_comment_lines(script: &[u8]) -> Bytes {
-    let mut sent = Vec::with_capacity(script.len());
-    for line in script.split_inclusive(|byte| *byte == b'\n') {
-        let text = line.trim_ascii();
-        let opens =
-            text.starts_with(b"/**") && (text.ends_with(b"*/") || !text.windows(2).any(|two| two == b"*/"));
-        let goes_on = text == b"*" || text == b"*/" || text.starts_with(b"* ");
-        if opens || goes_on || text.starts_with(b"//") {
-            sent.push(b'\n');
-        } else {
-            sent.extend_from_slice(line);
-        }
-    }
-    sent.into()
-}
-
-fn embedded(name: &str) -> Option<Bytes> {
-    Some(match WebFolder::get(name)?.data {
-        std::borrow::Cow::Borrowed(data) => Bytes::from_static(data),
-        std::borrow::Cow::Owned(data) => Bytes::from(data),
-    })
-}
-
-/// The type a file is served as; `None` for what is not served under its own name: the page, the sheets that
-/// are part of `app.css`, tests, and whatever has no place in a browser.
-fn content_type(name: &str) -> Option<&'static str> {
-    if name.starts_with("tests/") {
-        return None;
-    }
-    match name.rsplit_once('.')?.1 {
-        "js" => Some("text/javascript; charset=utf-8"),
-        "css" => (!STYLESHEETS.contains(&name)).then_some("text/css; charset=utf-8"),
-        "svg" => Some("image/svg+xml"),
-        _ => None,
+/// The type a file is served as, by the end of its name.
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("txt") => "text/plain; charset=utf-8",
+        _ => "image/svg+xml",
     }
 }
 
-fn hash_of(page: &[u8], files: &BTreeMap<String, Bytes>) -> String {
-    let mut all = Sha256::new();
-    all.update(digest_of(page));
-    for (name, body) in files {
-        all.update(name);
-        all.update(digest_of(body));
-    }
-    shorten(&all.finalize())
-}
-
-fn digest_of(bytes: &[u8]) -> String {
-    shorten(&Sha256::digest(bytes))
-}
-
-fn shorten(digest: &[u8]) -> String {
-    let mut text = HEXLOWER.encode(digest);
-    text.truncate(HASH_DIGITS);
-    text
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("writing to memory does not fail")
-}
-
-/// RFC 9110, 12.5.3: `gzip` or `*` with a weight above zero; a weight for `gzip` itself decides.
-fn accepts_gzip(request: &HeaderMap) -> bool {
-    let mut any = false;
+/// How much a client wants an encoding: its own weight, else that of `*`, else nothing.
+fn weight(request: &HeaderMap, encoding: &str) -> f32 {
+    let mut any = 0.0;
     for entry in list(request, header::ACCEPT_ENCODING) {
-        let (coding, parameters) = entry.split_once(';').unwrap_or((entry, ""));
-        let weight =
-            parameters.trim().strip_prefix("q=").and_then(|q| q.trim().parse::<f32>().ok()).unwrap_or(1.0);
-        match coding.trim() {
-            name if name.eq_ignore_ascii_case("gzip") => return weight > 0.0,
-            "*" => any = weight > 0.0,
-            _ => {}
+        let mut parts = entry.split(';').map(str::trim);
+        let coding = parts.next().unwrap_or("");
+        let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+        // A weight that is none is taken for a refusal: the plain file is right for everyone.
+        let weight = weight.map_or(1.0, |text| text.trim().parse::<f32>().unwrap_or(0.0));
+        if coding.eq_ignore_ascii_case(encoding) {
+            return weight;
+        }
+        if coding == "*" {
+            any = weight;
         }
     }
     any

@@ -1,29 +1,24 @@
-//! Issues: lists, one with its sample event and why it is grouped so, and what a person decides about them.
+//! Issues: lists of them, and what a person decides about them. One in full is in [`super::issue_detail`].
 
 use std::sync::Arc;
 
 use poem::http::StatusCode;
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::error::ApiError;
-use crate::event::{EventId, Level};
-use crate::fingerprint::{Fingerprinter, VERSION};
+use crate::event::Level;
 use crate::http::audit;
 use crate::http::issue_input;
 use crate::http::json;
-use crate::http::log_json::{LogJson, log_json};
 use crate::http::route::{Call, Reply};
-use crate::http::search::{readable_projects, scopes, sources, turn};
-use crate::issue::{Issue, IssueAction, IssueId};
+use crate::http::search::{readable_projects, turn};
+use crate::issue::{Issue, IssueAction, IssueId, Resolution};
 use crate::project::{Project, ProjectRef};
-use crate::search::find::find_event;
-use crate::search::top::Hit;
-use crate::store::IssueSort;
+use crate::store::{CountScope, IssueSort, MAX_ISSUES, MAX_NEW_ISSUES_A_MINUTE};
 use crate::timestamp::Timestamp;
 
 /// Bars of an issue's trend: one an hour.
-const TREND_HOURS: usize = 24;
+pub const TREND_HOURS: usize = 24;
 
 /// `GET /issues`.
 ///
@@ -44,79 +39,52 @@ pub async fn list(call: Call) -> Reply {
     issues.truncate(asked);
     let ids: Vec<IssueId> = issues.iter().map(|issue| issue.id).collect();
     let trends = session.issue_trends(&ids, now, TREND_HOURS).await?;
+    let resolutions = session.resolutions(&resolved(&issues)).await?;
+    let beyond = session.events_beyond_issues(&count_scopes(&projects, now), day_before(now)).await?;
     let next = issues.last().filter(|_| more).map(|last| cursor_after(filter.sort, last));
     let shown = issues.iter().filter_map(|issue| {
-        let mut shown = issue_json(issue, &projects, now)?;
+        let mut shown = issue_json(issue, resolutions.get(&issue.id), &projects, now)?;
         shown["trend"] = json!(trends.get(&issue.id));
         Some(shown)
     });
-    let body = json!({ "issues": shown.collect::<Vec<_>>(), "next_cursor": next });
+    let other = json!({
+        "events_24h": beyond,
+        "max_issues": MAX_ISSUES,
+        "max_new_issues_a_minute": MAX_NEW_ISSUES_A_MINUTE,
+    });
+    let body = json!({ "issues": shown.collect::<Vec<_>>(), "next_cursor": next, "other": other });
     Ok(json::reply(StatusCode::OK, &body))
+}
+
+/// Those that a release may be known of that they were resolved in.
+fn resolved(issues: &[Issue]) -> Vec<IssueId> {
+    issues.iter().filter(|issue| issue.resolved_at.as_millis() > 0).map(|issue| issue.id).collect()
+}
+
+const fn day_before(now: Timestamp) -> i64 {
+    now.as_seconds() - 86_400
+}
+
+fn count_scopes(projects: &[Arc<Project>], now: Timestamp) -> Vec<CountScope> {
+    let scope = |project: &Arc<Project>| CountScope {
+        project_id: project.id,
+        since: project.kept_since(now).as_seconds(),
+    };
+    projects.iter().map(scope).collect()
 }
 
 fn cursor_after(sort: IssueSort, last: &Issue) -> String {
     format!("{}.{}", sort.value(last), last.id)
 }
 
-/// One issue in full.
-#[derive(Serialize)]
-struct Detail<'a> {
-    issue: Value,
-    grouping: Value,
-    sample: Option<LogJson<'a>>,
-}
-
-/// `GET /issues/{id}`: the issue, a sample event while there is one, and what its fingerprint was made of.
-///
-/// # Errors
-/// 404 for what is not an issue's id, has expired or isn't the caller's, alike; 503.
-pub async fn show(call: Call) -> Reply {
-    let now = call.state.clock.now();
-    let id = IssueId::parse(call.param("id")).ok_or(ApiError::NotFound)?;
-    let projects: Vec<Arc<Project>> =
-        readable_projects(&call)?.into_iter().filter(|project| project.id == id.project_id).collect();
-    let project = projects.first().ok_or(ApiError::NotFound)?;
-    let _turn = turn(&call).await?;
-    let mut session = call.state.store.read().await?;
-    let issue = session.issue(id).await?.filter(|issue| issue.last_received >= project.kept_since(now));
-    let issue = issue.ok_or(ApiError::NotFound)?;
-    let trends = session.issue_trends(&[id], now, TREND_HOURS).await?;
-    drop(session);
-    let hit = match EventId::parse(&issue.sample) {
-        Some(event) => find_event(&sources(&call), &scopes(&projects, now), event).await?,
-        None => None,
-    };
-    let mut shown = issue_json(&issue, &projects, now).ok_or(ApiError::Internal)?;
-    shown["trend"] = json!(trends.get(&id));
-    let sample = hit.as_ref().and_then(|hit| log_json(hit, &projects));
-    let detail = Detail { issue: shown, grouping: grouping_json(&issue, hit.as_ref()), sample };
-    json::reply_of(StatusCode::OK, &detail)
-}
-
-/// What the fingerprint was made of, recomputed from the sample; by the client's own grouping where that gives another.
-fn grouping_json(issue: &Issue, hit: Option<&Hit>) -> Value {
-    let event = hit.and_then(|hit| crate::block::decode::StoredEvent::parse(&hit.line).ok());
-    let Some(event) = event else {
-        return json!({ "version": VERSION, "by": null, "template": issue.title, "source": issue.source });
-    };
-    let parts = Fingerprinter::new().explain(&event.message, &event.source, event.stack.as_deref());
-    let by = match () {
-        () if parts.fingerprint != issue.id.fingerprint => "client",
-        () if parts.frames.is_empty() => "message",
-        () => "message and stack",
-    };
-    let frame = |(function, file): &(String, String)| json!({ "function": function, "file": file });
-    json!({
-        "version": VERSION,
-        "by": by,
-        "template": parts.template,
-        "source": parts.source,
-        "exception": parts.exception,
-        "frames": parts.frames.iter().map(frame).collect::<Vec<_>>(),
-    })
-}
-
-fn issue_json(issue: &Issue, projects: &[Arc<Project>], now: Timestamp) -> Option<Value> {
+/// An issue without its trend; `None` when its project is not among these.
+#[must_use]
+pub fn issue_json(
+    issue: &Issue,
+    resolution: Option<&Resolution>,
+    projects: &[Arc<Project>],
+    now: Timestamp,
+) -> Option<Value> {
     let project = projects.iter().find(|project| project.id == issue.id.project_id)?;
     let time = |at: Timestamp| (at.as_millis() > 0).then(|| at.to_string());
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -139,6 +107,9 @@ fn issue_json(issue: &Issue, projects: &[Arc<Project>], now: Timestamp) -> Optio
         "first_release": text(&issue.first_release),
         "last_release": text(&issue.last_release),
         "resolved_at": time(issue.resolved_at),
+        "resolved_release": resolution.and_then(|one| text(&one.resolved_release)),
+        "regressed_at": resolution.and_then(|one| time(one.regressed_at)),
+        "regressed_release": resolution.and_then(|one| text(&one.regressed_release)),
         "muted_until": muted_until,
         "muted_until_per_hour": (issue.mute_per_hour > 0).then_some(issue.mute_per_hour),
         "sample": issue.sample,
@@ -182,8 +153,11 @@ async fn change_one(call: Call, action: IssueAction) -> Reply {
 
 async fn show_changed(call: &Call, id: IssueId) -> Reply {
     let project = call.state.directory.project(&ProjectRef::Id(id.project_id)).ok_or(ApiError::NotFound)?;
-    let issue = call.state.store.read().await?.issue(id).await?.ok_or(ApiError::NotFound)?;
-    let shown = issue_json(&issue, &[project], call.state.clock.now());
+    let mut session = call.state.store.read().await?;
+    let issue = session.issue(id).await?.ok_or(ApiError::NotFound)?;
+    let resolutions = session.resolutions(&[id]).await?;
+    drop(session);
+    let shown = issue_json(&issue, resolutions.get(&id), &[project], call.state.clock.now());
     Ok(json::reply(StatusCode::OK, &json!({ "issue": shown })))
 }
 

@@ -13,8 +13,8 @@ use crate::http::search::{readable_projects, reader, turn};
 use crate::http::search_input::time;
 use crate::ledger::{Account, KEPT_DAYS, Kind, hour_of};
 use crate::project::{Project, ProjectRef};
-use crate::spool::Spool;
-use crate::store::{Accounts, LedgerQuery, StoreError};
+use crate::spool::{SILENT_AFTER_MS, Spool};
+use crate::store::{Accounts, LedgerQuery, SpoolReport, StoreError, Waiting};
 use crate::timestamp::Timestamp;
 
 const HOUR: i64 = 3_600;
@@ -25,7 +25,10 @@ const MAX_HOURS: i64 = KEPT_DAYS * 24 + 1;
 /// What the numbers can't know.
 const NOTE: &str = "accepted, stored, purged, deleted and quarantined are exact. The others are counted in memory and written \
                     once a second: a process that is killed, or stops while the database is away, loses what it had not \
-                    written. in_spool is this instance's spool alone.";
+                    written. in_spool is this instance's spool alone; in_other_spools is what other instances told within the last \
+                    90 seconds, of what is nowhere else.";
+/// Other spools listed at most.
+const MAX_SPOOLS: usize = 100;
 
 /// `GET /stats/ledger`.
 ///
@@ -43,12 +46,19 @@ pub async fn ledger(call: Call) -> Reply {
     let waiting = waiting(&call, &query).await?;
     let mut snapshot = call.state.store.snapshot().await?;
     let mut accounts = snapshot.accounts(&query).await?;
+    let ours = call.state.spool.as_ref().and_then(Spool::id);
+    let reports = snapshot.spool_reports(&query, ours.as_deref()).await?;
     snapshot.end().await;
-    for (project_id, hour, events) in waiting {
+    for Waiting { project_id, hour, events } in waiting {
         accounts.hours.entry(hour).or_default().in_spool += events;
         accounts.projects.entry(project_id).or_default().in_spool += events;
     }
+    for SpoolReport { waiting, .. } in reports.iter().filter(|report| report.told_ms_ago < SILENT_AFTER_MS) {
+        accounts.hours.entry(waiting.hour).or_default().told_elsewhere += waiting.events;
+        accounts.projects.entry(waiting.project_id).or_default().told_elsewhere += waiting.events;
+    }
     let mut shown = shown(&accounts, from, to);
+    shown["other_spools"] = other_spools(&reports);
     if is_everything {
         let name = |id| call.state.directory.project(&ProjectRef::Id(id));
         shown["projects"] =
@@ -84,10 +94,10 @@ fn range(query: &str, now: Timestamp) -> Result<(i64, i64), ApiError> {
 }
 
 /// Events in this instance's spool by project and hour, of what is asked for.
-async fn waiting(call: &Call, query: &LedgerQuery<'_>) -> Result<Vec<(i64, i64, i64)>, StoreError> {
+async fn waiting(call: &Call, query: &LedgerQuery<'_>) -> Result<Vec<Waiting>, StoreError> {
     let Some(spool) = call.state.spool.as_ref().and_then(Spool::source) else { return Ok(Vec::new()) };
     let mut waiting = spool.read().await?.waiting_events(query.from, query.to).await?;
-    waiting.retain(|(project_id, ..)| query.projects.is_none_or(|own| own.contains(project_id)));
+    waiting.retain(|one| query.projects.is_none_or(|own| own.contains(&one.project_id)));
     Ok(waiting)
 }
 
@@ -114,6 +124,22 @@ fn shown(accounts: &Accounts, from: i64, to: i64) -> Value {
     })
 }
 
+/// What other instances told to have in their spools, of the hours and projects asked for, the newest first; also those
+/// that were not heard of since.
+fn other_spools(reports: &[SpoolReport]) -> Value {
+    let mut spools: Vec<(&str, i64, i64)> = Vec::new();
+    for SpoolReport { spool, waiting, told_ms_ago } in reports {
+        match spools.iter_mut().find(|(id, ..)| id == spool) {
+            Some((_, events, _)) => *events += waiting.events,
+            None => spools.push((spool, waiting.events, *told_ms_ago)),
+        }
+    }
+    let shown = spools.iter().take(MAX_SPOOLS).map(
+        |(_, events, ago)| json!({ "events": events, "told_ms_ago": ago, "silent": *ago >= SILENT_AFTER_MS }),
+    );
+    Value::Array(shown.collect())
+}
+
 fn project_json(id: i64, project: Option<&Project>, account: &Account) -> Value {
     let mut shown = account_json(account);
     shown["project_id"] = json!(id);
@@ -137,6 +163,7 @@ fn account_json(account: &Account) -> Value {
         "purged": account.sum(Kind::Purged),
         "deleted": account.sum(Kind::Deleted),
         "in_spool": account.in_spool,
+        "in_other_spools": account.in_other_spools(),
         "quarantined": account.sum(Kind::Quarantined),
         "reasons": {
             "rejected": by_reason(Kind::Rejected),

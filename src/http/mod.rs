@@ -23,6 +23,7 @@ pub mod export_format;
 pub mod guard;
 pub mod health;
 pub mod ingest;
+pub mod issue_detail;
 pub mod issue_input;
 pub mod issues;
 pub mod json;
@@ -30,6 +31,7 @@ pub mod layers;
 pub mod ledger;
 pub mod log_json;
 pub mod maintenance;
+pub mod openapi;
 pub mod origin;
 pub mod places;
 pub mod problem;
@@ -86,7 +88,7 @@ fn event_routes() -> Vec<RouteSpec> {
         RouteSpec::new(GET, "/logs/:id/context", Read, context::show),
         RouteSpec::new(GET, "/issues", Read, issues::list),
         RouteSpec::new(PUT, "/issues", Admin, issues::change_many),
-        RouteSpec::new(GET, "/issues/:id", Read, issues::show),
+        RouteSpec::new(GET, "/issues/:id", Read, issue_detail::show),
         RouteSpec::new(DELETE, "/issues/:id", Admin, issues::delete),
         RouteSpec::new(PUT, "/issues/:id/resolve", Admin, issues::resolve),
         RouteSpec::new(PUT, "/issues/:id/reopen", Admin, issues::reopen),
@@ -138,6 +140,7 @@ fn operation_routes() -> Vec<RouteSpec> {
         RouteSpec::new(GET, "/healthz", Public, health::healthz),
         RouteSpec::new(GET, "/readyz", Public, health::readyz),
         RouteSpec::new(GET, "/config", Public, health::client_config).cross_origin(),
+        RouteSpec::new(GET, "/openapi.json", Public, openapi::show),
         RouteSpec::new(GET, "/metrics", Metrics, health::metrics),
         RouteSpec::new(GET, "/", Public, health::root),
         // The page; what it shows is decided by the reads above

@@ -119,6 +119,7 @@ async fn gather(
     let since = |project: &Project| bucket(project.kept_since(now).plus_millis(BUCKET_MS - 1));
     let scopes: Vec<CountScope> =
         projects.iter().map(|project| CountScope { project_id: project.id, since: since(project) }).collect();
+    let ids: Vec<i64> = scopes.iter().map(|scope| scope.project_id).collect();
     let mut session = store.read().await?;
     let mut all = Gathered::default();
     all.before_is_whole = scopes.iter().all(|scope| scope.since <= before);
@@ -131,7 +132,7 @@ async fn gather(
     issues.truncate(TOP_ISSUES);
     all.issues =
         issues.into_iter().filter_map(|(issue, count)| issue_json(&issue, count, projects)).collect();
-    all.storage = session.storage_used(&scopes).await?;
+    all.storage = store.storage_used(&mut session, &ids, now).await?;
     Ok(all)
 }
 
@@ -170,12 +171,13 @@ impl Gathered {
                 json!({ "from": seconds(from), "to": seconds(from + range.width), "counts": counts })
             })
             .collect();
-        let StorageUsed { blocks, events, raw_bytes, stored_bytes } = self.storage;
+        let StorageUsed { blocks, events, raw_bytes, stored_bytes, age_ms, complete } = self.storage;
         answer["previous"] = previous;
         answer["trend"] = json!(trend);
         answer["top_issues"] = json!(self.issues);
         answer["storage"] = json!({
             "blocks": blocks, "events": events, "raw_bytes": raw_bytes, "stored_bytes": stored_bytes,
+            "age_ms": age_ms, "complete": complete,
         });
         answer
     }

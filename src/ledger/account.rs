@@ -14,6 +14,8 @@ pub struct Account {
     pub in_spool: i64,
     /// Events in the blocks of the database, counted there.
     pub in_blocks: i64,
+    /// Events that other instances told a moment ago to have in their spools.
+    pub told_elsewhere: i64,
 }
 
 impl Account {
@@ -32,6 +34,7 @@ impl Account {
         self.unfolded += other.unfolded;
         self.in_spool += other.in_spool;
         self.in_blocks += other.in_blocks;
+        self.told_elsewhere += other.told_elsewhere;
     }
 
     /// What was written of a kind, over all reasons.
@@ -76,10 +79,22 @@ impl Account {
         self.accepted() - self.in_spool - gone.map(|kind| self.sum(kind)).iter().sum::<i64>()
     }
 
-    /// Events that writers saw committed and that are nowhere: in another instance's spool, or lost with one.
+    /// Events that writers saw committed and that are neither in the database nor in this instance's spool.
+    fn absent(&self) -> i64 {
+        (self.sum(Kind::Committed) - self.accepted()).max(0)
+    }
+
+    /// Those of the absent that wait in the spools of other instances, as these told. Never more than are absent: an event
+    /// that has come into the database since it was told of is not counted twice.
+    #[must_use]
+    pub fn in_other_spools(&self) -> i64 {
+        self.told_elsewhere.min(self.absent())
+    }
+
+    /// Events that writers saw committed and that are nowhere: in a spool whose instance is not heard of, or lost with one.
     #[must_use]
     pub fn missing(&self) -> i64 {
-        (self.sum(Kind::Committed) - self.accepted()).max(0)
+        self.absent() - self.in_other_spools()
     }
 
     /// Events that are accepted although no writer came to say so: what a process counted in its last second before it
@@ -137,6 +152,20 @@ mod tests {
         let mut lost = one.clone();
         lost.in_spool = 1;
         assert_eq!((lost.missing(), lost.is_balanced()), (1, false), "what was in a spool is gone");
+        lost.told_elsewhere = 5;
+        assert_eq!(
+            (lost.in_other_spools(), lost.missing()),
+            (1, 0),
+            "another instance told of more, of late"
+        );
+        assert!(lost.is_balanced());
+        one.told_elsewhere = 5;
+        assert_eq!(
+            (one.in_other_spools(), one.accepted()),
+            (0, 12),
+            "told of before it came into the database"
+        );
+        one.told_elsewhere = 0;
         let mut altered = one.clone();
         altered.in_blocks = 5;
         assert!(!altered.is_balanced(), "a block went without a word");

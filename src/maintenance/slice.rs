@@ -22,6 +22,9 @@ const QUICK_SLICE: Duration = Duration::from_millis(25);
 const FIRST_ROWS: usize = 25;
 const MIN_ROWS: usize = 10;
 const MAX_ROWS: usize = 2_000;
+/// Bytes of bodies that one slice deletes, and one block more: the server frees their pages after the statement, in the
+/// background, and whoever writes meanwhile waits for it.
+const SLICE_BYTES: u64 = 2 << 20;
 /// Rows of counts named one by one in a statement.
 const MAX_COUNT_ROWS: usize = 400;
 /// Messages of alerts that are kept once they are done.
@@ -210,8 +213,8 @@ impl<'a> Slices<'a> {
         let mut session = self.store.work().await?;
         match chore {
             Chore::Blocks { project_id, before } => {
-                done.purged = session.delete_expired_blocks(project_id, before, rows).await?;
-                done.more = done.purged.blocks == rows as u64;
+                (done.purged, done.more) =
+                    session.delete_expired_blocks(project_id, before, rows, SLICE_BYTES).await?;
                 self.store.forget_bodies(project_id, before);
             }
             Chore::Quarantine { project_id, before } => {

@@ -15,7 +15,6 @@ use crate::block::encode::{BatchEncoder, BlockEncoder, CompressionLevel, Part};
 use crate::block::regroup::regroup;
 use crate::block::{Block, BlockError, EncodedBatch};
 use crate::event::{BatchId, Event, EventId, Level, derived_id, uuid_at, uuid_time};
-use crate::fingerprint::Fingerprint;
 use crate::store::{QuarantinedEvent, Refusal, STATEMENT_TIMEOUT, Session, Store, StoreError};
 use crate::timestamp::Timestamp;
 
@@ -276,23 +275,7 @@ fn the_event(block: &Block, refusal: Refusal, now: Timestamp) -> Result<Quaranti
 /// A block that no database has a reason to refuse.
 fn harmless(project_id: i64, now: Timestamp) -> Block {
     let mut encoder = BatchEncoder::new(BatchId::new(now));
-    encoder.push(&Event {
-        index: 0,
-        ts: now,
-        level: Level::Info,
-        message: "trial".into(),
-        source: "tekno-logger".into(),
-        env: "production".into(),
-        ctx: None,
-        user_id: None,
-        request_id: None,
-        tags: Vec::new(),
-        release: None,
-        stack: None,
-        client_fingerprint: None,
-        fingerprint: Fingerprint(0),
-        truncated: false,
-    });
+    encoder.push(&Event::plain(0, now, Level::Info, "trial"));
     let batch = encoder.finish();
     BlockEncoder::default().encode_block(
         uuid_at(now),

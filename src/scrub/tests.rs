@@ -9,27 +9,10 @@ use serde_json::value::RawValue;
 
 use super::Scrubber;
 use crate::event::{Event, Level};
-use crate::fingerprint::Fingerprint;
 use crate::project::ScrubSettings;
 
 fn event(message: &str) -> Event<'_> {
-    Event {
-        index: 0,
-        ts: Timestamp::from_millis(1_790_000_000_000),
-        level: Level::Error,
-        message: Cow::Borrowed(message),
-        source: Cow::Borrowed("api"),
-        env: Cow::Borrowed("production"),
-        ctx: None,
-        user_id: None,
-        request_id: None,
-        tags: Vec::new(),
-        release: None,
-        stack: None,
-        client_fingerprint: None,
-        fingerprint: Fingerprint::default(),
-        truncated: false,
-    }
+    Event::plain(0, Timestamp::from_millis(1_790_000_000_000), Level::Error, message)
 }
 
 fn text(message: &str) -> String {

@@ -80,21 +80,9 @@ pub fn of(groups: &[&[Event<'static>]]) -> Sample {
 /// An event at [`NOON`] with little beside its message.
 pub fn plain(message: &'static str) -> Event<'static> {
     Event {
-        index: 0,
-        ts: Timestamp::from_millis(NOON),
-        level: Level::Info,
-        message: Cow::Borrowed(message),
         source: Cow::Borrowed("shop"),
-        env: Cow::Borrowed("production"),
-        ctx: None,
-        user_id: None,
-        request_id: None,
-        tags: Vec::new(),
-        release: None,
-        stack: None,
-        client_fingerprint: None,
         fingerprint: Fingerprint(1),
-        truncated: false,
+        ..Event::plain(0, Timestamp::from_millis(NOON), Level::Info, message)
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::plan::{Known, Plan, ids_of, plan};
+use super::report::Reporter;
 use super::traces::merged_batches;
 use super::{Spool, SpoolState};
 use crate::block::Block;
@@ -54,6 +55,7 @@ pub struct Drain {
     /// Groups of the next step at most: fewer after a refusal, so that the bad one is found, and more after each success.
     most_groups: usize,
     complained: Option<String>,
+    reporter: Reporter,
 }
 
 /// What a step came to.
@@ -87,6 +89,7 @@ impl Drain {
             held_pause,
             most_groups,
             complained: None,
+            reporter: Reporter::default(),
         }
     }
 
@@ -112,6 +115,7 @@ impl Drain {
                     tokio::time::sleep(OPEN_EVERY).await;
                 }
             }
+            self.reporter.tell(&self.spool, &self.store).await;
             if self.store.status() != DatabaseStatus::Connected || self.spool.depth().is_empty() {
                 tokio::select! {
                     () = tokio::time::sleep(LOOK_EVERY) => {}

@@ -1,7 +1,6 @@
 use super::*;
 use crate::block::encode::BatchEncoder;
 use crate::event::{Event, Level, uuid_at};
-use crate::fingerprint::Fingerprint;
 use crate::store::SpooledBlock;
 use crate::timestamp::Timestamp;
 
@@ -14,23 +13,7 @@ fn at(offset: i64) -> Timestamp {
 }
 
 fn event(index: u32, name: &str) -> Event<'_> {
-    Event {
-        index,
-        ts: at(0),
-        level: Level::Info,
-        message: name.into(),
-        source: "s".into(),
-        env: "e".into(),
-        ctx: None,
-        user_id: None,
-        request_id: None,
-        tags: Vec::new(),
-        release: None,
-        stack: None,
-        client_fingerprint: None,
-        fingerprint: Fingerprint(1),
-        truncated: false,
-    }
+    Event::plain(index, at(0), Level::Info, name)
 }
 
 /// A batch of two events, received at `offset`, with one id.

@@ -43,7 +43,8 @@ fn least_id_after(before: Timestamp) -> Uuid {
 
 impl Connection {
     /// Deletes up to `limit` of a project's blocks whose last event was received before `before`, oldest ids first, and
-    /// counts them in the ledger as purged.
+    /// counts them in the ledger as purged. It ends with the block that makes their bodies `max_bytes` long. True when
+    /// there may be more of them.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when somebody else deleted or folded some of them meanwhile (then none was deleted
@@ -53,17 +54,27 @@ impl Connection {
         project_id: i64,
         before: Timestamp,
         limit: usize,
-    ) -> Result<Purged, StoreError> {
+        max_bytes: u64,
+    ) -> Result<(Purged, bool), StoreError> {
         let find = format!("SELECT {DOOMED} {EXPIRED_BLOCKS} ORDER BY id LIMIT {limit}");
         let beyond = least_id_after(before);
         let values: [Value<'_>; 3] = [project_id.into(), beyond.as_bytes().into(), before.as_millis().into()];
         let rows = self.query(&find, &values, STATEMENT_TIMEOUT).await?;
-        let doomed = rows.iter().map(read_doomed).collect::<Result<Vec<_>, _>>()?;
+        let mut doomed = rows.iter().map(read_doomed).collect::<Result<Vec<_>, _>>()?;
+        let mut bytes = 0;
+        let fitting = doomed.iter().take_while(|block| {
+            let fits = bytes < max_bytes;
+            bytes += u64::from(block.bytes);
+            fits
+        });
+        let fitting = fitting.count();
+        let more = fitting < doomed.len() || doomed.len() == limit;
+        doomed.truncate(fitting);
         if !doomed.is_empty() {
             self.delete_blocks(project_id, &doomed, Entry::PURGED).await?;
         }
         let events = doomed.iter().map(|block| u64::from(block.events)).sum();
-        Ok(Purged { blocks: doomed.len() as u64, events })
+        Ok((Purged { blocks: doomed.len() as u64, events }, more))
     }
 
     /// What [`Connection::delete_expired_blocks`] would delete in all.
@@ -126,6 +137,9 @@ impl Connection {
         }
         let list = rows.iter().map(|row| row.int(0).map(|one| one.to_string()));
         let list = list.collect::<Result<Vec<_>, _>>()?.join(",");
+        let listed = format!("project_id = {project_id} AND fingerprint IN ({list})");
+        let forget = format!("DELETE FROM issue_resolutions WHERE {listed}");
+        self.change(forget, STATEMENT_TIMEOUT).await?;
         let delete = format!("DELETE FROM issues WHERE {expired} AND fingerprint IN ({list})");
         self.change(delete, STATEMENT_TIMEOUT).await
     }

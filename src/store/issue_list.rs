@@ -11,6 +11,8 @@ use crate::fingerprint::Fingerprint;
 use crate::issue::{Issue, IssueAction, IssueId, IssueStatus};
 use crate::timestamp::Timestamp;
 
+/// Tries of a decision after losing against a fold.
+const MAX_CONFLICTS: u32 = 10;
 /// Seconds of a bar in an issue's trend.
 const TREND_STEP: i64 = 3_600;
 
@@ -222,6 +224,35 @@ impl Connection {
         if ids.is_empty() {
             return Ok(0);
         }
+        let mut conflicts = 0;
+        loop {
+            match self.change_once(ids, action, now).await {
+                // A fold counts something of them meanwhile.
+                Err(StoreError::Conflict(_)) if conflicts < MAX_CONFLICTS => conflicts += 1,
+                done => return done,
+            }
+            self.rollback(STATEMENT_TIMEOUT).await?;
+        }
+    }
+
+    async fn change_once(
+        &mut self,
+        ids: &[IssueId],
+        action: IssueAction,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.begin(STATEMENT_TIMEOUT).await?;
+        let changed = self.change_within(ids, action, now).await?;
+        self.commit(STATEMENT_TIMEOUT).await?;
+        Ok(changed)
+    }
+
+    async fn change_within(
+        &mut self,
+        ids: &[IssueId],
+        action: IssueAction,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
         let set = match action {
             IssueAction::Resolve => {
                 // Never before what was received already, were our clock behind another instance's.
@@ -239,8 +270,14 @@ impl Connection {
                 format!("resolved_at = 0, muted_until = 0, mute_per_hour = {most}")
             }
         };
-        self.change(format!("UPDATE issues SET {set} WHERE {}", named(ids, "fingerprint")), STATEMENT_TIMEOUT)
-            .await
+        // The issues first, as the fold locks them.
+        let update = format!("UPDATE issues SET {set} WHERE {}", named(ids, "fingerprint"));
+        let changed = self.change(update, STATEMENT_TIMEOUT).await?;
+        match action {
+            IssueAction::Resolve => self.note_resolved(ids).await?,
+            _ => self.forget_resolutions(ids).await?,
+        }
+        Ok(changed)
     }
 
     /// Forgets an issue; its next event makes it anew. False when there is none.
@@ -248,6 +285,7 @@ impl Connection {
     /// # Errors
     /// What the database said.
     pub async fn delete_issue(&mut self, id: IssueId) -> Result<bool, StoreError> {
+        self.forget_resolutions(&[id]).await?;
         let delete = format!("DELETE FROM issues WHERE {}", named(&[id], "fingerprint"));
         Ok(self.change(delete, STATEMENT_TIMEOUT).await? > 0)
     }
@@ -277,7 +315,9 @@ impl Connection {
         }
         let frequent = muted.iter().filter(|(id, most)| counted.get(id).is_some_and(|count| count > most));
         let frequent: Vec<IssueId> = frequent.map(|(id, _)| *id).collect();
-        self.change_issues(&frequent, IssueAction::Reopen, now).await?;
+        if !frequent.is_empty() {
+            self.change_within(&frequent, IssueAction::Reopen, now).await?;
+        }
         Ok(frequent)
     }
 
@@ -313,7 +353,7 @@ impl Connection {
 }
 
 /// A condition for exactly these issues, by the primary key.
-fn named(ids: &[IssueId], column: &str) -> String {
+pub(super) fn named(ids: &[IssueId], column: &str) -> String {
     let mut by_project: BTreeMap<i64, Vec<String>> = BTreeMap::new();
     for id in ids {
         by_project.entry(id.project_id).or_default().push(id.fingerprint.0.cast_signed().to_string());

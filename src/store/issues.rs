@@ -151,6 +151,8 @@ impl Connection {
             sums.add(piece);
         }
         let known = self.guard_cardinality(&mut sums, now).await?;
+        let touched = sums.issues.iter().map(|(key, (seed, _))| (issue_id(key.0, key.1), seed));
+        self.note_regressed(touched, &known).await?;
         self.upsert_counts(&sums.series).await?;
         self.upsert_issues(&sums.issues).await?;
         let muted = known.iter().filter(|(_, known)| known.mute_per_hour > 0);
@@ -214,7 +216,7 @@ impl Connection {
 
     async fn room_for_issues(&mut self, project: i64, now: Timestamp) -> Result<usize, StoreError> {
         let minute = now.plus_millis(-60_000).as_millis();
-        let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN created_at >= ? THEN 1 ELSE 0 END), 0) AS SIGNED) \
+        let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN created_at > ? THEN 1 ELSE 0 END), 0) AS SIGNED) \
                    FROM issues WHERE project_id = ?";
         let rows = self.query(sql, &[minute.into(), project.into()], STATEMENT_TIMEOUT).await?;
         let Some(row) = rows.first() else { return Ok(0) };
@@ -285,7 +287,7 @@ impl Connection {
     }
 
     /// Inserts rows by prepared statements of a few fixed shapes.
-    async fn insert_rows<const N: usize>(
+    pub(super) async fn insert_rows<const N: usize>(
         &mut self,
         head: &str,
         rows: &[[Value<'_>; N]],
@@ -305,7 +307,8 @@ impl Connection {
     }
 }
 
-fn fitting(text: &str) -> &str {
+/// What a column of issues takes.
+pub(super) fn fitting(text: &str) -> &str {
     text.char_indices().nth(MAX_TEXT_CHARS).map_or(text, |(end, _)| &text[..end])
 }
 

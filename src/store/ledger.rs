@@ -12,6 +12,7 @@ use super::connection::Connection;
 use super::dialect::Dialect;
 use super::error::StoreError;
 use super::snapshot::Snapshot;
+use super::spool_reports::Waiting;
 use super::value::{Row, Value};
 use crate::ledger::{Account, Counted, Entry, LedgerRow, NO_PROJECT, hour_of};
 use crate::timestamp::Timestamp;
@@ -21,6 +22,8 @@ use crate::timestamp::Timestamp;
 pub(super) struct Doomed {
     pub id: Uuid,
     pub events: u32,
+    /// Of its body.
+    pub bytes: u32,
     /// Its first receipt, whose hour it is counted in.
     pub received: Timestamp,
     /// It is still to be folded.
@@ -30,13 +33,13 @@ pub(super) struct Doomed {
 }
 
 /// Columns of a [`Doomed`].
-pub(super) const DOOMED: &str = "id, event_count, received_first, \
+pub(super) const DOOMED: &str = "id, event_count, received_first, stored_bytes, \
      EXISTS (SELECT 1 FROM unfolded WHERE unfolded.block_id = blocks.id), LENGTH(id_filter)";
 
 pub(super) fn read_doomed(row: &Row) -> Result<Doomed, StoreError> {
     let (id, received) = (Uuid::from_bytes(row.array(0)?), Timestamp::from_millis(row.int(2)?));
-    let unfolded = row.int(3)? != 0;
-    Ok(Doomed { id, events: row.narrow(1)?, received, unfolded, id_filter: row.narrow(4)? })
+    let (bytes, unfolded) = (row.narrow(3)?, row.int(4)? != 0);
+    Ok(Doomed { id, events: row.narrow(1)?, received, bytes, unfolded, id_filter: row.narrow(5)? })
 }
 
 /// Rows by their key, those of the same key added up.
@@ -197,6 +200,7 @@ impl Connection {
     /// What the database said.
     pub async fn delete_old_ledger(&mut self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
         let before = hour_of(before);
+        self.delete_old_spool_reports(before).await?;
         for row in self.select("SELECT DISTINCT project_id FROM ledger".to_owned(), STATEMENT_TIMEOUT).await?
         {
             let project_id = row.int(0)?;
@@ -221,14 +225,16 @@ impl Connection {
     ///
     /// # Errors
     /// What the file said.
-    pub async fn waiting_events(&mut self, from: i64, to: i64) -> Result<Vec<(i64, i64, i64)>, StoreError> {
+    pub async fn waiting_events(&mut self, from: i64, to: i64) -> Result<Vec<Waiting>, StoreError> {
         let hour = hour_of_block(self.dialect());
         let find = format!(
             "SELECT project_id, {hour} AS hour, CAST(SUM(event_count) AS SIGNED) FROM blocks \
              WHERE received_first >= {from}000 AND received_first < {to}000 GROUP BY project_id, hour"
         );
         let rows = self.select(find, STATEMENT_TIMEOUT).await?;
-        rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?, row.int(2)?))).collect()
+        let waiting =
+            |row: &Row| Ok(Waiting { project_id: row.int(0)?, hour: row.int(1)?, events: row.int(2)? });
+        rows.iter().map(waiting).collect()
     }
 }
 

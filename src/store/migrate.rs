@@ -4,6 +4,7 @@
 //! this binary knows is refused.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use rust_embed::RustEmbed;
@@ -27,9 +28,9 @@ const MAX_CONFLICTS: u32 = 50;
 /// How long it goes on looking.
 const WAIT_LIMIT: Duration = Duration::from_secs(90);
 
-/// Migrations that make tables the spool's file has no use for: each table is pages more in front of what may have to be
-/// salvaged.
-const NOT_IN_SPOOL: &[i64] = &[10, 19];
+/// The tables that the spool's file has too. A migration goes there when the table it makes or changes is one of these:
+/// any other would be pages more in front of what may have to be salvaged.
+const SPOOL_TABLES: [&str; 6] = ["leases", "settings", "projects", "api_keys", "blocks", "batches"];
 
 #[derive(RustEmbed)]
 #[folder = "migrations/mysql"]
@@ -64,7 +65,7 @@ impl Store {
 
     async fn migrate_once(&self) -> Result<(), StoreError> {
         let mut session = self.probe().await?;
-        let migrator = migrator(session.dialect(), self.0.is_spool)?;
+        let Steps { migrator, left_out } = steps(session.dialect(), self.0.is_spool)?;
         if is_current(&mut session, &migrator).await && view::is_current(&mut session).await {
             return Ok(());
         }
@@ -78,7 +79,7 @@ impl Store {
             tokio::time::sleep(WAIT_STEP).await;
             waited += WAIT_STEP;
         }
-        let mut migrated = run(&mut session, &migrator).await;
+        let mut migrated = run(&mut session, &migrator, &left_out).await;
         if migrated.is_ok() {
             migrated = view::create(&mut session).await;
         }
@@ -89,21 +90,53 @@ impl Store {
     }
 }
 
-/// The embedded migrations of a dialect, in order.
-fn migrator(dialect: Dialect, is_spool: bool) -> Result<Migrator, StoreError> {
+/// What a database is brought up to date with.
+struct Steps {
+    /// The embedded migrations of its dialect that belong in it, in order.
+    migrator: Migrator,
+    /// Numbers of those that don't; a spool of an earlier version may have had them.
+    left_out: Vec<i64>,
+}
+
+fn steps(dialect: Dialect, is_spool: bool) -> Result<Steps, StoreError> {
     let mut migrations = match dialect {
         Dialect::MySql => load::<MySqlFiles>()?,
         Dialect::Sqlite => load::<SqliteFiles>()?,
     };
+    let mut left_out = Vec::new();
     if is_spool {
-        migrations.retain(|migration| !NOT_IN_SPOOL.contains(&migration.version));
+        let of_spool =
+            |one: &Migration| table_of(one.sql.as_str()).is_some_and(|name| SPOOL_TABLES.contains(&name));
+        let (kept, others): (Vec<_>, Vec<_>) = migrations.into_iter().partition(of_spool);
+        migrations = kept;
+        left_out = others.iter().map(|one| one.version).collect();
         migrations.extend(load::<SpoolFiles>()?);
     }
     migrations.sort_by_key(|migration| migration.version);
     let mut migrator = Migrator::with_migrations(migrations);
     // The library's lock is a server lock that Galera, TiDB and Vitess lack; ours is the lease.
     migrator.set_locking(false);
-    Ok(migrator)
+    Ok(Steps { migrator, left_out })
+}
+
+/// The table that a migration makes or changes: the first name after the words that say so, comments left out. `None`
+/// for a statement of another form, which no migration may have.
+fn table_of(sql: &str) -> Option<&str> {
+    let mut words =
+        sql.lines().filter(|line| !line.trim_start().starts_with("--")).flat_map(str::split_whitespace);
+    let verb = words.next()?;
+    let before = match (verb, words.next()?) {
+        ("CREATE" | "ALTER" | "DROP", "TABLE") => "TABLE",
+        ("CREATE", "INDEX" | "UNIQUE") => "ON",
+        ("INSERT", "INTO") => "INTO",
+        ("UPDATE", table) => return Some(table),
+        ("DELETE", "FROM") => "FROM",
+        _ => return None,
+    };
+    let mut words =
+        words.skip_while(|word| before == "ON" && *word != "ON").skip(usize::from(before == "ON"));
+    let name = words.find(|word| !matches!(*word, "IF" | "NOT" | "EXISTS"))?;
+    Some(name.split('(').next().unwrap_or(name))
 }
 
 fn load<Files: RustEmbed>() -> Result<Vec<Migration>, StoreError> {
@@ -141,9 +174,14 @@ async fn create_leases(connection: &mut Connection, migrator: &Migrator) -> Resu
     connection.packet(first, STATEMENT_TIMEOUT).await.map_err(|failed| failed.error)
 }
 
-async fn run(connection: &mut Connection, migrator: &Migrator) -> Result<(), StoreError> {
-    // A migration that was cut off left a row that says so; it is idempotent, so it may run again.
-    let forget = "DELETE FROM _sqlx_migrations WHERE success = 0".to_owned();
+async fn run(connection: &mut Connection, migrator: &Migrator, left_out: &[i64]) -> Result<(), StoreError> {
+    // A migration that was cut off left a row that says so; it is idempotent, so it may run again. One that is left out
+    // would be taken for one of a newer version; the empty table it made stays.
+    let left_out: Vec<String> = left_out.iter().map(i64::to_string).collect();
+    let mut forget = "DELETE FROM _sqlx_migrations WHERE success = 0".to_owned();
+    if !left_out.is_empty() {
+        let _ = write!(forget, " OR version IN ({})", left_out.join(","));
+    }
     let _ = connection.packet(forget, STATEMENT_TIMEOUT).await;
     connection.migrate(migrator, MIGRATION_TIMEOUT).await
 }
@@ -152,15 +190,60 @@ async fn run(connection: &mut Connection, migrator: &Migrator) -> Result<(), Sto
 mod tests {
     use super::*;
 
+    fn names(dialect: Dialect, is_spool: bool) -> Vec<(i64, String)> {
+        let migrator = steps(dialect, is_spool).unwrap().migrator;
+        migrator.iter().map(|one| (one.version, one.description.to_string())).collect()
+    }
+
     #[test]
     fn both_dialects_have_the_same_migrations_in_order() {
-        let names = |dialect| -> Vec<(i64, String)> {
-            let migrator = migrator(dialect, false).unwrap();
-            migrator.iter().map(|one| (one.version, one.description.to_string())).collect()
-        };
-        let mysql = names(Dialect::MySql);
-        assert_eq!(mysql, names(Dialect::Sqlite));
+        let mysql = names(Dialect::MySql, false);
+        assert_eq!(mysql, names(Dialect::Sqlite, false));
         assert_eq!(mysql[0], (1, "leases".to_owned()));
         assert!(mysql.is_sorted_by(|one, next| one.0 < next.0));
+    }
+
+    #[test]
+    fn every_migration_says_which_table_it_is_about_and_both_dialects_say_the_same() {
+        let tables = |dialect| -> Vec<(i64, String)> {
+            let all = steps(dialect, false).unwrap().migrator;
+            let table = |one: &Migration| table_of(one.sql.as_str()).map(str::to_owned);
+            let named =
+                |one: &Migration| table(one).unwrap_or_else(|| panic!("{} is of no known form", one.version));
+            all.iter().map(|one| (one.version, named(one))).collect()
+        };
+        let sqlite = tables(Dialect::Sqlite);
+        assert_eq!(sqlite, tables(Dialect::MySql));
+        for name in SPOOL_TABLES {
+            assert!(sqlite.iter().any(|(_, table)| table == name), "{name} is made by a migration");
+        }
+    }
+
+    #[test]
+    fn the_table_of_a_statement_is_found_in_each_form() {
+        for (sql, table) in [
+            ("-- CREATE TABLE x\nCREATE TABLE IF NOT EXISTS blocks (\n", "blocks"),
+            ("CREATE TABLE blocks(id INT)", "blocks"),
+            ("ALTER TABLE projects ADD COLUMN a INT", "projects"),
+            ("CREATE UNIQUE INDEX a ON issues (b)", "issues"),
+            ("CREATE INDEX IF NOT EXISTS a ON issues(b)", "issues"),
+            ("UPDATE settings SET a = 1", "settings"),
+            ("DROP TABLE IF EXISTS ledger", "ledger"),
+        ] {
+            assert_eq!(table_of(sql), Some(table), "{sql}");
+        }
+        assert_eq!(table_of("PRAGMA foreign_keys = ON"), None);
+    }
+
+    #[test]
+    fn the_spool_has_what_it_needs_and_no_more() {
+        let of_spool: Vec<String> = names(Dialect::Sqlite, true).into_iter().map(|(_, name)| name).collect();
+        let made = ["leases", "settings", "projects", "api_keys", "blocks", "batches", "spool_groups"];
+        for name in made {
+            assert!(of_spool.iter().any(|one| one == name), "{name} in {of_spool:?}");
+        }
+        for name in ["unfolded", "counts", "issues", "quarantine", "ledger", "audit_log", "alert_outbox"] {
+            assert!(!of_spool.iter().any(|one| one == name), "{name} in {of_spool:?}");
+        }
     }
 }

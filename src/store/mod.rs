@@ -29,13 +29,16 @@ mod projects;
 mod quarantine;
 mod recent;
 mod refusal;
+mod resolution;
 mod rewrite;
 mod salvage;
 mod settings;
 mod snapshot;
 mod spool;
 mod spool_record;
+mod spool_reports;
 mod stats;
+mod storage;
 mod time_range;
 mod token_sql;
 mod unfolded;
@@ -72,7 +75,8 @@ pub use expiry::{BatchRange, Purged};
 pub use headers::BlockQuery;
 pub use issue_list::{IssueFilter, IssueSort};
 pub use issues::{
-    BUCKET_MS, FoldNews, FoldPiece, IssueSeed, KnownIssue, LEVEL_SERIES, OTHER_SERIES, TouchedIssue, bucket,
+    BUCKET_MS, FoldNews, FoldPiece, IssueSeed, KnownIssue, LEVEL_SERIES, MAX_ISSUES, MAX_NEW_ISSUES_A_MINUTE,
+    OTHER_SERIES, TouchedIssue, bucket,
 };
 pub use ledger::{Accounts, LedgerQuery};
 pub use pool::{Pool, Session};
@@ -85,7 +89,9 @@ pub use salvage::Salvaged;
 pub use settings::LeaseHolder;
 pub use snapshot::{Bodies, Snapshot};
 pub use spool::{FoundGroup, SpoolTotals, SpooledBatch, SpooledBlock, SpooledGroup, block_checksum};
-pub use stats::{CountScope, StorageUsed};
+pub use spool_reports::{SpoolReport, Waiting};
+pub use stats::CountScope;
+pub use storage::{MAX_SUMMED, StorageUsed};
 pub use unfolded::Unfolded;
 pub use value::{Row, Value};
 
@@ -137,6 +143,7 @@ struct Inner {
     work: Pool,
     reads: Pool,
     bodies: Arc<BodyCache>,
+    storage: storage::StorageSums,
     status: AtomicU8,
 }
 
@@ -161,6 +168,7 @@ impl Store {
                     reads: Pool::new(targets.work, READ_CONNECTIONS * 2),
                     // The file is as near as the memory would be.
                     bodies: Arc::new(BodyCache::new(0)),
+                    storage: storage::StorageSums::default(),
                     status: AtomicU8::new(DatabaseStatus::Connecting as u8),
                 }
             }
@@ -172,6 +180,7 @@ impl Store {
                 work: Pool::new(targets.work.clone(), WORK_CONNECTIONS),
                 reads: Pool::new(targets.work, READ_CONNECTIONS),
                 bodies: Arc::new(BodyCache::new(BODY_CACHE_BYTES)),
+                storage: storage::StorageSums::default(),
                 status: AtomicU8::new(DatabaseStatus::Connecting as u8),
             },
         };
@@ -192,6 +201,7 @@ impl Store {
             // The writers ask it for batch ids while searches hold their own.
             reads: Pool::new(target, READ_CONNECTIONS + WRITER_CONNECTIONS),
             bodies: Arc::new(BodyCache::new(0)),
+            storage: storage::StorageSums::default(),
             status: AtomicU8::new(DatabaseStatus::Connecting as u8),
         }))
     }
@@ -269,11 +279,13 @@ impl Store {
     /// Drops what is kept of a project's blocks received before `before`: they were deleted.
     pub fn forget_bodies(&self, project_id: i64, before: Timestamp) {
         self.0.bodies.forget(project_id, before);
+        self.0.storage.forget(project_id);
     }
 
     /// Drops what is kept of some of a project's blocks: they were deleted or replaced.
     pub fn forget_block_bodies(&self, project_id: i64, ids: &[Uuid]) {
         self.0.bodies.forget_blocks(project_id, ids);
+        self.0.storage.forget(project_id);
     }
 
     /// The same connection as [`Store::work`], for finding out whether the database is back.

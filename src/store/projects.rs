@@ -151,7 +151,8 @@ impl Store {
         Ok(Project { id, slug, name, retention_days, minute_cap, scrub, created_at: now })
     }
 
-    /// Changes a project; `None` when there is none.
+    /// Changes what is given of a project, and nothing else of it, so that two who change different fields at once both
+    /// win; gives the project as it is then, or `None` when there is none.
     ///
     /// # Errors
     /// [`ProjectError::SlugTaken`] or what the database said.
@@ -161,24 +162,22 @@ impl Store {
         change: ProjectChange,
     ) -> Result<Option<Project>, ProjectError> {
         let mut session = self.work().await?;
-        let Some(mut project) = find(&mut session, &ProjectRef::Id(id)).await? else { return Ok(None) };
-        project.slug = change.slug.unwrap_or(project.slug);
-        project.name = change.name.unwrap_or(project.name);
-        project.retention_days = change.retention_days.unwrap_or(project.retention_days);
-        project.minute_cap = change.minute_cap.unwrap_or(project.minute_cap);
-        project.scrub = change.scrub.unwrap_or(project.scrub);
-        let update = "UPDATE projects SET slug = ?, name = ?, retention_days = ?, minute_cap = ?, scrub = ? \
-                      WHERE id = ? AND deleted_at IS NULL";
-        let values: [Value<'_>; 6] = [
-            project.slug.as_str().into(),
-            project.name.as_str().into(),
-            i64::from(project.retention_days).into(),
-            project.minute_cap.map(i64::from).into(),
-            scrub_text(&project.scrub).into(),
+        // One shape whatever is given. `minute_cap` may become NULL, so it says apart whether it is given.
+        let update = "UPDATE projects SET slug = COALESCE(?, slug), name = COALESCE(?, name), \
+                      retention_days = COALESCE(?, retention_days), \
+                      minute_cap = CASE WHEN ? = 1 THEN ? ELSE minute_cap END, \
+                      scrub = COALESCE(?, scrub) WHERE id = ? AND deleted_at IS NULL";
+        let values: [Value<'_>; 7] = [
+            change.slug.as_ref().map(ProjectSlug::as_str).into(),
+            change.name.as_deref().into(),
+            change.retention_days.map(i64::from).into(),
+            i64::from(change.minute_cap.is_some()).into(),
+            change.minute_cap.flatten().map(i64::from).into(),
+            change.scrub.as_ref().map(scrub_text).into(),
             id.into(),
         ];
         session.execute(update, &values, STATEMENT_TIMEOUT).await?;
-        Ok(Some(project))
+        Ok(find(&mut session, &ProjectRef::Id(id)).await?)
     }
 
     /// Hides a project for good and frees its slug; its data goes in steps ([`Store::delete_project_step`]).
@@ -209,7 +208,9 @@ impl Store {
         if delete_some_blocks(&mut session, id).await? || delete_some_quarantined(&mut session, id).await? {
             return Ok(true);
         }
-        for (table, key) in [("issues", "fingerprint"), ("counts", "series")] {
+        for (table, key) in
+            [("issue_resolutions", "fingerprint"), ("issues", "fingerprint"), ("counts", "series")]
+        {
             if delete_slice(&mut session, table, key, id).await? {
                 return Ok(true);
             }

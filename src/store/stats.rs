@@ -1,5 +1,4 @@
-//! What `/stats` tells: events per level and bucket, top issues, storage used; each of several projects in one round
-//! trip.
+//! What `/stats` tells of counts: events per level and bucket, top issues; each of several projects in one round trip.
 
 use std::collections::BTreeMap;
 
@@ -9,19 +8,6 @@ use super::error::StoreError;
 use super::issue_list::{ISSUE_COLUMNS, read_issue};
 use super::issues::{LEVEL_SERIES, OTHER_SERIES};
 use crate::issue::Issue;
-
-/// Storage projects use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StorageUsed {
-    /// Blocks.
-    pub blocks: i64,
-    /// Events in them.
-    pub events: i64,
-    /// Bytes before compression.
-    pub raw_bytes: i64,
-    /// Bytes as stored, without headers and indexes.
-    pub stored_bytes: i64,
-}
 
 /// A project whose counts are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,25 +77,24 @@ impl Connection {
         rows.iter().map(|row| Ok((read_issue(row)?, row.int(16)?))).collect()
     }
 
-    /// Storage projects use, what has expired and is not yet purged included.
+    /// Events received since `from` (epoch seconds) whose issue was one too many, all projects together.
     ///
     /// # Errors
     /// What the database said.
-    pub async fn storage_used(&mut self, scopes: &[CountScope]) -> Result<StorageUsed, StoreError> {
-        let sum = |column: &str| format!("CAST(COALESCE(SUM({column}), 0) AS SIGNED)");
-        let [events, raw, stored] = ["event_count", "raw_bytes", "stored_bytes"].map(sum);
+    pub async fn events_beyond_issues(
+        &mut self,
+        scopes: &[CountScope],
+        from: i64,
+    ) -> Result<i64, StoreError> {
         let query = |scope: &CountScope| {
-            let project_id = scope.project_id;
-            format!("SELECT COUNT(*), {events}, {raw}, {stored} FROM blocks WHERE project_id = {project_id}")
+            let (project_id, first) = (scope.project_id, from.max(scope.since));
+            format!(
+                "SELECT CAST(COALESCE(SUM(event_count), 0) AS SIGNED) FROM counts \
+                 WHERE project_id = {project_id} AND series = {OTHER_SERIES} AND bucket >= {first}"
+            )
         };
-        let mut used = StorageUsed::default();
-        for row in self.select_each(scopes, query).await? {
-            used.blocks += row.int(0)?;
-            used.events += row.int(1)?;
-            used.raw_bytes += row.int(2)?;
-            used.stored_bytes += row.int(3)?;
-        }
-        Ok(used)
+        let rows = self.select_each(scopes, query).await?;
+        rows.iter().map(|row| row.int(0)).sum()
     }
 
     /// The rows of one query a project, in one round trip.

@@ -57,9 +57,9 @@ impl From<u32> for Value<'_> {
     }
 }
 
-impl From<Option<i64>> for Value<'_> {
-    fn from(number: Option<i64>) -> Self {
-        number.map_or(Self::Null, Self::Int)
+impl<T: Into<Self>> From<Option<T>> for Value<'_> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
     }
 }
 

@@ -10,7 +10,6 @@ use tokio::time::timeout;
 use super::{BatchKeys, Submission, WriteOutcome, WriteQueue};
 use crate::block::encode::BatchEncoder;
 use crate::event::{BatchId, Event, Level};
-use crate::fingerprint::Fingerprint;
 use crate::memory::{Budget, Reservation};
 use crate::outcome::Outcomes;
 use crate::timestamp::Timestamp;
@@ -19,23 +18,7 @@ use crate::timestamp::Timestamp;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn event(index: u32) -> Event<'static> {
-    Event {
-        index,
-        ts: Timestamp::from_millis(1),
-        level: Level::Info,
-        message: "m".into(),
-        source: "s".into(),
-        env: "e".into(),
-        ctx: None,
-        user_id: None,
-        request_id: None,
-        tags: Vec::new(),
-        release: None,
-        stack: None,
-        client_fingerprint: None,
-        fingerprint: Fingerprint(1),
-        truncated: false,
-    }
+    Event::plain(index, Timestamp::from_millis(1), Level::Info, "m")
 }
 
 async fn room() -> Reservation {

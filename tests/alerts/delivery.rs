@@ -246,8 +246,10 @@ async fn a_channel_that_hangs_delays_neither_ingest_nor_other_channels() {
     running.state.outbox.ring();
     let (_held, _) = silent.accept().await.unwrap();
     fast.at_least(3).await;
-    let sent =
-        tokio::time::timeout(Duration::from_secs(4), running.send(Post::bare(&key, "[{\"message\":\"x\"}]")));
+    let sent = tokio::time::timeout(
+        Duration::from_secs(12),
+        running.send(Post::bare(&key, "[{\"message\":\"x\"}]")),
+    );
     assert_eq!(sent.await.expect("long before the hanging channel is given up").status, 200);
     assert_eq!(in_history(&running, "delivered", 3).await.len(), 3);
     running.stop().await;

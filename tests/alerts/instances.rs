@@ -1,11 +1,9 @@
 //! Several instances and killed ones: a message goes out once while all is well, and at least once whatever happens.
 
-use std::time::Duration;
-
 use tekno_logger::store::{STATEMENT_TIMEOUT, StoreError};
 
 use crate::delivery::{OPEN, alert, enqueued, in_history, webhook};
-use crate::process::{Process, until};
+use crate::process::{PATIENCE, Process, until};
 use crate::receiver::Receiver;
 use crate::running::Running;
 use crate::support::TestDatabase;
@@ -35,9 +33,7 @@ impl std::fmt::Display for ClosedPort {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_instances_that_find_the_same_send_it_once() {
-    let Some(database) = TestDatabase::server().await else {
-        return eprintln!("SKIPPED: no server database");
-    };
+    let Some(database) = TestDatabase::server().await else { return };
     let receiver = Receiver::start().await;
     let changes = [OPEN, ("SPOOL_MAX_BYTES", "0")];
     let one = Running::start_in_real_time(&database, &changes).await;
@@ -93,8 +89,7 @@ async fn a_message_of_a_process_killed_while_sending_is_sent_by_the_next_one_und
 
     let variables = database.variables(&[OPEN]);
     let mut first = Process::start(&variables);
-    let (mut held, _) =
-        tokio::time::timeout(Duration::from_secs(20), silent.accept()).await.unwrap().unwrap();
+    let (mut held, _) = tokio::time::timeout(PATIENCE, silent.accept()).await.unwrap().unwrap();
     let id = webhook_id(&mut held).await;
     first.kill();
     drop((held, silent));
@@ -102,14 +97,13 @@ async fn a_message_of_a_process_killed_while_sending_is_sent_by_the_next_one_und
     second.port().await;
     // The first one's lease has to run out.
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
-    let (mut stream, _) =
-        tokio::time::timeout(Duration::from_mins(1), listener.accept()).await.unwrap().unwrap();
+    let (mut stream, _) = tokio::time::timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
     assert_eq!(webhook_id(&mut stream).await, id);
     tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
     let delivered = || async { database.rows("SELECT 1 FROM alert_outbox WHERE state = 1").await.len() == 1 };
-    until("it is noted", Duration::from_secs(20), delivered).await;
+    until("it is noted", PATIENCE, delivered).await;
     second.signal("TERM");
-    assert!(second.exit(Duration::from_secs(20)).await.success());
+    assert!(second.exit(PATIENCE).await.success());
 }
 
 /// The id in the head of a request.
@@ -130,9 +124,7 @@ async fn a_mail_server_that_cannot_be_reached_is_said_at_the_start_and_delays_no
     let process =
         Process::start(&database.variables(&[("SMTP_URL", &url), ("ALERT_EMAIL_TO", "ops@example.com")]));
     process.port().await;
-    until("the warning", Duration::from_secs(20), || async {
-        process.log().contains("the mail server can't be reached")
-    })
-    .await;
+    until("the warning", PATIENCE, || async { process.log().contains("the mail server can't be reached") })
+        .await;
     assert!(process.log().contains("2525"), "{}", process.log());
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 
 use crate::process::{PATIENCE, until};
+use crate::skip::skip;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -24,10 +25,7 @@ fn is_there(path: &Path, what: &str) -> bool {
     }
     let must = ["CI", "TEKNO_RUN_DIR"].into_iter().any(|name| std::env::var_os(name).is_some());
     assert!(!must, "{what} is not installed at {}", path.display());
-    let _ = writeln!(
-        std::io::stderr(),
-        "SKIPPED, {what} is not installed (scripts/test does it): a test of alerts"
-    );
+    skip(&format!("what {what} judges"), "it is not installed (scripts/test does it)");
     false
 }
 

@@ -8,8 +8,9 @@ const FLAGS = [
 ];
 const WAIT_MS = 10_000;
 
-export function startBrowser() {
-  return chromium.launch({ executablePath: process.env.CHROMIUM_PATH ?? "/usr/bin/chromium", args: FLAGS });
+/** @param {string[]} [more] flags */
+export function startBrowser(more = []) {
+  return chromium.launch({ executablePath: process.env.CHROMIUM_PATH ?? "/usr/bin/chromium", args: [...FLAGS, ...more] });
 }
 
 /**
@@ -50,6 +51,6 @@ export async function until(holds, what) {
   const end = performance.now() + WAIT_MS;
   while (!(await holds())) {
     if (performance.now() > end) throw new Error(`waited in vain until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -95,6 +95,10 @@ describe("the operation pages", { concurrency: false }, () => {
     await settled();
     const issue = page.getByRole("table").getByRole("link", { name: /Unhandled exception/ });
     await issue.click();
+    await page.getByRole("heading", { name: /Unhandled exception/, level: 1 }).waitFor();
+    await page.goBack();
+    await settled();
+    await page.getByRole("link", { name: "1 event of this issue" }).click();
     await until(async () => (await page.locator(".rows .row").count()) === 1, "the issue's event is listed");
     await page.goBack();
     await page.getByLabel("Time range").selectOption("24h");

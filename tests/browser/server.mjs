@@ -10,42 +10,67 @@ import { createInterface } from "node:readline";
 const START_MS = 15_000;
 const STOP_MS = 10_000;
 
-/** @typedef {{ base: string, token: string, stop: () => Promise<void> }} Server */
+/**
+ * @typedef {object} Server
+ * @property {string} base
+ * @property {string} token
+ * @property {() => Promise<void>} stop ends it and removes its folder
+ * @property {() => Promise<void>} sleep ends it; only of one that was started here
+ * @property {() => Promise<void>} wake starts it again at the same address, with the same data
+ */
 
-/** @returns {Promise<Server>} */
-export async function startServer() {
+/**
+ * @param {Record<string, string>} [settings] of the environment; with any, a service of its own is started
+ * @returns {Promise<Server>}
+ */
+export async function startServer(settings) {
   const { BASE_URL, ADMIN_TOKEN, TEKNO_BIN } = process.env;
-  if (BASE_URL && ADMIN_TOKEN) return { base: BASE_URL.replace(/\/$/, ""), token: ADMIN_TOKEN, stop: async () => {} };
+  const none = async () => {};
+  if (BASE_URL && ADMIN_TOKEN && !settings) return { base: BASE_URL.replace(/\/$/, ""), token: ADMIN_TOKEN, stop: none, sleep: none, wake: none };
   if (!TEKNO_BIN) throw new Error("set TEKNO_BIN, or BASE_URL and ADMIN_TOKEN");
   const folder = await mkdtemp(join(tmpdir(), "tekno-browser-"));
-  const child = spawn(TEKNO_BIN, [], {
-    cwd: folder,
-    env: { PATH: process.env.PATH, HOME: folder, PORT: "0", DATA_DIR: folder, RATE_LIMIT_PER_IP: "0", READ_RATE_LIMIT_PER_IP: "0" },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const ended = new Promise((resolve) => child.once("exit", resolve));
+  const env = {
+    PATH: process.env.PATH, HOME: folder, PORT: "0", DATA_DIR: folder, RATE_LIMIT_PER_IP: "0", READ_RATE_LIMIT_PER_IP: "0", ...settings,
+  };
+  let running = launch(TEKNO_BIN, folder, env);
   const stop = async () => {
-    child.kill("SIGTERM");
-    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
-    await ended;
-    clearTimeout(timer);
+    await running.end();
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    return { ...(await readBanner(child)), stop };
+    const { base, token } = await running.banner;
+    const wake = async () => {
+      running = launch(TEKNO_BIN, folder, { ...env, PORT: new URL(base).port, ADMIN_TOKEN: token });
+      await running.banner;
+    };
+    return { base, token, stop, sleep: () => running.end(), wake };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
+/** @param {string} binary @param {string} folder @param {Record<string, string | undefined>} env */
+function launch(binary, folder, env) {
+  const child = spawn(binary, [], { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  const end = async () => {
+    child.kill("SIGTERM");
+    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
+    await ended;
+    clearTimeout(timer);
+  };
+  return { end, banner: readBanner(child, env.ADMIN_TOKEN ?? "") };
+}
+
 /**
  * @param {import("node:child_process").ChildProcessByStdio<null, import("node:stream").Readable, import("node:stream").Readable>} child
+ * @param {string} known the token, when it was given
  * @returns {Promise<{ base: string, token: string }>}
  */
-function readBanner(child) {
+function readBanner(child, known) {
   return new Promise((resolve, reject) => {
-    let token = "";
+    let token = known;
     let base = "";
     /** @type {string[]} */
     const said = [];

@@ -109,7 +109,7 @@ describe("the page", { concurrency: false }, () => {
     };
     await page.getByRole("button", { name: "Copy secret" }).click();
     await until(async () => (await page.evaluate(() => navigator.clipboard.readText())) === key.signing_secret, "the secret is copied");
-    command = (await page.getByLabel("Command for a shell").textContent()) ?? "";
+    command = (await page.getByLabel("curl + openssl snippet").textContent()) ?? "";
     const { stdout } = await promisify(execFile)("sh", ["-c", command]);
     assert.equal(JSON.parse(stdout).accepted, 1, stdout);
     await page.getByRole("cell", { name: slug, exact: true }).waitFor();

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
-use std::task::Poll;
 use std::time::Duration;
 
 use tekno_logger::maintenance::{Ran, Report};
@@ -11,23 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::fill::{HOUR, HOUR_MS, clock_at, fold, maintain, posts, stored_lines, worker};
 use crate::proxy::{Proxy, Way};
-use crate::support::TestDatabase;
+use crate::support::{TestDatabase, killed_after};
 use crate::writer::{project, rows};
-
-/// Drops a future after it has waited so many times; gives its output when it ended before.
-async fn killed_after<F: Future>(waits: u32, future: F) -> Option<F::Output> {
-    let mut future = Box::pin(future);
-    let mut left = waits;
-    std::future::poll_fn(|context| match future.as_mut().poll(context) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending if left == 0 => Poll::Ready(None),
-        Poll::Pending => {
-            left -= 1;
-            Poll::Pending
-        }
-    })
-    .await
-}
 
 async fn filled(store: &Store, hours: i64, a_hour: u64) -> i64 {
     let shop = project(store, "shop", 90).await;

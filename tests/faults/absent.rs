@@ -1,10 +1,8 @@
 //! The service starts, listens and answers while its database is absent, and needs nobody when it appears.
 
-use std::time::Duration;
-
 use crate::load::{Answer, Batch, Dice, Ledger, Project, send, send_until_stored};
 use crate::process::PATIENCE;
-use crate::rig::{Client, Database, Instance, Rig};
+use crate::rig::{Client, Database, Instance, REPLY, Rig};
 
 /// A key that verifies itself, made while the database was there.
 async fn project_made_before(rig: &Rig) -> Project {
@@ -22,7 +20,7 @@ async fn refuses_with_patience(client: &Client, project: &Project) {
     };
     assert_eq!(body["code"], "storage_unavailable");
     assert!(retry.parse::<u32>().unwrap() >= 1);
-    assert!(took < Duration::from_secs(6), "answered after {took:?}");
+    assert!(took < REPLY, "answered after {took:?}");
 }
 
 /// What holds without a database, and that it heals once `appear` was called.
@@ -34,7 +32,7 @@ async fn starts_without(rig: &Rig, project: &Project, cause: &str, appear: impl 
     refuses_with_patience(client, project).await;
     assert_eq!(client.get("/ui/").await.0, 200, "the page is there");
     appear().await;
-    client.ready(Duration::from_secs(15)).await;
+    client.ready(PATIENCE).await;
     assert_eq!(client.database().await, "connected");
     let ledger = Ledger::default();
     let batch = ledger.note(Batch::new("after", 5, 10, &mut Dice::new("after")));
@@ -79,7 +77,7 @@ async fn it_starts_before_the_database_itself_was_made() {
     let instance = rig.start().await;
     instance.client.not_ready("1049").await;
     rig.private().sql("CREATE DATABASE tekno").await;
-    instance.client.ready(Duration::from_secs(15)).await;
+    instance.client.ready(PATIENCE).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

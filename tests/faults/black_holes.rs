@@ -5,10 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::load::{Answer, Batch, Dice, Ledger, Load, send, send_until_stored};
 use crate::process::PATIENCE;
-use crate::rig::{Client, Rig};
-
-/// Longest wait for any answer.
-const REPLY: Duration = Duration::from_secs(6);
+use crate::rig::{Client, REPLY, Rig};
 
 /// Asks `/healthz` again and again until told to stop; it has to answer at once.
 fn watch_health(client: &Client) -> tokio::task::JoinHandle<()> {
@@ -46,7 +43,7 @@ async fn black_holed_connections_answer_in_time_and_the_next_write_needs_no_rest
         .await;
         rig.proxy().pass_new();
         let next = load.ledger.note(Batch::new(&format!("next-{}", dice.below(1 << 40)), 2, 10, &mut dice));
-        send_until_stored(&instance.client, &project, &next, Duration::from_secs(5)).await;
+        send_until_stored(&instance.client, &project, &next, PATIENCE).await;
         load.ledger.acknowledge(&next);
         load.acknowledged_more(500, PATIENCE).await;
     }
@@ -73,7 +70,7 @@ async fn a_black_hole_of_idle_connections_costs_a_quiet_service_one_answer_at_mo
         panic!("an answer")
     };
     assert!(took < REPLY, "an answer after {took:?}");
-    instance.client.ready(Duration::from_secs(5)).await;
+    instance.client.ready(PATIENCE).await;
     let next = ledger.note(Batch::new("next", 2, 10, &mut dice));
     let answer = send(&instance.client, &project, &next).await;
     assert_eq!(answer.status(), 200, "no second connection of before is tried: {answer:?}");
@@ -99,10 +96,10 @@ async fn a_batch_caught_in_a_black_hole_is_stored_when_it_comes_again() {
     // Others are not held up by it.
     for number in 0..5 {
         let other = ledger.note(Batch::new(&format!("other-{number}"), 2, 10, &mut dice));
-        send_until_stored(&instance.client, &project, &other, Duration::from_secs(5)).await;
+        send_until_stored(&instance.client, &project, &other, PATIENCE).await;
         ledger.acknowledge(&other);
     }
-    send_until_stored(&instance.client, &project, &caught, Duration::from_mins(1)).await;
+    send_until_stored(&instance.client, &project, &caught, 2 * PATIENCE).await;
     ledger.acknowledge(&caught);
     ledger.check(&rig, &instance.client, &project).await;
 }

@@ -9,13 +9,11 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::load::{Batch, Dice, Project, send_until_stored};
+use crate::process::PATIENCE;
 use crate::rig::{Client, Instance, Rig};
 
 /// Most memory the service may ever hold.
 pub const MEMORY: u64 = 128 << 20;
-/// How long somebody else may wait meanwhile.
-const OTHERS: Duration = Duration::from_secs(10);
-
 /// A body with its encoding and the statuses it may get.
 struct Bomb {
     what: String,
@@ -55,7 +53,7 @@ async fn throw(instance: &Instance, project: &Project, bombs: Vec<Bomb>) {
     let mut others = 0;
     while !thrown.iter().all(tokio::task::JoinHandle::is_finished) {
         let other = Batch::new(&format!("other-{}", dice.below(u64::MAX)), 3, 20, &mut dice);
-        send_until_stored(&instance.client, project, &other, OTHERS).await;
+        send_until_stored(&instance.client, project, &other, PATIENCE).await;
         others += 1;
     }
     let (mut slowest, mut refused) = (Duration::ZERO, 0);

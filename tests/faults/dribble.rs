@@ -13,9 +13,6 @@ use crate::load::{Batch, Dice, Project, send_until_stored};
 use crate::process::{PATIENCE, until};
 use crate::rig::{ADMIN_TOKEN, Client, Instance, Rig};
 
-/// Longest until somebody else is served while dribblers want every place there is.
-const OTHERS: Duration = Duration::from_secs(15);
-
 /// What a dribbler is slow at.
 #[derive(Clone, Copy, Debug)]
 enum Slow {
@@ -103,13 +100,13 @@ async fn large_page(client: &Client, project: &Project) {
 /// Whether somebody at another address is served: a batch stored and the health asked for.
 async fn served(client: &Client, project: &Project, name: &str) -> Duration {
     let started = Instant::now();
-    until("another client is served", OTHERS, async || {
+    until("another client is served", PATIENCE, async || {
         let asked = client.http.get(format!("{}/healthz", client.base)).send().await;
         asked.is_ok_and(|answer| answer.status() == 200)
     })
     .await;
     let batch = Batch::new(name, 3, 20, &mut Dice::new(name));
-    send_until_stored(client, project, &batch, OTHERS).await;
+    send_until_stored(client, project, &batch, PATIENCE).await;
     started.elapsed()
 }
 

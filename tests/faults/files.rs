@@ -1,7 +1,6 @@
 //! What stands in the way at the start: a taken port, a folder that can't be written, a database file that is none.
 
 use std::net::TcpListener;
-use std::time::Duration;
 
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -10,8 +9,6 @@ use crate::load::{Batch, Dice, Ledger, Load, send, send_until_stored};
 use crate::process::{PATIENCE, Process};
 use crate::rig::Rig;
 
-const AT_ONCE: Duration = Duration::from_secs(5);
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taken_port_is_named_and_the_exit_code_says_so() {
     let taken = TcpListener::bind("[::]:0").unwrap();
@@ -19,7 +16,7 @@ async fn a_taken_port_is_named_and_the_exit_code_says_so() {
     let mut rig = Rig::sqlite();
     rig.set("PORT", &port);
     let mut process = Process::start(&rig.variables);
-    assert!(!process.exit(AT_ONCE).await.success());
+    assert!(!process.exit(PATIENCE).await.success());
     assert!(process.log().contains(&format!("PORT {port}")), "{}", process.log());
 }
 
@@ -35,7 +32,7 @@ async fn a_folder_that_cant_be_written_is_named_and_the_exit_code_says_so() {
                 rig.variables.remove("ADMIN_TOKEN");
             }
             let mut process = Process::start(&rig.variables);
-            assert!(!process.exit(AT_ONCE).await.success(), "{folder}");
+            assert!(!process.exit(PATIENCE).await.success(), "{folder}");
             let log = process.log();
             assert!(log.contains(folder) && log.contains("DATA_DIR"), "{folder}, secrets {secrets}: {log}");
             assert!(!log.contains("panicked"), "{log}");
@@ -57,7 +54,7 @@ async fn a_file_that_is_no_database_is_named_and_nothing_panics() {
     assert!(kept.starts_with("This is a letter"), "a stranger's file is left alone");
     // Moved out of the way, all is well without a restart.
     std::fs::remove_file(&file).unwrap();
-    instance.client.ready(Duration::from_secs(15)).await;
+    instance.client.ready(PATIENCE).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,7 +66,7 @@ async fn a_database_file_that_was_cut_is_named_and_nothing_panics() {
     load.acknowledged_more(2_000, PATIENCE).await;
     load.stop().await;
     instance.process.signal("TERM");
-    assert!(instance.process.exit(Duration::from_secs(10)).await.success());
+    assert!(instance.process.exit(PATIENCE).await.success());
     let file = rig.directory.path().join("data/tekno-logger.db");
     // What is only in the log would heal the cut.
     assert_eq!(rig.numbers("PRAGMA wal_checkpoint(TRUNCATE)").await, [0]);
@@ -99,7 +96,7 @@ async fn another_process_that_holds_the_file_is_waited_for_and_is_no_outage() {
         assert_eq!(answer.status(), 503, "{answer:?}");
         assert_eq!(instance.client.database().await, "connected", "a lock is no outage");
         sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
-        send_until_stored(&instance.client, &project, &batch, AT_ONCE).await;
+        send_until_stored(&instance.client, &project, &batch, PATIENCE).await;
         ledger.acknowledge(&batch);
     }
     ledger.check(&rig, &instance.client, &project).await;

@@ -7,7 +7,7 @@ use tekno_logger::store::{Meaning, mysql_meaning};
 
 use crate::load::{Answer, Batch, Dice, Ledger, Project, send, send_until_stored};
 use crate::process::{PATIENCE, until};
-use crate::rig::{Instance, Rig};
+use crate::rig::{Instance, REPLY, Rig};
 
 /// A service whose database user is no administrator, with a project.
 struct Refused {
@@ -47,7 +47,7 @@ impl Refused {
 
     async fn stores(&self, id: &str, bytes: u64) {
         let batch = self.batch(id, bytes);
-        send_until_stored(&self.instance.client, &self.project, &batch, Duration::from_secs(15)).await;
+        send_until_stored(&self.instance.client, &self.project, &batch, PATIENCE).await;
         self.ledger.acknowledge(&batch);
     }
 
@@ -59,7 +59,7 @@ impl Refused {
             let Answer::Status(status, body, retry, took) = answer else { panic!("an answer") };
             assert!(matches!(status, 200 | 503), "{status} {body}");
             assert!(status == 200 || retry.is_some(), "a 503 says when to come again");
-            assert!(took < Duration::from_secs(6), "answered after {took:?}");
+            assert!(took < REPLY, "answered after {took:?}");
             status == 503
         })
         .await;
@@ -73,7 +73,7 @@ impl Refused {
 
     /// It is over: nobody restarts anything.
     async fn heals(&self) {
-        self.instance.client.ready(Duration::from_secs(15)).await;
+        self.instance.client.ready(PATIENCE).await;
         self.stores("after", 1_000).await;
         self.ledger.check(&self.rig, &self.instance.client, &self.project).await;
     }
@@ -161,7 +161,7 @@ async fn a_packet_the_server_would_not_take_goes_in_parts() {
     let Some(refused) = Refused::start(&[]).await else { return };
     refused.sql("SET GLOBAL max_allowed_packet = 65536").await;
     refused.reconnect().await;
-    refused.instance.client.ready(Duration::from_secs(15)).await;
+    refused.instance.client.ready(PATIENCE).await;
     refused.stores("small", 20_000).await;
     let connections = refused.rig.proxy().connections();
     // 19 events of 16 KB that hardly shrink.
@@ -195,7 +195,7 @@ async fn a_lock_held_by_somebody_else_is_waited_for_and_is_no_outage() {
             panic!("an answer")
         };
         assert_eq!((status, retry.is_some()), (503, true), "{body}");
-        assert!(took < Duration::from_secs(6), "answered after {took:?}");
+        assert!(took < REPLY, "answered after {took:?}");
         assert_eq!(refused.instance.client.database().await, "connected", "a lock is no outage");
     }
     sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();

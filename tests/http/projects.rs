@@ -201,7 +201,7 @@ async fn a_deleted_project_leaves_nothing_and_others_lose_nothing() {
                 assert_eq!(running.send(Post::bare(key, body.to_string())).await.counts(), (3, 3, false));
             }
         }
-        until_counted(&database, &[gone.project_id, kept.project_id]).await;
+        database.until_folded(&[gone.project_id, kept.project_id]).await;
         // One more that the fold may not have seen.
         assert_eq!(running.send(Post::bare(&gone, r#"{"message":"last"}"#)).await.status, 200);
         let mut before = Vec::new();
@@ -234,20 +234,6 @@ async fn a_deleted_project_leaves_nothing_and_others_lose_nothing() {
         running.stop().await;
         database.remove().await;
     }
-}
-
-async fn until_counted(database: &TestDatabase, projects: &[i64]) {
-    for _ in 0..2_000 {
-        let mut left = 0;
-        for project in projects {
-            left += database.count("unfolded", *project).await;
-        }
-        if left == 0 {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    panic!("the fold never came");
 }
 
 async fn replies_after_creation(running: &Running, key_ids: &[i64]) -> String {

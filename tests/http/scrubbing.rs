@@ -153,16 +153,6 @@ async fn send_all(running: &Running, key: &Key, events: &[Value]) {
     }
 }
 
-async fn until_folded(database: &TestDatabase, project_id: i64) {
-    for _ in 0..2_000 {
-        if database.count("unfolded", project_id).await == 0 {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    panic!("the fold never came");
-}
-
 #[tokio::test]
 async fn five_hundred_planted_secrets_are_found_nowhere() {
     capture();
@@ -176,7 +166,7 @@ async fn five_hundred_planted_secrets_are_found_nowhere() {
         assert_eq!(running.send(Post::bare(&key, json!(refused).to_string())).await.status, 422);
         let broken = format!("[{},", events[0]);
         assert_eq!(running.send(Post::bare(&key, broken)).await.status, 400);
-        until_folded(&database, key.project_id).await;
+        database.until_folded(&[key.project_id]).await;
         let stored = running.logs("limit=1000").await;
         assert_eq!(stored.len(), PLANTED);
         let name = database.name;

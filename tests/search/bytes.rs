@@ -5,12 +5,11 @@ use tekno_logger::block::BlockHeader;
 use tekno_logger::block::filter::id_token;
 use tekno_logger::block::token_test::TokenTest;
 use tekno_logger::store::BlockQuery;
-use tekno_logger::timestamp::Timestamp;
 
 use crate::model::Random;
 use crate::proxy::{Proxy, behind_proxy};
 use crate::reading::{Service, TestProject};
-use crate::support::TestDatabase;
+use crate::support::{TestDatabase, every_block};
 
 const BLOCKS: usize = 40;
 const EACH: usize = 500;
@@ -47,17 +46,7 @@ async fn fill(service: &Service, project: &TestProject) -> Vec<String> {
 }
 
 fn everything(project_id: i64, tokens: TokenTest) -> BlockQuery {
-    BlockQuery {
-        project_id,
-        from: Timestamp::from_millis(0),
-        to: Timestamp::from_millis(i64::MAX),
-        received_after: Timestamp::from_millis(0),
-        tokens,
-        filters: true,
-        ascending: true,
-        after: None,
-        limit: 1_000,
-    }
+    BlockQuery { tokens, filters: true, ascending: true, ..every_block(project_id) }
 }
 
 async fn headers(service: &Service, project: &TestProject, tokens: TokenTest) -> Vec<BlockHeader> {

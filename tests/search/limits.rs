@@ -2,7 +2,6 @@
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tekno_logger::config::Config;
 use tekno_logger::http::state::MAX_SEARCHES;
 use tekno_logger::search::turns::{CallerId, TURN_WAIT};
 use tekno_logger::store::{DatabaseStatus, Store};
@@ -22,8 +21,7 @@ async fn blocks_read(service: &Service, query: &str, events: usize) -> u64 {
 
 /// Holds the lease, so that no blocks are merged while they are counted; keep what it gives.
 async fn without_maintenance(database: &TestDatabase) -> Store {
-    let kept = |_: &std::path::Path| panic!("tests give their secrets");
-    let store = Store::new(&Config::parse(&database.variables(&[]), &kept).unwrap()).unwrap();
+    let store = Store::new(&database.config(&[])).unwrap();
     store.set_status(DatabaseStatus::Connected);
     until("maintenance is held back", async || {
         store.lease_maintenance(std::time::Duration::from_mins(30)).await.unwrap_or(false)

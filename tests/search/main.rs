@@ -6,6 +6,8 @@
 mod events;
 #[path = "../support/reading.rs"]
 mod reading;
+#[path = "../support/skip.rs"]
+mod skip;
 #[path = "../support/mod.rs"]
 mod support;
 

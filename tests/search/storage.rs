@@ -1,25 +1,10 @@
 //! What may happen to blocks while they are read.
 
-use tekno_logger::store::{BlockQuery, STATEMENT_TIMEOUT};
-use tekno_logger::timestamp::Timestamp;
+use tekno_logger::store::STATEMENT_TIMEOUT;
 
 use crate::reading::Service;
-use crate::support::TestDatabase;
+use crate::support::{TestDatabase, every_block};
 use serde_json::json;
-
-fn everything(project_id: i64) -> BlockQuery {
-    BlockQuery {
-        project_id,
-        from: Timestamp::from_millis(0),
-        to: Timestamp::from_millis(i64::MAX),
-        received_after: Timestamp::from_millis(0),
-        tokens: tekno_logger::block::token_test::TokenTest::Always,
-        filters: true,
-        ascending: false,
-        after: None,
-        limit: 100,
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_block_removed_between_header_and_body_is_still_read_and_later_reads_do_without_it() {
@@ -29,7 +14,7 @@ async fn a_block_removed_between_header_and_body_is_still_read_and_later_reads_d
         service.post(&shop, &[json!({ "message": "soon gone" })]).await;
         let store = &service.state.store;
         let mut snapshot = store.snapshot().await.unwrap();
-        let headers = snapshot.block_headers(&[&everything(shop.id)]).await.unwrap();
+        let headers = snapshot.block_headers(&[&every_block(shop.id)]).await.unwrap();
         let wanted = [(shop.id, headers[0].id)];
         let mut work = store.work().await.unwrap();
         work.packet(format!("DELETE FROM blocks WHERE project_id = {}", shop.id), STATEMENT_TIMEOUT)

@@ -12,7 +12,7 @@ use tokio::net::TcpSocket;
 use crate::events::Events;
 use crate::model::text;
 use crate::proxy::behind_proxy;
-use crate::reading::{Service, TestProject, until};
+use crate::reading::{PATIENCE, Service, TestProject, until};
 use crate::support::{ADMIN_TOKEN, TestDatabase};
 
 fn ask(service: &Service, query: &str) -> RequestBuilder {
@@ -270,7 +270,7 @@ async fn a_slow_reader_is_told_what_it_missed_and_costs_others_nothing() {
     assert_eq!(quick.texts(1).await, ["marker, the last one"]);
     let (mut text, mut piece) = (String::new(), vec![0; 64 << 10]);
     while !text.contains("the last one") {
-        let read = tokio::time::timeout(Duration::from_secs(20), slow.read(&mut piece)).await;
+        let read = tokio::time::timeout(PATIENCE, slow.read(&mut piece)).await;
         let read = read.expect("the stream goes on").unwrap();
         assert!(read > 0, "the stream ended");
         text += &String::from_utf8_lossy(&piece[..read]);
@@ -283,8 +283,8 @@ async fn a_slow_reader_is_told_what_it_missed_and_costs_others_nothing() {
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stop_waits_neither_for_a_tail_nor_for_an_export_that_nobody_reads() {
+/// How long a service takes to stop that has a tail, and an export that nobody reads.
+async fn time_of_a_stop() -> Duration {
     let database = TestDatabase::sqlite();
     let service = Service::start(&database).await;
     let shop = service.project("shop").await;
@@ -311,9 +311,19 @@ async fn a_stop_waits_neither_for_a_tail_nor_for_an_export_that_nobody_reads() {
     let begun = std::time::Instant::now();
     let (reason, ()) = tokio::join!(read, service.stop());
     assert_eq!(reason, "stopping");
-    // The grace for answers is 3.5 s; half of it would be for what nobody reads.
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     drop(blocked);
+    begun.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_waits_neither_for_a_tail_nor_for_an_export_that_nobody_reads() {
+    // The grace for answers is 3.5 s, which a stop that waits takes each time; a busy machine only now and then.
+    for _ in 0..3 {
+        if time_of_a_stop().await < Duration::from_secs(3) {
+            return;
+        }
+    }
+    panic!("it waits out its grace");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,22 +33,11 @@ fn batch(random: &mut Random, number: usize) -> EncodedBatch {
             continue;
         }
         let level = Level::ALL[random.below(6)];
+        let ts = Timestamp::from_millis(received - i64::try_from(random.below(90_000)).unwrap());
         encoder.push(&Event {
-            index: u32::try_from(index).unwrap(),
-            ts: Timestamp::from_millis(received - i64::try_from(random.below(90_000)).unwrap()),
-            level,
-            message: format!("message number {index}").into(),
             source: ["shop", "api"][random.below(2)].into(),
-            env: "production".into(),
-            ctx: None,
-            user_id: None,
-            request_id: None,
-            tags: Vec::new(),
-            release: None,
-            stack: None,
-            client_fingerprint: None,
             fingerprint: Fingerprint(level as u64),
-            truncated: false,
+            ..Event::plain(u32::try_from(index).unwrap(), ts, level, format!("message number {index}"))
         });
     }
     encoder.finish()

@@ -27,7 +27,7 @@ async fn with_the_database_stopped_under_load_every_answer_is_200_and_all_of_it_
     assert!(waiting["events"].as_u64().unwrap() >= 2_000, "{waiting}");
     let Database::Server { server, .. } = &mut rig.database else { unreachable!() };
     server.launch(&[]).await;
-    instance.client.ready(Duration::from_secs(15)).await;
+    instance.client.ready(PATIENCE).await;
     load.acknowledged_more(500, PATIENCE).await;
     load.stop().await;
     assert_eq!(load.refused(), 0, "every answer is 200");

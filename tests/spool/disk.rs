@@ -5,7 +5,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::load::{Answer, Batch, Dice, Ledger, send};
+use crate::process::PATIENCE;
 use crate::rig::Rig;
+use crate::skip::skip;
 
 /// A small file system of memory, gone with the test; `None` where one can't be had.
 struct SmallDisk(std::path::PathBuf);
@@ -18,7 +20,7 @@ impl SmallDisk {
         if mounted.is_ok_and(|output| output.status.success()) {
             return Some(Self(path));
         }
-        let _ = writeln!(std::io::stderr(), "SKIPPED, no right to mount: a full disk under the spool");
+        skip("a full disk under the spool", "no right to mount");
         None
     }
 }
@@ -79,15 +81,15 @@ impl FailingWrites {
             .args(["-e", &format!("inject={calls}:error=EIO"), "-p", &pid.to_string()])
             .stderr(Stdio::null())
             .spawn();
-        let skipped = "SKIPPED, no strace or no right to trace: writes that fail under the spool";
+        let skipped = || skip("writes that fail under the spool", "no strace or no right to trace");
         let Ok(mut tracer) = tracer else {
-            let _ = writeln!(std::io::stderr(), "{skipped}");
+            skipped();
             return None;
         };
         let started = Instant::now();
         while !is_traced(pid) {
-            if tracer.try_wait().unwrap().is_some() || started.elapsed() > Duration::from_secs(10) {
-                let _ = writeln!(std::io::stderr(), "{skipped}");
+            if tracer.try_wait().unwrap().is_some() || started.elapsed() > PATIENCE {
+                skipped();
                 let _ = (tracer.kill(), tracer.wait());
                 return None;
             }
@@ -136,7 +138,7 @@ async fn writes_that_fail_under_the_spool_are_503_and_it_heals_when_they_go_thro
     drop(failing);
     assert!(instance.process.is_alive());
     let after = ledger.note(Batch::new("after", 40, 900, &mut dice));
-    crate::load::send_until_stored(&instance.client, &project, &after, crate::process::PATIENCE).await;
+    crate::load::send_until_stored(&instance.client, &project, &after, PATIENCE).await;
     ledger.acknowledge(&after);
     crate::watch::give_back(&rig, &instance.client).await;
     ledger.check(&rig, &instance.client, &project).await;

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use crate::load::{Answer, Batch, Dice, Ledger, Load, send, send_until_stored};
 use crate::process::{PATIENCE, until};
-use crate::proxy::Way;
-use crate::rig::Rig;
+use crate::rig::{REPLY, Rig};
 use crate::watch::{away, depth, drained, events_stored, give_back, spooled, take_away};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,17 +48,14 @@ async fn a_commit_without_an_answer_that_is_then_spooled_is_stored_once() {
     let ledger = Ledger::default();
     for number in 0..5 {
         let batch = ledger.note(Batch::new(&format!("a{number}"), 1 + dice.below(30), 50, &mut dice));
-        rig.proxy().swallow_commits(1);
         let swallowed = rig.proxy().swallowed();
-        // A new connection takes so long that there is time to take the database away before it finds out.
-        rig.proxy().delay(Way::Down, Duration::from_millis(150));
+        rig.proxy().swallow_last_commit();
         let sending = {
             let (client, project, batch) = (instance.client.clone(), project.clone(), batch.clone());
             tokio::spawn(async move { send(&client, &project, &batch).await })
         };
         until("the commit's answer is lost", PATIENCE, async || rig.proxy().swallowed() > swallowed).await;
         rig.proxy().refuse();
-        rig.proxy().delay(Way::Down, Duration::ZERO);
         let Answer::Status(200, body, ..) = sending.await.unwrap() else { panic!("every answer is 200") };
         assert_eq!((&body["duplicate"], &body["stored"]), (&false.into(), &"spool".into()), "{body}");
         ledger.acknowledge(&batch);
@@ -86,10 +82,10 @@ async fn a_commit_that_went_silent_and_was_spooled_is_stored_once() {
         panic!("an answer")
     };
     assert_eq!((status, &body["stored"]), (200, &"spool".into()), "{body}");
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(took < REPLY, "{took:?}");
     ledger.acknowledge(&caught);
     rig.proxy().pass_new();
-    until("the server gives the silent connection up", Duration::from_secs(90), async || {
+    until("the server gives the silent connection up", 2 * PATIENCE, async || {
         depth(&instance.client).await["blocks"] == 0
     })
     .await;
@@ -147,7 +143,7 @@ async fn a_stop_drains_what_it_can_and_keeps_the_rest() {
     take_away(&rig, &instance.client, &project, &batch).await;
     ledger.acknowledge(&batch);
     instance.process.signal("TERM");
-    assert!(instance.process.exit(Duration::from_secs(10)).await.success());
+    assert!(instance.process.exit(PATIENCE).await.success());
     let again = rig.start().await;
     until("what was kept is found", PATIENCE, async || depth(&again.client).await["events"] == 2).await;
     give_back(&rig, &again.client).await;

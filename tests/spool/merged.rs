@@ -53,16 +53,13 @@ async fn a_commit_without_an_answer_is_found_in_the_block_it_was_merged_into() {
         ledger.acknowledge(&batch);
     }
     let caught = ledger.note(Batch::new("caught", 7, 10, &mut dice));
-    rig.proxy().swallow_commits(1);
-    // A new connection takes so long that there is time to take the database away before it finds out.
-    rig.proxy().delay(crate::proxy::Way::Down, std::time::Duration::from_millis(150));
+    rig.proxy().swallow_last_commit();
     let sending = {
         let (client, project, batch) = (instance.client.clone(), project.clone(), caught.clone());
         tokio::spawn(async move { send(&client, &project, &batch).await })
     };
     until("the commit's answer is lost", PATIENCE, async || rig.proxy().swallowed() > 0).await;
     rig.proxy().refuse();
-    rig.proxy().delay(crate::proxy::Way::Down, std::time::Duration::ZERO);
     let Answer::Status(200, body, ..) = sending.await.unwrap() else { panic!("it is spooled") };
     assert_eq!(body["stored"], "spool", "{body}");
     ledger.acknowledge(&caught);

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::load::{Answer, Batch, Dice, Ledger, Project, send};
+use crate::process::PATIENCE;
 use crate::rig::{Client, Database, Rig};
 use crate::watch::depth;
 
@@ -59,7 +60,7 @@ async fn a_minute_without_the_database_loses_nothing_and_is_drained_within_a_min
     let waiting = depth(&instance.client).await;
     let Database::Server { server, .. } = &mut rig.database else { unreachable!() };
     server.launch(&[]).await;
-    instance.client.ready(Duration::from_secs(15)).await;
+    instance.client.ready(PATIENCE).await;
     let back = Instant::now();
     let mut during = Vec::new();
     for round in 0.. {

@@ -10,7 +10,7 @@ use crate::rig::{ADMIN_TOKEN, Client, Rig};
 use crate::watch::{away, depth, drained, events_stored, spooled, take_away};
 
 /// From now on blocks with `text` in an event are refused.
-async fn refuse(rig: &Rig, text: &str) {
+pub async fn refuse(rig: &Rig, text: &str) {
     let trigger = format!(
         "CREATE TRIGGER tekno.poison BEFORE INSERT ON tekno.blocks FOR EACH ROW \
          IF LOCATE('{text}', UNCOMPRESS(NEW.body)) > 0 THEN \
@@ -19,7 +19,7 @@ async fn refuse(rig: &Rig, text: &str) {
     rig.private().sql(&trigger).await;
 }
 
-async fn allow(rig: &Rig) {
+pub async fn allow(rig: &Rig) {
     rig.private().sql("DROP TRIGGER tekno.poison").await;
 }
 

@@ -1,7 +1,5 @@
 //! What the tests of the spool ask again and again.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::load::{Answer, Batch, Project, send};
@@ -36,7 +34,7 @@ pub async fn take_away(rig: &Rig, client: &Client, project: &Project, batch: &Ba
 /// Gives it back and waits until all is drained.
 pub async fn give_back(rig: &Rig, client: &Client) {
     rig.proxy().listen().await;
-    client.ready(Duration::from_secs(15)).await;
+    client.ready(PATIENCE).await;
     drained(client).await;
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::rig::Client;
 
 /// How long the ledger may take once all is counted: what is in memory is written once a second.
-const QUIET: Duration = Duration::from_secs(30);
+const QUIET: Duration = Duration::from_mins(1);
 
 /// Waits until both sums of a project's ledger hold and say that `stored` events are there (in the database or in the
 /// spool of the instance asked), none missing, and nothing was deleted.

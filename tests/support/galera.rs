@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::private_server::{PrivateServer, free_port, is_root, program};
+use crate::skip::skip;
 
 const PROVIDERS: [&str; 2] = ["/usr/lib/galera/libgalera_smm.so", "/usr/lib/libgalera_smm.so"];
 /// Nodes of the cluster; two of three are a majority.
@@ -24,9 +25,7 @@ impl Galera {
     /// Starts a cluster; `None`, said loudly, where the library isn't installed.
     pub async fn start() -> Option<Self> {
         let Some(provider) = PROVIDERS.into_iter().find(|path| Path::new(path).exists()) else {
-            eprintln!(
-                "SKIPPED: NOTHING IS TESTED ON GALERA, libgalera_smm.so (Debian's galera-4) is not installed"
-            );
+            skip("everything on Galera", "libgalera_smm.so (Debian's galera-4) is not installed");
             return None;
         };
         let first = PrivateServer::prepare()?;

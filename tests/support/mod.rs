@@ -9,12 +9,18 @@
 )]
 
 use std::collections::BTreeMap;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use sqlx::mysql::{MySqlConnection, MySqlRow};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
+use tekno_logger::block::token_test::TokenTest;
 use tekno_logger::config::Config;
-use tekno_logger::store::{DatabaseStatus, Store};
+use tekno_logger::store::{BlockQuery, DatabaseStatus, Store};
+use tekno_logger::timestamp::Timestamp;
+
+use crate::skip;
 
 /// `HMAC_SECRET` of every test.
 pub const HMAC_SECRET: &str = "tests-hmac-secret-0f1e2d3c4b5a69788796a5b4c3d2e1f0";
@@ -36,9 +42,13 @@ impl TestDatabase {
         Self { name: "sqlite", server_url: None, directory: tempfile::tempdir().unwrap() }
     }
 
-    /// A new database on the server a variable names, if it is set.
+    /// A new database on the server a variable names; `None`, said loudly, if it is not set.
     pub async fn on_server(name: &'static str, variable: &str) -> Option<Self> {
-        let server = std::env::var(variable).ok().filter(|url| !url.is_empty())?;
+        let Some(server) = std::env::var(variable).ok().filter(|url| !url.is_empty() && *url != skip::NONE)
+        else {
+            skip::skip_server(name, variable, &format!("{variable} is not set"));
+            return None;
+        };
         // The database that a URL names is not ours to use.
         let host = server.find("://").map_or(0, |scheme| scheme + 3);
         let server = server[host..].find('/').map_or(&server[..], |path| &server[..host + path]).to_owned();
@@ -154,6 +164,22 @@ impl TestDatabase {
         self.rows(&format!("SELECT 1 FROM {table} WHERE project_id = {project_id}")).await.len()
     }
 
+    /// Waits until nothing of these projects is left to be folded.
+    pub async fn until_folded(&self, projects: &[i64]) {
+        let since = Instant::now();
+        loop {
+            let mut left = 0;
+            for project in projects {
+                left += self.count("unfolded", *project).await;
+            }
+            if left == 0 {
+                return;
+            }
+            assert!(since.elapsed() < Duration::from_mins(1), "the fold never came: {left} blocks are left");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Everything a thief of the database would have: each column of each row of each table, compressed bodies
     /// inflated, and for the embedded database the bytes of all its files.
     pub async fn dump(&self) -> Vec<u8> {
@@ -203,5 +229,35 @@ impl SqliteLock {
     pub async fn release(mut self) {
         sqlx::raw_sql("ROLLBACK").execute(&mut self.0).await.unwrap();
         self.0.close().await.unwrap();
+    }
+}
+
+/// Drops a future after it has waited so many times, as a kill would; gives its output when it ended before.
+pub async fn killed_after<F: Future>(waits: u32, future: F) -> Option<F::Output> {
+    let mut future = Box::pin(future);
+    let mut left = waits;
+    std::future::poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if left == 0 => Poll::Ready(None),
+        Poll::Pending => {
+            left -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+/// Every block of a project, the newest first, up to 100,000.
+pub fn every_block(project_id: i64) -> BlockQuery {
+    BlockQuery {
+        project_id,
+        from: Timestamp::from_millis(0),
+        to: Timestamp::LAST,
+        received_after: Timestamp::from_millis(0),
+        tokens: TokenTest::Always,
+        filters: false,
+        ascending: false,
+        after: None,
+        limit: 100_000,
     }
 }

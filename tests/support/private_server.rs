@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use sqlx::mysql::MySqlConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 
+use crate::skip::skip_server;
+
 /// Longest a server may take to answer, a state transfer included.
 const START: Duration = Duration::from_secs(90);
 
@@ -58,7 +60,7 @@ impl PrivateServer {
     /// An empty data directory; `None`, said loudly, where `MariaDB` isn't installed. Nothing runs yet.
     pub fn prepare() -> Option<Self> {
         if program("mariadbd").is_none() || program("mariadb-install-db").is_none() {
-            eprintln!("SKIPPED: MariaDB's server is not installed");
+            skip_server("a MariaDB of its own", "TEST_MARIADB_URL", "mariadb-server is not installed");
             return None;
         }
         let directory = tempfile::tempdir().unwrap();

@@ -6,8 +6,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Longer than anything here takes; reaching it is a failure.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than anything here takes on a busy machine; reaching it is a failure.
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits for a condition that somebody else brings about.
 pub async fn until<F: Future<Output = bool>>(what: &str, patience: Duration, condition: impl Fn() -> F) {

@@ -39,6 +39,9 @@ struct Faults {
     /// Commits whose replies will be swallowed: a writer's, and those alone in their packet.
     swallow: [AtomicUsize; 2],
     swallowed: AtomicUsize,
+    /// With the next commit swallowed, nothing passes any more on any connection.
+    shut_after_swallow: AtomicBool,
+    shut: AtomicBool,
     /// The next commit is held back, and its connection stalled with it: a writer's, or one alone in its packet.
     stall_at_commit: AtomicBool,
     stall_at_lone_commit: AtomicBool,
@@ -66,6 +69,8 @@ impl Proxy {
             cuts: AtomicUsize::new(0),
             swallow: [AtomicUsize::new(0), AtomicUsize::new(0)],
             swallowed: AtomicUsize::new(0),
+            shut_after_swallow: AtomicBool::new(false),
+            shut: AtomicBool::new(false),
             stall_at_commit: AtomicBool::new(false),
             stall_at_lone_commit: AtomicBool::new(false),
             stalled_commits: AtomicUsize::new(0),
@@ -104,6 +109,7 @@ impl Proxy {
 
     /// Listens again.
     pub async fn listen(&self) {
+        self.faults.shut.store(false, Ordering::SeqCst);
         loop {
             // The port is ours; the listener of before may take a moment to go.
             if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await {
@@ -157,6 +163,13 @@ impl Proxy {
     /// As [`Proxy::swallow_commits`], for commits that come in packets of their own (the fold's).
     pub fn swallow_lone_commits(&self, count: usize) {
         self.faults.swallow[1].store(count, Ordering::SeqCst);
+    }
+
+    /// The next commit of a writer is swallowed, and from that moment the database is away for everybody: nobody can
+    /// ask whether it went through. [`Proxy::refuse`] and [`Proxy::listen`] end that.
+    pub fn swallow_last_commit(&self) {
+        self.faults.shut_after_swallow.store(true, Ordering::SeqCst);
+        self.swallow_commits(1);
     }
 
     /// Commits whose answers were swallowed.
@@ -244,6 +257,9 @@ async fn pass(
     let passing = async {
         let mut stalled = faults.stalled_below.subscribe();
         while let Some((came, chunk)) = arriving.recv().await {
+            if faults.shut.load(Ordering::SeqCst) {
+                return End::Closed;
+            }
             let delay = Duration::from_millis(faults.delay_ms[way as usize].load(Ordering::SeqCst));
             tokio::time::sleep(delay.saturating_sub(came.elapsed())).await;
             if *stalled.borrow_and_update() > number {
@@ -295,8 +311,12 @@ impl Faults {
     }
 
     fn take_swallow(&self, lone: usize) -> bool {
-        self.swallow[lone]
+        let taken = self.swallow[lone]
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
-            .is_ok()
+            .is_ok();
+        if taken && self.shut_after_swallow.swap(false, Ordering::SeqCst) {
+            self.shut.store(true, Ordering::SeqCst);
+        }
+        taken
     }
 }

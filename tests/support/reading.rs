@@ -20,6 +20,8 @@ use crate::support::{ADMIN_TOKEN, TestDatabase};
 /// Where each test's clock starts.
 pub const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
+/// Longer than anything here takes; reaching it is a failure.
+pub const PATIENCE: Duration = Duration::from_mins(1);
 const LIMITS: [(&str, &str); 5] = [
     ("RATE_LIMIT_PER_IP", "0"),
     ("READ_RATE_LIMIT_PER_IP", "0"),
@@ -83,8 +85,8 @@ impl Service {
         let base = format!("http://127.0.0.1:{}", app.local_addr().port());
         let (state, trigger, ready) = (app.state(), app.trigger(), app.first_ready());
         let running = tokio::spawn(app.run());
-        tokio::time::timeout(Duration::from_secs(30), ready).await.expect("the database is reached").unwrap();
-        let client = Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
+        tokio::time::timeout(PATIENCE, ready).await.expect("the database is reached").unwrap();
+        let client = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
         Self { state, hand, base, client, batches: AtomicU32::new(0), trigger, running }
     }
 
@@ -200,6 +202,6 @@ pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    let waited = tokio::time::timeout(Duration::from_secs(30), all).await;
+    let waited = tokio::time::timeout(PATIENCE, all).await;
     assert!(waited.is_ok(), "it never happened: {what}");
 }

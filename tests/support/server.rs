@@ -13,6 +13,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 
 use super::process::send_signal;
+use crate::skip::skip_server;
 
 const START: Duration = Duration::from_mins(1);
 const KEEPER: &str = r#""$@" >"$LOG" 2>&1 & echo $!; read -r _; kill -9 $! 2>/dev/null; wait"#;
@@ -29,9 +30,7 @@ impl PrivateServer {
     /// A server, or `None` (and a line on stderr) where `MariaDB` is not installed.
     pub async fn start(options: &[&str]) -> Option<Self> {
         let Some(template) = template() else {
-            use std::io::Write as _;
-            // Past the capture of the test harness: nobody should believe that this was tested.
-            let _ = writeln!(std::io::stderr(), "SKIPPED, mariadbd is not installed: a fault test");
+            skip_server("a MariaDB of its own", "TEST_MARIADB_URL", "mariadb-server is not installed");
             return None;
         };
         let directory = tempfile::tempdir().unwrap();

@@ -17,12 +17,14 @@ use tekno_logger::ledger::Account;
 use tekno_logger::memory::Budget;
 use tekno_logger::outcome::Outcomes;
 use tekno_logger::project::{ProjectSlug, ScrubSettings};
-use tekno_logger::store::{BatchKey, BlockQuery, LedgerQuery, NewProject, STATEMENT_TIMEOUT, Store};
+use tekno_logger::store::{BatchKey, LedgerQuery, NewProject, STATEMENT_TIMEOUT, Store};
 use tekno_logger::timestamp::Timestamp;
 use tekno_logger::write::{
     BatchKeys, IssueTitle, SeedTexts, Submission, WriteOutcome, WriteQueue, WriterSlot,
 };
 use tokio::sync::oneshot;
+
+use crate::support::every_block;
 
 /// When the clocks of these tests start.
 pub const NOW: i64 = 1_800_000_000_000;
@@ -33,21 +35,9 @@ pub const DAY_MS: i64 = 86_400_000;
 /// An event with nothing but what a test is about.
 pub fn event(index: usize, ts: Timestamp, level: Level, message: &str) -> Event<'_> {
     Event {
-        index: u32::try_from(index).unwrap(),
-        ts,
-        level,
-        message: message.into(),
         source: "shop".into(),
-        env: "production".into(),
-        ctx: None,
-        user_id: None,
-        request_id: None,
-        tags: Vec::new(),
-        release: None,
-        stack: None,
-        client_fingerprint: None,
         fingerprint: Fingerprint(1_000 + level as u64),
-        truncated: false,
+        ..Event::plain(u32::try_from(index).unwrap(), ts, level, message)
     }
 }
 
@@ -186,17 +176,7 @@ impl Writer {
 
 /// Ids of all stored events of a project, in order.
 pub async fn event_ids(store: &Store, project_id: i64) -> Vec<String> {
-    let everything = BlockQuery {
-        project_id,
-        from: Timestamp::from_millis(0),
-        to: Timestamp::LAST,
-        received_after: Timestamp::from_millis(0),
-        tokens: tekno_logger::block::token_test::TokenTest::Always,
-        filters: false,
-        ascending: false,
-        after: None,
-        limit: 100_000,
-    };
+    let everything = every_block(project_id);
     let mut session = store.read().await.unwrap();
     let mut ids = Vec::new();
     for header in session.block_headers(&everything).await.unwrap() {

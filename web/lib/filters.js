@@ -76,6 +76,14 @@ function filterParams(filters) {
 }
 
 /**
+ * The page of an issue.
+ * @param {{ project_id: number, fingerprint: string }} issue or one of its events
+ */
+export function issueAddress({ project_id: project, fingerprint }) {
+  return `/ui/issues/${project}-${encodeURIComponent(fingerprint)}`;
+}
+
+/**
  * Whether two sets of filters ask for the same events.
  * @param {Filters} a
  * @param {Filters} b
@@ -193,5 +201,7 @@ export function hitWords(q) {
  */
 export function safeNext(next) {
   if (next === null || !/^\/ui(\/|$)/.test(next) || /[\\\u0000-\u001f]/.test(next)) return "/ui/logs";
-  return next.startsWith("/ui/login") ? "/ui/logs" : next;
+  // As the browser will read it, without `..`.
+  const { pathname } = new URL(next, "http://here");
+  return /^\/ui(\/|$)/.test(pathname) && !pathname.startsWith("/ui/login") ? next : "/ui/logs";
 }

@@ -4,6 +4,7 @@
 /** @typedef {{ from: string, to: string, total: number, events: Counts, error_rate: number, per_minute: number }} Period */
 /**
  * @typedef {object} Issue
+ * @property {number} project_id
  * @property {string} project slug
  * @property {string} fingerprint
  * @property {string} title

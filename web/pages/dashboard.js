@@ -1,12 +1,12 @@
 // The first page: is anything wrong now, since when, and where. Every number leads to the logs behind it.
 
-import { listProjects, read, readState, searchLogs } from "../api.js";
+import { read, readState, searchLogs } from "../api.js";
 import { bytes, count, counted, rate } from "../lib/amount.js";
-import { fieldTerm, logsAddress } from "../lib/filters.js";
+import { fieldTerm, issueAddress, logsAddress } from "../lib/filters.js";
 import { h, shown } from "../lib/h.js";
-import { ago, clockTime, fullTime, rangeMillis, RANGES } from "../lib/time.js";
+import { ago, clockTime, rangeMillis, RANGES } from "../lib/time.js";
 import { verdict } from "../lib/verdict.js";
-import { choice, section, table, tile, verdictLine } from "../parts/board.js";
+import { choice, projectChoice, section, table, tile, verdictLine, when } from "../parts/board.js";
 import { panel } from "../parts/state.js";
 import { trend } from "../parts/trend.js";
 import { go } from "../router.js";
@@ -25,8 +25,7 @@ export function open(url) {
     from: new Date(Date.now() - (rangeMillis(scope.range) ?? 0)).toISOString(),
     ...(scope.project === "" ? {} : { project_id: scope.project }),
   });
-  const projects = h("select", { "aria-label": "Project", onchange: () => travel({ ...scope, project: projects.value }) },
-    h("option", { value: "" }, "All projects"));
+  const projects = projectChoice(life.signal, () => scope.project, (project) => travel({ ...scope, project }));
   const ranges = choice("Time range", RANGES.map(({ name, label }) => /** @type {const} */ ([name, label])), scope.range,
     (range) => travel({ ...scope, range }));
   const parts = [
@@ -57,10 +56,6 @@ export function open(url) {
     ranges.value = scope.range;
     refresh();
   }
-  void listProjects(life.signal).then((list) => {
-    projects.append(...list.map(({ slug, name }) => h("option", { value: slug }, shown(name || slug))));
-    projects.value = scope.project;
-  }, () => { /* The sections say what is wrong; without the list all projects are shown. */ });
   show();
   return {
     element,
@@ -124,6 +119,7 @@ function statsView(stats, scope) {
       }))),
     h("h3", null, "Top issues"),
     stats.top_issues.length === 0 ? h("p", { class: "muted" }, "No issue in this time.") : issueTable(stats, scope, now),
+    h("p", null, h("a", { href: `/ui/issues${scope.project === "" ? "" : `?project=${encodeURIComponent(scope.project)}`}` }, "All issues")),
   ];
 }
 
@@ -151,7 +147,7 @@ function issueTable(stats, scope, now) {
       const q = fieldTerm("fingerprint", issue.fingerprint) ?? "";
       const href = behind({ ...scope, project: issue.project }, stats, [], q);
       return [
-        h("a", { href }, shown(issue.title) || "(no message)"),
+        h("a", { href: issueAddress(issue) }, shown(issue.title) || "(no message)"),
         h("a", { href, "aria-label": `${counted(issue.count, "event")} of this issue` }, count(issue.count)),
         h("span", { class: "level", "data-level": issue.level }, issue.level),
         shown(`${issue.project} / ${issue.source}`),
@@ -159,12 +155,6 @@ function issueTable(stats, scope, now) {
         when(issue.last_seen, now),
       ];
     }));
-}
-
-/** @param {string} at @param {number} now */
-function when(at, now) {
-  const ms = Date.parse(at);
-  return h("time", { datetime: at, title: fullTime(ms) }, ago(ms, now));
 }
 
 /** @param {import("../api.js").LogEvent[]} logs @param {Scope} scope */

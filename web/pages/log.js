@@ -29,10 +29,12 @@ export function open(url, [id = ""]) {
     around = new AbortController();
     element.querySelector("#context")?.remove();
     const signal = AbortSignal.any([life.signal, around.signal]);
-    const context = contextView(event, scopeOf(asked, event), signal);
+    // Before its rows are there, it is too short to come to the top.
+    const reach = () => toIt && context.scrollIntoView({ block: "start" });
+    const context = contextView(event, scopeOf(asked, event), signal, reach);
     element.append(context);
     if (!toIt) return;
-    context.scrollIntoView({ block: "start" });
+    reach();
     context.querySelector("h2")?.focus({ preventScroll: true });
   }
 

@@ -1,9 +1,9 @@
 // Signing in with the admin token. The token goes to the service once and is kept nowhere in the page.
 
-import { Problem } from "../api.js";
+import { Problem, signedIn } from "../api.js";
 import { fill, h } from "../lib/h.js";
 import { problemText } from "../parts/state.js";
-import { enter, signedIn } from "../session.js";
+import { enter } from "../session.js";
 
 /** @type {import("../router.js").Open} */
 export function open(url) {

@@ -5,7 +5,7 @@ import { apiQuery, logsAddress, readFilters, sameFilters, withTerm } from "../li
 import { fill, h } from "../lib/h.js";
 import { fullTime } from "../lib/time.js";
 import { FilterBar, toolLinks } from "../parts/filter.js";
-import { HistogramView } from "../parts/histogram.js";
+import { hatchGaps, HistogramView } from "../parts/histogram.js";
 import { EventList } from "../parts/list.js";
 import { button, count, errorPanel, isDatabaseAway, isSignedOut, loadingPanel, noticeLine, patiently, problemText, wakingPanel, warningText } from "../parts/state.js";
 import { go } from "../router.js";
@@ -111,8 +111,8 @@ class LogsPage {
   /** @param {Filters} next */
   #ask(next) {
     const address = logsAddress(next);
-    // Asking the same again is a new run: a relative range has moved on.
-    if (address === location.pathname + location.search) void this.#run();
+    // Asking the same again is a new run: a relative range has moved on. The address may say it in another order.
+    if (address === logsAddress(this.#filters)) void this.#run();
     else go(address);
   }
 
@@ -145,6 +145,7 @@ class LogsPage {
       this.#histogram.show(page.histogram, page.scanned?.complete !== false);
       if (page.logs.length === 0 && page.next_cursor === null) await this.#showEmpty(page, signal);
       else this.#showPage(page);
+      void hatchGaps(this.#histogram, this.#query.project_id, signal);
       await this.#showBeside(page, signal);
     } catch (error) {
       if (!signal.aborted && !isSignedOut(error)) this.#showInstead(errorPanel(error, () => void this.#run()));

@@ -1,12 +1,14 @@
 // The projects, and making one. A new project's secrets are shown once, here, and held only by this page.
 
 import { createProject, listProjects, Problem } from "../api.js";
+import { count, counted } from "../lib/amount.js";
 import { DEFAULT_RANGE, logsAddress } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
 import { fullTime } from "../lib/time.js";
-import { createdView } from "../parts/created.js";
+import { loads, table } from "../parts/board.js";
 import { field } from "../parts/field.js";
-import { errorPanel, loadingPanel, panel, patiently, problemText, wakingPanel } from "../parts/state.js";
+import { panel, problemText } from "../parts/state.js";
+import { createdView } from "./setup.js";
 
 /** @typedef {import("../api.js").Project} Project */
 
@@ -19,27 +21,16 @@ export function open() {
   const list = h("div");
   const made = h("div", { class: "made" });
   const create = createForm((result) => {
-    fill(made, createdView(result.project, result.key));
+    fill(made, createdView(life.signal, result.project, result.key));
     made.querySelector("h2")?.focus();
     void load();
   });
   const element = h("div", { class: "page" }, h("h1", null, "Projects"), made, list, create);
 
-  async function load() {
-    const loading = loadingPanel("Loading the projects…");
-    if (list.childElementCount === 0) fill(list, loading.element);
-    try {
-      const projects = await patiently(() => listProjects(life.signal), life.signal, (problem, seconds, now) =>
-        fill(list, wakingPanel(problem, seconds, now)));
-      fill(list, projects.length === 0 ? noProject() : projectTable(projects));
-    } catch (error) {
-      if (life.signal.aborted || (error instanceof Problem && error.kind === "signed_out")) return;
-      fill(list, errorPanel(error, load));
-    } finally {
-      loading.stop();
-    }
-  }
-
+  const load = loads(life.signal, list, {
+    load: () => listProjects(life.signal),
+    view: (projects) => (projects.length === 0 ? noProject() : projectTable(projects)),
+  });
   void load();
   return { element, title: "Projects", close: () => life.abort() };
 }
@@ -48,33 +39,21 @@ function noProject() {
   return panel({ title: "No project yet", text: "A project has a key to send events with, a retention and a cap. Create the first one below." });
 }
 
-/** The columns, and which of them a phone leaves out. @type {[string, boolean][]} */
-const HEADS = [["Name", false], ["Slug", false], ["Id", true], ["Retention", false], ["Cap a minute", false], ["Created, UTC", true]];
-
 /** @param {Project[]} projects */
 function projectTable(projects) {
-  return h(
-    "div",
-    { class: "wide", role: "region", "aria-label": "Projects", tabindex: "0" },
-    h("table", null,
-      h("thead", null, h("tr", null, HEADS.map(([head, aside]) => h("th", { scope: "col", class: aside ? "aside" : "" }, head)))),
-      h("tbody", null, projects.map(projectRow))),
-  );
-}
-
-/** @param {Project} project */
-function projectRow(project) {
-  const logs = logsAddress({ q: "", project: project.slug, levels: [], range: DEFAULT_RANGE, from: "", to: "" });
-  return h(
-    "tr",
-    null,
-    h("th", { scope: "row" }, h("a", { href: logs, title: `Logs of ${shown(project.name)}` }, shown(project.name || project.slug))),
-    h("td", { class: "mono" }, project.slug),
-    h("td", { class: "number aside" }, project.id),
-    h("td", { class: "number" }, project.retention_days === 1 ? "1 day" : `${project.retention_days} days`),
-    h("td", { class: "number" }, project.minute_cap === null ? "default" : project.minute_cap.toLocaleString("en")),
-    h("td", { class: "number aside" }, h("time", { datetime: project.created_at }, fullTime(Date.parse(project.created_at)).slice(0, 16))),
-  );
+  return table("Projects", [["Name"], ["Slug"], ["Id", "number aside"], ["Retention", "number"], ["Cap a minute", "number"], ["Created, UTC", "number aside"], ["Setup", "number"]],
+    projects.map((project) => {
+      const name = shown(project.name || project.slug);
+      return [
+        h("a", { href: logsAddress({ q: "", project: project.slug, levels: [], range: DEFAULT_RANGE, from: "", to: "" }), title: `Logs of ${name}` }, name),
+        h("span", { class: "mono" }, project.slug),
+        project.id,
+        counted(project.retention_days, "day"),
+        project.minute_cap === null ? "default" : count(project.minute_cap),
+        h("time", { datetime: project.created_at }, fullTime(Date.parse(project.created_at)).slice(0, 16)),
+        h("a", { href: `/ui/projects/${encodeURIComponent(project.slug)}/setup`, "aria-label": `Set up ${name}` }, "Set up"),
+      ];
+    }));
 }
 
 /** @param {(result: { project: Project, key: import("../api.js").NewKey }) => void} onCreated */

@@ -76,10 +76,13 @@ function healthView(alive, ready) {
       ["Version", alive.version],
       ["Running for", roughly(alive.uptime * 1000)],
       ...Object.entries(ready.checks).map(([name, check]) =>
-        /** @type {[string, string]} */ ([name.replaceAll("_", " "), check.ok ? (name === "database" ? alive.database : "well") : (check.detail ?? "not well")])),
+        /** @type {[string, string]} */ ([titled(name), check.ok ? (name === "database" ? alive.database : "well") : (check.detail ?? "not well")])),
     ]),
   ];
 }
+
+/** `hmac_secret` as a heading has it. @param {string} name */
+const titled = (name) => `${name.charAt(0).toUpperCase()}${name.slice(1).replaceAll("_", " ")}`;
 
 /** @param {AbortSignal} life @param {() => void} onRan */
 function maintenancePart(life, onRan) {

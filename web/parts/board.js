@@ -1,17 +1,51 @@
 // Pages made of sections that load on their own: one that fails says so and leaves the others be.
 
-import { Problem } from "../api.js";
-import { fill, h } from "../lib/h.js";
-import { errorPanel, loadingPanel, patiently, wakingPanel } from "./state.js";
+import { listProjects } from "../api.js";
+import { fill, h, shown } from "../lib/h.js";
+import { ago, fullTime } from "../lib/time.js";
+import { errorPanel, isSignedOut, loadingPanel, patiently, wakingPanel } from "./state.js";
 
 /**
- * A section: its heading, what it loads, and loading, waking and failed states.
+ * What fills a place: loading, waking and failed states, then what was loaded. While it loads again, what is there stays.
+ * @template T
+ * @param {AbortSignal} life ends with the page
+ * @param {HTMLElement} place
+ * @param {object} what
+ * @param {() => Promise<T>} what.load
+ * @param {(loaded: T) => import("../lib/h.js").Children} what.view
+ * @param {(error: unknown, again: () => void) => Node} [what.fail]
+ * @returns {() => Promise<void>} loads, and again
+ */
+export function loads(life, place, { load, view, fail = errorPanel }) {
+  let turn = 0;
+  return async function refresh() {
+    const mine = ++turn;
+    const loading = loadingPanel("Loading…");
+    if (place.childElementCount === 0 || place.querySelector(":scope > .panel")) fill(place, loading.element);
+    place.setAttribute("aria-busy", "true");
+    try {
+      const loaded = await patiently(load, life, (problem, seconds, now) => {
+        if (mine === turn) fill(place, wakingPanel(problem, seconds, now));
+      });
+      if (mine === turn) fill(place, view(loaded));
+    } catch (error) {
+      if (life.aborted || mine !== turn || isSignedOut(error)) return;
+      fill(place, fail(error, () => void refresh()));
+    } finally {
+      loading.stop();
+      if (mine === turn) place.removeAttribute("aria-busy");
+    }
+  };
+}
+
+/**
+ * A section: its heading, and a place that loads.
  * @template T
  * @param {AbortSignal} life ends with the page
  * @param {object} what
  * @param {string} what.id
  * @param {string} what.title
- * @param {(signal: AbortSignal) => Promise<T>} what.load
+ * @param {() => Promise<T>} what.load
  * @param {(loaded: T) => import("../lib/h.js").Children} what.view
  * @param {Node} [what.tools] beside the heading
  */
@@ -23,28 +57,7 @@ export function section(life, { id, title, load, view, tools }) {
     h("div", { class: "section-head" }, h("h2", { id: `${id}-title` }, title), tools ?? null),
     body,
   );
-  let turn = 0;
-
-  async function refresh() {
-    const mine = ++turn;
-    const loading = loadingPanel("Loading…");
-    if (body.childElementCount === 0 || body.querySelector(".panel")) fill(body, loading.element);
-    element.setAttribute("aria-busy", "true");
-    try {
-      const loaded = await patiently(() => load(life), life, (problem, seconds, now) => {
-        if (mine === turn) fill(body, wakingPanel(problem, seconds, now));
-      });
-      if (mine === turn) fill(body, view(loaded));
-    } catch (error) {
-      if (life.aborted || mine !== turn || (error instanceof Problem && error.kind === "signed_out")) return;
-      fill(body, errorPanel(error, () => void refresh()));
-    } finally {
-      loading.stop();
-      if (mine === turn) element.removeAttribute("aria-busy");
-    }
-  }
-
-  return { element, refresh };
+  return { element, refresh: loads(life, body, { load, view }) };
 }
 
 /**
@@ -106,4 +119,31 @@ export function choice(label, options, chosen, onChange) {
   const select = h("select", { "aria-label": label, onchange: () => onChange(select.value) },
     options.map(([value, text]) => h("option", { value, selected: value === chosen }, text)));
   return select;
+}
+
+/**
+ * A choice of the project; of all of them where the list can't be had, since what is shown says what is wrong.
+ * @param {AbortSignal} life
+ * @param {() => string} chosen the slug; empty for all
+ * @param {(slug: string) => void} onChange
+ */
+export function projectChoice(life, chosen, onChange) {
+  const select = choice("Project", [["", "All projects"]], "", onChange);
+  void listProjects(life).then((list) => {
+    select.append(...list.map(({ slug, name }) => h("option", { value: slug }, shown(name || slug))));
+    select.value = chosen();
+    // One that is not there is shown as what it is.
+    if (select.value !== chosen()) select.append(h("option", { value: chosen(), selected: true }, shown(chosen().slice(0, 80))));
+  }, () => {});
+  return select;
+}
+
+/**
+ * How long ago something was; when, on hovering.
+ * @param {string} at
+ * @param {number} now
+ */
+export function when(at, now) {
+  const ms = Date.parse(at);
+  return h("time", { datetime: at, title: fullTime(ms) }, ago(ms, now));
 }

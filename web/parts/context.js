@@ -37,8 +37,9 @@ export function scopeOf(params, event) {
  * @param {LogEvent} event
  * @param {Scope} scope
  * @param {AbortSignal} signal
+ * @param {() => void} onShown the events are there, and with them the height of it
  */
-export function contextView(event, scope, signal) {
+export function contextView(event, scope, signal, onShown) {
   const body = h("div", { class: "context-rows", "aria-busy": "true" });
   const own = `/ui/logs/${encodeURIComponent(event.id)}`;
   const choices = SCOPES.filter((choice) => choice.scope !== "request" || event.request_id).map((choice) =>
@@ -55,6 +56,7 @@ export function contextView(event, scope, signal) {
     try {
       const around = await fetchContext(event.id, { scope, before: STEP, after: STEP }, signal);
       fill(body, (around.warnings ?? []).map((warning) => h("p", { class: "notice" }, warningText(warning))), surroundings(around, event, scope, signal));
+      onShown();
     } catch (error) {
       if (signal.aborted || (error instanceof Problem && error.kind === "signed_out")) return;
       fill(body, h("p", { role: "alert" }, problemText(error)), h("div", { class: "actions" }, button("Try again", () => void first())));

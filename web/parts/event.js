@@ -1,11 +1,13 @@
 // One event in full: message, fields, context, stack.
 
 import { ExactNumber } from "../api.js";
-import { fieldTerm } from "../lib/filters.js";
+import { fieldTerm, issueAddress } from "../lib/filters.js";
 import { fill, h, icon, shown } from "../lib/h.js";
+import { ownFrames } from "../lib/stack.js";
 import { ago, expiresIn, fullTime, roughly } from "../lib/time.js";
 import { copyButton } from "./copy.js";
 import { levelMark } from "./list.js";
+import { button } from "./state.js";
 
 /** @typedef {import("../api.js").LogEvent} LogEvent */
 /** @typedef {(term: string, exclude: boolean) => void} OnTerm */
@@ -23,9 +25,12 @@ const DELAY_MS = 5000;
  * @param {OnTerm} options.onTerm narrows the list by a term
  * @param {import("../lib/h.js").Children} options.heading
  * @param {import("../lib/h.js").Children} [options.links]
+ * @param {boolean} [options.ofIssue] on the page of its issue: the stack comes first
  * @param {number} [options.now]
  */
-export function eventView(event, { onTerm, heading, links, now = Date.now() }) {
+export function eventView(event, { onTerm, heading, links, ofIssue, now = Date.now() }) {
+  const stack = event.stack ? stackSection(event.stack) : null;
+  const grouped = !ofIssue && event.fingerprint && (event.level === "error" || event.level === "fatal");
   return h(
     "article",
     { class: "event", "data-level": event.level },
@@ -37,11 +42,13 @@ export function eventView(event, { onTerm, heading, links, now = Date.now() }) {
       event.expires_at ? h("span", { class: "muted" }, `expires ${expiresIn(Date.parse(event.expires_at), now)}`) : null),
     h("pre", { class: "event-message", tabindex: "0", "aria-label": "Message" }, shown(event.message)),
     event.truncated ? h("p", { class: "notice" }, "Something in this event was cut to fit the limits.") : null,
-    h("div", { class: "actions" }, copyButton("Copy JSON", () => JSON.stringify(event, null, 2)), links),
+    h("div", { class: "actions" }, copyButton("Copy JSON", () => JSON.stringify(event, null, 2)), links,
+      grouped ? h("a", { class: "button", href: issueAddress({ project_id: event.project_id, fingerprint: event.fingerprint ?? "" }) }, "Issue") : null),
+    ofIssue ? stack : null,
     section("Fields", fieldList(event, onTerm, now)),
     event.tags?.length ? section("Tags", tagList(event.tags, onTerm)) : null,
     isEmpty(event.ctx) ? null : contextSection(event.ctx, onTerm),
-    event.stack ? stackSection(event.stack) : null,
+    ofIssue ? null : stack,
   );
 }
 
@@ -205,9 +212,18 @@ function twig(key, value, path, depth, budget, onTerm) {
 
 /** @param {string} stack */
 function stackSection(stack) {
+  const own = ownFrames(stack);
+  const code = h("pre", { class: "code", tabindex: "0", "aria-label": "Stack trace" }, shown(stack));
+  /** One of two ways to see it, as a pair of buttons. @param {boolean} all */
+  const show = (all) => {
+    fill(code, shown(all || own === null ? stack : own));
+    pair.forEach((one, index) => one.setAttribute("aria-pressed", String((index === 0) === all)));
+  };
+  const pair = [button("All frames", () => show(true)), button("In-app", () => show(false))];
+  show(true);
   return section(
     "Stack",
-    h("div", { class: "actions" }, copyButton("Copy stack", () => stack)),
-    h("pre", { class: "code", tabindex: "0", "aria-label": "Stack trace" }, shown(stack)),
+    h("div", { class: "actions" }, own === null ? null : h("span", { class: "pair" }, pair), copyButton("Copy stack", () => stack)),
+    code,
   );
 }

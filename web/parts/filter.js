@@ -2,7 +2,7 @@
 // filters it is given and hands back new ones.
 
 import { DEFAULT_RANGE, LEVELS, logsAddress } from "../lib/filters.js";
-import { fill, h, icon } from "../lib/h.js";
+import { fill, h, icon, shown } from "../lib/h.js";
 import { fromInput, RANGES, rangeMillis, toInput } from "../lib/time.js";
 
 /** @typedef {import("../lib/filters.js").Filters} Filters */
@@ -125,9 +125,9 @@ export class FilterBar {
   #showProjects() {
     const { project } = this.#filters;
     const known = this.#projects.find(({ slug, id }) => slug === project || String(id) === project);
-    const options = this.#projects.map(({ slug, name }) => h("option", { value: slug }, name || slug));
+    const options = this.#projects.map(({ slug, name }) => h("option", { value: slug }, shown(name || slug)));
     // What the address names stays chosen, known or not.
-    if (!known && project !== "") options.push(h("option", { value: project }, project));
+    if (!known && project !== "") options.push(h("option", { value: project }, shown(project)));
     fill(this.#project, h("option", { value: "" }, "All projects"), options);
     this.#project.value = known?.slug ?? project;
   }

@@ -4,11 +4,15 @@ import { h } from "../lib/h.js";
 
 const KEYS = [
   ["/", "Search"],
-  ["j", "Next event"],
-  ["k", "Previous event"],
-  ["Enter", "Open the event"],
+  ["j", "Next event or issue"],
+  ["k", "Previous event or issue"],
+  ["Enter", "Open it"],
   ["c", "What is around the event"],
   ["l", "Live tail on and off"],
+  ["x", "Select the issue"],
+  ["e", "Resolve the issue, or those selected"],
+  ["o", "Reopen"],
+  ["m", "Mute"],
   ["Esc", "Close the event"],
   ["?", "This help"],
 ];

@@ -1,9 +1,10 @@
 // The events over time: a bar a bucket, its worst level at the baseline. Dragging, or arrow keys and Enter,
-// narrows the range.
+// narrows the range. It is hatched where not everything was stored.
 
+import { read } from "../api.js";
 import { LEVELS } from "../lib/filters.js";
 import { fill, h, svg } from "../lib/h.js";
-import { clockTime, fullTime } from "../lib/time.js";
+import { clockTime, fullTime, HOUR } from "../lib/time.js";
 
 /** @typedef {import("../api.js").Histogram} Histogram */
 /** @typedef {{ from: string, to: string, counts: Record<string, number> }} Bucket */
@@ -17,21 +18,30 @@ const GAP = 0.15;
 /** From the baseline up. */
 const STACK = /** @type {readonly string[]} */ ([...LEVELS].reverse());
 
+/**
+ * A stretch of time in which something is missing.
+ * @typedef {{ from: number, to: number, missing: Record<string, number> }} Gap
+ */
+
 export class HistogramView {
   /** @type {Bucket[]} */
   #buckets = [];
   /** First and last bucket that are marked. @type {[number, number]} */
   #marked = [0, 0];
   #dragging = false;
+  /** @type {Gap[]} */
+  #gaps = [];
   /** @type {(from: string, to: string) => void} */
   #onRange;
   #resting = "";
   #caption = h("figcaption", { class: "muted" });
   #bars = svg("svg", { preserveAspectRatio: "none", "aria-hidden": "true", focusable: "false" });
   #mark = svg("rect", { class: "mark", y: "0", height: String(HEIGHT) });
+  #hatch = h("div", { class: "hatches", "aria-hidden": "true" });
+  #legend = h("p", { class: "hatch-legend", id: "histogram-gaps", hidden: true });
   #axis = h("p", { class: "axis muted", "aria-hidden": "true" });
   #chart = h("div", {
-    class: "chart", role: "slider", tabindex: "0", "aria-label": "Events over time: arrow keys move, with Shift they extend, Enter narrows the range",
+    class: "chart", role: "slider", tabindex: "0", "aria-describedby": "histogram-gaps", "aria-label": "Events over time: arrow keys move, with Shift they extend, Enter narrows the range",
     "aria-valuemin": "0", "aria-valuenow": "0",
     onpointerdown: (/** @type {PointerEvent} */ event) => this.#press(event),
     onpointermove: (/** @type {PointerEvent} */ event) => this.#hover(event),
@@ -40,8 +50,8 @@ export class HistogramView {
     onpointerleave: () => this.#dragging || this.#rest(),
     onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
     onblur: () => this.#rest(),
-  }, this.#bars);
-  element = h("figure", { class: "histogram", hidden: true }, this.#caption, this.#chart, this.#axis);
+  }, this.#hatch, this.#bars);
+  element = h("figure", { class: "histogram", hidden: true }, this.#caption, this.#chart, this.#axis, this.#legend);
 
   /** @param {(from: string, to: string) => void} onRange */
   constructor(onRange) {
@@ -54,6 +64,7 @@ export class HistogramView {
    */
   show(histogram, complete) {
     this.#buckets = histogram?.buckets ?? [];
+    this.hatch([]);
     const totals = sumCounts(this.#buckets);
     this.element.hidden = this.#buckets.length === 0 || totalOf(totals) === 0;
     if (this.element.hidden) return;
@@ -70,6 +81,29 @@ export class HistogramView {
     this.#rest();
   }
 
+  /** The two ends of what is shown, in milliseconds; null while nothing is. @returns {[number, number] | null} */
+  span() {
+    return this.element.hidden ? null : [Date.parse(this.#buckets[0]?.from ?? ""), Date.parse(this.#buckets.at(-1)?.to ?? "")];
+  }
+
+  /**
+   * Hatches stretches of time in which something is missing, and says what.
+   * @param {Gap[]} gaps in the order of time
+   */
+  hatch(gaps) {
+    const [from, to] = this.span() ?? [0, 0];
+    this.#gaps = gaps.filter((gap) => gap.to > from && gap.from < to);
+    this.#hatch.replaceChildren(...this.#gaps.map((gap) => {
+      const mark = h("div");
+      const part = (/** @type {number} */ at) => (100 * (Math.min(to, Math.max(from, at)) - from)) / (to - from);
+      mark.style.insetInlineStart = `${part(gap.from)}%`;
+      mark.style.inlineSize = `${part(gap.to) - part(gap.from)}%`;
+      return mark;
+    }));
+    this.#legend.hidden = this.#gaps.length === 0;
+    fill(this.#legend, this.#legend.hidden ? [] : [h("span", { class: "hatch", "aria-hidden": "true" }), gapText(this.#gaps, Date.now()), " ", h("a", { href: "/ui/overflow" }, "Ledger")]);
+  }
+
   #rest() {
     this.#dragging = false;
     this.#mark.setAttribute("width", "0");
@@ -83,7 +117,10 @@ export class HistogramView {
     const [first, last] = [Math.min(anchor, head), Math.max(anchor, head)];
     this.#mark.setAttribute("x", String(first));
     this.#mark.setAttribute("width", String(last - first + 1));
-    const text = spanText(this.#buckets.slice(first, last + 1));
+    const marked = this.#buckets.slice(first, last + 1);
+    const [from, to] = [Date.parse(marked[0]?.from ?? ""), Date.parse(marked.at(-1)?.to ?? "")];
+    const within = this.#gaps.some((gap) => gap.to > from && gap.from < to) ? "; not everything was stored" : "";
+    const text = spanText(marked) + within;
     fill(this.#caption, text);
     this.#chart.setAttribute("aria-valuenow", String(head));
     this.#chart.setAttribute("aria-valuetext", text);
@@ -211,4 +248,66 @@ function spanText(buckets) {
 function shortTime(time, now) {
   const at = Date.parse(time);
   return Number.isNaN(at) ? fullTime(at) : clockTime(at, now).replace(/(?::00)?\.\d{3}$/, "");
+}
+
+/**
+ * Hatches a histogram where events were limited, refused or rejected.
+ * @param {HistogramView} view
+ * @param {string | undefined} project
+ * @param {AbortSignal} signal
+ */
+export async function hatchGaps(view, project, signal) {
+  const span = view.span();
+  if (span === null) return;
+  const [from = "", to = ""] = span.map((at) => new Date(at).toISOString());
+  try {
+    const query = new URLSearchParams({ from, to, ...(project ? { project_id: project } : {}) });
+    const { hours } = /** @type {{ hours: Parameters<typeof gapsOf>[0] }} */ (await read(`/stats/ledger?${query}`, signal));
+    if (!signal.aborted) view.hatch(gapsOf(hours));
+  } catch {
+    // The bars are right without it; the overflow page says what is wrong.
+  }
+}
+
+/**
+ * The hours in which events were not stored, side by side ones together.
+ * @param {({ hour: string } & Record<string, unknown>)[]} hours of the ledger, in the order of time
+ * @returns {Gap[]}
+ */
+export function gapsOf(hours) {
+  /** @type {Gap[]} */
+  const gaps = [];
+  for (const account of hours) {
+    const missing = Object.fromEntries(["limited", "refused", "rejected"].map((kind) => [kind, Number(account[kind]) || 0]).filter(([, n]) => n));
+    const from = Date.parse(account.hour);
+    const last = gaps.at(-1);
+    if (Object.keys(missing).length === 0) continue;
+    if (last?.to === from) {
+      last.to += HOUR;
+      addTo(last.missing, missing);
+    } else {
+      gaps.push({ from, to: from + HOUR, missing });
+    }
+  }
+  return gaps;
+}
+
+/** @param {Record<string, number>} sums @param {Record<string, number>} more */
+function addTo(sums, more) {
+  for (const [name, n] of Object.entries(more)) sums[name] = (sums[name] ?? 0) + n;
+}
+
+/**
+ * `06:00 to 08:00: 120 limited, 3 rejected.`
+ * @param {Gap[]} gaps at least one
+ * @param {number} now
+ */
+export function gapText(gaps, now) {
+  /** @type {Record<string, number>} */
+  const sums = {};
+  for (const { missing } of gaps) addTo(sums, missing);
+  const time = (/** @type {number | undefined} */ at) => shortTime(new Date(at ?? 0).toISOString(), now);
+  const times = gaps.length === 1 ? "" : `${gaps.length} times from `;
+  const what = Object.entries(sums).map(([name, n]) => `${n.toLocaleString("en")} ${name}`).join(", ");
+  return `Not everything was stored, ${times}${time(gaps[0]?.from)} to ${time(gaps.at(-1)?.to)}: ${what}.`;
 }

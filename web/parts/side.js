@@ -34,17 +34,17 @@ export function fillSide(place, ...what) {
  * @param {Facet} facet
  * @param {OnTerm} onTerm
  */
-function facetView({ field, values, other, missing }, onTerm) {
+export function facetView({ field, values, other, missing }, onTerm) {
   const rest = [other > 0 ? `${other.toLocaleString("en")} with other values` : "", missing > 0 ? `${missing.toLocaleString("en")} without` : ""];
   const note = rest.filter(Boolean).join(", ");
   return h(
     "section",
     { class: "facet" },
     h("h3", null, field),
-    h("ul", null, values.map(({ value, count }) =>
+    h("ul", null, values.map(({ value, count, share }) =>
       h("li", { title: shown(value) },
         field === "level" ? levelMark(value) : h("span", { class: "value" }, shown(value)),
-        h("span", { class: "number muted" }, count.toLocaleString("en")),
+        h("span", { class: "number muted" }, count.toLocaleString("en"), share === undefined ? null : `, ${percent(share, 1)}`),
         termButtons(field, value, onTerm)))),
     note === "" ? null : h("p", { class: "muted" }, note),
   );

@@ -28,7 +28,7 @@ const THEMES = /** @type {const} */ ([["light", 0], ["dark", 1]]);
 
 for (const [theme, index] of THEMES) {
   test(`text and levels keep 4.5:1 on every background, ${theme}`, () => {
-    for (const text of ["text", "muted", "accent", "fatal", "error", "warn", "info", "debug"]) {
+    for (const text of ["text", "muted", "accent", "fatal", "error", "warn", "well", "info", "debug"]) {
       for (const background of ["surface", "raised", "selected", "hit"]) {
         const ratio = contrast(token(text, index), token(background, index));
         assert.ok(ratio >= 4.5, `${text} on ${background} is ${ratio.toFixed(2)}`);

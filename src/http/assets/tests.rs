@@ -4,7 +4,12 @@ use flate2::read::GzDecoder;
 
 use super::*;
 
-/// Compressed bytes the whole page may have.
+#[path = "../../../build/link.rs"]
+mod link;
+#[path = "../../../build/strip.rs"]
+mod strip;
+
+/// Compressed bytes the whole page may have, in either encoding.
 const WHOLE_BUDGET: usize = 64 * 1024;
 
 fn headers(pairs: &[(header::HeaderName, &str)]) -> HeaderMap {
@@ -23,12 +28,13 @@ async fn body(reply: Response) -> Vec<u8> {
     reply.into_body().into_vec().await.unwrap()
 }
 
-fn page_text() -> String {
-    String::from_utf8(BUILD.page.to_vec()).unwrap()
+fn text_of(asset: &Asset) -> &'static str {
+    std::str::from_utf8(asset.plain.body).unwrap()
 }
 
-fn scripts() -> impl Iterator<Item = (&'static String, &'static Asset)> {
-    BUILD.assets.iter().filter(|(_, asset)| asset.content_type.starts_with("text/javascript"))
+fn scripts() -> impl Iterator<Item = (&'static str, &'static Asset)> {
+    let is_script = |name: &str| content_type(name).starts_with("text/javascript");
+    BUILD.assets.iter().filter(move |(name, _)| is_script(name)).map(|(name, asset)| (*name, asset))
 }
 
 /// The parts of a text between two marks.
@@ -38,31 +44,69 @@ fn between<'a>(text: &'a str, before: &'a str, after: char) -> impl Iterator<Ite
 
 #[test]
 fn every_file_the_page_names_is_served() {
-    let page = page_text();
+    let page = text_of(&BUILD.page);
     let prefix = format!("\"/assets/{}/", BUILD.hash);
-    let named: Vec<_> = between(&page, &prefix, '"').collect();
-    assert!(named.contains(&"main.js") && named.contains(&STYLESHEET), "{named:?}");
+    let named: Vec<_> = between(page, &prefix, '"').collect();
+    assert!(named.contains(&"main.js") && named.contains(&"app.css"), "{named:?}");
     for name in named {
-        assert!(BUILD.assets.contains_key(name), "{name}");
+        assert!(BUILD.find(name).is_some(), "{name}");
     }
-    assert!(!page.contains(BUILD_MARK));
+    assert!(!page.contains("{build}"));
+}
+
+fn linked(modules: &[(&str, &str)]) -> Result<[(String, String); 2], String> {
+    let list = [("main.js", "start();\n"), ("pages/logs.js", "export const page = 1;\n")];
+    let all =
+        list.iter().chain(modules).map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    link::link(&all)
 }
 
 #[test]
-fn every_import_of_a_module_is_served() {
-    let mut imports = 0;
-    for (name, asset) in scripts() {
-        let text = std::str::from_utf8(&asset.plain.body).unwrap();
-        let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
-        for import in between(text, " from \"", '"').chain(between(text, "import(\"", '"')) {
-            let base = url::Url::parse(&format!("http://host/{folder}/")).unwrap();
-            let target = base.join(import).unwrap();
-            let path = target.path().trim_start_matches('/');
-            assert!(import.starts_with('.') && BUILD.assets.contains_key(path), "{name} imports {import}");
-            imports += 1;
-        }
+fn modules_are_joined_in_the_order_of_their_imports_and_stay_scopes_of_their_own() {
+    let [(_, first), (_, rest)] = linked(&[
+        ("main.js", "import { a as b } from \"./lib/a.js\";\nimport * as c from \"./c.js\";\nvoid import(\"./pages/x.js\");\n"),
+        ("lib/a.js", "import { c } from \"../c.js\";\nexport async function a() {\n  return c;\n}\n"),
+        ("c.js", "export const c = import.meta.url;\nexport class D {}\n"),
+        ("pages/x.js", "import { a } from \"../lib/a.js\";\nexport const x = 1;\n"),
+    ])
+    .unwrap();
+    let order: Vec<_> = between(&first, "$M[\"", '"').collect();
+    assert_eq!(
+        order,
+        ["pages/logs.js", "c.js", "lib/a.js", "c.js", "main.js", "lib/a.js", "c.js"],
+        "{first}"
+    );
+    assert!(first.contains(
+        "const { a: b } = $M[\"lib/a.js\"];\nconst c = $M[\"c.js\"];\nvoid $load(\"pages/x.js\");"
+    ));
+    assert!(
+        first.contains("const c = new URL(\"c.js\", import.meta.url);\nclass D {}\nreturn { c, D };"),
+        "{first}"
+    );
+    assert!(
+        rest.starts_with("import { $M, $load } from \"./main.js\";\n$M[\"pages/x.js\"] = (() => {\n"),
+        "{rest}"
+    );
+    assert!(!rest.contains("function a()"), "{rest}");
+}
+
+#[test]
+fn what_the_linker_does_not_understand_is_refused() {
+    for refused in [
+        "import \"./a.js\";",
+        "import a from \"./pages/logs.js\";",
+        "import { a } from './pages/logs.js';",
+        "import { a } from \"elsewhere\";",
+        "import { a } from \"./missing.js\";",
+        "import { a } from \"../../above.js\";",
+        "import { x } from \"./x.js\";",
+        "export default 1;",
+        "export { a };",
+        "export let a = 1;",
+        "export const { a } = b;",
+    ] {
+        assert!(linked(&[("x.js", &format!("{refused}\n"))]).is_err(), "{refused}");
     }
-    assert!(imports > 20, "{imports}");
 }
 
 #[test]
@@ -80,18 +124,20 @@ fn the_scripts_touch_no_html_sink_and_no_storage_and_only_one_asks_the_network()
         "sessionStorage",
         "srcdoc",
     ];
+    let mut asked = 0;
     for (name, asset) in scripts() {
-        let text = std::str::from_utf8(&asset.plain.body).unwrap();
+        let text = text_of(asset);
         for word in forbidden {
             assert!(!text.contains(word), "{name} has {word}");
         }
-        assert!(name == "api.js" || !text.contains(" fetch("), "{name} calls fetch");
+        asked += text.matches(" fetch(").count();
     }
+    assert_eq!(asked, 1);
 }
 
 #[test]
 fn tests_and_settings_are_not_served() {
-    for name in BUILD.assets.keys() {
+    for (name, _) in BUILD.assets {
         assert!(!name.contains("test") && !name.ends_with("json") && !name.ends_with("html"), "{name}");
     }
     for name in
@@ -116,43 +162,60 @@ fn only_get_and_head_are_allowed() {
 }
 
 #[tokio::test]
-async fn a_file_is_immutable_typed_and_the_same_in_both_encodings() {
+async fn a_file_is_immutable_typed_and_the_same_in_every_encoding() {
     let plain = get("main.js", &HeaderMap::new());
-    let packed = get("main.js", &headers(&[(header::ACCEPT_ENCODING, "br, gzip")]));
     assert_eq!(field(&plain, header::CACHE_CONTROL), IMMUTABLE);
     assert_eq!(field(&plain, header::CONTENT_TYPE), "text/javascript; charset=utf-8");
     assert_eq!(field(&plain, header::X_CONTENT_TYPE_OPTIONS), "nosniff");
     assert_eq!(field(&plain, header::CONTENT_ENCODING), "");
-    assert_eq!(field(&packed, header::CONTENT_ENCODING), "gzip");
-    assert_eq!(field(&packed, header::VARY), "Accept-Encoding");
-    assert_ne!(field(&plain, header::ETAG), field(&packed, header::ETAG));
-    let (plain, packed) = (body(plain).await, body(packed).await);
-    assert!(packed.len() < plain.len());
-    let mut text = Vec::new();
-    GzDecoder::new(packed.as_slice()).read_to_end(&mut text).unwrap();
-    assert_eq!(text, plain);
+    let (plain_tag, plain) = (field(&plain, header::ETAG), body(plain).await);
+    let mut tags = vec![plain_tag];
+    for encoding in ["gzip", "br"] {
+        let packed = get("main.js", &headers(&[(header::ACCEPT_ENCODING, encoding)]));
+        assert_eq!(field(&packed, header::CONTENT_ENCODING), encoding);
+        assert_eq!(field(&packed, header::VARY), "Accept-Encoding");
+        tags.push(field(&packed, header::ETAG));
+        let packed = body(packed).await;
+        assert!(packed.len() < plain.len());
+        let mut text = Vec::new();
+        match encoding {
+            "gzip" => GzDecoder::new(packed.as_slice()).read_to_end(&mut text).unwrap(),
+            _ => brotli_decompressor::Decompressor::new(packed.as_slice(), 4096)
+                .read_to_end(&mut text)
+                .unwrap(),
+        };
+        assert_eq!(text, plain);
+    }
+    assert!(tags[0] != tags[1] && tags[1] != tags[2] && tags[0] != tags[2], "{tags:?}");
 }
 
 #[test]
-fn gzip_is_sent_only_to_those_who_take_it() {
+fn the_encoding_is_one_the_client_takes_and_the_one_it_likes_best() {
     for (accepted, expected) in [
-        ("gzip", true),
-        ("GZIP;q=0.5", true),
-        ("*", true),
-        ("gzip;q=0, *", false),
-        ("*;q=0", false),
-        ("br, deflate", false),
-        ("", false),
+        ("gzip, deflate, br, zstd", "br"),
+        ("br", "br"),
+        ("gzip", "gzip"),
+        ("GZIP;q=0.5", "gzip"),
+        ("BR;Q=0.5, gzip;q=0.5", "br"),
+        ("br;q=0.5, gzip", "gzip"),
+        ("br;q=0, *", "gzip"),
+        ("*", "br"),
+        ("gzip;q=0, *;q=0.1", "br"),
+        ("br;q=0, gzip;q=0, *", ""),
+        ("*;q=0", ""),
+        ("br;q=words", ""),
+        ("identity, deflate", ""),
+        ("", ""),
     ] {
         let reply = get("main.js", &headers(&[(header::ACCEPT_ENCODING, accepted)]));
-        assert_eq!(field(&reply, header::CONTENT_ENCODING) == "gzip", expected, "{accepted}");
+        assert_eq!(field(&reply, header::CONTENT_ENCODING), expected, "{accepted}");
     }
 }
 
 #[tokio::test]
 async fn a_known_tag_is_answered_without_a_body() {
     let tag = field(&get("main.js", &HeaderMap::new()), header::ETAG);
-    assert!(tag.starts_with('"') && tag.ends_with('"') && tag.len() == HASH_DIGITS + 2, "{tag}");
+    assert!(tag.starts_with('"') && tag.ends_with('"') && tag.len() == 18, "{tag}");
     for sent in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
         let reply = get("main.js", &headers(&[(header::IF_NONE_MATCH, &sent)]));
         assert_eq!(reply.status(), StatusCode::NOT_MODIFIED, "{sent}");
@@ -167,24 +230,54 @@ async fn a_known_tag_is_answered_without_a_body() {
 async fn head_tells_the_length_and_sends_nothing() {
     let path = format!("{}/main.js", BUILD.hash);
     let reply = asset(&Method::HEAD, &path, &HeaderMap::new()).unwrap();
-    let length = BUILD.assets["main.js"].plain.body.len().to_string();
+    let length = BUILD.find("main.js").unwrap().plain.body.len().to_string();
     assert_eq!(field(&reply, header::CONTENT_LENGTH), length);
     assert!(body(reply).await.is_empty());
 }
 
 #[tokio::test]
 async fn the_page_is_not_stored_and_carries_the_policy() {
-    let reply = page();
+    let reply = page(StatusCode::OK, &Method::GET, &HeaderMap::new());
     assert_eq!(field(&reply, header::CACHE_CONTROL), "no-store");
+    assert_eq!(field(&reply, header::ETAG), "");
     assert_eq!(field(&reply, header::CONTENT_SECURITY_POLICY), CONTENT_SECURITY_POLICY);
     assert!(CONTENT_SECURITY_POLICY.contains("require-trusted-types-for 'script'; trusted-types 'none'"));
     assert!(!CONTENT_SECURITY_POLICY.contains("unsafe") && !CONTENT_SECURITY_POLICY.contains("  "));
-    assert_eq!(body(reply).await, BUILD.page);
+    assert_eq!(body(reply).await, BUILD.page.plain.body);
+    let packed = page(StatusCode::OK, &Method::HEAD, &headers(&[(header::ACCEPT_ENCODING, "br")]));
+    assert_eq!(field(&packed, header::CONTENT_ENCODING), "br");
+    assert!(body(packed).await.is_empty());
+}
+
+#[test]
+fn only_addresses_of_pages_are_pages() {
+    for path in [
+        "/ui",
+        "/ui/",
+        "/ui/logs",
+        "/ui/logs/06gv-0",
+        "/ui/projects/shop/setup",
+        "/ui/issues/7",
+        "/ui/alerts/",
+    ] {
+        assert!(is_page(path), "{path}");
+    }
+    for path in ["/ui/nothing", "/ui/favicon.ico", "/ui/main.js", "/ui/projects/shop/setup/more", "/ui/log"] {
+        assert!(!is_page(path), "{path}");
+    }
+    // Each route of the browser begins with one of them.
+    let routes: Vec<_> =
+        between(text_of(BUILD.find("main.js").unwrap()), r"pattern: /^\/ui\/", '/').collect();
+    assert!(routes.len() >= 7, "{routes:?}");
+    for route in routes {
+        let first = route.trim_end_matches(['$', '\\', '?']);
+        assert!(PAGES.contains(&first), "{route}");
+    }
 }
 
 #[test]
 fn the_sheets_are_one_file_in_the_order_of_their_layers() {
-    let style = std::str::from_utf8(&BUILD.assets[STYLESHEET].plain.body).unwrap();
+    let style = text_of(BUILD.find("app.css").unwrap());
     let places: Vec<_> = ["tokens", "base", "layout", "parts"]
         .map(|layer| style.find(&format!("@layer {layer} {{")).expect("each sheet is there"))
         .to_vec();
@@ -193,28 +286,45 @@ fn the_sheets_are_one_file_in_the_order_of_their_layers() {
 
 #[test]
 fn the_whole_page_keeps_its_budget() {
-    let packed = |asset: &Asset| asset.gzip.as_ref().unwrap_or(&asset.plain).body.len();
-    let total = BUILD.page.len() + BUILD.assets.values().map(packed).sum::<usize>();
-    assert!(total <= WHOLE_BUDGET, "{total} bytes");
+    type Pick = fn(&Asset) -> Option<&Variant>;
+    let total = |pick: Pick| {
+        let size = |asset: &Asset| pick(asset).unwrap_or(&asset.plain).body.len();
+        size(&BUILD.page) + BUILD.assets.iter().map(|(_, asset)| size(asset)).sum::<usize>()
+    };
+    let (brotli, gzip) = (total(|asset| asset.brotli.as_ref()), total(|asset| asset.gzip.as_ref()));
+    println!("the whole page: {brotli} bytes with Brotli, {gzip} with gzip");
+    assert!(brotli <= WHOLE_BUDGET, "{brotli} bytes");
+    assert!(gzip <= WHOLE_BUDGET, "{gzip} bytes");
 }
 
 #[test]
-fn scripts_are_sent_without_lines_of_comments_and_with_all_their_code() {
-    let script =
-        b"/**\n * Says it.\n *\n */\nexport const one = 1; // kept\n\n  // gone\nconst two = one * one;\n";
-    let sent = without_comment_lines(script);
-    assert_eq!(&sent[..], b"\n\n\n\nexport const one = 1; // kept\n\n\nconst two = one * one;\n");
-    for name in WebFolder::iter().filter(|name| name.ends_with(".js") && content_type(name).is_some()) {
-        let script = String::from_utf8(embedded(&name).unwrap().to_vec()).unwrap();
-        let (mut in_comment, mut in_text) = (false, false);
-        for (number, line) in script.lines().enumerate() {
-            let text = line.trim();
-            let goes_on = text == "*" || text == "*/" || text.starts_with("* ");
-            assert_eq!(goes_on, in_comment, "{name}:{}: what is no comment would go", number + 1);
-            in_comment = (in_comment || text.starts_with("/**")) && !text.contains("*/");
-            let would_go = goes_on || text.starts_with("//") || text.starts_with("/**");
-            assert!(!(in_text && would_go), "{name}:{}: a line of a text would go", number + 1);
-            in_text ^= !would_go && line.matches('`').count() % 2 == 1;
-        }
+fn scripts_are_sent_without_indentation_and_lines_of_comments_and_with_all_their_code() {
+    let script = "/**\n * Says it.\n *\n */\n  export const one = 1; // kept\n\n  // gone\nconst two = `\n  a * ${one}\n// b\n` + 1;\n\tthree();\n";
+    let sent = strip::script(script).unwrap();
+    assert_eq!(sent, "export const one = 1; // kept\nconst two = `\n  a * ${one}\n// b\n` + 1;\nthree();\n");
+    assert_eq!(strip::script("/** @type {A} */ (b).c();\n").unwrap(), "(b).c();\n");
+    assert_eq!(
+        strip::script("f((/** @type {A} */ a) => \"/** @b */\");\n").unwrap(),
+        "f((a) => \"/** @b */\");\n"
+    );
+    assert_eq!(strip::script("  a(/`/);\n  b();\n").unwrap(), "a(/`/);\n  b();\n");
+    for refused in [
+        "const a = 2\n* 3;\n",
+        "/**\n text\n */\n",
+        "const a = `${\n1}`;\n",
+        "const a = `\n${\n1}`;\n",
+        "const a = /`/;\nconst b = `c\n  d`;\n",
+        "const a = 'b\\\n  c';\n",
+        "a(); /* b\n  c */\n",
+        "/** a\n * b */ c();\n",
+    ] {
+        assert!(strip::script(refused).is_err(), "{refused}");
     }
+}
+
+#[test]
+fn sheets_are_sent_without_indentation_and_lines_of_comments() {
+    let sent = strip::sheet("/* gone */\n  a { b: c; } /* kept */\n").unwrap();
+    assert_eq!(sent, "a { b: c; } /* kept */\n");
+    assert!(strip::sheet("/* a\n b */\n").is_err());
 }

@@ -54,6 +54,7 @@ fn only_these_routes_are_open_to_anyone() {
         "GET /assets/*path",
         "GET /config",
         "GET /healthz",
+        "GET /openapi.json",
         "GET /readyz",
         "GET /session",
         "GET /ui",

@@ -150,7 +150,7 @@ impl<'a> Fields<'a> {
         let user_id = self.text(Field::UserId);
         let request_id = self.text(Field::RequestId);
         let release = self.text(Field::Release);
-        let client_fingerprint = self.json_text(Field::Fingerprint);
+        let client_fingerprint = self.grouping();
         let stack = self.stack();
         let tags = self.tags();
         let ctx = self.own[Field::Ctx as usize].map(|(_, value)| value);
@@ -251,10 +251,23 @@ impl<'a> Fields<'a> {
         Some(self.noting_cut(text_of(&value, Room::Chars(FIELD_CHARS + SECRET_SLACK))))
     }
 
-    /// A short text; of a list or object it is the JSON.
-    fn json_text(&mut self, field: Field) -> Option<Cow<'a, str>> {
-        let (_, value) = self.take(field)?;
-        Some(self.noting_cut(text_of(&value, Room::Chars(FIELD_CHARS + SECRET_SLACK))))
+    /// The client's own grouping: a text, or a list of them as Sentry has it, which is joined; an object is its JSON.
+    fn grouping(&mut self) -> Option<Cow<'a, str>> {
+        let (_, value) = self.take(Field::Fingerprint)?;
+        let room = Room::Chars(FIELD_CHARS + SECRET_SLACK);
+        if value.kind != Kind::Array {
+            return Some(self.noting_cut(text_of(&value, room)));
+        }
+        let mut parts = String::new();
+        let whole = each_entry(&value, |_, part| {
+            if part.kind != Kind::Null {
+                parts.push_str(if parts.is_empty() { "" } else { "\n" });
+                parts.push_str(&text_of(&part, room).text);
+            }
+            parts.len() <= FIELD_CHARS * 4
+        });
+        self.truncated |= !whole;
+        Some(self.noting_cut(room.cut(Cow::Owned(parts)))).filter(|parts| !parts.is_empty())
     }
 
     /// The stack trace; a list of lines is joined, anything else but a string is its JSON.

@@ -1,0 +1,368 @@
+//! A stack trace as a fingerprint sees it: types of the exceptions, what codes they said, and the frames that count.
+//!
+//! Chained exceptions are put in one order whatever the language prints first: types from the outermost on, frames from
+//! those of the root cause on, innermost first. Of the frames those of the application's own code count, or all where
+//! there are none; each once, so that recursion of any depth is the same.
+
+use super::header::{self, Header, Link};
+use super::library;
+use super::line::{self, Frame};
+use super::name::{self, Place};
+
+/// Lines that are looked at; a stack is at most 32 KiB.
+const MAX_LINES: usize = 600;
+/// Frames that are read.
+const MAX_READ: usize = 250;
+/// Frames that count at most, equal ones as one.
+pub(super) const MAX_COUNTED: usize = 16;
+/// Exceptions of a chain that are told apart.
+const MAX_CHAIN: usize = 8;
+
+/// Why a frame counts or doesn't.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Of the application's own code.
+    Own,
+    /// Of a library, in a trace that has nothing else.
+    OnlyLibraries,
+    /// Of a library, told by this part of its file or function.
+    Library(&'static str),
+    /// The same function is there already.
+    Repeated,
+    /// There were [`MAX_COUNTED`] before.
+    Beyond,
+}
+
+impl Verdict {
+    /// Whether the frame is part of the fingerprint.
+    #[must_use]
+    pub const fn counts(self) -> bool {
+        matches!(self, Self::Own | Self::OnlyLibraries)
+    }
+}
+
+/// A frame that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenFrame {
+    /// Function, with its module or class as far as printed, without what varies; empty when it has no name.
+    pub function: String,
+    /// File's name, with its folder where that tells more; may be empty.
+    pub file: String,
+    /// Why it counts or doesn't.
+    pub verdict: Verdict,
+}
+
+/// What was read of a trace with at least one frame.
+#[derive(Clone, Debug)]
+pub(super) struct Trace<'a> {
+    /// Types from the outermost exception on; empty when none is named.
+    pub kinds: Vec<&'a str>,
+    /// What the exceptions said, in the same order.
+    pub said: Vec<&'a str>,
+    /// A panic has no type: what it said takes its place.
+    pub is_panic: bool,
+    /// The root cause's first, innermost first.
+    pub frames: Vec<SeenFrame>,
+}
+
+impl Trace<'_> {
+    /// Frames that are part of the fingerprint. Where one came twice their order says nothing: which of two functions
+    /// that call each other is on top depends on the depth.
+    pub(super) fn counted(&self) -> Vec<(&str, &str)> {
+        let counted = self.frames.iter().filter(|frame| frame.verdict.counts());
+        let mut counted: Vec<(&str, &str)> =
+            counted.map(|frame| (frame.function.as_str(), frame.file.as_str())).collect();
+        if self.frames.iter().any(|frame| frame.verdict == Verdict::Repeated) {
+            counted.sort_unstable();
+        }
+        counted
+    }
+}
+
+/// Reads a trace; `None` when no line of it is a frame.
+pub(super) fn read(text: &str) -> Option<Trace<'_>> {
+    let lines: Vec<&str> = text.lines().take(MAX_LINES).collect();
+    let mut reader = Reader {
+        chain: vec![Exception::default()],
+        at: 0,
+        pending: "",
+        is_panic: false,
+        read: 0,
+        indented: false,
+    };
+    for (number, line) in lines.iter().enumerate() {
+        let next = lines.get(number + 1).map_or("", |line| line.trim());
+        if reader.read >= MAX_READ || !reader.line(line, next) {
+            break;
+        }
+    }
+    reader.finish()
+}
+
+/// One exception of a chain.
+#[derive(Default)]
+struct Exception<'a> {
+    kind: &'a str,
+    said: &'a str,
+    /// How deep it is: the root cause is deepest.
+    depth: i32,
+    /// Innermost first, but in Python last.
+    frames: Vec<Frame<'a>>,
+    is_python: bool,
+    /// What is told beside counts for nothing.
+    is_aside: bool,
+    /// A list of causes follows that are no frames.
+    in_list: bool,
+}
+
+struct Reader<'a> {
+    chain: Vec<Exception<'a>>,
+    /// The one whose lines come now.
+    at: usize,
+    /// A function whose file is on the next line.
+    pending: &'a str,
+    is_panic: bool,
+    read: usize,
+    /// The line is indented: it belongs to what is told beside, if that is what came before.
+    indented: bool,
+}
+
+impl<'a> Reader<'a> {
+    /// Takes a line; false when what follows doesn't belong to the trace.
+    fn line(&mut self, raw: &'a str, next: &'a str) -> bool {
+        let bare = without_margin(raw);
+        let line = bare.trim();
+        self.indented = bare.starts_with([' ', '\t']);
+        if line.is_empty() {
+            self.current().in_list = false;
+            return true;
+        }
+        if line.starts_with("goroutine ") && line.ends_with("]:") {
+            return self.read == 0;
+        }
+        if line.starts_with("Traceback (most recent call last)") {
+            if self.current().is_python || !self.current().frames.is_empty() {
+                self.push(Link::Effect);
+            }
+            self.current().is_python = true;
+            return true;
+        }
+        if line.starts_with("--- End of inner exception stack trace") {
+            self.shallower();
+            return true;
+        }
+        if line.starts_with("[errors]: [") {
+            self.push(Link::Aside);
+            return true;
+        }
+        if line == "Caused by:" {
+            self.current().in_list = true;
+            return true;
+        }
+        let code_of_python =
+            self.current().is_python && bare.starts_with([' ', '\t']) && !line.starts_with("File \"");
+        if self.current().in_list || code_of_python || self.is_frame(line, next) {
+            return true;
+        }
+        self.header(line, next);
+        true
+    }
+
+    /// Takes a line that is a frame, or a function whose file comes next.
+    fn is_frame(&mut self, line: &'a str, next: &'a str) -> bool {
+        let pending = std::mem::take(&mut self.pending);
+        if let Some(frame) = line::frame(line, pending) {
+            if let Some((kind, said)) = line::ruby(line).and_then(|(_, rest)| header::ruby_kind(rest)) {
+                if !self.current().kind.is_empty() || !self.current().frames.is_empty() {
+                    self.push(Link::Cause);
+                }
+                self.name(kind, said);
+            }
+            self.add(frame);
+            return true;
+        }
+        let language = line::Language::Rust;
+        if !pending.is_empty() {
+            self.add(Frame { language, function: pending, file: "" });
+        }
+        if let Some(function) = line::rust_function(line) {
+            if next.starts_with("at ") {
+                self.pending = function;
+                return true;
+            }
+            // Built without debug information; else a numbered list of anything.
+            if function.contains("::") {
+                self.add(Frame { language, function, file: "" });
+                return true;
+            }
+        }
+        // Where the goroutine was started is not where it is.
+        if line.starts_with("created by ") {
+            return true;
+        }
+        if line::go_place(next).is_some()
+            && let Some(function) = line::go_function(line)
+        {
+            self.pending = function;
+            return true;
+        }
+        false
+    }
+
+    fn add(&mut self, frame: Frame<'a>) {
+        // Not `std::panicking::try`, which is what catches a panic, at the other end.
+        const PANICS: [&str; 9] = [
+            "rust_begin_unwind",
+            "core::panicking::",
+            "std::panicking::begin_panic",
+            "std::panicking::rust_panic",
+            "std::panicking::default_hook",
+            "std::panicking::panic",
+            "runtime.gopanic",
+            "runtime.sigpanic",
+            "runtime.panic",
+        ];
+        let is_started = frame.language == line::Language::Go && frame.function.is_empty();
+        if is_started {
+            return;
+        }
+        self.read += 1;
+        let panics = matches!(frame.language, line::Language::Go | line::Language::Rust);
+        // What is above is what handles the panic.
+        let function = frame.function.strip_prefix("__rustc::").unwrap_or(frame.function);
+        if panics && (function == "panic" || PANICS.iter().any(|start| function.starts_with(start))) {
+            self.current().frames.clear();
+        }
+        self.current().frames.push(frame);
+    }
+
+    fn header(&mut self, line: &'a str, next: &'a str) {
+        if let Some(said) = header::panic(line, Some(next)) {
+            if self.current().said.is_empty() {
+                self.is_panic = true;
+                self.name("panic", said);
+            }
+            return;
+        }
+        let current = self.current();
+        let python_end = current.is_python && !current.frames.is_empty();
+        let before_frames = current.frames.is_empty() && next.starts_with("at ");
+        let is_named = !current.kind.is_empty();
+        let Some(Header { link: stands, kind, said }) = header::read(line, python_end || before_frames)
+        else {
+            return;
+        };
+        match stands {
+            Link::None if is_named || (!python_end && !self.current().frames.is_empty()) => {}
+            Link::None => self.name(kind, said),
+            other => {
+                self.push(other);
+                self.name(kind, said);
+            }
+        }
+        // .NET Framework prints the whole chain on one line.
+        for inner in line.split(" ---> ").skip(1) {
+            if let Some(Header { kind, said, .. }) = header::read(inner, true) {
+                self.push(Link::Cause);
+                self.name(kind, said);
+            }
+        }
+    }
+
+    fn name(&mut self, kind: &'a str, said: &'a str) {
+        let current = self.current();
+        (current.kind, current.said) = (kind, said);
+    }
+
+    fn current(&mut self) -> &mut Exception<'a> {
+        &mut self.chain[self.at]
+    }
+
+    fn push(&mut self, link: Link) {
+        let last = self.current();
+        let (depth, is_python, was_aside) = (last.depth, last.is_python, last.is_aside);
+        let was_aside = was_aside && self.indented;
+        let depth = match link {
+            Link::Cause => depth + 1,
+            Link::Effect => depth - 1,
+            Link::None | Link::Aside => depth,
+        };
+        // Beyond the bound all is told beside.
+        let is_aside = link == Link::Aside || was_aside || self.chain.len() >= MAX_CHAIN;
+        if self.chain.len() > MAX_CHAIN {
+            return;
+        }
+        self.chain.push(Exception { depth, is_python, is_aside, ..Exception::default() });
+        self.at = self.chain.len() - 1;
+    }
+
+    /// Frames of the exception around this one follow.
+    fn shallower(&mut self) {
+        let depth = self.current().depth - 1;
+        self.at = self.chain.iter().rposition(|one| one.depth == depth && !one.is_aside).unwrap_or(self.at);
+    }
+
+    fn finish(mut self) -> Option<Trace<'a>> {
+        if !self.pending.is_empty() {
+            let function = std::mem::take(&mut self.pending);
+            self.add(Frame { language: line::Language::Rust, function, file: "" });
+        }
+        let mut chain = self.chain;
+        chain.retain(|one| !one.is_aside);
+        chain.sort_by_key(|one| one.depth);
+        let mut kinds: Vec<&str> = Vec::new();
+        let mut said = Vec::new();
+        for one in chain.iter().filter(|one| !one.kind.is_empty()) {
+            said.push(one.said);
+            if kinds.last() != Some(&one.kind) {
+                kinds.push(one.kind);
+            }
+        }
+        let mut frames = Vec::new();
+        for one in chain.iter_mut().rev() {
+            if one.is_python {
+                one.frames.reverse();
+            }
+            frames.append(&mut one.frames);
+        }
+        let frames = judge(&frames);
+        (!frames.is_empty()).then_some(Trace { kinds, said, is_panic: self.is_panic, frames })
+    }
+}
+
+/// Without the bars Python puts before the parts of a group of exceptions.
+fn without_margin(line: &str) -> &str {
+    let rest = line.trim_start();
+    rest.strip_prefix("| ").or_else(|| rest.strip_prefix("+ ")).unwrap_or(line)
+}
+
+/// Says of each frame whether it counts.
+fn judge(frames: &[Frame<'_>]) -> Vec<SeenFrame> {
+    let marks: Vec<Option<&'static str>> = frames.iter().map(library::mark).collect();
+    let any_own = marks.iter().any(Option::is_none);
+    let places: Vec<Place> = frames.iter().map(|frame| Place::of(frame.file)).collect();
+    let owned = places.iter().zip(&marks).filter(|(_, mark)| mark.is_none() || !any_own);
+    let root = name::common_folder(owned.map(|(place, _)| place));
+    let mut seen: Vec<SeenFrame> = Vec::with_capacity(frames.len());
+    let mut counted = 0;
+    for ((frame, place), mark) in frames.iter().zip(&places).zip(&marks) {
+        let mut function = name::function(frame.language, frame.function);
+        // Names of one or two letters in a bundle are made anew with each build.
+        let last = function.rsplit('.').next().unwrap_or("");
+        if place.built && last.len() <= 2 {
+            function.clear();
+        }
+        let file = place.below(&root);
+        let same = |one: &SeenFrame| one.verdict.counts() && one.function == function && one.file == file;
+        let verdict = match mark {
+            Some(mark) if any_own => Verdict::Library(mark),
+            _ if seen.iter().any(same) => Verdict::Repeated,
+            _ if counted == MAX_COUNTED => Verdict::Beyond,
+            None => Verdict::Own,
+            Some(_) => Verdict::OnlyLibraries,
+        };
+        counted += usize::from(verdict.counts());
+        seen.push(SeenFrame { function, file, verdict });
+    }
+    seen
+}

@@ -1,0 +1,254 @@
+// Drives the page of alerts: channels with a real receiver, their real answers, and the history.
+
+import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
+import { createServer } from "node:http";
+import { after, before, describe, test } from "node:test";
+import { until } from "./browser.mjs";
+import { check, SCREENSHOTS } from "./inspect.mjs";
+import { openScene } from "./scene.mjs";
+import { FULL, postBatch } from "./seed.mjs";
+
+/** @type {import("./scene.mjs").Scene} */
+let scene;
+/** What the receiver got, and what it says next. */
+/** @type {{ requests: { path: string, body: string }[], status: number, text: string }} */
+const got = { requests: [], status: 204, text: "" };
+const receiver = createServer((request, reply) => {
+  let body = "";
+  request.on("data", (part) => (body += part));
+  request.on("end", () => {
+    got.requests.push({ path: request.url ?? "", body });
+    reply.writeHead(got.status, { "Content-Type": "text/plain" }).end(got.text);
+  });
+});
+let hook = "";
+
+const region = (/** @type {string} */ name) => scene.page.getByRole("region", { name, exact: true });
+const entry = (/** @type {string} */ name) => region("Channels").getByRole("listitem").filter({ has: scene.page.getByRole("heading", { name, exact: true }) });
+const press = (/** @type {string} */ name, on = region("Channels")) => on.getByRole("button", { name, exact: true }).click();
+const listed = async () => /** @type {any[]} */ ((await scene.admin("GET", "/admin/alerts/channels")).channels);
+
+before(async () => {
+  await mkdir(SCREENSHOTS, { recursive: true });
+  await new Promise((resolve) => receiver.listen(0, "127.0.0.1", () => resolve(null)));
+  const address = /** @type {import("node:net").AddressInfo} */ (receiver.address());
+  hook = `http://127.0.0.1:${address.port}`;
+  scene = await openScene({ OUTBOUND_ALLOW_PRIVATE: "true", SLACK_WEBHOOK_URL: `${hook}/from-environment` });
+});
+
+after(async () => {
+  await scene?.close();
+  receiver.close();
+});
+
+describe("the page of alerts", { concurrency: false }, () => {
+  test("shows a channel of the environment, which can be tested and nothing else", async () => {
+    await scene.visit("/ui/alerts");
+    const own = region("Channels").getByRole("listitem");
+    await own.getByText("Set by the environment.").waitFor();
+    assert.deepEqual(await own.getByRole("button").allTextContents(), ["Send test"]);
+    await region("History").getByText("Nothing was worth an alert").waitFor();
+  });
+
+  test("makes a channel of each kind, refuses what is wrong at its field, and never shows a secret back", async () => {
+    await scene.project("shop");
+    await scene.visit("/ui/alerts");
+    /** @type {[string, Record<string, string>, string][]} */
+    const kinds = [
+      ["discord", { "Webhook URL": `${hook}/api/webhooks/1/discord-secret`, Thread: "42" }, "discord-secret"],
+      ["slack", { "Webhook URL": `${hook}/slack-secret` }, "slack-secret"],
+      ["pagerduty", { "Routing key": "0123456789abcdef0123456789abcdef", URL: `${hook}/v2/enqueue` }, "0123456789abcdef0123456789abcdef"],
+      ["webhook", { URL: `${hook}/webhook-secret` }, "webhook-secret"],
+      ["email", { To: "a@example.com, b@example.com", From: "logs@example.com", Server: "smtp://user:mail-secret@mail.example.com:587" }, "mail-secret"],
+      ["mail_api", { To: "a@example.com", From: "logs@example.com", "API key": "api-secret", URL: `${hook}/emails` }, "api-secret"],
+    ];
+    for (const [kind, fields, secret] of kinds) {
+      await press("New channel");
+      await region("Channels").getByLabel("Kind").selectOption(kind);
+      await region("Channels").getByLabel("Name").fill(`My ${kind}`);
+      await region("Channels").getByLabel("Alerts of").selectOption({ label: "shop" });
+      for (const [label, value] of Object.entries(fields)) await region("Channels").getByLabel(label, { exact: true }).fill(value);
+      await press("Create channel");
+      await entry(`My ${kind}`).waitFor();
+      if (kind === "webhook") {
+        await region("Channels").getByText("shown this once").waitFor();
+        assert.match((await region("Channels").locator("code.value").textContent()) ?? "", /^whsec_/);
+      }
+      await scene.visit("/ui/alerts");
+      assert.ok(!(await scene.page.content()).includes(secret), `${kind} shows ${secret}`);
+    }
+    const made = (await listed()).filter((one) => !one.read_only);
+    assert.deepEqual(made.map(({ kind }) => kind).sort(), kinds.map(([kind]) => kind).sort());
+    assert.ok(made.every((one) => one.project_id !== null && one.problem === null), JSON.stringify(made));
+
+    await press("New channel");
+    await region("Channels").getByLabel("Webhook URL").fill("ftp://example.com/hook");
+    await press("Create channel");
+    const wrong = region("Channels").getByLabel("Webhook URL");
+    await until(async () => (await wrong.getAttribute("aria-invalid")) === "true", "the field is marked");
+    assert.equal(await region("Channels").getByRole("alert").filter({ hasText: /\S/ }).count(), 1);
+    assert.ok(await wrong.evaluate((input) => input === document.activeElement), "the focus is in the field");
+    await press("Cancel");
+    assert.equal((await listed()).length, kinds.length + 1);
+  });
+
+  test("shows the real answer to a test, good or bad", async () => {
+    got.requests.length = 0;
+    Object.assign(got, { status: 200, text: "ok, taken" });
+    await entry("My webhook").getByRole("button", { name: "Send test" }).click();
+    await entry("My webhook").getByText("Delivered, status 200").waitFor();
+    await entry("My webhook").getByText("ok, taken").waitFor();
+    assert.equal(got.requests[0]?.path, "/webhook-secret");
+    Object.assign(got, { status: 404, text: "<b>no such hook</b>" });
+    await entry("My discord").getByRole("button", { name: "Send test" }).click();
+    await entry("My discord").getByText("Not delivered, status 404").waitFor();
+    await entry("My discord").getByText("<b>no such hook</b>").waitFor();
+    Object.assign(got, { status: 204, text: "" });
+  });
+
+  test("changes a channel and keeps what is not given again", async () => {
+    await entry("My discord").getByRole("button", { name: "Edit" }).click();
+    const form = scene.page.getByRole("form", { name: "Edit My discord" });
+    assert.equal(await form.getByLabel("Webhook URL").inputValue(), "");
+    assert.equal(await form.getByLabel("Thread").inputValue(), "42");
+    await form.getByLabel("Name").fill("Renamed");
+    await form.getByLabel("Thread").fill("");
+    await form.getByLabel("Alerts of").selectOption("");
+    await form.getByRole("button", { name: "Save channel" }).click();
+    await entry("Renamed").getByText("Alerts of all projects.").waitFor();
+    const changed = (await listed()).find(({ name }) => name === "Renamed");
+    assert.equal(changed.settings.thread_id, null);
+    got.requests.length = 0;
+    await entry("Renamed").getByRole("button", { name: "Send test" }).click();
+    await entry("Renamed").getByText("Delivered, status 204").waitFor();
+    assert.match(got.requests[0]?.path ?? "", /^\/api\/webhooks\/1\/discord-secret/);
+    await entry("Renamed").getByRole("button", { name: "Turn off" }).click();
+    await entry("Renamed (off)").getByRole("button", { name: "Turn on" }).waitFor();
+    assert.equal((await listed()).find(({ name }) => name === "Renamed").enabled, false);
+    await entry("Renamed (off)").getByRole("button", { name: "Turn on" }).click();
+    await entry("Renamed").getByRole("button", { name: "Turn off" }).waitFor();
+  });
+
+  test("deletes only after a second word", async () => {
+    await entry("My pagerduty").getByRole("button", { name: "Delete" }).click();
+    await entry("My pagerduty").getByRole("button", { name: "Keep it" }).click();
+    assert.equal((await listed()).some(({ name }) => name === "My pagerduty"), true);
+    for (const name of ["My pagerduty", "My email", "My mail_api"]) {
+      await entry(name).getByRole("button", { name: "Delete" }).click();
+      await entry(name).getByRole("button", { name: "Delete it" }).click();
+      await entry(name).waitFor({ state: "hidden" });
+    }
+    assert.equal((await listed()).some(({ name }) => name === "My pagerduty"), false);
+  });
+
+  test("keeps the history's filters in the address, and pages through it", async () => {
+    const { key } = await scene.project("burst");
+    await postBatch(scene.server.base, key, JSON.stringify([FULL]));
+    await until(async () => (await scene.admin("GET", "/admin/alerts/history?state=delivered")).history.length > 0, "a message is delivered");
+    await scene.visit("/ui/alerts");
+    await region("History").getByRole("rowheader").first().waitFor();
+    await scene.page.getByLabel("State of the messages").selectOption("delivered");
+    await until(async () => scene.param("state") === "delivered", "the state is in the address");
+    await scene.page.getByLabel("Project of the messages").selectOption("burst");
+    await scene.settled();
+    await until(async () => new URL(scene.page.url()).search === "?state=delivered&project=burst", "both are in the address");
+    await scene.page.reload();
+    await scene.settled();
+    assert.equal(await scene.page.getByLabel("State of the messages").inputValue(), "delivered");
+    assert.equal(await scene.page.getByLabel("Project of the messages").inputValue(), "burst");
+    await region("History").getByRole("cell", { name: "Delivered", exact: true }).first().waitFor();
+    await scene.page.getByLabel("State of the messages").selectOption("dead");
+    await region("History").getByText("No message is like that.").waitFor();
+
+    /** @type {string[]} */
+    const asked = [];
+    const history = (/** @type {URL} */ url) => url.pathname === "/admin/alerts/history";
+    await scene.page.route(history, (route) => {
+      const cursor = new URL(route.request().url()).searchParams.get("cursor") ?? "";
+      asked.push(cursor);
+      const one = { id: "1", project_id: 1, rule: "spike", kind: "spike", title: `page ${cursor || "first"}`, channel: "9", attempts: 3,
+        state: "waiting", detail: "It said 503.", created_at: new Date().toISOString(), next_attempt_at: new Date(Date.now() + 90_000).toISOString(), finished_at: null };
+      return route.fulfill({ json: { history: [one], next_cursor: cursor === "" ? "second" : null } });
+    });
+    await scene.visit("/ui/alerts");
+    await region("History").getByText("page first").waitFor();
+    await region("History").getByText("It said 503. Next try in 1 min.").waitFor();
+    await press("Older", region("History"));
+    await region("History").getByText("page second").waitFor();
+    await press("First page", region("History"));
+    await region("History").getByText("page first").waitFor();
+    assert.ok(asked.includes("second"));
+    await scene.page.unroute(history);
+  });
+
+  test("shows the rules a service has, changes one, and gives the default back", async () => {
+    const none = { include: [], exclude: [] };
+    const base = { project_id: null, enabled: true, source: "default", levels: null, environments: none, issues: none, cooldown_sec: 900, n: null, window_sec: null, share: null, grace_sec: null, q: null, channels: null };
+    const rules = [{ ...base, id: "spike", kind: "spike", name: "spike", n: 5, window_sec: 60 },
+      { ...base, id: 7, kind: "query", name: "Card declined", source: "custom", q: "level:error \"card declined\"", n: 3, window_sec: 300 }];
+    /** @type {{ method: string, path: string, body: any }[]} */
+    const asked = [];
+    const place = (/** @type {URL} */ url) => url.pathname.startsWith("/admin/alerts/rules");
+    await scene.page.route(place, (route) => {
+      const request = route.request();
+      if (request.method() === "GET") return route.fulfill({ json: { rules } });
+      asked.push({ method: request.method(), path: new URL(request.url()).pathname, body: request.postDataJSON() });
+      if (request.method() === "DELETE") return route.fulfill({ status: 204 });
+      if (request.postDataJSON().window_sec === 15) {
+        return route.fulfill({ status: 422, contentType: "application/problem+json", json: { code: "invalid_field", status: 422, detail: "window_sec: must be a multiple of 10." } });
+      }
+      return route.fulfill({ json: { rule: rules[0] } });
+    });
+    await scene.visit("/ui/alerts");
+    await region("Rules").getByText("5 events of one issue in 1 min, and well above what is usual.").waitFor();
+    await region("Rules").getByText('3 events matching level:error "card declined" in 5 min.').waitFor();
+    const rule = (/** @type {string} */ name) => region("Rules").getByRole("listitem").filter({ has: scene.page.getByRole("heading", { name, exact: true }) });
+    assert.deepEqual(await rule("Spike of an issue").getByRole("button").allTextContents(), ["Turn off", "Edit"]);
+    await rule("Spike of an issue").getByRole("button", { name: "Turn off" }).click();
+    await until(async () => asked.length === 1, "the change is sent");
+    assert.deepEqual(asked[0], { method: "PUT", path: "/admin/alerts/rules/spike", body: { enabled: false } });
+    await rule("Card declined").getByRole("button", { name: "Edit" }).click();
+    const form = scene.page.getByRole("form", { name: /^Edit/ });
+    await form.getByLabel("Within, seconds").evaluate((input) => input.removeAttribute("step"));
+    await form.getByLabel("Within, seconds").fill("15");
+    await form.getByLabel("Only these environments").fill("production, staging");
+    await form.getByRole("button", { name: "Save rule" }).click();
+    await form.getByText("Must be a multiple of 10.").waitFor();
+    await form.getByLabel("Within, seconds").fill("120");
+    await form.getByRole("button", { name: "Save rule" }).click();
+    await form.waitFor({ state: "hidden" });
+    assert.deepEqual(asked.at(-1), { method: "PUT", path: "/admin/alerts/rules/7", body: {
+      name: "Card declined", q: "level:error \"card declined\"", n: 3, window_sec: 120, levels: null, environments: { include: ["production", "staging"], exclude: [] },
+      issues: none, cooldown_sec: 900, channels: null } });
+    await region("Rules").getByRole("button", { name: "New rule" }).click();
+    await region("Rules").getByLabel("Kind").selectOption("near_cap");
+    await region("Rules").getByLabel("Part of the cap, %").fill("75");
+    await region("Rules").getByRole("button", { name: "Create rule" }).click();
+    await until(async () => asked.at(-1)?.method === "POST", "the rule is sent");
+    assert.deepEqual(asked.at(-1)?.body, { kind: "near_cap", project_id: null, name: "Near the cap", share: 0.75, cooldown_sec: 900, channels: null });
+    await rule("Card declined").getByRole("button", { name: "Delete" }).click();
+    await rule("Card declined").getByRole("button", { name: "Delete it" }).click();
+    await until(async () => asked.at(-1)?.method === "DELETE", "the deletion is sent");
+    await scene.page.unroute(place);
+  });
+
+  test("fits and is accessible in every size and theme", async () => {
+    for (const [width, height] of /** @type {const} */ ([[1440, 900], [390, 844]])) {
+      for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
+        const own = await scene.browser.newContext({ viewport: { width, height }, colorScheme, bypassCSP: true, storageState: await scene.context.storageState() });
+        const look = await own.newPage();
+        await scene.visit("/ui/alerts", look);
+        await check(look, `alerts-${width}-${colorScheme}`, true);
+        await look.getByRole("button", { name: "New channel" }).click();
+        await look.getByLabel("Kind").last().selectOption("email");
+        await check(look, `alerts-channel-form-${width}-${colorScheme}`, true);
+        await own.close();
+      }
+    }
+  });
+
+  test("broke no policy and logged no error in all of this", () => {
+    assert.deepEqual(scene.faults, []);
+  });
+});

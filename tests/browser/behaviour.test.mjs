@@ -1,0 +1,404 @@
+// What people do with the logs in an incident: follow, brush, narrow, look around, take away.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+import { until } from "./browser.mjs";
+import { openScene, PLAIN_HOST } from "./scene.mjs";
+import { FULL, ordinary, postBatch } from "./seed.mjs";
+
+/** How long the flood lasts; the budget asks for 60 s, which is for a desk: TAIL_SECONDS=60. */
+const FLOOD_SECONDS = Number(process.env.TAIL_SECONDS ?? 10);
+const FLOOD_BATCH = 250;
+const RING = 5000;
+const HEAP = 50 * 1024 * 1024;
+const SLUG = "shop";
+const EVENTS = 130;
+
+/** @type {import("./scene.mjs").Scene} */
+let scene;
+/** @type {import("./seed.mjs").Key} */
+let key;
+
+const query = () => scene.page.getByRole("searchbox", { name: "Search" });
+const drawer = () => scene.page.getByRole("complementary", { name: "Event" });
+const status = () => scene.page.locator(".live [role=status]");
+const firstRow = async () => (await scene.rows().first().textContent()) ?? "";
+const q = () => scene.param("q");
+
+/** @param {object[]} events */
+const post = (events) => postBatch(scene.server.base, key, JSON.stringify(events));
+/** Ids the API gives for a query. @param {Record<string, string>} filters */
+async function idsOf(filters) {
+  const reply = await scene.admin("GET", `/logs?${new URLSearchParams({ limit: "1000", ...filters })}`);
+  return /** @type {string[]} */ (reply.logs.map((/** @type {{ id: string }} */ { id }) => id));
+}
+
+async function follow() {
+  await scene.visit(`/ui/logs?project=${SLUG}&live=1`);
+  await until(async () => (await status().textContent())?.startsWith("Live."), "the tail is open");
+}
+
+before(async () => {
+  scene = await openScene();
+  ({ key } = await scene.project(SLUG, "Shop"));
+  await post([...ordinary(EVENTS - 1), FULL]);
+  await until(async () => (await idsOf({ project_id: SLUG })).length === EVENTS, "the events are stored");
+});
+
+after(() => scene?.close());
+
+describe("the live tail", { concurrency: false }, () => {
+  test("shows what arrives, waits while someone reads further down, and catches up on a click", async () => {
+    await follow();
+    await post([{ level: "warn", message: "arrives while following" }]);
+    await until(async () => (await firstRow()).includes("arrives while following"), "the new event is on top");
+    const list = scene.page.locator(".list");
+    await list.evaluate((pane) => pane.scrollTo(0, 400));
+    const before = await scene.total();
+    await post([1, 2, 3].map((n) => ({ level: "info", message: `arrives while reading ${n}` })));
+    await scene.page.getByRole("button", { name: "3 new" }).waitFor();
+    assert.equal(await scene.total(), before, "the list stays as it is");
+    assert.match((await status().textContent()) ?? "", /^Paused while you read\./);
+    await scene.page.getByRole("button", { name: "3 new" }).click();
+    await until(async () => (await scene.total()) === before + 3, "they are in the list");
+    await until(async () => (await firstRow()).includes("arrives while reading"), "the newest is in sight");
+  });
+
+  test("waits while text is selected, and goes on after it", async () => {
+    await follow();
+    const before = await scene.total();
+    await scene.rows().nth(1).locator("a").evaluate((link) => getSelection()?.selectAllChildren(link));
+    await post([{ level: "info", message: "arrives while selecting" }]);
+    await scene.page.getByRole("button", { name: "1 new" }).waitFor();
+    assert.equal(await scene.total(), before);
+    await scene.page.evaluate(() => getSelection()?.removeAllRanges());
+    await until(async () => (await scene.total()) === before + 1, "it goes on by itself");
+  });
+
+  test("is closed while nobody looks, and loses nothing by it", async () => {
+    const closed = scene.page.waitForEvent("requestfailed", (request) => request.url().includes("/logs/tail"));
+    await follow();
+    await seen("hidden");
+    assert.ok(await closed, "the stream's connection is gone");
+    await until(async () => (await status().textContent())?.includes("Closed while this tab is hidden"), "the page says so");
+    await post([{ level: "error", message: "arrives while hidden" }]);
+    await until(async () => (await idsOf({ project_id: SLUG, q: '"arrives while hidden"' })).length === 1, "it is stored");
+    await seen("visible");
+    await until(async () => (await firstRow()).includes("arrives while hidden"), "it is there when one looks again");
+  });
+
+  /** What the browser tells a page whose tab is put away or taken up. @param {string} state */
+  const seen = (state) => scene.page.evaluate((now) => {
+    Object.defineProperty(document, "visibilityState", { value: now, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, state);
+
+  test(`stands 1,000 events a second for ${FLOOD_SECONDS} s`, async () => {
+    await follow();
+    const sent = FLOOD_SECONDS * 1000;
+    const batches = Array.from({ length: sent / FLOOD_BATCH }, (_, batch) =>
+      Array.from({ length: FLOOD_BATCH }, (_, n) => ({ level: n % 50 === 0 ? "error" : "info", message: `flood ${batch * FLOOD_BATCH + n}`, source: "flood", request_id: `flood-${batch}-${n}` })));
+    let most = { rows: 0, nodes: 0 };
+    const begin = performance.now();
+    for (const [index, batch] of batches.entries()) {
+      const due = begin + index * FLOOD_BATCH;
+      await until(async () => performance.now() >= due, "the next batch is due");
+      await post(batch);
+      const now = await scene.page.evaluate(() => ({
+        rows: Number(document.querySelector(".table")?.getAttribute("aria-rowcount")) - 1, nodes: document.querySelectorAll(".table *").length,
+      }));
+      most = { rows: Math.max(most.rows, now.rows), nodes: Math.max(most.nodes, now.nodes) };
+    }
+    const took = Math.round(performance.now() - begin);
+    // Every event is either in the list's count or among those the line says were skipped.
+    const accounted = async () => {
+      const text = (await status().textContent()) ?? "";
+      const number = (/** @type {RegExp} */ form) => Number((form.exec(text)?.[1] ?? "0").replaceAll(",", ""));
+      return number(/([\d,]+) new so far/) + number(/([\d,]+) skipped/);
+    };
+    await until(async () => (await accounted()) === sent, `all ${sent} are accounted for`);
+    assert.ok(most.rows <= RING, `${most.rows} rows`);
+    assert.ok(most.rows >= Math.min(RING, sent / 2), `${most.rows} rows`);
+    assert.ok(most.nodes <= 500, `${most.nodes} nodes`);
+    const heap = await heapUsed();
+    assert.ok(heap <= HEAP, `${heap} bytes`);
+    console.log(`flood: ${sent} events in ${took} ms, at most ${most.rows} rows and ${most.nodes} nodes, heap ${(heap / 1e6).toFixed(1)} MB, ${await status().textContent()}`);
+  });
+
+  async function heapUsed() {
+    const session = await scene.context.newCDPSession(scene.page);
+    await session.send("HeapProfiler.enable");
+    await session.send("HeapProfiler.collectGarbage");
+    const { usedSize } = await session.send("Runtime.getHeapUsage");
+    await session.detach();
+    return usedSize;
+  }
+});
+
+describe("the histogram and the counts", { concurrency: false }, () => {
+  test("dragging over the histogram narrows the address, the list and the counts", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}&q=-source:flood`);
+    const chart = scene.page.locator(".chart");
+    const before = await scene.total();
+    const box = await chart.boundingBox();
+    assert.ok(box);
+    // Ordinary events come each 9 s: about a third of an hour has all of them.
+    await scene.page.mouse.move(box.x + box.width * 0.7, box.y + 20);
+    await scene.page.mouse.down();
+    await scene.page.mouse.move(box.x + box.width * 0.85, box.y + 20, { steps: 4 });
+    await scene.page.mouse.up();
+    await until(async () => scene.param("from") !== null && scene.param("to") !== null, "the range is in the address");
+    await scene.settled();
+    const from = scene.param("from") ?? "";
+    const to = scene.param("to") ?? "";
+    const wanted = await idsOf({ project_id: SLUG, q: "-source:flood", from, to });
+    assert.ok(wanted.length > 0 && wanted.length < EVENTS, `${wanted.length} in the range`);
+    assert.equal(await scene.total(), Math.min(100, wanted.length));
+    assert.ok(Date.parse(to) - Date.parse(from) < 3_600_000);
+    await scene.page.goBack();
+    await until(async () => scene.param("from") === null, "going back takes it back");
+    await scene.settled();
+    assert.equal(await scene.total(), before);
+  });
+
+  test("the keyboard narrows by the histogram too", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}`);
+    await scene.page.getByRole("slider").focus();
+    for (const pressed of ["End", "Shift+ArrowLeft", "Shift+ArrowLeft", "Enter"]) await scene.page.keyboard.press(pressed);
+    await until(async () => scene.param("from") !== null, "the range is in the address");
+  });
+
+  test("the histogram is hatched where not everything was stored, and says what is missing", async () => {
+    const { key: own } = await scene.project("gappy");
+    await scene.visit("/ui/logs?project=gappy");
+    assert.equal(await scene.page.locator(".hatches div").count(), 0);
+    // An event without a message is rejected alone.
+    await assert.rejects(postBatch(scene.server.base, own, JSON.stringify([{ message: "kept" }, { level: "info" }])), /rejected/);
+    await until(async () => (await scene.admin("GET", "/stats/ledger?project_id=gappy")).totals.rejected === 1, "the ledger has it");
+    await scene.visit("/ui/logs?project=gappy");
+    const legend = scene.page.locator(".hatch-legend");
+    await legend.getByText(/Not everything was stored, .* to .*: 1 rejected\./).waitFor();
+    assert.equal(await scene.page.locator(".hatches div").count(), 1);
+    assert.equal(await scene.page.getByRole("slider").getAttribute("aria-describedby"), await legend.getAttribute("id"));
+    assert.equal(await legend.getByRole("link").getAttribute("href"), "/ui/overflow");
+    const box = await scene.page.locator(".chart").boundingBox();
+    const mark = await scene.page.locator(".hatches div").boundingBox();
+    assert.ok(box && mark && mark.width > 2 && mark.x >= box.x - 1 && mark.x + mark.width <= box.x + box.width + 1, JSON.stringify({ box, mark }));
+  });
+
+  test("a value's include and exclude edit the query one can read", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}&side=fields&q=-source:flood`);
+    const side = scene.page.getByRole("region", { name: "Counts" });
+    await side.getByRole("button", { name: "Only source:web" }).click();
+    await until(async () => q() === "-source:flood source:web", "the value is asked for");
+    await scene.settled();
+    assert.equal(await query().inputValue(), "-source:flood source:web");
+    const wanted = await idsOf({ project_id: SLUG, q: "source:web", from: "-1h" });
+    assert.equal(await scene.total(), wanted.length);
+    await side.getByRole("button", { name: "Without level:warn" }).click();
+    await until(async () => q() === "-source:flood source:web -level:warn", "the other is left out");
+    await scene.settled();
+    assert.equal(await scene.total(), (await idsOf({ project_id: SLUG, q: "source:web -level:warn", from: "-1h" })).length);
+  });
+
+  test("an export is of the same events as the list", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}&q=source:worker`);
+    const addresses = await scene.page.locator(".rows a").evaluateAll((links) => links.map((link) => link.getAttribute("href")?.split("/").at(-1) ?? ""));
+    const wanted = await idsOf({ project_id: SLUG, q: "source:worker", from: "-1h" });
+    assert.ok(wanted.length > 20);
+    for (const [name, read] of /** @type {[string, (text: string) => string[]][]} */ ([
+      ["NDJSON", (text) => text.trim().split("\n").map((line) => JSON.parse(line).id)],
+      ["JSON", (text) => JSON.parse(text).map((/** @type {{ id: string }} */ { id }) => id)],
+      ["CSV", (text) => text.trim().split(/\r?\n/).slice(1).map((line) => line.split(",")[0] ?? "")],
+    ])) {
+      await scene.page.locator("summary", { hasText: "Export" }).click();
+      const downloading = scene.page.waitForEvent("download");
+      await scene.page.getByRole("link", { name, exact: true }).click();
+      const ids = read(await readFile(await (await downloading).path(), "utf8")).map((id) => id.replaceAll('"', ""));
+      assert.deepEqual([...ids].sort(), [...wanted].sort(), name);
+      await scene.page.locator("summary", { hasText: "Export" }).click();
+    }
+    for (const id of addresses) assert.ok(wanted.includes(decodeURIComponent(id)), id);
+  });
+
+  test("each scope of the context is a link of its own, which a new tab can open", async () => {
+    const [id = ""] = await idsOf({ project_id: SLUG, q: "request_id:01hq-full-event" });
+    await scene.visit(`/ui/logs/${id}?scope=source`);
+    for (const [label, scope] of [["Same source", "source"], ["Same request", "request"], ["Whole project", "project"]]) {
+      const link = scene.page.getByRole("navigation", { name: "Scope" }).getByRole("link", { name: label ?? "" });
+      assert.equal(await link.getAttribute("href"), `/ui/logs/${id}?scope=${scope}`);
+      const opening = scene.context.waitForEvent("page");
+      await link.click({ modifiers: ["Control"] });
+      const tab = await opening;
+      await scene.settled(tab);
+      await tab.getByRole("table", { name: "Events before and after" }).waitFor();
+      const around = await scene.admin("GET", `/logs/${id}/context?scope=${scope}&before=20&after=20`);
+      assert.equal(await tab.getByRole("table", { name: "Events before and after" }).getByRole("row").count(), around.before.length + 1 + around.after.length, scope);
+      await tab.close();
+    }
+  });
+
+  test("every filter is read from the address, and written back the same", async () => {
+    const [id = ""] = await idsOf({ project_id: SLUG, level: "fatal" });
+    const range = `from=${encodeURIComponent(new Date(Date.now() - 7_200_000).toISOString())}&to=${encodeURIComponent(new Date(Date.now() + 60_000).toISOString())}`;
+    for (const address of [
+      "/ui/logs", `/ui/logs?project=${SLUG}`, "/ui/logs?q=checkout+%22a+phrase%22+-level%3Awarn", "/ui/logs?level=warn%2Cfatal",
+      "/ui/logs?range=15m", "/ui/logs?range=3d", `/ui/logs?${range}`, "/ui/logs?live=1", "/ui/logs?side=fields", "/ui/logs?side=patterns",
+      `/ui/logs?q=checkout&project=${SLUG}&level=fatal&range=24h&side=fields&sel=${id}`,
+    ]) {
+      await scene.visit(address);
+      const wanted = new URL(address, scene.server.base).searchParams;
+      assert.equal(await query().inputValue(), wanted.get("q") ?? "");
+      assert.equal(await scene.page.getByLabel("Project").inputValue(), wanted.get("project") ?? "");
+      assert.equal(await scene.page.getByLabel("Time range").inputValue(), wanted.has("from") ? "custom" : wanted.get("range") ?? "1h");
+      const levels = await scene.page.locator("[name=level]:checked").evaluateAll((boxes) => boxes.map((box) => box.getAttribute("value")));
+      assert.deepEqual(levels.join(","), wanted.get("level") ?? "");
+      assert.equal(await scene.page.locator(".live").count(), wanted.has("live") ? 1 : 0);
+      assert.equal(await scene.page.locator(".side").isVisible(), wanted.has("side"));
+      assert.equal(await drawer().isVisible(), wanted.has("sel"));
+      // Asking for the same from the controls leads to the same address.
+      await query().press("Enter");
+      await scene.settled();
+      const now = new URL(scene.page.url()).searchParams;
+      wanted.delete("sel");
+      now.delete("sel");
+      assert.deepEqual(Object.fromEntries(now), Object.fromEntries(wanted), address);
+    }
+  });
+
+  test("an incident can be run with the keyboard alone", async () => {
+    await scene.page.mouse.move(0, 0);
+    const press = (/** @type {string[]} */ ...keys) => keys.reduce((done, one) => done.then(() => scene.page.keyboard.press(one)), Promise.resolve());
+    const focused = () => scene.page.evaluate(() => document.activeElement?.textContent ?? "");
+    const tabTo = (/** @type {string} */ text) => until(async () => {
+      await press("Tab");
+      return (await scene.page.evaluate(() => document.activeElement?.matches("a, button"))) && (await focused()).includes(text);
+    }, `Tab reaches ${text}`);
+    await until(async () => {
+      await scene.visit(`/ui/?project=${SLUG}`);
+      return (await scene.page.getByRole("link", { name: /checkout failed/ }).count()) > 0;
+    }, "the issue is counted");
+    // What is wrong, on the first page; its events; the one that shows why.
+    await tabTo("checkout failed");
+    await press("Enter");
+    await until(async () => !new URL(scene.page.url()).pathname.endsWith("/ui/"), "the issue's page or its events are open");
+    await scene.settled();
+    await scene.visit(`/ui/logs?project=${SLUG}&q=-source:flood`);
+    await press("/");
+    await scene.page.keyboard.type("level:fatal checkout");
+    await press("Enter");
+    await until(async () => q() === "level:fatal checkout", "the query is in the address");
+    await until(async () => (await scene.rows().count()) === 1, "one event is left");
+    await scene.settled();
+    await scene.page.evaluate(() => (document.activeElement instanceof HTMLElement ? document.activeElement.blur() : null));
+    await press("j", "Enter");
+    await drawer().getByText("Gateway.charge").waitFor();
+    await press("c");
+    await scene.page.getByRole("table", { name: "Events before and after" }).waitFor();
+    assert.equal(scene.param("scope"), "source");
+    await tabTo("Whole project");
+    await press("Enter");
+    await until(async () => scene.param("scope") === "project", "the scope is chosen");
+    await scene.settled();
+    await scene.page.goBack();
+    await until(async () => scene.param("scope") === "source", "back within the event");
+    await scene.page.goBack();
+    await drawer().getByText("Gateway.charge").waitFor();
+    await press("Escape");
+    await drawer().waitFor({ state: "hidden" });
+    await press("l");
+    await until(async () => (await status().textContent())?.startsWith("Live."), "l follows");
+    await press("l");
+    await until(async () => scene.param("live") === null, "l ends it");
+  });
+});
+
+describe("when things go wrong around it", { concurrency: false }, () => {
+  test("a session that ends in the middle leads to signing in and back to the same place", async () => {
+    const address = `/ui/logs?q=checkout&project=${SLUG}&level=fatal&range=24h`;
+    await scene.visit(address);
+    const own = await scene.context.cookies();
+    await scene.context.clearCookies();
+    await scene.page.getByRole("button", { name: "Search" }).click();
+    await scene.page.getByLabel("Admin token").waitFor();
+    await scene.page.getByLabel("Admin token").fill(scene.server.token);
+    await scene.page.keyboard.press("Enter");
+    await until(async () => (await scene.rows().count()) === 1, "the event is listed again");
+    assert.equal(scene.page.url(), scene.server.base + address);
+    assert.notDeepEqual(await scene.context.cookies(), own);
+  });
+
+  test("a service that sleeps is waited for on every page, and nothing has to be typed again", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}&q=checkout`);
+    await scene.server.sleep();
+    await scene.page.getByRole("button", { name: "Search" }).click();
+    await scene.page.getByRole("heading", { name: "The service is waking up" }).waitFor();
+    await scene.server.wake();
+    await until(async () => (await scene.rows().count()) === 1, "it comes back by itself");
+    assert.equal(q(), "checkout");
+    await scene.server.sleep();
+    const alerts = scene.page.getByRole("link", { name: "Alerts", exact: true });
+    await alerts.click();
+    await scene.page.getByRole("heading", { name: /The service is waking up|This page could not be opened/ }).first().waitFor();
+    await scene.server.wake();
+    if (await scene.page.getByRole("button", { name: "Load again" }).count()) await scene.page.getByRole("button", { name: "Load again" }).click();
+    await scene.page.getByRole("region", { name: "Channels", exact: true }).getByText("No channel yet").waitFor();
+  });
+
+  test("a fault of the service is said, and trying again brings the events", async () => {
+    const searches = (/** @type {URL} */ url) => url.pathname === "/logs";
+    const problem = { code: "internal", detail: "A fault of ours.", status: 500 };
+    await scene.page.route(searches, (route) => route.fulfill({ status: 500, json: problem, contentType: "application/problem+json" }));
+    await scene.page.goto(`${scene.server.base}/ui/logs?project=${SLUG}&q=checkout`);
+    await scene.page.getByText("A fault of ours.").waitFor();
+    assert.equal(await scene.rows().count(), 0);
+    await scene.page.unroute(searches);
+    await scene.page.getByRole("button", { name: "Try again" }).click();
+    await until(async () => (await scene.rows().count()) === 1, "the event is listed");
+  });
+
+  test("copying works without HTTPS, and says so when it does not", async () => {
+    const base = scene.server.base.replace("127.0.0.1", PLAIN_HOST);
+    const own = await scene.browser.newContext({ viewport: { width: 1440, height: 900 } });
+    const tab = await own.newPage();
+    await tab.goto(`${base}/ui/login?next=${encodeURIComponent(`/ui/logs?project=${SLUG}&level=fatal`)}`);
+    await tab.getByLabel("Admin token").fill(scene.server.token);
+    await tab.keyboard.press("Enter");
+    await scene.rows(tab).first().waitFor();
+    assert.equal(await tab.evaluate(() => [isSecureContext, navigator.clipboard === undefined].join()), "false,true");
+    await scene.rows(tab).first().click();
+    await tab.getByRole("button", { name: "Copy JSON" }).click();
+    await tab.getByRole("button", { name: "Copied" }).waitFor();
+    const box = tab.getByRole("searchbox", { name: "Search" });
+    await box.fill("");
+    await box.press("Control+v");
+    assert.ok((await box.inputValue()).includes("01hq-full-event"), "what was copied can be pasted");
+    await tab.evaluate(() => (document.execCommand = () => false));
+    await tab.getByRole("button", { name: "Copy JSON" }).click();
+    await tab.getByRole("button", { name: "Copying failed" }).waitFor();
+    await own.close();
+  });
+
+  test("fits at 200 % zoom, and nothing moves for those who asked for that", async () => {
+    // 1440 × 900 at 200 % is 720 × 450 of CSS pixels.
+    const own = await scene.browser.newContext({ viewport: { width: 720, height: 450 }, deviceScaleFactor: 2, reducedMotion: "reduce", storageState: await scene.context.storageState() });
+    const tab = await own.newPage();
+    const [id = ""] = await idsOf({ project_id: SLUG, level: "fatal" });
+    for (const address of ["/ui/", "/ui/logs", `/ui/logs?project=${SLUG}&sel=${id}`, `/ui/logs/${id}`, "/ui/projects", "/ui/overflow", "/ui/alerts", "/ui/system", "/ui/login"]) {
+      await tab.goto(scene.server.base + address);
+      const moving = await tab.evaluate(() => document.getAnimations().length);
+      assert.equal(moving, 0, `${address} moves`);
+      await scene.settled(tab);
+      const over = await tab.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(over <= 0, `${address} is ${over} px wider than its window`);
+    }
+    await own.close();
+  });
+
+  test("broke no policy and logged no error in all of this", () => {
+    // A service that is stopped can't be reached, and the browser says so of each request.
+    const unexpected = scene.faults.filter((fault) => !/ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_INCOMPLETE_CHUNKED/.test(fault));
+    assert.deepEqual(unexpected, []);
+  });
+});

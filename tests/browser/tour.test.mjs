@@ -1,0 +1,77 @@
+// The scene of the README's pictures: an hour of a shop whose payment gateway goes away. The pictures are written beside the
+// other screenshots; those in docs/images are copies of them.
+
+import assert from "node:assert/strict";
+import { mkdir, stat } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { until } from "./browser.mjs";
+import { SCREENSHOTS } from "./inspect.mjs";
+import { openScene } from "./scene.mjs";
+import { postBatch } from "./seed.mjs";
+
+const MOST_BYTES = 150 * 1024;
+const MINUTES = 55;
+
+/** @type {import("./scene.mjs").Scene} */
+let scene;
+
+/** What the shop says in a minute, newest last. @param {number} minute before now */
+function minuteOf(minute) {
+  const at = (/** @type {number} */ second) => new Date(Date.now() - minute * 60_000 + second * 1000).toISOString();
+  const cart = (7300 + minute * 37).toString(16);
+  const events = [
+    { ts: at(2), level: "info", source: "web", message: `GET /carts/${cart} 200 in ${9 + (minute % 7)} ms`, request_id: `01hr${cart}a` },
+    { ts: at(11), level: "info", source: "checkout", message: `order ${8000 + minute} placed, 3 lines, 129.90 EUR`, user_id: `u-${400 + (minute % 9)}` },
+    { ts: at(19), level: "debug", source: "worker", message: `reserved stock for order ${8000 + minute} in ${3 + (minute % 4)} ms` },
+    { ts: at(33), level: "info", source: "web", message: `POST /orders 201 in ${44 + (minute % 23)} ms`, request_id: `01hr${cart}b` },
+  ];
+  if (minute % 6 === 0) events.push({ ts: at(38), level: "warn", source: "worker", message: `retry 1 of 3: inventory answered 503 after ${800 + minute} ms` });
+  if (minute <= 14 && minute >= 5) {
+    for (let n = 0; n < 3 + ((minute * 5) % 7); n += 1) {
+      events.push({ ts: at(40 + n * 2), level: "error", source: "checkout", message: `payment failed for order ${8000 + minute}: gateway did not answer in 5000 ms`, request_id: `01hr${cart}${n}` });
+    }
+  }
+  return events.map((event) => ({ env: "production", release: "2026.11.4", ...event }));
+}
+
+const WORST = {
+  level: "fatal", source: "checkout", env: "production", release: "2026.11.4", user_id: "u-407", request_id: "01hr84fa0", tags: ["payment"],
+  message: "checkout worker stopped: 40 payments in a row failed\nTimeoutError: gateway did not answer in 5000 ms",
+  ctx: { order: { id: 8009, total: 129.9, currency: "EUR" }, gateway: "north", failed: 40 },
+  stack: "TimeoutError: gateway did not answer in 5000 ms\n    at Gateway.charge (/srv/shop/gateway.js:118:11)\n    at async Checkout.pay (/srv/shop/checkout.js:64:20)",
+};
+
+before(async () => {
+  await mkdir(SCREENSHOTS, { recursive: true });
+  scene = await openScene();
+  const { key } = await scene.project("shop", "Shop");
+  /** @type {object[]} */
+  const events = Array.from({ length: MINUTES }, (_, n) => minuteOf(MINUTES - n)).flat();
+  events.push({ ...WORST, ts: new Date(Date.now() - 4 * 60_000).toISOString() });
+  for (let at = 0; at < events.length; at += 250) await postBatch(scene.server.base, key, JSON.stringify(events.slice(at, at + 250)));
+  await until(async () => (await scene.admin("GET", "/stats")).total === events.length, "the events are counted");
+});
+
+after(() => scene?.close());
+
+test("the README's pictures are of the page as it is", async () => {
+  await scene.page.setViewportSize({ width: 1240, height: 780 });
+  await scene.visit("/ui/?project=shop");
+  await picture("tour-now");
+  await scene.page.setViewportSize({ width: 1120, height: 600 });
+  await scene.visit("/ui/logs?project=shop&q=-level%3Adebug");
+  await scene.rows().filter({ hasText: "checkout worker stopped" }).click();
+  await scene.page.getByRole("complementary", { name: "Event" }).getByText("u-407").waitFor();
+  await scene.settled();
+  await scene.page.mouse.move(0, 0);
+  await picture("tour-logs");
+  assert.deepEqual(scene.faults, []);
+});
+
+/** @param {string} name */
+async function picture(name) {
+  const path = new URL(`${name}.png`, SCREENSHOTS).pathname;
+  await scene.page.screenshot({ path });
+  const { size } = await stat(path);
+  assert.ok(size <= MOST_BYTES, `${name} has ${size} bytes`);
+}

@@ -1,0 +1,151 @@
+// Alerts: the rules, the channels they go to, and what became of each message.
+
+import { listProjects, read } from "../api.js";
+import { fill, h, shown } from "../lib/h.js";
+import { kindTitle } from "../lib/rules.js";
+import { ago, expiresIn, fullTime } from "../lib/time.js";
+import { choice, section, table } from "../parts/board.js";
+import { channels } from "../parts/channels.js";
+import { rules } from "../parts/rules.js";
+import { button } from "../parts/state.js";
+import { go } from "../router.js";
+
+/** @typedef {import("../parts/channels.js").Channel} Channel */
+/**
+ * @typedef {object} Message
+ * @property {string} id
+ * @property {number | null} project_id
+ * @property {string} rule
+ * @property {string} kind
+ * @property {string} title
+ * @property {string | null} channel
+ * @property {string} state
+ * @property {number} attempts
+ * @property {string} detail
+ * @property {string} created_at
+ * @property {string | null} next_attempt_at
+ */
+/** @typedef {{ history: Message[], next_cursor: string | null }} History */
+
+const STATES = /** @type {const} */ ([["", "Every state"], ["waiting", "Waiting"], ["delivered", "Delivered"], ["dead", "Given up"], ["unsent", "No channel"]]);
+const ROWS = 50;
+
+/** @type {import("../router.js").Open} */
+export function open(url) {
+  const life = new AbortController();
+  /** @type {import("../api.js").Project[]} */
+  let projects = [];
+  /** @type {Channel[]} */
+  let known = [];
+  let asked = readAsked(url);
+  let cursor = "";
+  const filters = h("div", { class: "actions" });
+
+  const messages = section(life.signal, {
+    id: "history", title: "History", tools: filters,
+    load: () => {
+      const query = new URLSearchParams({ limit: String(ROWS) });
+      const project = projects.find(({ slug }) => slug === asked.project)?.id;
+      for (const [name, value] of [["state", asked.state], ["project_id", String(project ?? "")], ["cursor", cursor]]) if (name && value) query.set(name, value);
+      return /** @type {Promise<History>} */ (read(`/admin/alerts/history?${query}`, life.signal));
+    },
+    view: (page) => historyView(page),
+  });
+  const ruleList = rules(life.signal, () => projects, () => known);
+  let started = false;
+  const channelList = channels(life.signal, () => projects, (list) => {
+    known = list;
+    if (started) refreshOthers();
+  });
+  // Names of channels are in both.
+  const refreshOthers = () => [ruleList, messages].forEach((part) => void part.refresh());
+
+  /** @param {{ state?: string, project?: string }} next */
+  function ask(next) {
+    const params = new URLSearchParams();
+    for (const [name, value] of Object.entries({ ...asked, ...next })) if (value) params.set(name, value);
+    go(`/ui/alerts${params.size === 0 ? "" : `?${params}`}`);
+  }
+
+  function showFilters() {
+    const { state, project } = asked;
+    const named = projects.map(({ slug }) => /** @type {[string, string]} */ ([slug, slug]));
+    // What the address names stays chosen, known or not.
+    if (project !== "" && !projects.some(({ slug }) => slug === project)) named.push([project, shown(project)]);
+    fill(filters, choice("State of the messages", STATES, state, (chosen) => ask({ state: chosen })),
+      choice("Project of the messages", [["", "All projects"], ...named], project, (chosen) => ask({ project: chosen })));
+  }
+
+  /** @param {History} page */
+  function historyView({ history, next_cursor: next }) {
+    const move = (/** @type {string} */ to) => {
+      cursor = to;
+      void messages.refresh();
+    };
+    const none = asked.state === "" && asked.project === "" && cursor === "" ? "Nothing was worth an alert in the last 30 days." : "No message is like that.";
+    return [
+      history.length === 0 ? h("p", { class: "muted" }, none) : historyTable(history, projects, known),
+      h("div", { class: "actions" }, cursor === "" ? null : button("First page", () => move("")), next ? button("Older", () => move(next)) : null),
+    ];
+  }
+
+  async function start() {
+    showFilters();
+    try {
+      projects = await listProjects(life.signal);
+      showFilters();
+    } catch {
+      // The sections say what is wrong; without the list numbers stand for projects.
+    }
+    if (life.signal.aborted) return;
+    started = false;
+    await channelList.refresh();
+    started = true;
+    refreshOthers();
+  }
+
+  void start();
+  return {
+    element: h("div", { class: "page" },
+      h("div", { class: "page-head" }, h("h1", null, "Alerts"), button("Refresh", () => void start())),
+      [ruleList, channelList, messages].map((part) => part.element)),
+    title: "Alerts",
+    update: (next) => {
+      asked = readAsked(next);
+      cursor = "";
+      showFilters();
+      void messages.refresh();
+    },
+    close: () => life.abort(),
+  };
+}
+
+/** @param {URL} url */
+function readAsked({ searchParams: params }) {
+  const state = params.get("state") ?? "";
+  return { state: STATES.some(([name]) => name === state) ? state : "", project: params.get("project") ?? "" };
+}
+
+/**
+ * @param {Message[]} list
+ * @param {import("../api.js").Project[]} projects
+ * @param {Channel[]} known
+ */
+function historyTable(list, projects, known) {
+  const now = Date.now();
+  const heads = /** @type {[string, string][]} */ ([["Time", ""], ["State", ""], ["What", "text"], ["Project", "aside"], ["Channel", "text aside"], ["Attempts", "count aside"]]);
+  return table("Messages, newest first", heads, list.map((one) => {
+    const at = Date.parse(one.created_at);
+    const next = one.next_attempt_at ? `Next try ${expiresIn(Date.parse(one.next_attempt_at), now)}.` : "";
+    const channel = known.find(({ id }) => String(id) === one.channel)?.name ?? (one.channel === null ? "none" : `channel ${one.channel}`);
+    return [
+      h("time", { datetime: one.created_at, title: fullTime(at) }, ago(at, now)),
+      h("span", { class: "sent", "data-state": one.state }, STATES.find(([name]) => name === one.state)?.[1] ?? one.state),
+      [h("span", { class: "value" }, `${kindTitle(one.kind)}: ${shown(one.title)}`),
+        one.detail || next ? h("p", { class: "muted value" }, shown(`${one.detail} ${next}`.trim())) : null],
+      shown(projects.find(({ id }) => id === one.project_id)?.slug ?? (one.project_id ? String(one.project_id) : "all")),
+      shown(channel),
+      String(one.attempts),
+    ];
+  }));
+}

@@ -1,0 +1,221 @@
+// The issues: what groups of errors there are, and deciding about many at once.
+
+import { Problem, read } from "../api.js";
+import { count, counted } from "../lib/amount.js";
+import { issueAddress } from "../lib/filters.js";
+import { fill, h, icon, shown } from "../lib/h.js";
+import { choice, loads, projectChoice, when } from "../parts/board.js";
+import { badges, decisionBar, issueLogs, issuesAddress, issuesQuery, readIssueFilters, SORTS, spark, STATES, stateText } from "../parts/issue.js";
+import { levelMark } from "../parts/list.js";
+import { button, errorPanel, panel, problemText } from "../parts/state.js";
+import { go } from "../router.js";
+
+/** @typedef {import("../parts/issue.js").Issue} Issue */
+/** @typedef {import("../parts/issue.js").IssueFilters} Filters */
+/** @typedef {{ issues: Issue[], next_cursor: string | null }} Page */
+/** @typedef {{ issue: Issue, element: HTMLElement, box: HTMLInputElement, link: HTMLElement }} Row */
+
+/** @type {import("../router.js").Open} */
+export function open(url) {
+  const life = new AbortController();
+  let filters = readIssueFilters(url.searchParams);
+  /** The rows in their order. @type {Row[]} */
+  let rows = [];
+  const place = h("div", { class: "section-body" });
+  const list = h("ul", { class: "issues", "aria-label": "Issues" });
+  const more = h("div", { class: "actions" });
+  const travel = (/** @type {Partial<Filters>} */ change) => {
+    const address = issuesAddress({ ...filters, ...change });
+    // Asking the same again is a new look.
+    if (address === location.pathname + location.search) void refresh();
+    else go(address);
+  };
+  const query = h("input", { type: "search", "aria-label": "Search in titles", placeholder: "Search in titles", maxlength: "200", autocomplete: "off", spellcheck: "false" });
+  const status = choice("State", STATES, filters.status, (chosen) => travel({ status: chosen }));
+  const sort = choice("Sort by", SORTS, filters.sort, (chosen) => travel({ sort: chosen }));
+  const project = projectChoice(life.signal, () => filters.project, (chosen) => travel({ project: chosen }));
+  const form = h("form", { class: "filters-line", role: "search", onsubmit: (/** @type {Event} */ event) => {
+    event.preventDefault();
+    travel({ q: query.value.trim() });
+  } },
+  h("div", { class: "query" }, icon("search"), query), project, status, sort, h("button", { type: "submit", class: "primary" }, "Search"));
+
+  const all = h("input", { type: "checkbox", "aria-label": "Select all shown", onchange: () => {
+    for (const { box } of rows) box.checked = all.checked;
+    marked();
+  } });
+  const amount = h("span", { class: "muted" });
+  const chosen = () => {
+    const boxed = rows.filter(({ box }) => box.checked);
+    return (boxed.length > 0 ? boxed : rows.filter(isFocused)).map(({ issue }) => issue);
+  };
+  const bar = decisionBar(life.signal, chosen, (decided, decision) => {
+    if (decision === null) void again();
+    else settle(decided, decision);
+  });
+  const tools = h("div", { class: "actions issue-tools" }, h("label", { class: "check" }, all), amount, bar.buttons);
+
+  const refresh = loads(life.signal, place, {
+    load: async () => {
+      const page = /** @type {Page} */ (await read(issuesQuery(filters), life.signal));
+      if (page.issues.length > 0) return { page, any: true };
+      const others = /** @type {Page} */ (await read(`${issuesQuery({ ...filters, status: "all", q: "" })}&limit=1`, life.signal));
+      return { page, any: others.issues.length > 0 };
+    },
+    view({ page, any }) {
+      rows = [];
+      fill(list);
+      if (page.issues.length === 0) return emptyPanel(filters, any);
+      append(page);
+      return [tools, list, more];
+    },
+    fail: (error, again) => (error instanceof Problem && error.status === 404 ? noProject(filters) : errorPanel(error, again)),
+  });
+
+  /** Looks again; the row that had the focus keeps it. */
+  async function again() {
+    const focused = rows.find(isFocused)?.issue.id;
+    await refresh();
+    rows.find(({ issue }) => issue.id === focused)?.link.focus();
+  }
+
+  /** @param {Page} page */
+  function append({ issues, next_cursor: cursor }) {
+    const now = Date.now();
+    const added = issues.map((issue) => rowOf(issue, now, marked));
+    rows.push(...added);
+    list.append(...added.map(({ element }) => element));
+    fill(more, cursor === null ? null : button("Load more", () => void loadMore(cursor)));
+    marked();
+  }
+
+  /** @param {string} cursor */
+  async function loadMore(cursor) {
+    const asked = filters;
+    fill(more, h("p", { class: "muted", role: "status" }, "Loading more…"));
+    try {
+      const page = /** @type {Page} */ (await read(issuesQuery(asked, cursor), life.signal));
+      if (asked !== filters) return;
+      const at = rows.length;
+      append(page);
+      if (document.activeElement === document.body) rows[at]?.link.focus();
+    } catch (error) {
+      if (!life.signal.aborted) fill(more, h("p", { role: "alert" }, problemText(error)), button("Try again", () => void loadMore(cursor)));
+    }
+  }
+
+  function marked() {
+    const boxed = rows.filter(({ box }) => box.checked).length;
+    all.checked = boxed > 0 && boxed === rows.length;
+    all.indeterminate = boxed > 0 && boxed < rows.length;
+    fill(amount, boxed > 0 ? `${count(boxed)} selected` : `${counted(rows.length, "issue")}${more.childElementCount > 0 ? " so far" : ""}`);
+  }
+
+  /**
+   * Takes what no longer belongs in the list out of it, without moving the rest; another look brings it back.
+   * @param {Issue[]} decided
+   * @param {import("../parts/issue.js").Decision} decision
+   */
+  function settle(decided, decision) {
+    if (filters.status === "all") return void again();
+    const state = { resolve: "resolved", reopen: "open", mute: "muted" }[decision.action];
+    const gone = new Set(state === filters.status ? [] : decided);
+    const focused = rows.findIndex(isFocused);
+    for (const { issue, element, box } of rows) {
+      if (gone.has(issue)) element.remove();
+      box.checked = false;
+    }
+    const before = rows;
+    rows = rows.filter(({ issue }) => !gone.has(issue));
+    if (rows.length === 0) return void refresh();
+    if (focused >= 0) (before.slice(focused).find(({ issue }) => !gone.has(issue)) ?? rows.at(-1))?.link.focus();
+    marked();
+  }
+
+  /** @param {KeyboardEvent} event */
+  function key(event) {
+    const at = rows.findIndex(isFocused);
+    if (event.key === "/") query.focus();
+    else if (event.key === "j" || event.key === "k") rows[Math.max(0, Math.min(rows.length - 1, at + (event.key === "j" ? 1 : -1)))]?.link.focus();
+    else if (event.key === "x" && at >= 0) rows[at]?.box.click();
+    else return rows.length > 0 && bar.press(event);
+    return true;
+  }
+
+  function show() {
+    query.value = filters.q;
+    status.value = filters.status;
+    sort.value = filters.sort;
+    project.value = filters.project;
+    void refresh();
+  }
+
+  show();
+  return {
+    element: h("div", { class: "page" }, h("h1", null, "Issues"), h("div", { class: "filters" }, form), bar.said, place),
+    title: "Issues",
+    update(next) {
+      filters = readIssueFilters(next.searchParams);
+      fill(bar.said);
+      show();
+    },
+    key,
+    close: () => life.abort(),
+  };
+}
+
+/** @param {Row} row */
+function isFocused({ element }) {
+  return element.contains(document.activeElement);
+}
+
+/**
+ * @param {Issue} issue
+ * @param {number} now
+ * @param {() => void} onMark
+ * @returns {Row}
+ */
+function rowOf(issue, now, onMark) {
+  const title = shown(issue.title) || "(no message)";
+  const box = h("input", { type: "checkbox", "aria-label": `Select ${title}`, onchange: onMark });
+  const link = h("a", { class: "title", href: issueAddress(issue), title }, title);
+  const time = (/** @type {string} */ name, /** @type {string} */ at) => h("span", { class: `${name} muted` }, `${name} `, when(at, now));
+  const element = h("li", { class: "issue", "data-level": issue.level },
+    h("label", { class: "check" }, box),
+    link,
+    h("span", { class: "meta" }, levelMark(issue.level), badges(issue),
+      issue.status === "open" ? null : h("span", { class: "badge muted", title: stateText(issue, now) }, STATES.find(([state]) => state === issue.status)?.[1]),
+      h("span", { class: "where muted" }, `${shown(issue.project)} / ${shown(issue.source)}`)),
+    h("span", { class: "day" }, spark(issue.trend)),
+    h("a", { class: "count", href: issueLogs(issue), "aria-label": `${counted(issue.count, "event")} of this issue`, title: "Their logs" }, count(issue.count)),
+    time("first", issue.first_seen),
+    time("last", issue.last_seen));
+  return { issue, element, box, link };
+}
+
+/** @param {Filters} filters */
+function noProject(filters) {
+  return panel({
+    title: "No such project", text: "No project has this slug. It may have been deleted.",
+    actions: [h("a", { class: "button primary", href: issuesAddress({ ...filters, project: "" }) }, "Issues of all projects")],
+  });
+}
+
+/** @param {Filters} filters @param {boolean} any whether there is any issue, whatever its state and title */
+function emptyPanel(filters, any) {
+  const link = (/** @type {string} */ href, /** @type {string} */ text) => h("a", { class: "button primary", href }, text);
+  if (!any) {
+    return panel({
+      title: "No issue yet",
+      text: "Error and fatal events that are alike become one issue. None has come here within the retention.",
+      actions: [link("/ui/logs", "Go to the logs")],
+    });
+  }
+  const narrow = filters.q !== "";
+  const state = STATES.find(([value]) => value === filters.status)?.[1].toLowerCase() ?? "";
+  return panel({
+    title: narrow ? "No issue matches" : `No ${filters.status === "all" ? "" : `${state} `}issue`,
+    text: narrow ? "No title of the issues in this state contains the text." : "There are issues in another state.",
+    actions: [link(issuesAddress({ ...filters, q: "", status: narrow ? filters.status : "all" }), narrow ? "Clear the search" : "Show all issues")],
+  });
+}

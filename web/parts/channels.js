@@ -1,0 +1,182 @@
+// The channels alerts go to: made, changed, tested with their real answer, deleted. What is secret is never shown back.
+
+import { change, read } from "../api.js";
+import { fill, h, shown } from "../lib/h.js";
+import { section } from "./board.js";
+import { actionsWith, changeForm, choiceControl, listControl, textControl } from "./control.js";
+import { copyButton } from "./copy.js";
+import { button, problemText } from "./state.js";
+
+/** @typedef {import("../api.js").Project} Project */
+/**
+ * @typedef {object} Channel
+ * @property {number | string} id
+ * @property {number | null} project_id
+ * @property {string} kind
+ * @property {string} name
+ * @property {boolean} enabled
+ * @property {string} reason why the service turned it off
+ * @property {boolean} read_only
+ * @property {string | null} destination
+ * @property {string | null} problem
+ * @property {Record<string, string | string[] | null>} settings what is secret is masked
+ */
+/** @typedef {{ delivered: boolean, status: number | null, detail: string, answer: string, retry_after_ms: number | null }} Answer */
+
+/**
+ * A field: its name, its label, a hint, and what it is: `secret` is masked by the API, `optional` may be left out.
+ * @typedef {[string, string, string, string?]} Field
+ */
+
+/** Each kind with its title and fields. @type {Record<string, { title: string, fields: Field[] }>} */
+const KINDS = {
+  discord: { title: "Discord", fields: [["url", "Webhook URL", "Server settings, Integrations, Webhooks.", "secret"], ["thread_id", "Thread", "The number of a thread to post in.", "optional"]] },
+  slack: { title: "Slack", fields: [["url", "Webhook URL", "Of an incoming webhook.", "secret"]] },
+  pagerduty: { title: "PagerDuty", fields: [["routing_key", "Routing key", "Of an integration with Events API v2.", "secret"], ["url", "URL", "Only for another region.", "secret optional"]] },
+  webhook: { title: "Webhook", fields: [["url", "URL", "Gets a signed POST.", "secret"], ["secret", "Secret", "whsec_…; left empty one is made and shown once.", "secret optional"]] },
+  email: { title: "Mail by SMTP", fields: [["to", "To", "Addresses, separated by commas.", "list"], ["from", "From", "Empty for ALERT_EMAIL_FROM.", "optional"], ["smtp_url", "Server", "smtps://user:password@host:465; empty for SMTP_URL.", "secret optional"]] },
+  mail_api: { title: "Mail by HTTPS", fields: [["to", "To", "Addresses, separated by commas.", "list"], ["from", "From", "The sender."], ["api_key", "API key", "Of the mail service.", "secret"], ["url", "URL", "Of a mail API in Resend's shape; empty for Resend.", "secret optional"]] },
+};
+
+/** @param {string} kind */
+const kindTitle = (kind) => KINDS[kind]?.title ?? kind;
+
+/**
+ * @param {AbortSignal} life
+ * @param {() => Project[]} projects
+ * @param {(channels: Channel[]) => void} onList
+ */
+export function channels(life, projects, onList) {
+  const said = h("div", { role: "status", class: "section-body" });
+  const editor = h("div");
+  const make = button("New channel", () => openForm(null, "discord"));
+  const part = section(life, {
+    id: "channels",
+    title: "Channels",
+    tools: make,
+    load: async () => {
+      const reply = /** @type {{ channels: Channel[] }} */ (await read("/admin/alerts/channels", life));
+      onList(reply.channels);
+      return reply.channels;
+    },
+    view: (list) => [editor, said, list.length === 0
+      ? h("p", { class: "muted" }, "No channel yet: alerts are kept below and reach nobody. Make one, or set DISCORD_WEBHOOK_URL or another variable of the environment.")
+      : h("ul", { class: "entries" }, list.map(channelView))],
+  });
+
+  const place = (/** @type {Channel} */ channel) => `/admin/alerts/channels/${encodeURIComponent(channel.id)}`;
+  const nameOf = (/** @type {number | null} */ id) =>
+    `Alerts of ${id === null ? "all projects" : shown(projects().find((one) => one.id === id)?.slug ?? `project ${id}`)}`;
+
+  /** @param {() => Promise<unknown>} work @param {string} text */
+  async function act(work, text) {
+    fill(said, h("p", null, "Working…"));
+    try {
+      await work();
+      fill(said, h("p", null, text));
+      await part.refresh();
+    } catch (error) {
+      fill(said, h("p", null, problemText(error)));
+    }
+  }
+
+  /** @param {Channel} channel */
+  function channelView(channel) {
+    const answer = h("div", { role: "status", class: "answer" });
+    const name = shown(channel.name);
+    const test = button("Send test", async () => {
+      test.disabled = true;
+      fill(answer, h("p", { class: "muted" }, "Sending…"));
+      try {
+        fill(answer, answerView(/** @type {Answer} */ (await change("POST", `${place(channel)}/test`, {}))));
+      } catch (error) {
+        fill(answer, h("p", null, problemText(error)));
+      } finally {
+        test.disabled = false;
+      }
+    });
+    const turn = button(channel.enabled ? "Turn off" : "Turn on", () =>
+      void act(() => change("PUT", place(channel), { enabled: !channel.enabled }), `${name} is ${channel.enabled ? "off" : "on"}.`));
+    const edit = button("Edit", () => openForm(channel, channel.kind));
+    return h("li", { class: "entry", "data-off": channel.enabled ? null : "" },
+      h("div", null,
+        h("h3", null, name, channel.enabled ? null : h("span", { class: "muted" }, " (off)")),
+        h("p", { class: "value" }, `${kindTitle(channel.kind)}${channel.destination ? `, ${shown(channel.destination)}` : ""}`),
+        h("p", { class: "muted" }, `${nameOf(channel.project_id)}.${channel.read_only ? " Set by the environment." : ""}`),
+        channel.reason === "" ? null : h("p", null, `Turned off: ${shown(channel.reason)}`),
+        channel.problem ? h("p", { class: "form-error" }, `Can't be used: ${shown(channel.problem)}`) : null),
+      channel.read_only ? h("div", { class: "actions" }, test) : actionsWith([test, turn, edit], {
+        label: "Delete", ask: "What waits for it is given up.", sure: "Delete it", act: () => void act(() => change("DELETE", place(channel)), `${name} is deleted.`),
+      }),
+      answer);
+  }
+
+  /**
+   * @param {Channel | null} channel null makes one
+   * @param {string} kind
+   */
+  function openForm(channel, kind) {
+    const close = () => {
+      fill(editor);
+      make.focus();
+    };
+    const form = changeForm({
+      title: channel === null ? "New channel" : `Edit ${shown(channel.name)}`,
+      controls: [
+        ...(channel === null ? [choiceControl("kind", "Kind", Object.entries(KINDS).map(([name, { title }]) => [name, title]), kind, (value) => value, (chosen) => openForm(null, chosen))] : []),
+        textControl("name", "Name", { required: true, maxlength: "128", defaultValue: channel?.name ?? kindTitle(kind) }),
+        choiceControl("project_id", "Alerts of", [["", "All projects"], ...projects().map(({ id, slug }) => /** @type {[string, string]} */ ([String(id), slug]))],
+          String(channel?.project_id ?? ""), (value) => (value === "" ? null : Number(value))),
+        ...(KINDS[kind]?.fields ?? []).map((field) => fieldControl(field, channel)),
+      ],
+      method: channel === null ? "POST" : "PUT",
+      address: channel === null ? "/admin/alerts/channels" : place(channel),
+      submit: channel === null ? "Create channel" : "Save channel",
+      cancel: close,
+      done: (/** @type {{ secret?: string }} */ { secret }) => {
+        close();
+        fill(said, secret ? secretView(secret) : h("p", null, "Saved. Send a test to see that it works."));
+        void part.refresh();
+      },
+    });
+    fill(editor, form);
+    form.scrollIntoView({ block: "nearest" });
+    /** @type {HTMLElement | null} */ (form.querySelector("select, input"))?.focus();
+  }
+
+  return part;
+}
+
+/**
+ * What is masked is kept while its input stays empty.
+ * @param {Field} field
+ * @param {Channel | null} channel
+ */
+function fieldControl([name, label, hint, kind = ""], channel) {
+  const now = channel?.settings[name] ?? null;
+  if (kind === "list") return listControl(name, label, Array.isArray(now) ? now : [], hint, { required: true });
+  const secret = kind.includes("secret");
+  const optional = kind.includes("optional");
+  const keeps = secret && now !== null;
+  const props = { required: !optional && !keeps, defaultValue: secret ? "" : String(now ?? ""), ...(keeps ? { placeholder: `Kept: ${shown(String(now))}` } : {}) };
+  return textControl(name, label, props, keeps ? `${hint} Empty keeps what is set.` : hint, (text) => {
+    if (text !== "") return text;
+    return secret || channel === null ? undefined : null;
+  });
+}
+
+/** @param {string} secret */
+function secretView(secret) {
+  return h("div", { class: "card" },
+    h("p", { class: "notice" }, "The webhook is signed with this secret. It is shown this once and can't be shown again."),
+    h("div", { class: "actions" }, h("code", { class: "value" }, secret), copyButton("Copy secret", () => secret)));
+}
+
+/** @param {Answer} answer */
+function answerView({ delivered, status, detail, answer, retry_after_ms: wait }) {
+  return [
+    h("p", { class: "verdict", "data-well": delivered ? "yes" : "no" },
+      `${delivered ? "Delivered" : "Not delivered"}${status === null ? "" : `, status ${status}`}${detail ? `: ${shown(detail)}` : "."}${wait ? ` It asks to wait ${Math.ceil(wait / 1000)} s.` : ""}`),
+    answer === "" ? null : h("pre", { class: "code", tabindex: "0", "aria-label": "What the channel answered" }, shown(answer)),
+  ];
+}

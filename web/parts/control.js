@@ -1,0 +1,185 @@
+// Forms made of a list of controls: each knows its value in the API's terms and takes the complaint about it.
+
+import { change, Problem } from "../api.js";
+import { fill, h, shown } from "../lib/h.js";
+import { fieldOf, members } from "../lib/rules.js";
+import { field } from "./field.js";
+import { button, problemText } from "./state.js";
+
+/**
+ * @typedef {object} Control
+ * @property {string} name the field of the API
+ * @property {HTMLElement} element
+ * @property {() => unknown} value undefined is left out
+ * @property {(text: string) => void} complain empty for none
+ * @property {() => void} focus
+ */
+
+/** Tells the forms that may be open side by side apart. */
+let serial = 0;
+const idOf = (/** @type {string} */ name) => `form-${(serial += 1)}-${name.replaceAll(".", "-")}`;
+
+/**
+ * One line of text.
+ * @param {string} name
+ * @param {string} label
+ * @param {import("../lib/h.js").Props} props
+ * @param {string} [hint]
+ * @param {(text: string) => unknown} [read] what the API gets
+ * @returns {Control}
+ */
+export function textControl(name, label, props, hint, read = (text) => text) {
+  const made = field(label, { id: idOf(name), autocomplete: "off", spellcheck: "false", ...props }, hint);
+  return { name, element: made.element, value: () => read(made.input.value.trim()), complain: made.complain, focus: () => made.input.focus() };
+}
+
+/**
+ * A number, in the unit shown; the API has `scale` of them. Empty is null where that is allowed.
+ * @param {string} name
+ * @param {string} label
+ * @param {number | null | undefined} value
+ * @param {import("../lib/h.js").Props & { scale?: number }} [props]
+ * @param {string} [hint]
+ */
+export function numberControl(name, label, value, { scale = 1, ...props } = {}, hint) {
+  const shownValue = value === null || value === undefined ? "" : String(Number((value * scale).toFixed(4)));
+  const usual = { type: "number", min: "1", step: "1", inputmode: "numeric", required: true, defaultValue: shownValue };
+  return textControl(name, label, { ...usual, ...props }, hint, (text) => (text === "" ? null : Number(text) / scale));
+}
+
+/**
+ * A list in one line.
+ * @param {string} name
+ * @param {string} label
+ * @param {string[]} value
+ * @param {string} [hint]
+ * @param {import("../lib/h.js").Props} [props]
+ */
+export function listControl(name, label, value, hint, props) {
+  return textControl(name, label, { defaultValue: value.join(", "), ...props }, hint, members);
+}
+
+/**
+ * A choice of one.
+ * @param {string} name
+ * @param {string} label
+ * @param {readonly (readonly [string, string])[]} options value and label
+ * @param {string} chosen
+ * @param {(value: string) => unknown} read
+ * @param {(value: string) => void} [onChange]
+ * @returns {Control}
+ */
+export function choiceControl(name, label, options, chosen, read, onChange) {
+  const id = idOf(name);
+  const wrong = h("p", { class: "form-error", role: "alert", id: `${id}-error` });
+  const select = h("select", { id, "aria-describedby": wrong.id, onchange: () => onChange?.(select.value) },
+    options.map(([value, text]) => h("option", { value, selected: value === chosen }, text)));
+  return {
+    name, element: h("div", { class: "field" }, h("label", { for: id }, label), select, wrong),
+    value: () => read(select.value), complain: (text) => fill(wrong, text), focus: () => select.focus(),
+  };
+}
+
+/**
+ * Any number of a few; none chosen is `none`.
+ * @param {string} name
+ * @param {string} label
+ * @param {readonly (readonly [string, string])[]} options value and label
+ * @param {readonly string[]} chosen
+ * @param {(values: string[]) => unknown} read
+ * @param {string} hint
+ * @returns {Control}
+ */
+export function setControl(name, label, options, chosen, read, hint) {
+  const wrong = h("p", { class: "form-error", role: "alert" });
+  const boxes = options.map(([value]) => h("input", { type: "checkbox", value, checked: chosen.includes(value) }));
+  return {
+    name,
+    element: h("fieldset", { class: "field" }, h("legend", null, label),
+      h("div", { class: "levels" }, options.map(([, text], index) => h("label", { class: "chip" }, boxes[index] ?? null, h("span", null, shown(text))))),
+      h("p", { class: "hint" }, hint), wrong),
+    value: () => read(boxes.filter((box) => box.checked).map((box) => box.value)),
+    complain: (text) => fill(wrong, text),
+    focus: () => boxes[0]?.focus(),
+  };
+}
+
+/**
+ * A form of controls. `include.x` and the like go into objects of their own.
+ * @param {object} what
+ * @param {string} what.title
+ * @param {Control[]} what.controls
+ * @param {object} [what.fixed] sent beside the controls' values
+ * @param {"POST" | "PUT"} what.method
+ * @param {string} what.address
+ * @param {string} what.submit
+ * @param {(reply: any) => void} what.done
+ * @param {() => void} what.cancel
+ */
+export function changeForm({ title, controls, fixed, method, address, submit, done, cancel }) {
+  const said = h("p", { class: "form-error", role: "alert" });
+  const send = h("button", { type: "submit", class: "primary" }, submit);
+
+  function body() {
+    /** @type {Record<string, any>} */
+    const made = { ...fixed };
+    for (const control of controls) {
+      const value = control.value();
+      if (value === undefined) continue;
+      const [outer = "", inner] = control.name.split(".");
+      if (inner) made[outer] = { ...made[outer], [inner]: value };
+      else made[outer] = value;
+    }
+    return made;
+  }
+
+  /** @param {unknown} error */
+  function refuse(error) {
+    const [name, why] = error instanceof Problem && error.code === "invalid_field" ? fieldOf(error.detail) : ["", ""];
+    const control = controls.find((one) => one.name.split(".")[0] === name);
+    if (!control) return fill(said, problemText(error));
+    control.complain(why);
+    control.focus();
+  }
+
+  /** @param {Event} event */
+  async function onsubmit(event) {
+    event.preventDefault();
+    if (send.disabled) return;
+    fill(said);
+    controls.forEach((control) => control.complain(""));
+    send.disabled = true;
+    try {
+      done(await change(method, address, body()));
+    } catch (error) {
+      refuse(error);
+    } finally {
+      send.disabled = false;
+    }
+  }
+
+  return h("form", { class: "card", "aria-label": title, onsubmit: (/** @type {Event} */ event) => void onsubmit(event) },
+    h("h3", null, title),
+    h("div", { class: "form-grid" }, controls.map((control) => control.element)),
+    said,
+    h("div", { class: "actions" }, send, button("Cancel", cancel)));
+}
+
+/**
+ * Buttons of which one asks a second time.
+ * @param {Node[]} usual
+ * @param {{ label: string, ask: string, sure: string, act: () => void }} twice
+ */
+export function actionsWith(usual, { label, ask, sure, act }) {
+  const actions = h("div", { class: "actions" });
+  const first = button(label, () => {
+    const yes = button(sure, act);
+    fill(actions, h("span", null, ask), yes, button("Keep it", () => {
+      fill(actions, usual, first);
+      first.focus();
+    }));
+    yes.focus();
+  });
+  fill(actions, usual, first);
+  return actions;
+}

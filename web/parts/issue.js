@@ -1,0 +1,221 @@
+// Issues: the filters of their list in both spellings, their states, how they look at a glance, and deciding about them.
+
+import { change } from "../api.js";
+import { counted } from "../lib/amount.js";
+import { fieldTerm, logsAddress } from "../lib/filters.js";
+import { fill, h, svg } from "../lib/h.js";
+import { ago, expiresIn } from "../lib/time.js";
+import { button, problemText } from "./state.js";
+
+/**
+ * @typedef {object} Issue
+ * @property {string} id
+ * @property {number} project_id
+ * @property {string} project slug
+ * @property {string} fingerprint
+ * @property {string} title
+ * @property {string} level
+ * @property {string} source
+ * @property {"open" | "resolved" | "muted"} status
+ * @property {boolean} new
+ * @property {boolean} regressed
+ * @property {string} first_seen
+ * @property {string} last_seen
+ * @property {number} count
+ * @property {string | null} first_release
+ * @property {string | null} last_release
+ * @property {string | null} resolved_at
+ * @property {string | null} muted_until
+ * @property {number | null} muted_until_per_hour
+ * @property {number[] | null} [trend] events in each of the last 24 hours, this one last
+ */
+/** @typedef {{ status: string, sort: string, project: string, q: string }} IssueFilters */
+/** @typedef {{ action: "resolve" | "reopen" } | { action: "mute", until: string } | { action: "mute", until_per_hour: number }} Decision */
+
+/** The first of each is the default, which the address leaves out. */
+export const STATES = /** @type {const} */ ([["open", "Open"], ["resolved", "Resolved"], ["muted", "Muted"], ["all", "All"]]);
+export const SORTS = /** @type {const} */ ([["last_seen", "Last seen"], ["count", "Most events"], ["first_seen", "First seen"]]);
+
+/**
+ * @param {URLSearchParams} params
+ * @returns {IssueFilters}
+ */
+export function readIssueFilters(params) {
+  const text = (/** @type {string} */ name) => params.get(name)?.trim() ?? "";
+  const one = (/** @type {string} */ name, /** @type {readonly (readonly [string, string])[]} */ known) =>
+    (known.find(([value]) => value === text(name)) ?? known[0])?.[0] ?? "";
+  return { status: one("status", STATES), sort: one("sort", SORTS), project: text("project"), q: text("q") };
+}
+
+/** @param {IssueFilters} filters */
+export function issuesAddress({ status, sort, project, q }) {
+  const params = new URLSearchParams();
+  if (status !== STATES[0][0]) params.set("status", status);
+  if (sort !== SORTS[0][0]) params.set("sort", sort);
+  if (project !== "") params.set("project", project);
+  if (q !== "") params.set("q", q);
+  return `/ui/issues${params.size === 0 ? "" : `?${params}`}`;
+}
+
+/**
+ * The API's address of a page of the list.
+ * @param {IssueFilters} filters
+ * @param {string} [cursor]
+ */
+export function issuesQuery({ status, sort, project, q }, cursor = "") {
+  const params = new URLSearchParams({ status, sort });
+  for (const [name, value] of [["project_id", project], ["q", q], ["cursor", cursor]]) if (name && value) params.set(name, value);
+  return `/issues?${params}`;
+}
+
+/**
+ * The logs of an issue, perhaps only those with a term.
+ * @param {Issue} issue
+ * @param {string} [term]
+ */
+export function issueLogs({ project, fingerprint }, term = "") {
+  const q = `${fieldTerm("fingerprint", fingerprint)} ${term}`.trim();
+  return logsAddress({ q, project, levels: [], range: "3d", from: "", to: "" });
+}
+
+/** @param {Issue} issue @param {number} now */
+export function stateText({ status, regressed, resolved_at: resolved, muted_until: until, muted_until_per_hour: most }, now) {
+  if (status === "resolved") return `Resolved${resolved ? ` ${ago(Date.parse(resolved), now)}` : ""}`;
+  if (status === "open") return `Open${regressed && resolved ? `, seen again after it was resolved ${ago(Date.parse(resolved), now)}` : ""}`;
+  return until ? `Muted; that ends ${expiresIn(Date.parse(until), now)}` : `Muted until more than ${most ?? 0} come in an hour`;
+}
+
+/**
+ * What brings issues back to the states they are in now, each step with the ids it is for.
+ * @param {readonly Issue[]} issues
+ * @returns {{ ids: string[], decision: Decision }[]}
+ */
+export function wayBack(issues) {
+  /** @type {Map<string, { ids: string[], decision: Decision }>} */
+  const steps = new Map();
+  for (const issue of issues) {
+    const decision = decisionOf(issue);
+    const name = JSON.stringify(decision);
+    const step = steps.get(name) ?? { ids: [], decision };
+    step.ids.push(issue.id);
+    steps.set(name, step);
+  }
+  return [...steps.values()];
+}
+
+/** @param {Issue} issue @returns {Decision} */
+function decisionOf({ status, muted_until: until, muted_until_per_hour: most }) {
+  if (status === "resolved") return { action: "resolve" };
+  if (status === "open") return { action: "reopen" };
+  return until ? { action: "mute", until } : { action: "mute", until_per_hour: most ?? 1 };
+}
+
+/** A day as 24 small bars. @param {number[] | null | undefined} trend events an hour, this hour last */
+export function spark(trend) {
+  if (!trend?.length) return null;
+  const most = Math.max(...trend);
+  const sum = trend.reduce((all, one) => all + one, 0);
+  // An hour with any event is seen, however high the others are.
+  const bars = trend.map((n, at) => (n === 0 ? "" : `M${at * 4} 20v${-Math.max(2, Math.round((20 * n) / most))}h3V20z`));
+  const text = `${counted(sum, "event")} in 24 hours, at most ${counted(most, "event")} an hour`;
+  return svg("svg", { class: "spark", viewBox: `0 0 ${trend.length * 4} 20`, preserveAspectRatio: "none", role: "img", "aria-label": text },
+    svg("title", {}, text), svg("path", { d: bars.join("") }));
+}
+
+/** What stands out about an issue. @param {Issue} issue */
+export function badges(issue) {
+  return [issue.regressed ? h("span", { class: "badge", "data-level": "error" }, "Regressed") : null, issue.new ? h("span", { class: "badge" }, "New") : null];
+}
+
+/** What one request may change; the service says the same. */
+const MOST = 500;
+const TIMES = /** @type {const} */ ([["now+1h", "For 1 hour"], ["now+24h", "For 24 hours"], ["now+7d", "For 7 days"]]);
+const DONE = { resolve: "resolved", reopen: "reopened", mute: "muted" };
+
+/**
+ * @param {AbortSignal} life
+ * @param {() => Issue[]} chosen
+ * @param {(decided: Issue[], decision: Decision | null) => void} onDecided null after it was taken back
+ */
+export function decisionBar(life, chosen, onDecided) {
+  const said = h("p", { role: "status", class: "actions decided" });
+  let busy = false;
+
+  /** @param {() => Promise<void>} work */
+  async function once(work) {
+    if (busy) return;
+    busy = true;
+    try {
+      await work();
+    } catch (error) {
+      fill(said, problemText(error));
+    } finally {
+      busy = false;
+    }
+  }
+
+  const decide = (/** @type {Decision} */ decision) => once(async () => {
+    const issues = chosen();
+    if (issues.length === 0) return fill(said, "No issue is selected.");
+    const back = wayBack(issues);
+    const changed = await send(issues.map(({ id }) => id), decision);
+    fill(said, `${counted(changed, "issue")} ${DONE[decision.action]}.`, button("Undo", () => void once(async () => {
+      for (const step of back) await send(step.ids, step.decision);
+      fill(said, "Taken back.");
+      onDecided(issues, null);
+    })));
+    onDecided(issues, decision);
+  });
+
+  const mute = (/** @type {Decision} */ decision) => {
+    menu.open = false;
+    menu.querySelector("summary")?.focus();
+    void decide(decision);
+  };
+  const most = h("input", { type: "number", min: "1", max: "1000000", step: "1", required: true, defaultValue: "100", inputmode: "numeric", "aria-label": "Events an hour" });
+  const menu = h("details", { class: "menu", onkeydown: (/** @type {KeyboardEvent} */ event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    event.preventDefault();
+    menu.open = false;
+    menu.querySelector("summary")?.focus();
+  } },
+  h("summary", { class: "button" }, "Mute"),
+  h("ul", null,
+    TIMES.map(([until, label]) => h("li", null, button(label, () => mute({ action: "mute", until })))),
+    h("li", null, h("form", { class: "actions", onsubmit: (/** @type {Event} */ event) => {
+      event.preventDefault();
+      mute({ action: "mute", until_per_hour: Number(most.value) });
+    } }, "Until more than", most, "an hour", h("button", { type: "submit" }, "Mute")))));
+  document.addEventListener("pointerdown", ({ target }) => {
+    if (target instanceof Node && !menu.contains(target)) menu.open = false;
+  }, { signal: life });
+
+  return {
+    buttons: [button("Resolve", () => void decide({ action: "resolve" })), button("Reopen", () => void decide({ action: "reopen" })), menu],
+    said,
+    /** @param {KeyboardEvent} event */
+    press({ key }) {
+      if (key === "e") void decide({ action: "resolve" });
+      else if (key === "o") void decide({ action: "reopen" });
+      else if (key === "m") {
+        menu.open = true;
+        menu.querySelector("button")?.focus();
+      } else return false;
+      return true;
+    },
+  };
+}
+
+/**
+ * @param {string[]} ids
+ * @param {Decision} decision
+ * @returns {Promise<number>} how many were there to be changed
+ */
+async function send(ids, decision) {
+  let changed = 0;
+  for (let at = 0; at < ids.length; at += MOST) {
+    const done = /** @type {{ changed: number }} */ (await change("PUT", "/issues", { ids: ids.slice(at, at + MOST), ...decision }));
+    changed += done.changed;
+  }
+  return changed;
+}

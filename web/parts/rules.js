@@ -1,0 +1,163 @@
+// The rules for alerts: what each says in a sentence, on and off, changed, made, and given back to the default.
+
+import { change, Problem, read } from "../api.js";
+import { LEVELS } from "../lib/filters.js";
+import { fill, h, shown } from "../lib/h.js";
+import { KINDS, kindTitle, ruleLimits, ruleSentence } from "../lib/rules.js";
+import { section } from "./board.js";
+import { actionsWith, changeForm, choiceControl, listControl, numberControl, setControl, textControl } from "./control.js";
+import { button, problemText } from "./state.js";
+
+/** @typedef {import("../lib/rules.js").Rule} Rule */
+/** @typedef {import("./channels.js").Channel} Channel */
+/** @typedef {import("../api.js").Project} Project */
+
+const ALL = [...LEVELS].reverse().map((level) => /** @type {[string, string]} */ ([level, level]));
+
+/**
+ * @param {AbortSignal} life
+ * @param {() => Project[]} projects
+ * @param {() => Channel[]} channels
+ */
+export function rules(life, projects, channels) {
+  const said = h("p", { role: "status", class: "muted" });
+  const editor = h("div");
+  const make = button("New rule", () => openForm(null, "query"));
+  const part = section(life, {
+    id: "rules",
+    title: "Rules",
+    tools: make,
+    load: async () => {
+      try {
+        const reply = /** @type {{ rules: Rule[] }} */ (await read("/admin/alerts/rules", life));
+        part.element.hidden = false;
+        return reply.rules;
+      } catch (error) {
+        // A service of an earlier build has none.
+        if (error instanceof Problem && error.status === 404) return null;
+        part.element.hidden = false;
+        throw error;
+      }
+    },
+    view: (list) => list === null ? [] : [editor, h("ul", { class: "entries" }, list.map(ruleView)), said],
+  });
+  part.element.hidden = true;
+
+  const nameOf = (/** @type {number | null} */ id) =>
+    id === null ? "All projects" : shown(projects().find((one) => one.id === id)?.slug ?? `Project ${id}`);
+  const channelName = (/** @type {number | string} */ id) => shown(channels().find((one) => String(one.id) === String(id))?.name ?? `channel ${id}`);
+  const place = (/** @type {Rule} */ rule) => `/admin/alerts/rules/${encodeURIComponent(rule.id)}`;
+
+  /** @param {() => Promise<unknown>} work @param {string} text */
+  async function act(work, text) {
+    fill(said, "Working…");
+    try {
+      await work();
+      fill(said, text);
+      await part.refresh();
+    } catch (error) {
+      fill(said, problemText(error));
+    }
+  }
+
+  /** @param {Rule} rule */
+  function ruleView(rule) {
+    const own = shown(rule.name);
+    const title = own === "" || rule.name === rule.kind ? kindTitle(rule.kind) : own;
+    const turn = button(rule.enabled ? "Turn off" : "Turn on", () =>
+      void act(() => change("PUT", place(rule), { enabled: !rule.enabled }), rule.enabled ? `${title} is off.` : `${title} is on.`));
+    const edit = button("Edit", () => openForm(rule, rule.kind));
+    const gone = rule.kind === "query" ? "Deleted." : "The default is back.";
+    const usual = [turn, edit];
+    return h("li", { class: "entry", "data-off": rule.enabled ? null : "" },
+      h("div", null,
+        h("h3", null, title, rule.enabled ? null : h("span", { class: "muted" }, " (off)")),
+        h("p", { class: "value" }, shown(ruleSentence(rule))),
+        h("p", { class: "muted value" }, `${nameOf(rule.project_id)}. ${shown(ruleLimits(rule, channelName))}`)),
+      rule.source === "default" ? h("div", { class: "actions" }, usual) : actionsWith(usual, {
+        label: rule.kind === "query" ? "Delete" : "Back to default", ask: rule.kind === "query" ? "This rule will be gone." : "What was set here will be gone.",
+        sure: rule.kind === "query" ? "Delete it" : "Take the default", act: () => void act(() => change("DELETE", place(rule)), gone),
+      }));
+  }
+
+  /**
+   * @param {Rule | null} rule null makes one
+   * @param {string} kind
+   */
+  function openForm(rule, kind) {
+    const close = () => {
+      fill(editor);
+      make.focus();
+    };
+    const own = KINDS[kind]?.[1] ?? [];
+    const form = changeForm({
+      title: rule === null ? "New rule" : `Edit ${kindTitle(kind).toLowerCase()}`,
+      controls: [
+        ...(rule === null ? [
+          choiceControl("kind", "Kind", Object.keys(KINDS).map((name) => [name, kindTitle(name)]), kind, (value) => value, (chosen) => openForm(null, chosen)),
+          choiceControl("project_id", "For", [["", "All projects"], ...projects().map(({ id, slug }) => /** @type {[string, string]} */ ([String(id), slug]))], "", (value) => (value === "" ? null : Number(value))),
+        ] : []),
+        textControl("name", "Name", { required: true, maxlength: "128", defaultValue: rule?.name ?? kindTitle(kind) }),
+        ...own.flatMap((name) => controlsOf(name, rule, kind)),
+        numberControl("cooldown_sec", "Says the same again after, seconds", rule?.cooldown_sec ?? (kind === "regression" ? 0 : 900), { min: "0" }, "0 is each time."),
+        channelControl(rule),
+      ],
+      method: rule === null ? "POST" : "PUT",
+      address: rule === null ? "/admin/alerts/rules" : place(rule),
+      submit: rule === null ? "Create rule" : "Save rule",
+      cancel: close,
+      done: () => {
+        close();
+        fill(said, "Saved.");
+        void part.refresh();
+      },
+    });
+    fill(editor, form);
+    form.scrollIntoView({ block: "nearest" });
+    /** @type {HTMLElement | null} */ (form.querySelector("select, input"))?.focus();
+  }
+
+  /** @param {Rule | null} rule */
+  function channelControl(rule) {
+    const options = channels().map(({ id, name }) => /** @type {[string, string]} */ ([String(id), name]));
+    const ids = (/** @type {string[]} */ chosen) => channels().map(({ id }) => id).filter((id) => chosen.includes(String(id)));
+    return setControl("channels", "Channels", options, (rule?.channels ?? []).map(String), (chosen) => (chosen.length === 0 ? null : ids(chosen)), "None chosen is every channel of the project.");
+  }
+
+  return part;
+}
+
+/**
+ * The controls of a setting that some kinds have.
+ * @param {string} name
+ * @param {Rule | null} rule
+ * @param {string} kind
+ * @returns {import("./control.js").Control[]}
+ */
+function controlsOf(name, rule, kind) {
+  switch (name) {
+    case "q":
+      return [textControl("q", "Query", { required: true, defaultValue: rule?.q ?? "", placeholder: "level:error \"card declined\"" }, "As in the search of the logs.")];
+    case "n":
+      return [numberControl("n", "Events at least", rule?.n ?? (kind === "error_rate" ? 50 : 5))];
+    case "window_sec":
+      return [numberControl("window_sec", "Within, seconds", rule?.window_sec ?? 60, { min: "10", step: "10" })];
+    case "grace_sec":
+      return [numberControl("grace_sec", "Nothing for, seconds", rule?.grace_sec ?? 600, { min: "60" })];
+    case "share":
+      return kind === "near_cap"
+        ? [numberControl("share", "Part of the cap, %", rule?.share ?? 0.8, { scale: 100, max: "100" })]
+        : [numberControl("share", "Part of all events, %", rule?.share, { scale: 100, max: "100", required: false }, "Empty for any part.")];
+    case "levels":
+      return [setControl("levels", "Levels", ALL, rule?.levels ?? [], (chosen) => (chosen.length === 0 ? null : chosen), "None chosen is what the kind looks at by itself.")];
+    case "environments":
+      return pair("environments", rule?.environments, "Only these environments", "Not these environments", "Separated by commas.");
+    default:
+      return pair("issues", rule?.issues, "Only these issues", "Not these issues", "Fingerprints, separated by commas.");
+  }
+}
+
+/** @param {string} name @param {import("../lib/rules.js").Selection | undefined} value @param {string} only @param {string} not @param {string} hint */
+function pair(name, value, only, not, hint) {
+  return [listControl(`${name}.include`, only, value?.include ?? [], hint), listControl(`${name}.exclude`, not, value?.exclude ?? [], hint)];
+}
