@@ -10,8 +10,8 @@ use super::id_filters::IN_PARTS;
 use crate::block::filter::{MIN_BYTES, PART_BYTES, part, probes};
 use crate::block::token_test::TokenTest;
 
-/// Tokens in all the queries of one packet together; each takes up to 850 bytes of SQL.
-pub(super) const MAX_TOKENS: usize = 720;
+/// Tokens in all the queries of one packet together; each takes up to 1,050 bytes of SQL.
+pub(super) const MAX_TOKENS: usize = 600;
 
 /// The condition ` AND (…)` on `id_filter` and `text_filter`; empty for a test that always holds.
 pub(super) fn condition(test: &TokenTest) -> String {
