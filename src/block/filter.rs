@@ -23,7 +23,7 @@ pub const MIN_BYTES: usize = 8;
 /// All probes of a token lie in one part of so many bytes, counted from a filter's start.
 pub const PART_BYTES: usize = 512;
 /// Bits in a part.
-const PART_BITS: u32 = 8 * PART_BYTES as u32;
+const PART_BITS: u32 = 1 << (8 * PART_BYTES).ilog2();
 /// Longest filter, in bytes; what would need more is left empty. Holds the ids of a full block.
 pub const MAX_BYTES: usize = 64 << 10;
 
@@ -108,7 +108,7 @@ pub fn probes(token: u64) -> [u32; PROBES] {
 /// The part of a token in the longest filter; in one of `n` parts, which is a power of two, it is this `& (n - 1)`.
 #[must_use]
 pub const fn part(token: u64) -> u32 {
-    (token >> (u64::BITS - (MAX_BYTES / PART_BYTES).ilog2())) as u32
+    ((token >> (u64::BITS - (MAX_BYTES / PART_BYTES).ilog2())) & 0xFFFF_FFFF) as u32
 }
 
 /// Byte and bit of a probe in a filter of `bytes` bytes, a power of two.
