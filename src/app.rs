@@ -192,7 +192,8 @@ impl App {
         }
         let public_url = state.config.public_url.clone();
         let (channels, outbox) = (state.channels.clone(), state.outbox.clone());
-        let rules = Rules::new(channels, outbox, state.directory.clone(), public_url);
+        let cap = state.config.limits.rate_limit_per_minute;
+        let rules = Rules::new(channels, outbox, state.directory.clone(), public_url, cap);
         let fold = Fold::new(store.clone(), clock, mailbox).alerting(rules);
         lifecycle.spawn(Stage::Fold, "fold", fold.run(stop(Stage::Fold)));
         lifecycle.spawn(Stage::Background, "removal", remover.run(stop(Stage::Background)));

@@ -42,6 +42,8 @@ pub enum ApiError {
     IdempotencyConflict,
     /// 409 `maintenance_running`: another instance has the lease; the detail says which and for how long.
     MaintenanceRunning(String),
+    /// 409 `rule_exists`: the project has an alert rule of this kind; the detail has its number.
+    RuleExists(String),
     /// 409 `still_refused`: the database still refuses an event in quarantine; the detail says why in our words.
     StillRefused(String),
     /// 413 `payload_too_large`: more bytes than allowed; the detail has the limit.
@@ -127,6 +129,7 @@ impl ApiError {
             Self::SlugTaken
             | Self::IdempotencyConflict
             | Self::MaintenanceRunning(_)
+            | Self::RuleExists(_)
             | Self::StillRefused(_) => 409,
             Self::PayloadTooLarge(_) | Self::TooManyEvents(_) | Self::BatchExceedsCap(_) => 413,
             Self::UnsupportedEncoding(_) => 415,
@@ -152,6 +155,7 @@ impl ApiError {
             Self::SlugTaken => "slug_taken",
             Self::IdempotencyConflict => "idempotency_conflict",
             Self::MaintenanceRunning(_) => "maintenance_running",
+            Self::RuleExists(_) => "rule_exists",
             Self::StillRefused(_) => "still_refused",
             Self::PayloadTooLarge(_) => "payload_too_large",
             Self::TooManyEvents(_) => "too_many_events",
@@ -182,6 +186,7 @@ impl ApiError {
             Self::SlugTaken => "The slug is taken",
             Self::IdempotencyConflict => "The same batch id with another body",
             Self::MaintenanceRunning(_) => "Another instance maintains",
+            Self::RuleExists(_) => "There is such a rule",
             Self::StillRefused(_) => "The database still refuses it",
             Self::PayloadTooLarge(_) => "The body is too large",
             Self::TooManyEvents(_) => "Too many events in one request",
@@ -206,6 +211,7 @@ impl ApiError {
             | Self::InvalidEncoding(detail)
             | Self::Forbidden(detail)
             | Self::MaintenanceRunning(detail)
+            | Self::RuleExists(detail)
             | Self::StillRefused(detail)
             | Self::PayloadTooLarge(detail)
             | Self::TooManyEvents(detail)

@@ -13,13 +13,14 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::alert::Rules;
+use crate::alert::{Judge, Rules};
 use crate::block::EventHead;
 use crate::block::decode::{StoredEvent, inflate_body, lines};
 use crate::clock::Clock;
 use crate::fingerprint::Fingerprinter;
-use crate::ledger::Tally;
-use crate::store::{Connection, DatabaseStatus, FoldPiece, Store, StoreError, Unfolded};
+use crate::ledger::{Counted, Tally};
+use crate::store::{Connection, DatabaseStatus, FoldPiece, Folded, Store, StoreError, Unfolded};
+use crate::timestamp::Timestamp;
 use crate::write::{PieceBuilder, SeedTexts};
 
 /// Blocks whose counts are kept in memory at most; further ones are read back from the database.
@@ -34,6 +35,8 @@ const WRITES_PER_TICK: usize = 32;
 const ORPHAN_AFTER_MS: i64 = 5_000;
 /// Orphans read back in one step.
 const ORPHANS_PER_STEP: usize = 32;
+/// Times a fold is begun anew because somebody changed the alert rules; the last time it goes by those it has.
+const RULE_TRIES: u32 = 3;
 /// Time between two folds.
 const FOLD_EVERY: Duration = Duration::from_secs(1);
 /// With nothing coming in, orphans are looked for only this often, so that an idle database may sleep.
@@ -203,8 +206,9 @@ impl Fold {
     /// A write of the ledger whose answer was lost is made again, unless it happened.
     async fn settle_doubt(&self) -> Result<(), StoreError> {
         if let Some(counted) = self.mailbox.tally.in_doubt() {
-            self.store.work().await?.write_counted(&counted, true).await?;
-            self.mailbox.tally.written();
+            let (rules, now) = (self.rules.as_ref(), self.clock.now());
+            self.store.work().await?.write_counted(&counted, true, rules, now).await?;
+            self.written();
         }
         Ok(())
     }
@@ -217,11 +221,46 @@ impl Fold {
                 break;
             }
             let mut session = self.store.work().await?;
-            let Some(counted) = self.mailbox.tally.take(self.clock.now()) else { break };
-            session.write_counted(&counted, false).await?;
-            self.mailbox.tally.written();
+            let (rules, now) = (self.rules.as_ref(), self.clock.now());
+            let Some(counted) = self.mailbox.tally.take(now) else { break };
+            session.write_counted(&counted, false, rules, now).await?;
+            self.written();
         }
         Ok(())
+    }
+
+    /// What the ledger counts in memory was written, and what the rules found with it.
+    fn written(&self) {
+        self.mailbox.tally.written();
+        if let Some(rules) = &self.rules {
+            rules.committed();
+        }
+    }
+
+    /// Folds these blocks under the rules as they are now.
+    async fn fold_judged(
+        &self,
+        group: &[FoldPiece],
+        counted: Option<&Counted>,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let Some(rules) = &self.rules else {
+            let folded = self.store.work().await?.fold(group, counted, None, now).await?;
+            return Ok(if let Folded::Counted(waiting) = folded { waiting } else { 0 });
+        };
+        for tries_left in (0..RULE_TRIES).rev() {
+            let tested = rules.test(&self.store, group).await;
+            let judge = Judge::new(rules, &tested, tries_left == 0);
+            let mut session = self.store.work().await?;
+            match session.fold(group, counted, Some(judge), now).await? {
+                Folded::Counted(waiting) => {
+                    rules.committed();
+                    return Ok(waiting);
+                }
+                Folded::RulesChanged => rules.reload(&mut session).await?,
+            }
+        }
+        Ok(0)
     }
 
     /// Counts blocks. Where the database refuses something in them for itself, halves of them, so that one block never
@@ -230,16 +269,10 @@ impl Fold {
     async fn fold(&self, pieces: Vec<FoldPiece>) -> Result<(), StoreError> {
         let mut groups = vec![pieces];
         while let Some(mut group) = groups.pop() {
-            let mut session = self.store.work().await?;
             let (tally, now) = (&self.mailbox.tally, self.clock.now());
             let counted = tally.take(now);
-            let folded = session.fold(&group, counted.as_ref(), self.rules.as_ref(), now).await;
-            drop(session);
-            let why = match folded {
+            let why = match self.fold_judged(&group, counted.as_ref(), now).await {
                 Ok(waiting) => {
-                    if let Some(rules) = &self.rules {
-                        rules.committed();
-                    }
                     if counted.is_some() && waiting > 0 {
                         tally.written();
                     } else if counted.is_some() {
@@ -334,5 +367,7 @@ fn add_line(sum: &mut PieceBuilder, line: &[u8]) {
         title: Fingerprinter::new().title(&event.message),
         source: event.source.clone().into_owned(),
         release: event.release.as_deref().unwrap_or_default().to_owned(),
+        environments: vec![event.env.clone().into_owned()],
     });
+    sum.add_environments(event.id, &head, [event.env.as_ref()]);
 }

@@ -29,6 +29,12 @@ mod mail;
 mod peers;
 #[path = "alerts/receiver.rs"]
 mod receiver;
+#[path = "alerts/rule_api.rs"]
+mod rule_api;
+#[path = "alerts/rule_filters.rs"]
+mod rule_filters;
+#[path = "alerts/rule_races.rs"]
+mod rule_races;
 #[path = "alerts/rules.rs"]
 mod rules;
 #[path = "alerts/webhook.rs"]

@@ -91,6 +91,7 @@ impl Writer {
                     title: "event <n>".to_owned(),
                     source: "shop".to_owned(),
                     release: String::new(),
+                    environments: Vec::new(),
                 },
             })
             .collect();

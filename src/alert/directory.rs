@@ -153,6 +153,24 @@ impl Channels {
         Ok(environment.chain(stored.into_iter().map(ChannelId::Stored)).collect())
     }
 
+    /// Those of these channels that are there and on, asked within the caller's transaction. One of the environment may be
+    /// another instance's.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn enabled_of(
+        &self,
+        connection: &mut Connection,
+        wanted: &[ChannelId],
+    ) -> Result<Vec<ChannelId>, StoreError> {
+        let enabled = connection.enabled_alert_channels().await?;
+        let is_on = |id: &&ChannelId| match id {
+            ChannelId::Environment(_) => true,
+            ChannelId::Stored(id) => enabled.contains(id),
+        };
+        Ok(wanted.iter().filter(is_on).copied().collect())
+    }
+
     fn open(&self, stored: &StoredChannel) -> (ChannelRecord, bool) {
         let kind = ChannelKind::from_name(&stored.kind);
         let opened = self.sealer.open(&owner(stored.id, &stored.kind), &stored.sealed);

@@ -10,6 +10,7 @@ use prometheus_client::registry::Registry;
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
+use super::rules::RuleCounters;
 use super::text::{cut, one_line};
 use super::{AlertMessage, ChannelId, ChannelKind, Channels, Verdict};
 use crate::event::uuid_at;
@@ -40,7 +41,7 @@ pub struct NewAlert {
     pub cooldown_slot: i64,
     /// What it says. Its id is replaced: each channel's copy gets one of its own.
     pub message: AlertMessage,
-    /// The channels it goes to; `None` is all that the project has.
+    /// The channels it goes to, those of them that are on; `None` is all that the project has.
     pub channels: Option<Vec<ChannelId>>,
 }
 
@@ -68,7 +69,7 @@ pub async fn enqueue(
     now: Timestamp,
 ) -> Result<Enqueued, StoreError> {
     let mut targets = match &alert.channels {
-        Some(given) => given.clone(),
+        Some(given) => channels.enabled_of(connection, given).await?,
         None => channels.of_project(connection, alert.message.project_id).await?,
     };
     targets.truncate(MAX_CHANNELS_OF_ONE);
@@ -146,6 +147,7 @@ struct Bell {
     rung: Notify,
     attempts: Family<Attempt, Counter>,
     waiting: Gauge,
+    rules: RuleCounters,
 }
 
 impl Outbox {
@@ -160,6 +162,13 @@ impl Outbox {
         registry.register("tekno_alert_attempts", attempts, self.0.attempts.clone());
         let waiting = "Alert messages waiting for their channel, as last seen";
         registry.register("tekno_alert_waiting", waiting, self.0.waiting.clone());
+        self.0.rules.register(registry);
+    }
+
+    /// Counters of the rules.
+    #[must_use]
+    pub fn rules(&self) -> &RuleCounters {
+        &self.0.rules
     }
 
     pub(super) async fn rung(&self) {

@@ -12,6 +12,7 @@ use crate::alert::{AlertKind, AlertMessage, ChannelId, ChannelRecord};
 use crate::error::ApiError;
 use crate::event::uuid_at;
 use crate::http::alert_input;
+use crate::http::audit;
 use crate::http::json::{self, Fields};
 use crate::http::route::{Call, Reply};
 use crate::store::{AlertRecord, AlertState, HistoryQuery, MAX_CHANNELS, StoredChannel};
@@ -58,7 +59,17 @@ pub async fn create_channel(mut call: Call) -> Reply {
     };
     let seal = |id| state.channels.seal(id, input.kind, &input.settings);
     let full = || ApiError::InvalidField(format!("This service holds at most {MAX_CHANNELS} channels."));
-    let made = state.store.create_alert_channel(new, seal).await?.ok_or_else(full)?;
+    let given = json!({
+        "kind": input.kind.name(),
+        "name": input.name,
+        "project_id": input.project_id,
+        "enabled": input.enabled,
+        "settings": input.settings.masked(input.kind),
+    });
+    let recorded = audit::record(&call, "alert_channel.create", "", given).await?;
+    let made = state.store.create_alert_channel(new, seal).await.map_err(ApiError::from);
+    let made = made.and_then(|made| made.ok_or_else(full));
+    let made = audit::note(recorded, made, |made| json!({ "channel_id": made.id })).await?;
     let record = find(&call, ChannelId::Stored(made.id)).await?;
     let mut shown = json!({ "channel": channel_json(&record) });
     if let Some(secret) = made_secret {
@@ -84,6 +95,12 @@ pub async fn update_channel(mut call: Call) -> Reply {
         existing_project(&call, project_id).await?;
     }
     let (created_at, _) = record.times.ok_or(ApiError::Internal)?;
+    let given = json!({
+        "name": record.name,
+        "project_id": record.project_id,
+        "enabled": record.enabled,
+        "settings": record.settings.masked(record.kind),
+    });
     let stored = StoredChannel {
         id,
         project_id: record.project_id,
@@ -95,7 +112,9 @@ pub async fn update_channel(mut call: Call) -> Reply {
         created_at,
         updated_at: state.clock.now(),
     };
-    if !state.store.update_alert_channel(&stored).await? {
+    let recorded = audit::record(&call, "alert_channel.update", channel_target(id), given).await?;
+    let changed = state.store.update_alert_channel(&stored).await.map_err(ApiError::from);
+    if !audit::note(recorded, changed, |found| json!({ "found": found })).await? {
         return Err(ApiError::NotFound);
     }
     // What waits for it may be due.
@@ -109,7 +128,10 @@ pub async fn update_channel(mut call: Call) -> Reply {
 /// # Errors
 /// 404, 422 for a channel of the environment, 503.
 pub async fn delete_channel(call: Call) -> Reply {
-    let found = call.state.store.delete_alert_channel(stored_id(&call)?).await?;
+    let id = stored_id(&call)?;
+    let recorded = audit::record(&call, "alert_channel.delete", channel_target(id), json!({})).await?;
+    let deleted = call.state.store.delete_alert_channel(id).await.map_err(ApiError::from);
+    let found = audit::note(recorded, deleted, |found| json!({ "found": found })).await?;
     call.state.outbox.ring();
     if found { Ok(json::no_content()) } else { Err(ApiError::NotFound) }
 }
@@ -189,6 +211,10 @@ fn history_query(text: &str) -> Result<HistoryQuery, ApiError> {
         }
     }
     Ok(query)
+}
+
+fn channel_target(id: i64) -> String {
+    format!("alert channel {id}")
 }
 
 /// The number of a channel that can be changed here.

@@ -118,6 +118,20 @@ impl Fields {
         }
     }
 
+    /// A number in a range, whole or not.
+    ///
+    /// # Errors
+    /// `InvalidField`.
+    pub fn part(&mut self, name: &str, range: RangeInclusive<f64>) -> Result<Option<f64>, ApiError> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        match value.as_f64().filter(|number| range.contains(number)) {
+            Some(number) => Ok(Some(number)),
+            None => {
+                Err(self.wrong(name, &format!("must be a number from {} to {}", range.start(), range.end())))
+            }
+        }
+    }
+
     /// `true` or `false`.
     ///
     /// # Errors
@@ -155,6 +169,15 @@ impl Fields {
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.map.contains_key(name)
+    }
+
+    /// Leaves out a field that is `null`; false when it is anything else.
+    pub fn take_null(&mut self, name: &str) -> bool {
+        let is_null = self.map.get(name).is_some_and(Value::is_null);
+        if is_null {
+            self.map.remove(name);
+        }
+        is_null
     }
 
     /// Ends the reading.

@@ -11,6 +11,8 @@ pub mod aggregate_input;
 pub mod aggregate_json;
 pub mod aggregates;
 pub mod alert_input;
+pub mod alert_rule_input;
+pub mod alert_rules;
 pub mod alerts;
 pub mod assets;
 pub mod audit;
@@ -116,6 +118,10 @@ fn administration_routes() -> Vec<RouteSpec> {
         RouteSpec::new(PUT, "/admin/alerts/channels/:id", Admin, alerts::update_channel),
         RouteSpec::new(DELETE, "/admin/alerts/channels/:id", Admin, alerts::delete_channel),
         RouteSpec::new(POST, "/admin/alerts/channels/:id/test", Admin, alerts::test_channel),
+        RouteSpec::new(GET, "/admin/alerts/rules", Admin, alert_rules::list),
+        RouteSpec::new(POST, "/admin/alerts/rules", Admin, alert_rules::create),
+        RouteSpec::new(PUT, "/admin/alerts/rules/:id", Admin, alert_rules::update),
+        RouteSpec::new(DELETE, "/admin/alerts/rules/:id", Admin, alert_rules::delete),
         RouteSpec::new(GET, "/admin/alerts/history", Admin, alerts::history),
         // Maintenance
         RouteSpec::new(GET, "/admin/maintenance", Admin, maintenance::show),

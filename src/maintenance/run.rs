@@ -167,6 +167,7 @@ impl Run<'_> {
         while slices.take(Chore::Audit { since: old }, report).await?.more {}
         let before = now.plus_millis(-ALERTS_KEPT_MS);
         while slices.take(Chore::Alerts { before }, report).await?.more {}
+        while slices.take(Chore::AlertRules { now }, report).await?.more {}
         let projects = self.store.list_projects().await?;
         for project in &projects {
             let since = project.kept_since(now);

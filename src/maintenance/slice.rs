@@ -29,6 +29,10 @@ const SLICE_BYTES: u64 = 2 << 20;
 const MAX_COUNT_ROWS: usize = 400;
 /// Messages of alerts that are kept once they are done.
 const MAX_ALERTS: usize = 10_000;
+/// What rules counted themselves: longer than the four windows of an hour that say what is usual.
+const RULE_COUNTS_KEPT_MS: i64 = 5 * 3_600_000;
+/// Longer than any cooldown.
+const COOLDOWNS_KEPT_MS: i64 = 2 * 86_400_000;
 /// Series whose counts one slice looks through: each has at most some 2,000 rows.
 const SERIES_IN_A_SPAN: usize = 50;
 /// Longest pause after a slice; it is half of what the slice took.
@@ -73,6 +77,7 @@ pub(super) enum Chore<'a> {
     Audit { since: Timestamp },
     Ledger { before: Timestamp },
     Alerts { before: Timestamp },
+    AlertRules { now: Timestamp },
 }
 
 /// What it came to.
@@ -247,6 +252,13 @@ impl<'a> Slices<'a> {
             Chore::Alerts { before } => {
                 done.alerts = session.delete_old_alerts(before, MAX_ALERTS, rows).await?;
                 done.more = done.alerts == rows as u64;
+            }
+            Chore::AlertRules { now } => {
+                let before = now.plus_millis(-RULE_COUNTS_KEPT_MS).as_seconds();
+                let counts = session.delete_old_rule_counts(before, rows).await?;
+                let before = now.plus_millis(-COOLDOWNS_KEPT_MS);
+                let cooldowns = session.delete_old_cooldowns(before, rows).await?;
+                done.more = counts.max(cooldowns) >= rows as u64;
             }
             Chore::Orphan { .. } => {}
         }

@@ -264,6 +264,18 @@ impl Connection {
         Ok(())
     }
 
+    /// As [`Connection::begin`], after a query in the same packet: what that finds is of the moment before, and the
+    /// transaction sees what is committed until its own first query.
+    ///
+    /// # Errors
+    /// As [`Connection::execute`].
+    pub async fn begin_after(&mut self, select: &str, timeout: Duration) -> Result<Vec<Row>, StoreError> {
+        let begin = self.dialect().begin_write();
+        let rows = self.select(format!("{select};{begin}"), timeout).await?;
+        self.clean = false;
+        Ok(rows)
+    }
+
     /// Starts a writer slot's transaction: on a server it starts by itself with the next statement.
     ///
     /// # Errors

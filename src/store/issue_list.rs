@@ -320,36 +320,6 @@ impl Connection {
         }
         Ok(frequent)
     }
-
-    /// Events of some series received since `window` and, that included, since `hour`, both in epoch seconds: pairs by
-    /// project and series. Series below [`super::LEVEL_SERIES`] are levels.
-    ///
-    /// # Errors
-    /// What the database said.
-    pub async fn recent_counts(
-        &mut self,
-        wanted: &BTreeMap<i64, Vec<i64>>,
-        window: i64,
-        hour: i64,
-    ) -> Result<BTreeMap<(i64, i64), (i64, i64)>, StoreError> {
-        let of = |(project, series): (&i64, &Vec<i64>)| {
-            let series: Vec<String> = series.iter().map(i64::to_string).collect();
-            format!("(project_id = {project} AND series IN ({}))", series.join(","))
-        };
-        let named: Vec<String> = wanted.iter().map(of).collect();
-        if named.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let find = format!(
-            "SELECT project_id, series, \
-             CAST(SUM(CASE WHEN bucket >= {window} THEN event_count ELSE 0 END) AS SIGNED), \
-             CAST(SUM(event_count) AS SIGNED) FROM counts WHERE ({}) AND bucket >= {hour} \
-             GROUP BY project_id, series",
-            named.join(" OR ")
-        );
-        let rows = self.select(find, STATEMENT_TIMEOUT).await?;
-        rows.iter().map(|row| Ok(((row.int(0)?, row.int(1)?), (row.int(2)?, row.int(3)?)))).collect()
-    }
 }
 
 /// A condition for exactly these issues, by the primary key.

@@ -8,11 +8,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
 use super::STATEMENT_TIMEOUT;
+use super::alert_rule_list::version_sql;
 use super::connection::Connection;
 use super::error::StoreError;
+use super::fold_news::{FoldNews, KnownIssue, TouchedIssue};
 use super::unfolded::Unfolded;
 use super::value::Value;
-use crate::alert::Rules;
+use crate::alert::Judge;
 use crate::event::{EventId, Level};
 use crate::fingerprint::Fingerprint;
 use crate::issue::IssueId;
@@ -57,6 +59,24 @@ pub struct IssueSeed {
     pub received: Timestamp,
     /// Release of an event of the batch, empty when it named none.
     pub release: String,
+    /// Environments of the events, at most [`MAX_ENVIRONMENTS`] of them.
+    pub environments: Vec<String>,
+}
+
+/// Environments of an issue that a fold tells apart.
+pub const MAX_ENVIRONMENTS: usize = 8;
+
+impl IssueSeed {
+    /// Adds environments that aren't there yet.
+    pub fn add_environments<'a>(&mut self, environments: impl IntoIterator<Item = &'a str>) {
+        for one in environments {
+            if self.environments.len() < MAX_ENVIRONMENTS
+                && !self.environments.iter().any(|known| known == one)
+            {
+                self.environments.push(one.to_owned());
+            }
+        }
+    }
 }
 
 /// Everything one block adds.
@@ -84,39 +104,13 @@ type SeriesKey = (i64, i64, i64);
 type IssueKey = (i64, i64);
 type KnownIssues = BTreeMap<IssueId, KnownIssue>;
 
-/// An issue as it was before a fold.
+/// What became of blocks that were to be folded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KnownIssue {
-    /// When its last event was received.
-    pub last_received: Timestamp,
-    /// When somebody called it resolved; the epoch when nobody did.
-    pub resolved_at: Timestamp,
-    /// Until when it is muted.
-    pub muted_until: Timestamp,
-    /// Events an hour it is muted for; 0 when it is not.
-    pub mute_per_hour: i64,
-}
-
-/// An issue a fold counted something of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TouchedIssue {
-    /// The issue.
-    pub id: IssueId,
-    /// What the counted events say of it.
-    pub seed: IssueSeed,
-    /// How many there were.
-    pub count: i64,
-    /// As it was before; `None` when it is new.
-    pub known: Option<KnownIssue>,
-}
-
-/// What a fold counted, for the alert rules.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FoldNews {
-    /// Issues, in the order of their ids.
-    pub issues: Vec<TouchedIssue>,
-    /// Events of each (project, bucket of receipt), of every level.
-    pub events: BTreeMap<(i64, i64), i64>,
+pub enum Folded {
+    /// So many of them were still waiting, and are counted.
+    Counted(usize),
+    /// Nothing was done: somebody has changed the alert rules since they were read.
+    RulesChanged,
 }
 
 const fn issue_id(project_id: i64, series: i64) -> IssueId {
@@ -124,9 +118,8 @@ const fn issue_id(project_id: i64, series: i64) -> IssueId {
 }
 
 impl Connection {
-    /// Counts these blocks, each at most once ever, and with them what was `counted` in memory; what `rules` find worth
-    /// saying of it goes into the outbox in the same transaction. Returns how many of the blocks were still waiting. When
-    /// none was, nothing is written.
+    /// Counts these blocks, each at most once ever, and with them what was `counted` in memory; what `judge` finds worth
+    /// saying of it goes into the outbox in the same transaction. When no block was still waiting, nothing is written.
     ///
     /// # Errors
     /// What the database said; the pieces may be folded again, also after an ambiguous commit.
@@ -134,16 +127,21 @@ impl Connection {
         &mut self,
         pieces: &[FoldPiece],
         counted: Option<&Counted>,
-        rules: Option<&Rules>,
+        judge: Option<Judge<'_>>,
         now: Timestamp,
-    ) -> Result<usize, StoreError> {
-        self.begin(STATEMENT_TIMEOUT).await?;
+    ) -> Result<Folded, StoreError> {
+        let version = self.begin_after(&version_sql(), STATEMENT_TIMEOUT).await?;
+        let version = version.first().map_or(Ok(0), |row| row.int(0))?;
+        if judge.is_some_and(|judge| !judge.is_of(version)) {
+            self.rollback(STATEMENT_TIMEOUT).await?;
+            return Ok(Folded::RulesChanged);
+        }
         let mut ids: Vec<Uuid> = pieces.iter().map(|piece| piece.block.block_id).collect();
         ids.sort_unstable();
         let waiting = self.lock_unfolded(&ids).await?;
         if waiting.is_empty() {
             self.rollback(STATEMENT_TIMEOUT).await?;
-            return Ok(0);
+            return Ok(Folded::Counted(0));
         }
         let held: BTreeSet<Uuid> = waiting.iter().copied().collect();
         let mut sums = Sums::default();
@@ -158,13 +156,15 @@ impl Connection {
         let muted = known.iter().filter(|(_, known)| known.mute_per_hour > 0);
         let muted: Vec<(IssueId, i64)> = muted.map(|(id, known)| (*id, known.mute_per_hour)).collect();
         let unmuted = self.unmute_frequent(&muted, now).await?;
-        if let Some(rules) = rules {
-            rules.evaluate(self, &sums.news(&known, &unmuted), now).await?;
+        if let Some(judge) = judge {
+            let limited = counted.map(|counted| counted.rows.as_slice()).unwrap_or_default();
+            let news = sums.news(&known, &unmuted).with_limited(limited);
+            judge.evaluate(self, &news, &waiting, now).await?;
         }
         self.add_folded(&sums.accepted, counted).await?;
         self.delete_unfolded(&waiting).await?;
         self.commit(STATEMENT_TIMEOUT).await?;
-        Ok(waiting.len())
+        Ok(Folded::Counted(waiting.len()))
     }
 
     /// Moves what would be one issue too many to [`OTHER_SERIES`]. Gives the issues that were there.
@@ -334,6 +334,7 @@ impl Sums {
             self.buckets.entry((project, series)).or_default().insert(seed.bucket);
             let (sum, count) = self.issues.entry((project, series)).or_insert_with(|| (seed.clone(), 0));
             *count += i64::from(seed.count);
+            sum.add_environments(seed.environments.iter().map(String::as_str));
             sum.level = sum.level.max(seed.level);
             sum.first_seen = sum.first_seen.min(seed.first_seen);
             if seed.last_seen >= sum.last_seen {

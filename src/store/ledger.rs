@@ -11,9 +11,11 @@ use super::blocks::hex_literal;
 use super::connection::Connection;
 use super::dialect::Dialect;
 use super::error::StoreError;
+use super::fold_news::FoldNews;
 use super::snapshot::Snapshot;
 use super::spool_reports::Waiting;
 use super::value::{Row, Value};
+use crate::alert::Rules;
 use crate::ledger::{Account, Counted, Entry, LedgerRow, NO_PROJECT, hour_of};
 use crate::timestamp::Timestamp;
 
@@ -113,17 +115,27 @@ impl Connection {
         }
     }
 
-    /// Writes what was counted in memory, in a transaction of its own. With `doubtful`, only if an earlier try whose
-    /// answer was lost did not.
+    /// Writes what was counted in memory, in a transaction of its own; what `rules` find worth saying of it goes into the
+    /// outbox with it. With `doubtful`, only if an earlier try whose answer was lost did not.
     ///
     /// # Errors
     /// What the database said; it may have happened all the same.
-    pub async fn write_counted(&mut self, counted: &Counted, doubtful: bool) -> Result<(), StoreError> {
+    pub async fn write_counted(
+        &mut self,
+        counted: &Counted,
+        doubtful: bool,
+        rules: Option<&Rules>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.begin(STATEMENT_TIMEOUT).await?;
         if doubtful && self.mark_of(counted).await? >= counted.number {
             return self.rollback(STATEMENT_TIMEOUT).await;
         }
         self.add(&Additions::default().and_counted(counted)).await?;
+        let news = FoldNews::default().with_limited(&counted.rows);
+        if let Some(rules) = rules.filter(|_| !news.is_empty()) {
+            rules.evaluate_limited(self, &news, now).await?;
+        }
         self.commit(STATEMENT_TIMEOUT).await
     }
 

@@ -4,7 +4,10 @@
 //! are bounded; a connection that did not answer in time is dropped, never used again.
 
 mod alert_channels;
+mod alert_cooldowns;
+mod alert_counts;
 mod alert_outbox;
+mod alert_rule_list;
 mod api_keys;
 mod audit_log;
 mod batches;
@@ -17,6 +20,7 @@ mod directory_copy;
 mod drained;
 mod error;
 mod expiry;
+mod fold_news;
 mod headers;
 mod id_filters;
 mod issue_list;
@@ -58,10 +62,13 @@ use crate::timestamp::Timestamp;
 use body_cache::BodyCache;
 
 pub use alert_channels::{MAX_CHANNELS, StoredChannel};
+pub use alert_cooldowns::{Cooldown, CooldownKey};
+pub use alert_counts::{RuleCount, RuleCountKey, RuleSums, SPANS, SpanSums, WantedCounts, WantedRuleCount};
 pub use alert_outbox::{
     AlertAttempt, AlertRecord, AlertState, ClaimedAlert, HistoryQuery, MAX_DETAIL_CHARS, MAX_WAITING_ALERTS,
     OutboxRow, WaitingAlert,
 };
+pub use alert_rule_list::{MAX_QUERIES, MAX_QUERIES_OF_ONE, MAX_RULES, RuleError, StoredRule};
 pub use api_keys::{MAX_KEYS, NewKey};
 pub use audit_log::AuditRow;
 pub use batches::{BATCH_KEY_BYTES, BatchKey, StoredBatch};
@@ -72,11 +79,12 @@ pub use dialect::Dialect;
 pub use drained::ActiveSenders;
 pub use error::{MYSQL_ERRORS, Meaning, SQLITE_ERRORS, StoreError, mysql_meaning, sqlite_meaning};
 pub use expiry::{BatchRange, Purged};
+pub use fold_news::{FoldNews, KnownIssue, TouchedIssue};
 pub use headers::BlockQuery;
 pub use issue_list::{IssueFilter, IssueSort};
 pub use issues::{
-    BUCKET_MS, FoldNews, FoldPiece, IssueSeed, KnownIssue, LEVEL_SERIES, MAX_ISSUES, MAX_NEW_ISSUES_A_MINUTE,
-    OTHER_SERIES, TouchedIssue, bucket,
+    BUCKET_MS, FoldPiece, Folded, IssueSeed, LEVEL_SERIES, MAX_ENVIRONMENTS, MAX_ISSUES,
+    MAX_NEW_ISSUES_A_MINUTE, OTHER_SERIES, bucket,
 };
 pub use ledger::{Accounts, LedgerQuery};
 pub use pool::{Pool, Session};

@@ -208,9 +208,12 @@ impl Store {
         if delete_some_blocks(&mut session, id).await? || delete_some_quarantined(&mut session, id).await? {
             return Ok(true);
         }
-        for (table, key) in
-            [("issue_resolutions", "fingerprint"), ("issues", "fingerprint"), ("counts", "series")]
-        {
+        for (table, key) in [
+            ("issue_resolutions", "fingerprint"),
+            ("issues", "fingerprint"),
+            ("counts", "series"),
+            ("alert_rule_counts", "rule_id"),
+        ] {
             if delete_slice(&mut session, table, key, id).await? {
                 return Ok(true);
             }
@@ -220,7 +223,7 @@ impl Store {
         }
         session.forget_compacted(id).await?;
         // Each of these has few rows, by bounds of their own.
-        for table in ["alert_channels", "alert_outbox"] {
+        for table in ["alert_channels", "alert_outbox", "alert_rules", "alert_cooldowns"] {
             let delete = format!("DELETE FROM {table} WHERE project_id = ?");
             session.execute(&delete, &[id.into()], STATEMENT_TIMEOUT).await?;
         }

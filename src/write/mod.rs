@@ -70,6 +70,18 @@ pub struct SeedTexts {
     pub source: String,
     /// The event's release, empty when it named none.
     pub release: String,
+    /// Environments of the batch's events of the issue, at most [`crate::store::MAX_ENVIRONMENTS`] of them.
+    pub environments: Vec<String>,
+}
+
+impl SeedTexts {
+    /// Adds an environment that isn't there yet.
+    pub fn add_environment(&mut self, environment: &str) {
+        let is_known = self.environments.iter().any(|known| known == environment);
+        if !is_known && self.environments.len() < crate::store::MAX_ENVIRONMENTS {
+            self.environments.push(environment.to_owned());
+        }
+    }
 }
 
 impl IssueTitle {
@@ -80,6 +92,7 @@ impl IssueTitle {
             + self.texts.title.capacity()
             + self.texts.source.capacity()
             + self.texts.release.capacity()
+            + self.texts.environments.iter().map(|one| one.capacity() + size_of::<String>()).sum::<usize>()
     }
 }
 

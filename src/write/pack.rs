@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::{IssueTitle, SeedTexts, Submission, makes_issues};
 use crate::block::encode::{BlockEncoder, CompressionLevel, Part};
 use crate::block::{Block, EncodedBatch, EventHead, MAX_EVENTS, MAX_RAW_BYTES};
-use crate::event::{EventId, uuid_at};
+use crate::event::{BatchId, EventId, uuid_at};
 use crate::fingerprint::Fingerprint;
 use crate::ledger::hour_of;
 use crate::store::{FoldPiece, IssueSeed, Unfolded, bucket};
@@ -49,9 +49,14 @@ pub(super) fn pack(encoder: &mut BlockEncoder, group: &[Submission], now: Timest
     packed
 }
 
-fn titles_of<'a>(batches: &[(&EncodedBatch, &'a [IssueTitle])]) -> HashMap<Fingerprint, &'a IssueTitle> {
-    let all = batches.iter().flat_map(|(_, titles)| titles.iter());
-    all.map(|title| (title.fingerprint, title)).collect()
+type Titles<'a> = HashMap<(BatchId, Fingerprint), &'a IssueTitle>;
+
+fn titles_of<'a>(batches: &[(&'a EncodedBatch, &'a [IssueTitle])]) -> Titles<'a> {
+    let of_batch = |(batch, titles): &(&'a EncodedBatch, &'a [IssueTitle])| {
+        let (batch, titles) = (batch.batch, *titles);
+        titles.iter().map(move |title| ((batch, title.fingerprint), title))
+    };
+    batches.iter().flat_map(of_batch).collect()
 }
 
 /// Splits the batches of a lane into blocks, in order.
@@ -84,14 +89,17 @@ fn push_part<'a>(blocks: &mut [Vec<Part<'a>>], batch: &'a EncodedBatch, events: 
     }
 }
 
-fn fold_piece(block: Unfolded, parts: &[Part<'_>], titles: &HashMap<Fingerprint, &IssueTitle>) -> FoldPiece {
+fn fold_piece(block: Unfolded, parts: &[Part<'_>], titles: &Titles<'_>) -> FoldPiece {
     let mut sum = PieceBuilder::default();
     for part in parts {
         let heads = part.batch.heads.get(part.events.clone()).unwrap_or_default();
         for head in heads {
             let id = EventId { batch: part.batch.batch, index: head.index };
-            let title = titles.get(&head.fingerprint);
+            let title = titles.get(&(part.batch.batch, head.fingerprint));
             sum.add(id, head, || title.map_or_else(SeedTexts::default, |title| title.texts.clone()));
+            if let Some(title) = title {
+                sum.add_environments(id, head, title.texts.environments.iter().map(String::as_str));
+            }
         }
     }
     sum.finish(block)
@@ -118,7 +126,7 @@ impl PieceBuilder {
             return;
         }
         let seed = self.issues.entry((head.fingerprint, bucket)).or_insert_with(|| {
-            let SeedTexts { title, source, release } = texts();
+            let SeedTexts { title, source, release, environments } = texts();
             IssueSeed {
                 fingerprint: head.fingerprint,
                 title,
@@ -131,6 +139,7 @@ impl PieceBuilder {
                 bucket,
                 received,
                 release,
+                environments,
             }
         });
         seed.count += 1;
@@ -140,6 +149,18 @@ impl PieceBuilder {
         if head.ts >= seed.last_seen {
             seed.last_seen = head.ts;
             seed.sample = id;
+        }
+    }
+
+    /// Adds environments to the issue of an event that was added.
+    pub(crate) fn add_environments<'a>(
+        &mut self,
+        id: EventId,
+        head: &EventHead,
+        environments: impl IntoIterator<Item = &'a str>,
+    ) {
+        if let Some(seed) = self.issues.get_mut(&(head.fingerprint, bucket(id.batch.received_at()))) {
+            seed.add_environments(environments);
         }
     }
 

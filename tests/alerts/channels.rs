@@ -43,6 +43,11 @@ async fn a_channel_is_made_shown_masked_changed_tested_and_removed() {
         assert_eq!(receiver.received()[1].path, "/api/webhooks/1/hush?wait=true&thread_id=77");
         let cleared = running.admin(Method::PUT, &path, &json!({ "thread_id": null })).await.json();
         assert_eq!(cleared["channel"]["settings"]["thread_id"], Value::Null);
+        let audit = running.admin(Method::GET, "/admin/audit", &Value::Null).await;
+        for action in ["alert_channel.create", "alert_channel.update"] {
+            assert!(audit.body.contains(action), "{action}: {}", audit.body);
+        }
+        assert!(!audit.body.contains("hush"), "{}", audit.body);
         let dump = String::from_utf8_lossy(&database.dump().await).into_owned();
         assert!(dump.contains("people") && !dump.contains("hush"), "{}", database.name);
         assert!(!list(&running).await[0].to_string().contains("hush"));

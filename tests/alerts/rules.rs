@@ -10,7 +10,7 @@ use crate::running::{Key, Post, Running, everywhere};
 use crate::support::TestDatabase;
 
 /// Sends so many errors with one message, each batch with a body of its own.
-async fn send(running: &Running, key: &Key, name: &str, message: &str, count: usize) {
+pub async fn send(running: &Running, key: &Key, name: &str, message: &str, count: usize) {
     let event = json!({ "level": "error", "message": message, "source": "shop", "request_id": name });
     let post = Post::bare(key, json!(vec![event; count]).to_string());
     let answer = running.send(post.with("idempotency-key", name)).await;
@@ -18,7 +18,7 @@ async fn send(running: &Running, key: &Key, name: &str, message: &str, count: us
 }
 
 /// Messages of a kind, once there are so many.
-async fn said(running: &Running, kind: &str, count: usize) -> Vec<Value> {
+pub async fn said(running: &Running, kind: &str, count: usize) -> Vec<Value> {
     let of_kind = async || {
         let all = history(running, "limit=500").await;
         all.into_iter().filter(|one| one["kind"] == kind).collect::<Vec<Value>>()
@@ -28,7 +28,7 @@ async fn said(running: &Running, kind: &str, count: usize) -> Vec<Value> {
     of_kind().await
 }
 
-async fn counted(running: &Running, events: i64) {
+pub async fn counted(running: &Running, events: i64) {
     until(&format!("{events} events are counted"), PATIENCE, || async {
         let stats = running.admin(Method::GET, "/stats", &Value::Null).await.json();
         stats["total"] == events

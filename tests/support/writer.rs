@@ -132,6 +132,7 @@ impl Writer {
                     title: "something happened".to_owned(),
                     source: event.source.clone().into_owned(),
                     release: String::new(),
+                    environments: Vec::new(),
                 },
             })
             .collect();

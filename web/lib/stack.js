@@ -1,6 +1,6 @@
 // The application's own frames of a stack trace. What counts as a library is told as in src/fingerprint/frames.rs.
 
-const FRAME = /^\s*(?:at |File "|#\d+ |from |\d+: )|:in [`']|^[^\s@]*@\S+:\d|\n\t\S+:\d|^created by /;
+const FRAME = /^\s*(?:at |File "|#\d+ |from |\d+: )|:in [\x60']|^[^\s@]*@\S+:\d|\n\t\S+:\d|^created by /;
 const FILES = /node_modules\/|\bnode:|internal\/|-packages\/|\/lib\/(?:python|ruby\/)|<frozen|\/rustc\/|\.cargo\/registry\/|\/vendor\/|\/gems\/|\/pkg\/mod\/|\/usr\/local\/go\/|\/go\/src\/|<anonymous>|\[internal function\]|webpack\/bootstrap/;
 const FUNCTIONS = new RegExp(
   "^\\s*(?:(?:at|\\d+:|created by) (?:async )?)?(?:" +

@@ -1,0 +1,305 @@
+//! What the counts say: the rules' conditions, each in a function of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Found, RuleKind, RuleSet, Rules, Setting};
+use crate::alert::AlertMessage;
+use crate::alert::spike::is_spike;
+use crate::event::Level;
+use crate::search::event_filter::LevelSet;
+use crate::store::{
+    Connection, FoldNews, LEVEL_SERIES, RuleCount, RuleCountKey, RuleSums, SPANS, SpanSums, StoreError,
+    TouchedIssue, WantedCounts, WantedRuleCount, bucket,
+};
+use crate::timestamp::Timestamp;
+
+/// What is usual is the mean of the windows of the hour before …
+const HOUR: i64 = 3_600;
+/// … or of so many windows, where those are longer.
+const LEAST_WINDOWS: i64 = 4;
+/// A minute's events, for a cap, in whole buckets and never in more than a minute: a steady sender below the share is
+/// not taken for one near the cap.
+const CAP_BUCKETS_SECONDS: i64 = 50;
+
+/// Which sum of a project's counts is which.
+const CAP: usize = 0;
+const IN_HOUR: usize = 1;
+const SPIKE: usize = 2;
+const SPIKE_USUAL: usize = 3;
+const ERRORS: usize = 4;
+const ERRORS_USUAL: usize = 5;
+
+/// One look at the counts, by rules that stay the same for it.
+pub(super) struct Look<'a> {
+    pub rules: &'a Rules,
+    pub set: &'a RuleSet,
+    pub now: Timestamp,
+}
+
+/// Sums by project and series.
+struct Recent(BTreeMap<(i64, i64), SpanSums>);
+
+impl Recent {
+    fn sum(&self, project_id: i64, series: impl Iterator<Item = i64>, span: usize) -> i64 {
+        series.filter_map(|one| self.0.get(&(project_id, one))).map(|sums| sums[span]).sum()
+    }
+}
+
+/// Seconds that say what is usual for a window.
+fn usual_seconds(window: i64) -> i64 {
+    HOUR.max(window * LEAST_WINDOWS)
+}
+
+/// Events in the window, and how many are usual in one, by those in the longer time.
+fn against_usual(inside: i64, longer: i64, window: i64) -> (u64, f64) {
+    let windows = usual_seconds(window) / window - 1;
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+    let usual = (longer - inside).max(0) as f64 / windows as f64;
+    (u64::try_from(inside).unwrap_or(0), usual)
+}
+
+fn is_share(part: u64, all: u64, share: f64) -> bool {
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+    let (part, all) = (part as f64, all as f64);
+    part >= share * all
+}
+
+fn errors() -> LevelSet {
+    [Level::Error, Level::Fatal].into_iter().collect()
+}
+
+fn levels_of(rule: &Setting) -> impl Iterator<Item = i64> {
+    let levels = rule.levels.unwrap_or_else(errors);
+    Level::ALL.into_iter().filter(move |level| levels.contains(*level)).map(|level| level as i64)
+}
+
+fn is_muted(issue: &TouchedIssue, now: Timestamp) -> bool {
+    issue.known.is_some_and(|known| known.muted_until > now || known.mute_per_hour > 0)
+}
+
+/// Whether a rule of issues looks at this one.
+fn admits(rule: &Setting, issue: &TouchedIssue) -> bool {
+    rule.enabled
+        && rule.admits_level(issue.seed.level)
+        && rule.issues.admits(issue.id.fingerprint)
+        && (rule.environments.is_all() || rule.environments.admits_any(&issue.seed.environments))
+}
+
+fn counted(mut message: AlertMessage, count: u64, usual: Option<f64>, window_sec: u32) -> AlertMessage {
+    message.count = Some(count);
+    message.baseline = usual;
+    message.window_seconds = Some(window_sec);
+    message
+}
+
+impl Look<'_> {
+    /// What the counts of levels and issues say of a fold.
+    pub async fn by_counts(
+        &self,
+        connection: &mut Connection,
+        news: &FoldNews,
+    ) -> Result<Vec<Found>, StoreError> {
+        if news.is_empty() {
+            return Ok(Vec::new());
+        }
+        let wanted = self.wanted(news);
+        let recent = Recent(connection.recent_counts(&wanted).await?);
+        let mut found = Vec::new();
+        for project_id in wanted.keys() {
+            found.extend(self.overflow_started(&recent, news, *project_id));
+            found.extend(self.error_rate(&recent, *project_id));
+            found.extend(self.near_cap(&recent, news, *project_id));
+            found.extend(self.new_issues(news, *project_id));
+        }
+        for issue in &news.issues {
+            found.extend(self.regression(issue));
+            found.extend(self.spike(&recent, issue));
+        }
+        Ok(found)
+    }
+
+    fn rule(&self, project_id: i64, kind: RuleKind) -> Arc<Setting> {
+        self.set.of(project_id, kind)
+    }
+
+    fn wanted(&self, news: &FoldNews) -> BTreeMap<i64, WantedCounts> {
+        let mut wanted: BTreeMap<i64, WantedCounts> = BTreeMap::new();
+        let projects = news.events.keys().map(|(project_id, _)| project_id).chain(news.limited.keys());
+        let projects = projects.chain(news.issues.iter().map(|issue| &issue.id.project_id));
+        for project_id in projects.filter(|id| **id > 0) {
+            let now = bucket(self.now);
+            wanted.entry(*project_id).or_insert_with(|| {
+                let window = |kind| i64::from(self.rule(*project_id, kind).window_sec);
+                let (spike, errors) = (window(RuleKind::Spike), window(RuleKind::ErrorRate));
+                let mut since = [now; SPANS];
+                since[CAP] -= CAP_BUCKETS_SECONDS;
+                since[IN_HOUR] -= HOUR;
+                since[SPIKE] -= spike;
+                since[SPIKE_USUAL] -= usual_seconds(spike);
+                since[ERRORS] -= errors;
+                since[ERRORS_USUAL] -= usual_seconds(errors);
+                WantedCounts { series: (0..LEVEL_SERIES).collect(), since }
+            });
+        }
+        for issue in &news.issues {
+            if let Some(wanted) = wanted.get_mut(&issue.id.project_id) {
+                wanted.series.push(issue.id.fingerprint.0.cast_signed());
+            }
+        }
+        wanted
+    }
+
+    /// The first events of a project in an hour: its main provider takes no more.
+    fn overflow_started(&self, recent: &Recent, news: &FoldNews, project_id: i64) -> Option<Found> {
+        let rule = self.rule(project_id, RuleKind::OverflowStarted);
+        let all = recent.sum(project_id, 0..LEVEL_SERIES, IN_HOUR);
+        let hour = bucket(self.now) - HOUR;
+        let ours: i64 =
+            news.events.range((project_id, hour)..=(project_id, i64::MAX)).map(|(_, count)| count).sum();
+        if !rule.enabled || all == 0 || all > ours {
+            return None;
+        }
+        let mut message = self.rules.message(&rule, project_id, "Events are coming in", self.now);
+        message.count = u64::try_from(ours).ok();
+        Some(Found::new(&rule, project_id.to_string(), message))
+    }
+
+    fn error_rate(&self, recent: &Recent, project_id: i64) -> Option<Found> {
+        let rule = self.rule(project_id, RuleKind::ErrorRate);
+        if !rule.enabled || rule.counts_events() {
+            return None;
+        }
+        let inside = recent.sum(project_id, levels_of(&rule), ERRORS);
+        let longer = recent.sum(project_id, levels_of(&rule), ERRORS_USUAL);
+        let all = recent.sum(project_id, 0..LEVEL_SERIES, ERRORS);
+        self.too_many(&rule, project_id, inside, longer, all)
+    }
+
+    /// An error rate by its numbers: by what is usual, or by its share of all events.
+    fn too_many(
+        &self,
+        rule: &Arc<Setting>,
+        project_id: i64,
+        inside: i64,
+        longer: i64,
+        all: i64,
+    ) -> Option<Found> {
+        let (count, usual) = against_usual(inside, longer, i64::from(rule.window_sec));
+        let too_many = match rule.share {
+            Some(share) => {
+                count >= u64::from(rule.n) && is_share(count, u64::try_from(all).unwrap_or(0), share)
+            }
+            None => is_spike(count, usual, u64::from(rule.n)),
+        };
+        let message = || self.rules.message(rule, project_id, "Too many errors", self.now);
+        too_many.then(|| {
+            let message = counted(message(), count, Some(usual), rule.window_sec);
+            Found::new(rule, project_id.to_string(), message)
+        })
+    }
+
+    /// A project near its cap, or over it, which is worse and said even when the other was.
+    fn near_cap(&self, recent: &Recent, news: &FoldNews, project_id: i64) -> Option<Found> {
+        let rule = self.rule(project_id, RuleKind::NearCap);
+        let cap = self.rules.cap(project_id).filter(|_| rule.enabled)?;
+        let dropped = news.limited.get(&project_id).copied().unwrap_or(0);
+        let stored = recent.sum(project_id, 0..LEVEL_SERIES, CAP);
+        let received = u64::try_from(stored.saturating_add(dropped)).unwrap_or(0);
+        let is_near = rule.share.is_some_and(|share| is_share(received, u64::from(cap), share));
+        let (state, title) = match (dropped > 0, is_near) {
+            (true, _) => ("dropping", format!("Events over the cap of {cap} a minute are being dropped")),
+            (false, true) => ("near", format!("Near the cap of {cap} events a minute")),
+            (false, false) => return None,
+        };
+        let message = self.rules.message(&rule, project_id, &title, self.now);
+        let message = counted(message, received, None, rule.window_sec);
+        let found = Found::new(&rule, format!("{project_id}:{state}"), message);
+        Some(if dropped > 0 { found.silencing(format!("{project_id}:near")) } else { found })
+    }
+
+    /// One message for all issues that are new: the worst is named.
+    fn new_issues(&self, news: &FoldNews, project_id: i64) -> Option<Found> {
+        let rule = self.rule(project_id, RuleKind::NewIssue);
+        let of_project = news.issues.iter().filter(|issue| issue.id.project_id == project_id);
+        let new = || of_project.clone().filter(|issue| issue.known.is_none() && admits(&rule, issue));
+        let worst = new().max_by_key(|issue| (issue.seed.level, issue.count))?;
+        let mut message = self.rules.issue_message(&rule, worst, self.now);
+        message.count = u64::try_from(worst.count).ok();
+        Some(Found::new(&rule, project_id.to_string(), message).for_each_of(new().count() as u64))
+    }
+
+    fn regression(&self, issue: &TouchedIssue) -> Option<Found> {
+        let known = issue.known?;
+        let rule = self.rule(issue.id.project_id, RuleKind::Regression);
+        let was_resolved = known.resolved_at.as_millis() > 0 && known.last_received <= known.resolved_at;
+        let is_back = was_resolved && issue.seed.received > known.resolved_at;
+        if !is_back || is_muted(issue, self.now) || !admits(&rule, issue) {
+            return None;
+        }
+        let mut message = self.rules.issue_message(&rule, issue, self.now);
+        message.count = u64::try_from(issue.count).ok();
+        let found = Found::new(&rule, issue.id.to_string(), message).for_each_of(1);
+        Some(found.in_slot(known.resolved_at.as_millis()))
+    }
+
+    fn spike(&self, recent: &Recent, issue: &TouchedIssue) -> Option<Found> {
+        let rule = self.rule(issue.id.project_id, RuleKind::Spike);
+        if is_muted(issue, self.now) || !admits(&rule, issue) {
+            return None;
+        }
+        let series = || std::iter::once(issue.id.fingerprint.0.cast_signed());
+        let sum = |span| recent.sum(issue.id.project_id, series(), span);
+        let (count, usual) = against_usual(sum(SPIKE), sum(SPIKE_USUAL), i64::from(rule.window_sec));
+        if !is_spike(count, usual, u64::from(rule.n)) {
+            return None;
+        }
+        let message = self.rules.issue_message(&rule, issue, self.now);
+        let message = counted(message, count, Some(usual), rule.window_sec);
+        Some(Found::new(&rule, issue.id.to_string(), message))
+    }
+
+    /// Adds what rules counted of a fold themselves, and finds what that comes to.
+    pub async fn by_own_counts(
+        &self,
+        connection: &mut Connection,
+        counts: &BTreeMap<RuleCountKey, RuleCount>,
+    ) -> Result<Vec<Found>, StoreError> {
+        if counts.is_empty() {
+            return Ok(Vec::new());
+        }
+        connection.add_rule_counts(counts).await?;
+        let (mut rules, mut wanted) = (Vec::new(), Vec::new());
+        let mut touched: Vec<(i64, i64)> = counts
+            .iter()
+            .filter(|(_, count)| count.matched > 0)
+            .map(|(key, _)| (key.project_id, key.rule_id))
+            .collect();
+        touched.dedup();
+        for (project_id, rule_id) in touched {
+            let Some(rule) = self.set.counting_by_id(project_id, rule_id) else { continue };
+            let window = i64::from(rule.window_sec);
+            let (now, usual) = (bucket(self.now), usual_seconds(window));
+            wanted.push(WantedRuleCount { project_id, rule_id, window: now - window, usual: now - usual });
+            rules.push((project_id, rule));
+        }
+        let sums = connection.rule_counts(&wanted).await?;
+        let judged = rules.iter().zip(sums);
+        Ok(judged.filter_map(|((project_id, rule), sums)| self.own_count(rule, *project_id, sums)).collect())
+    }
+
+    fn own_count(&self, rule: &Arc<Setting>, project_id: i64, sums: RuleSums) -> Option<Found> {
+        let RuleSums { inside, matched } = sums;
+        if rule.kind == RuleKind::ErrorRate {
+            return self.too_many(rule, project_id, inside.matched, matched, inside.seen);
+        }
+        let count = u64::try_from(inside.matched).unwrap_or(0);
+        if count < u64::from(rule.n) {
+            return None;
+        }
+        let message = self.rules.message(rule, project_id, &rule.name, self.now);
+        let (_, usual) = against_usual(inside.matched, matched, i64::from(rule.window_sec));
+        let message = counted(message, count, Some(usual), rule.window_sec);
+        Some(Found::new(rule, project_id.to_string(), message))
+    }
+}

@@ -1,0 +1,245 @@
+//! From what was found to the outbox: a rule says the same once in its cooldown; what it finds in between is counted, and
+//! the next message tells how much that was.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use super::{RuleKind, Rules, Setting};
+use crate::alert::{AlertMessage, Enqueued, NewAlert, enqueue};
+use crate::store::{Connection, Cooldown, CooldownKey, StoreError};
+use crate::timestamp::Timestamp;
+
+/// Alerts one fold makes at most; what it leaves out is found by the next one, while it goes on.
+const MAX_ALERTS: usize = 20;
+/// Cooldowns remembered, so that what was said isn't put to the database each second.
+const MAX_SAID: usize = 1_000;
+
+/// Something worth saying.
+pub(super) struct Found {
+    rule: Arc<Setting>,
+    group: String,
+    message: AlertMessage,
+    /// How many things that happen once it stands for; 0 for a state that lasts and is found again each second.
+    each: u64,
+    /// Its slot in the outbox where that is not one of time.
+    slot: Option<i64>,
+    /// A group of the same rule about which there is nothing more to say once this is said.
+    silences: Option<String>,
+}
+
+impl Found {
+    /// A state that lasts.
+    pub fn new(rule: &Arc<Setting>, group: String, message: AlertMessage) -> Self {
+        Self { rule: rule.clone(), group, message, each: 0, slot: None, silences: None }
+    }
+
+    /// So many things that happened, of which the message names one.
+    pub fn for_each_of(self, each: u64) -> Self {
+        Self { each, ..self }
+    }
+
+    /// Said once in this slot.
+    pub fn in_slot(self, slot: i64) -> Self {
+        Self { slot: Some(slot), ..self }
+    }
+
+    /// Says something about another group too, which holds that back.
+    pub fn silencing(self, group: String) -> Self {
+        Self { silences: Some(group), ..self }
+    }
+
+    fn key(&self) -> CooldownKey {
+        let (project_id, rule) = (self.message.project_id, self.rule.key());
+        CooldownKey { project_id, rule, group: self.group.clone() }
+    }
+
+    /// Whether it is one more to count as held back, and how many: a state that lasts counts once a window, as if each
+    /// window had said it.
+    fn held_back(&self, before: &Cooldown, now: Timestamp) -> u64 {
+        let window = i64::from(self.rule.window_sec) * 1_000;
+        if self.each > 0 { self.each } else { u64::from(before.found_at.plus_millis(window) <= now) }
+    }
+}
+
+/// What is known to be quiet, without asking the database.
+#[derive(Clone, Copy)]
+struct Quiet {
+    /// It says nothing before this …
+    until: Timestamp,
+    /// … and counts nothing before this.
+    counts_from: Timestamp,
+}
+
+/// What this instance has said lately.
+#[derive(Default)]
+pub(super) struct Said {
+    committed: BTreeMap<CooldownKey, Quiet>,
+    /// By the fold that is under way.
+    pending: Vec<(CooldownKey, Quiet)>,
+    outcomes: Vec<(RuleKind, &'static str, u64)>,
+}
+
+impl Said {
+    /// Looks everything up again.
+    pub fn forget(&mut self) {
+        self.committed.clear();
+    }
+
+    fn is_quiet(&self, found: &Found, key: &CooldownKey, now: Timestamp) -> bool {
+        let quiet = self.committed.get(key);
+        found.each == 0 && quiet.is_some_and(|quiet| now < quiet.until && now < quiet.counts_from)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    rule: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Blocks {
+    outcome: &'static str,
+}
+
+/// What rules came to, since the start of this instance.
+#[derive(Clone, Debug, Default)]
+pub struct RuleCounters {
+    alerts: Family<Outcome, Counter>,
+    blocks: Family<Blocks, Counter>,
+}
+
+impl RuleCounters {
+    /// Registers the counters.
+    pub fn register(&self, registry: &mut Registry) {
+        let alerts = "Alerts found, by kind of rule: said, suppressed, left_out, lost (outbox full)";
+        registry.register("tekno_alerts", alerts, self.alerts.clone());
+        let blocks =
+            "Blocks whose events rules count themselves: tested, or skipped for want of time or bytes";
+        registry.register("tekno_alert_rule_blocks", blocks, self.blocks.clone());
+    }
+
+    fn count(&self, kind: RuleKind, outcome: &'static str, times: u64) {
+        self.alerts.get_or_create(&Outcome { rule: kind.name(), outcome }).inc_by(times);
+    }
+
+    pub(super) fn count_blocks(&self, tested: usize, skipped: usize) {
+        for (outcome, blocks) in [("tested", tested), ("skipped", skipped)] {
+            if blocks > 0 {
+                self.blocks.get_or_create(&Blocks { outcome }).inc_by(blocks as u64);
+            }
+        }
+    }
+}
+
+impl Rules {
+    /// Puts what was found into the outbox, or counts it, within the caller's transaction.
+    pub(super) async fn say(
+        &self,
+        connection: &mut Connection,
+        found: Vec<Found>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        {
+            // What a fold before this left here was rolled back.
+            let mut said = self.said();
+            said.pending.clear();
+            said.outcomes.clear();
+        }
+        let mut looked_at = 0;
+        for found in found {
+            let key = found.key();
+            if self.said().is_quiet(&found, &key, now) {
+                continue;
+            }
+            looked_at += 1;
+            if looked_at > MAX_ALERTS {
+                self.said().outcomes.push((found.rule.kind, "left_out", 1));
+                continue;
+            }
+            self.say_one(connection, found, key, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn say_one(
+        &self,
+        connection: &mut Connection,
+        found: Found,
+        key: CooldownKey,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let before = connection.hold_cooldown(&key).await?;
+        let (kind, cooldown) = (found.rule.kind, found.rule.cooldown_ms());
+        let held_back = found.held_back(&before, now);
+        let quiet_until = before.said_at.plus_millis(cooldown);
+        // A clock that was far ahead once doesn't silence a rule until then.
+        let is_quiet = now < quiet_until && now.plus_millis(cooldown) >= before.said_at;
+        let (mut after, outcome, times) = if is_quiet {
+            (before, "suppressed", held_back)
+        } else {
+            let each = found.each.saturating_sub(1);
+            let mut message = found.message;
+            message.suppressed = before.suppressed + each;
+            let alert = NewAlert {
+                rule: key.rule.clone(),
+                group: key.group.clone(),
+                cooldown_slot: found.slot.unwrap_or_else(|| now.as_millis().div_euclid(cooldown.max(1))),
+                message,
+                channels: found.rule.channels.clone(),
+            };
+            let said = Cooldown { said_at: now, found_at: now, suppressed: 0 };
+            match enqueue(connection, &self.channels, &alert, now).await? {
+                Enqueued::Added(_) => (said, "said", 1),
+                // As after the loss of a cooldown: somebody has said it.
+                Enqueued::Known => (said, "suppressed", 0),
+                Enqueued::Full => (before, "lost", held_back),
+            }
+        };
+        if after == before {
+            after.suppressed += held_back;
+            if held_back > 0 {
+                after.found_at = now;
+            }
+        }
+        if after != before {
+            connection.note_cooldown(&key, &after).await?;
+        }
+        if let Some(group) = found.silences.filter(|_| outcome == "said") {
+            let other = CooldownKey { group, ..key.clone() };
+            let before = connection.hold_cooldown(&other).await?;
+            connection.note_cooldown(&other, &Cooldown { said_at: now, found_at: now, ..before }).await?;
+        }
+        let window = i64::from(found.rule.window_sec) * 1_000;
+        let until = after.said_at.plus_millis(cooldown);
+        let counts_from = after.found_at.plus_millis(window);
+        let mut said = self.said();
+        said.pending.push((key, Quiet { until, counts_from }));
+        if times > 0 {
+            said.outcomes.push((kind, outcome, times));
+        }
+        Ok(())
+    }
+
+    /// The transaction is committed: what it found is sent now.
+    pub fn committed(&self) {
+        let mut said = self.said();
+        if said.committed.len() >= MAX_SAID {
+            said.committed.clear();
+        }
+        let (pending, outcomes) = (std::mem::take(&mut said.pending), std::mem::take(&mut said.outcomes));
+        said.committed.extend(pending);
+        drop(said);
+        for (kind, outcome, times) in &outcomes {
+            self.outbox.rules().count(*kind, outcome, *times);
+        }
+        if outcomes.iter().any(|(_, outcome, _)| *outcome == "said") {
+            self.outbox.ring();
+        }
+    }
+}

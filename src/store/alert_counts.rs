@@ -1,0 +1,186 @@
+//! What alert rules look at: sums of recent counts, and what some rules count themselves because `counts` doesn't know it.
+
+use std::collections::BTreeMap;
+
+use super::STATEMENT_TIMEOUT;
+use super::connection::Connection;
+use super::error::StoreError;
+
+/// Sums asked for at once.
+pub const SPANS: usize = 6;
+/// Sums since each of the times asked for.
+pub type SpanSums = [i64; SPANS];
+
+/// Which counts of a project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedCounts {
+    /// Series of `counts`; those below [`super::LEVEL_SERIES`] are levels.
+    pub series: Vec<i64>,
+    /// Buckets at or after each of these, in epoch seconds.
+    pub since: [i64; SPANS],
+}
+
+/// What one rule counted of one project in one bucket of receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RuleCountKey {
+    /// The project.
+    pub project_id: i64,
+    /// The rule.
+    pub rule_id: i64,
+    /// Epoch seconds, a multiple of ten.
+    pub bucket: i64,
+}
+
+/// Events a rule looked for, and all it looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RuleCount {
+    /// Those it looked for.
+    pub matched: i64,
+    /// All of them, where the rule asks for a share.
+    pub seen: i64,
+}
+
+impl std::ops::AddAssign for RuleCount {
+    fn add_assign(&mut self, other: Self) {
+        self.matched += other.matched;
+        self.seen += other.seen;
+    }
+}
+
+/// A rule's counts of a project: in its window, and in the longer time that says what is usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WantedRuleCount {
+    /// The project.
+    pub project_id: i64,
+    /// The rule.
+    pub rule_id: i64,
+    /// First bucket of the window, epoch seconds.
+    pub window: i64,
+    /// First bucket of the longer time.
+    pub usual: i64,
+}
+
+/// The sums.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RuleSums {
+    /// In the window.
+    pub inside: RuleCount,
+    /// Events it looked for in the longer time, the window included.
+    pub matched: i64,
+}
+
+impl Connection {
+    /// Sums of counts by project and series, in one round trip.
+    ///
+    /// # Errors
+    /// What the database said; so for all of these.
+    pub async fn recent_counts(
+        &mut self,
+        wanted: &BTreeMap<i64, WantedCounts>,
+    ) -> Result<BTreeMap<(i64, i64), SpanSums>, StoreError> {
+        let of = |(project_id, wanted): (&i64, &WantedCounts)| {
+            let series: Vec<String> = wanted.series.iter().map(i64::to_string).collect();
+            let sum = |since: &i64| {
+                format!("CAST(SUM(CASE WHEN bucket >= {since} THEN event_count ELSE 0 END) AS SIGNED)")
+            };
+            let sums: Vec<String> = wanted.since.iter().map(sum).collect();
+            let least = wanted.since.iter().min().copied().unwrap_or(i64::MAX);
+            format!(
+                "SELECT project_id, series, {} FROM counts WHERE project_id = {project_id} AND series IN ({}) \
+                 AND bucket >= {least} GROUP BY project_id, series",
+                sums.join(", "),
+                series.join(",")
+            )
+        };
+        let asked: Vec<String> =
+            wanted.iter().filter(|(_, wanted)| !wanted.series.is_empty()).map(of).collect();
+        if asked.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let mut found = BTreeMap::new();
+        for row in self.select(asked.join(";"), STATEMENT_TIMEOUT).await? {
+            let mut sums = SpanSums::default();
+            for (column, sum) in sums.iter_mut().enumerate() {
+                *sum = row.int(column + 2)?;
+            }
+            found.insert((row.int(0)?, row.int(1)?), sums);
+        }
+        Ok(found)
+    }
+
+    /// Adds to what rules counted, within the caller's transaction, in one statement.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn add_rule_counts(
+        &mut self,
+        counts: &BTreeMap<RuleCountKey, RuleCount>,
+    ) -> Result<(), StoreError> {
+        if counts.is_empty() {
+            return Ok(());
+        }
+        let row = |(key, count): (&RuleCountKey, &RuleCount)| {
+            format!("({},{},{},{},{})", key.project_id, key.rule_id, key.bucket, count.matched, count.seen)
+        };
+        let rows: Vec<String> = counts.iter().map(row).collect();
+        let set =
+            "matched = alert_rule_counts.matched + new(matched), seen = alert_rule_counts.seen + new(seen)";
+        let tail = self.dialect().on_duplicate("project_id, rule_id, bucket", set);
+        let insert = "INSERT INTO alert_rule_counts (project_id, rule_id, bucket, matched, seen)";
+        self.change(format!("{insert} VALUES {} {tail}", rows.join(",")), STATEMENT_TIMEOUT).await.map(drop)
+    }
+
+    /// Sums of what rules counted, in the order asked, in one round trip.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn rule_counts(&mut self, wanted: &[WantedRuleCount]) -> Result<Vec<RuleSums>, StoreError> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let of = |one: &WantedRuleCount| {
+            let WantedRuleCount { project_id, rule_id, window, usual } = one;
+            let inside = |column: &str| {
+                format!(
+                    "CAST(COALESCE(SUM(CASE WHEN bucket >= {window} THEN {column} ELSE 0 END), 0) AS SIGNED)"
+                )
+            };
+            format!(
+                "SELECT {}, {}, CAST(COALESCE(SUM(matched), 0) AS SIGNED) FROM alert_rule_counts \
+                 WHERE project_id = {project_id} AND rule_id = {rule_id} AND bucket >= {usual}",
+                inside("matched"),
+                inside("seen")
+            )
+        };
+        let asked: Vec<String> = wanted.iter().map(of).collect();
+        let rows = self.select(asked.join(";"), STATEMENT_TIMEOUT).await?;
+        let read = |row: &super::value::Row| {
+            let inside = RuleCount { matched: row.int(0)?, seen: row.int(1)? };
+            Ok(RuleSums { inside, matched: row.int(2)? })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Deletes what rules counted in buckets before a time, for a few rules of a few projects; gives the number of rows.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn delete_old_rule_counts(&mut self, before: i64, limit: usize) -> Result<u64, StoreError> {
+        let find = format!(
+            "SELECT DISTINCT project_id, rule_id FROM alert_rule_counts WHERE bucket < {before} LIMIT {limit}"
+        );
+        let mut deleted = 0;
+        for row in self.select(find, STATEMENT_TIMEOUT).await? {
+            let (project_id, rule_id) = (row.int(0)?, row.int(1)?);
+            let delete = format!(
+                "DELETE FROM alert_rule_counts WHERE project_id = {project_id} AND rule_id = {rule_id} \
+                 AND bucket < {before}"
+            );
+            deleted += self.change(delete, STATEMENT_TIMEOUT).await?;
+            if deleted >= limit as u64 {
+                break;
+            }
+        }
+        Ok(deleted)
+    }
+}
