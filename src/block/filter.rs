@@ -2,7 +2,7 @@
 //!
 //! A filter is a bit string of `bits` = 8 × its length, a power of two from 64; bit `i` is
 //! `ORD(SUBSTRING(f, i DIV 8 + 1, 1)) & (1 << (i MOD 8))`. A token's 64 bits give `h1` (low 32), `h2` (high 32, made
-//! odd) and its part `p` (the highest 7 bits); probe `j` of 0–5 is bit `(p * 4096 + (h1 + j * h2) mod 4096) & (bits - 1)`,
+//! odd) and its part `p` (the highest 5 bits); probe `j` of 0–5 is bit `(p * 16384 + (h1 + j * h2) mod 16384) & (bits - 1)`,
 //! so that all six lie in one part of [`PART_BYTES`], and of a long filter only that part has to be read. All six set:
 //! perhaps there. An empty filter admits everything. A filter never denies what was put in; sized by [`build`] it admits
 //! about 1 % of the rest.
@@ -21,7 +21,7 @@ const DECIBITS_PER_TOKEN: usize = 97;
 /// Shortest filter but the empty one, in bytes.
 pub const MIN_BYTES: usize = 8;
 /// All probes of a token lie in one part of so many bytes, counted from a filter's start.
-pub const PART_BYTES: usize = 512;
+pub const PART_BYTES: usize = 2_048;
 /// Bits in a part.
 const PART_BITS: u32 = 1 << (8 * PART_BYTES).ilog2();
 /// Longest filter, in bytes; what would need more is left empty. Holds the ids of a full block.

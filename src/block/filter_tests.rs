@@ -22,10 +22,10 @@ fn sizes_are_powers_of_two_with_nine_point_seven_bits_a_token() {
 #[test]
 fn probes_follow_the_documented_arithmetic() {
     let token = 0x8000_0002_FFFF_FFFF;
-    assert_eq!(part(token), 64, "the highest seven bits");
-    assert_eq!(probes(token).map(|probe| probe >> 12), [64; PROBES]);
+    assert_eq!(part(token), 16, "the highest five bits");
+    assert_eq!(probes(token).map(|probe| probe >> 14), [16; PROBES]);
     // h1 is 0xFFFF_FFFF and h2 0x8000_0003.
-    assert_eq!(probes(token).map(|probe| probe & 4095), [0xFFF, 2, 5, 8, 0xB, 0xE]);
+    assert_eq!(probes(token).map(|probe| probe & 0x3FFF), [0x3FFF, 2, 5, 8, 0xB, 0xE]);
     let set = |filter: &[u8]| -> Vec<usize> {
         let bits = |(at, byte): (usize, &u8)| {
             let byte = *byte;
@@ -34,17 +34,17 @@ fn probes_follow_the_documented_arithmetic() {
         filter.iter().enumerate().flat_map(bits).collect()
     };
     assert_eq!(set(&build(&[token])), [2, 5, 8, 11, 14, 63], "each probe mod 64");
-    assert_eq!(set(&build_sized(&[token], 8_192)), [2, 5, 8, 11, 14, 4_095], "part 64 of 16 is the first");
-    let later = token | 3 << 57;
-    assert_eq!(set(&build_sized(&[later], 8_192))[0] / 4_096, 3);
-    assert_eq!(set(&build_sized(&[later], 65_536))[0] / 4_096, 67);
+    assert_eq!(set(&build_sized(&[token], 8_192)), [2, 5, 8, 11, 14, 16_383], "part 16 of 4 is the first");
+    let later = token | 3 << 59;
+    assert_eq!(set(&build_sized(&[later], 8_192))[0] / 16_384, 3);
+    assert_eq!(set(&build_sized(&[later], 65_536))[0] / 16_384, 19);
 }
 
 #[test]
 fn all_probes_of_a_token_lie_in_one_part() {
     for number in 0..1_000_u64 {
         let token = id_token("request_id", &number.to_string());
-        for bytes in [1_024, 8_192, 65_536] {
+        for bytes in [2_048, 8_192, 65_536] {
             let filter = build_sized(&[token], bytes);
             let parts = u32::try_from(bytes / PART_BYTES).unwrap();
             let own = (part(token) & (parts - 1)) as usize;

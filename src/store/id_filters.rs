@@ -21,7 +21,7 @@ use crate::block::filter::{MAX_BYTES, MIN_BYTES, PART_BYTES};
 use crate::block::{Block, BlockHeader};
 
 /// Longer filters lie in parts. One that is shorter fits a row beside the text filter.
-const MAX_IN_ROW: usize = 1_024;
+const MAX_IN_ROW: usize = PART_BYTES;
 /// Text of one statement that inserts parts, about.
 const STATEMENT_BYTES: usize = 256 << 10;
 /// Filters completed in one query.
@@ -31,7 +31,7 @@ const PER_QUERY: usize = 64;
 pub(super) const IN_PARTS: &str = "LENGTH(id_filter) BETWEEN 1 AND 7";
 /// Bytes of a block's id filter, wherever it lies.
 pub(super) const FILTER_BYTES: &str = "CAST(CASE WHEN LENGTH(id_filter) BETWEEN 1 AND 7 \
-     THEN 512 << LENGTH(id_filter) ELSE LENGTH(id_filter) END AS SIGNED)";
+     THEN 2048 << LENGTH(id_filter) ELSE LENGTH(id_filter) END AS SIGNED)";
 
 /// Whether a filter lies in parts.
 fn is_in_parts(dialect: Dialect, filter: &[u8]) -> bool {

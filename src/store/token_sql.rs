@@ -94,10 +94,7 @@ mod tests {
             assert!(sql.contains(&probe), "{sql}");
             assert!(sql.contains(&format!("ORD(SUBSTRING(f.bits, 2, 1)) & {bit} > 0")), "{sql}");
         }
-        assert!(
-            condition(&TokenTest::Id(9 | 77 << 57)).contains("f.part = (77 & "),
-            "the highest seven bits"
-        );
+        assert!(condition(&TokenTest::Id(9 | 13 << 59)).contains("f.part = (13 & "), "the highest five bits");
         assert_eq!(condition(&TokenTest::Always), "");
         let either = condition(&TokenTest::any([TokenTest::Id(1), TokenTest::Text(2)]));
         assert!(either.contains(" OR (LENGTH(text_filter)"), "{either}");
