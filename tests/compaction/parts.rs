@@ -58,8 +58,8 @@ async fn parts_come_and_go_with_their_blocks() {
     let clock = clock_at(HOUR + 40 * HOUR_MS);
     let (shop, blog) = (project(&store, "shop", 90).await, project(&store, "blog", 90).await);
     for hour in 0..3 {
-        full_block(&store, shop, HOUR + hour * HOUR_MS, 1_500).await;
-        full_block(&store, blog, HOUR + hour * HOUR_MS, 700).await;
+        full_block(&store, shop, HOUR + hour * HOUR_MS, 1_900).await;
+        full_block(&store, blog, HOUR + hour * HOUR_MS, 1_900).await;
     }
     let stored = parts(&store, "stored").await;
     assert!(stored >= 6 * 2, "{stored}");
@@ -190,7 +190,7 @@ async fn a_search_for_an_id_reads_one_part_a_block() {
     assert_eq!(filter.len(), 8_192);
     let blocks: Vec<Block> = (0..100).map(|number| block_with(shop, number, filter.clone())).collect();
     store_blocks(&store, &blocks).await;
-    assert_eq!(number(&store, PARTS).await, 1_600);
+    assert_eq!(number(&store, PARTS).await, 400);
     let mut session = store.read().await.unwrap();
     session.select("ANALYZE TABLE blocks, id_filters".to_owned(), STATEMENT_TIMEOUT).await.unwrap();
     rows_read(&mut session).await;
