@@ -158,7 +158,7 @@ impl Connection {
             match self.insert_blocks(std::slice::from_ref(block)).await {
                 // Copied before an earlier attempt was cut off.
                 Err(StoreError::Duplicate(_)) => {}
-                done => done?,
+                done => drop(done?),
             }
         }
         self.commit(STATEMENT_TIMEOUT).await
