@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tekno_logger::alert::AlertKind;
 use tekno_logger::event::Level;
 use tekno_logger::ledger::{Entry, Kind, LedgerRow};
-use tekno_logger::store::{ProjectChange, StoredRule};
+use tekno_logger::store::{FoldNews, ProjectChange, STATEMENT_TIMEOUT, StoredRule};
 
 use crate::support::TestDatabase;
 use crate::world::{MINUTE_MS, World, at};
@@ -188,6 +188,34 @@ async fn events_over_the_cap_take_the_place_of_the_cap_that_was_near_and_end_onc
         assert_eq!((began.len(), over.len()), (2, 1));
         assert_eq!(over[0].message.title, began[1].message.title);
         assert_eq!(began[0].message.thread(), over[0].message.thread());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_transaction_that_was_rolled_back_found_is_said_by_the_next_one() {
+    everywhere(async |world| {
+        let cap = ProjectChange { minute_cap: Some(Some(100)), ..ProjectChange::default() };
+        world.store.update_project(world.shop, cap).await.unwrap();
+        world.restart().await;
+        let (rules, now) = (&world.one.rules, at(world.now()));
+        let row = |kind| LedgerRow::new(world.shop, now, Entry { kind, reason: "" }, 30_i64);
+        let news = FoldNews::default().with_limited(&[row(Kind::Limited)]);
+        let mut session = world.store.work().await.unwrap();
+        session.begin(STATEMENT_TIMEOUT).await.unwrap();
+        rules.evaluate_limited(&mut session, &news, now).await.unwrap();
+        session.rollback(STATEMENT_TIMEOUT).await.unwrap();
+        // A write in which there is nothing for rules to look at.
+        let tally = world.writer.mailbox.tally();
+        tally.add([row(Kind::Duplicate)]);
+        session.write_counted(&tally.take(now).unwrap(), false, Some(rules), now).await.unwrap();
+        rules.committed();
+        assert_eq!(world.counted(AlertKind::NearCap).await, (0, 0));
+        session.begin(STATEMENT_TIMEOUT).await.unwrap();
+        rules.evaluate_limited(&mut session, &news, now).await.unwrap();
+        session.commit(STATEMENT_TIMEOUT).await.unwrap();
+        drop(session);
+        assert_eq!(world.counted(AlertKind::NearCap).await, (1, 0));
     })
     .await;
 }
