@@ -1,0 +1,113 @@
+// Small things that save time in an incident: keys to the next error, typed times, suggestions, repeats.
+
+import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+import { until } from "./browser.mjs";
+import { SCREENSHOTS } from "./inspect.mjs";
+import { openScene } from "./scene.mjs";
+import { postBatch } from "./seed.mjs";
+
+const SLUG = "details";
+const LEVELS = ["info", "error", "info", "warn", "info", "fatal", "warn", "info"];
+
+/** @type {import("./scene.mjs").Scene} */
+let scene;
+
+const query = () => scene.page.getByRole("searchbox", { name: "Search" });
+const drawer = () => scene.page.getByRole("complementary", { name: "Event" });
+const press = (/** @type {string[]} */ ...keys) => keys.reduce((done, one) => done.then(() => scene.page.keyboard.press(one)), Promise.resolve());
+/** The message of the row with the focus. */
+const focused = () => scene.page.evaluate(() => (document.activeElement?.closest(".row") ? document.activeElement.textContent : null));
+
+before(async () => {
+  await mkdir(SCREENSHOTS, { recursive: true });
+  scene = await openScene();
+  const { key } = await scene.project(SLUG, "Details");
+  const events = LEVELS.map((level, index) => ({
+    ts: new Date(Date.now() - (index + 1) * 20_000).toISOString(), level, message: `event ${index} ${"abcdefgh".charAt(index)}`, source: index % 2 ? "web api" : "worker", env: "staging",
+    ctx: { order: { id: index }, gateway: "north" },
+  }));
+  await postBatch(scene.server.base, key, JSON.stringify(events));
+  await until(async () => (await scene.admin("GET", `/logs?project_id=${SLUG}`)).logs.length === LEVELS.length, "the events are stored");
+});
+
+after(() => scene?.close());
+
+describe("keys of the log list", { concurrency: false }, () => {
+  test("e and E go to the next and previous error, w and W to warnings, and say when there is none", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}`);
+    await scene.page.locator("main").focus();
+    const status = scene.page.locator(".logs-line .status");
+    for (const [key, index] of /** @type {[string, number][]} */ ([["e", 1], ["e", 5], ["E", 1], ["w", 3], ["w", 6], ["W", 3], ["e", 5]])) {
+      await press(key);
+      assert.match((await focused()) ?? "", new RegExp(`^event ${index} `), key);
+    }
+    await press("e");
+    assert.equal(await status.textContent(), "No error below in this list.");
+    assert.match((await focused()) ?? "", /^event 5 /, "the focus stays");
+    await press("Enter");
+    await drawer().getByText("event 5").first().waitFor();
+    await press("E");
+    await drawer().getByText("event 1").first().waitFor();
+  });
+
+  test("f goes to the fields of the open event, or else to the counts", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}`);
+    await scene.rows().first().click();
+    await drawer().getByRole("button", { name: "Copy JSON" }).waitFor();
+    await press("f");
+    assert.equal(await scene.page.evaluate(() => document.activeElement?.getAttribute("aria-label")), "Only level:info");
+    await press("Escape");
+    await drawer().waitFor({ state: "hidden" });
+    await press("f");
+    await until(async () => scene.page.evaluate(() => document.activeElement?.classList.contains("side") === true), "the counts have the focus");
+    assert.equal(scene.param("side"), "fields");
+  });
+
+  test("the help lists them all", async () => {
+    await press("?");
+    const dialog = scene.page.getByRole("dialog");
+    for (const text of ["Next and previous error", "Next and previous warning", "What is around the event", "Filter by a field", "Live tail on and off"]) await dialog.getByText(text).waitFor();
+    await press("Escape");
+  });
+});
+
+describe("typed times", { concurrency: false }, () => {
+  const from = () => scene.page.getByLabel("From", { exact: true });
+  const to = () => scene.page.getByLabel("To", { exact: true });
+
+  test("are read as people write them, and relative ones stay so", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}`);
+    await scene.page.getByLabel("Time range").selectOption("custom");
+    await from().fill("3 hours ago");
+    await to().fill("now");
+    await to().press("Enter");
+    await until(async () => scene.param("from") === "-3h", "the address keeps it relative");
+    await until(async () => (await scene.rows().count()) === LEVELS.length, "the events of that time are listed");
+    assert.equal(await from().inputValue(), "3 hours ago");
+    await from().fill("yesterday 2:15 pm");
+    await from().press("Enter");
+    await until(async () => scene.param("from") !== "-3h", "the time is in the address");
+    const expected = await scene.page.evaluate(() => {
+      const now = new Date();
+      return new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1, 14, 15).toISOString();
+    });
+    assert.equal(scene.param("from"), expected);
+    await scene.page.screenshot({ path: new URL("typed-time.png", SCREENSHOTS).pathname });
+  });
+
+  test("that are none are said to be, and nothing is searched", async () => {
+    const address = scene.page.url();
+    for (const wrong of ["soon", "25:00"]) {
+      await from().fill(wrong);
+      await from().press("Enter");
+      assert.match(await from().evaluate((input) => (input instanceof HTMLInputElement ? input.validationMessage : "")), /^This is no time\. Write 4:06 pm/);
+    }
+    await from().fill("1 hour ago");
+    await to().fill("2 hours ago");
+    await to().press("Enter");
+    assert.match(await to().evaluate((input) => (input instanceof HTMLInputElement ? input.validationMessage : "")), /end must be after/);
+    assert.equal(scene.page.url(), address);
+  });
+});
