@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { until } from "./browser.mjs";
-import { SCREENSHOTS } from "./inspect.mjs";
+import { check, SCREENSHOTS } from "./inspect.mjs";
 import { openScene } from "./scene.mjs";
 import { postBatch } from "./seed.mjs";
 
@@ -14,7 +14,7 @@ const LEVELS = ["info", "error", "info", "warn", "info", "fatal", "warn", "info"
 /** @type {import("./scene.mjs").Scene} */
 let scene;
 
-const query = () => scene.page.getByRole("searchbox", { name: "Search" });
+const query = () => scene.page.getByRole("combobox", { name: "Search" });
 const drawer = () => scene.page.getByRole("complementary", { name: "Event" });
 const press = (/** @type {string[]} */ ...keys) => keys.reduce((done, one) => done.then(() => scene.page.keyboard.press(one)), Promise.resolve());
 /** The message of the row with the focus. */
@@ -110,4 +110,46 @@ describe("typed times", { concurrency: false }, () => {
     assert.match(await to().evaluate((input) => (input instanceof HTMLInputElement ? input.validationMessage : "")), /end must be after/);
     assert.equal(scene.page.url(), address);
   });
+});
+
+describe("suggestions of the query box", { concurrency: false }, () => {
+  const choices = () => scene.page.getByRole("option");
+
+  test("complete fields and values by the keyboard, and Enter without a choice searches", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}`);
+    await press("/");
+    await scene.page.keyboard.type("sou");
+    assert.equal(await query().getAttribute("aria-expanded"), "true");
+    assert.equal(await query().getAttribute("aria-activedescendant"), null);
+    await press("ArrowDown");
+    const active = await query().getAttribute("aria-activedescendant");
+    assert.match((await scene.page.locator(`#${active}`).textContent()) ?? "", /^source:/);
+    await press("Enter");
+    assert.equal(await query().inputValue(), "source:");
+    assert.equal(scene.param("q"), null, "nothing is searched yet");
+    await choices().filter({ hasText: 'source:"web api"' }).waitFor();
+    await scene.page.screenshot({ path: new URL("suggestions.png", SCREENSHOTS).pathname });
+    await check(scene.page, "suggestions-open");
+    await scene.page.keyboard.type("we");
+    await press("ArrowDown", "Enter");
+    assert.equal(await query().inputValue(), 'source:"web api" ');
+    await press("Enter");
+    await until(async () => scene.param("q") === 'source:"web api"', "the query is searched");
+    await until(async () => (await scene.rows().count()) === 4, "its events are listed");
+  });
+
+  test("offer the paths of contexts, earlier searches, and close by Escape alone", async () => {
+    await query().fill("gate");
+    await choices().filter({ hasText: "ctx.gateway:" }).click();
+    assert.equal(await query().inputValue(), "ctx.gateway:");
+    await press("Escape");
+    await choices().first().waitFor({ state: "hidden" });
+    assert.equal(await query().inputValue(), "ctx.gateway:", "the text stays");
+    await query().fill("");
+    await press("ArrowDown");
+    assert.match((await choices().first().textContent()) ?? "", /web api.*earlier search/);
+    assert.equal(await scene.page.evaluate(() => localStorage.length + sessionStorage.length), 0, "no query is stored");
+  });
+
+  test("broke no policy and logged no error in all of this", () => assert.deepEqual(scene.faults, []));
 });

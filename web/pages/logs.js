@@ -4,6 +4,7 @@ import { listProjects, searchLogs } from "../api.js";
 import { apiQuery, logsAddress, readFilters, sameFilters, withTerm } from "../lib/filters.js";
 import { fill, h } from "../lib/h.js";
 import { fullTime } from "../lib/time.js";
+import { offerOf } from "../parts/complete.js";
 import { Drawer } from "../parts/drawer.js";
 import { FilterBar, toolLinks } from "../parts/filter.js";
 import { hatchGaps, HistogramView } from "../parts/histogram.js";
@@ -68,7 +69,7 @@ class LogsPage {
   /** @param {URL} url */
   constructor(url) {
     this.#filters = readFilters(url.searchParams);
-    this.#bar = new FilterBar(this.#filters, (next) => this.#ask(next));
+    this.#bar = new FilterBar(this.#filters, (next) => this.#ask(next), offerOf(() => this.#list.events, () => this.#query, this.#life.signal));
     this.element = h(
       "div",
       { class: "logs" },

@@ -1,10 +1,12 @@
 // The filter bar of the log list: query, project, time, levels. It holds no truth of its own: it shows the
 // filters it is given and hands back new ones.
 
+import { remember } from "../lib/complete.js";
 import { DEFAULT_RANGE, LEVELS, logsAddress } from "../lib/filters.js";
 import { fill, h, icon, shown } from "../lib/h.js";
 import { momentText, readMoment } from "../lib/moment.js";
 import { RANGES, rangeMillis, SECOND } from "../lib/time.js";
+import { Completion } from "./complete.js";
 
 /** @typedef {import("../lib/filters.js").Filters} Filters */
 /** @typedef {import("../api.js").Project} Project */
@@ -24,6 +26,7 @@ export class FilterBar {
   #query = h("input", {
     type: "search", name: "q", id: "q", "aria-label": "Search", placeholder: "Words or field:value",
     autocomplete: "off", autocapitalize: "off", spellcheck: "false", enterkeyhint: "search",
+    role: "combobox", "aria-expanded": "false", "aria-autocomplete": "list", "aria-controls": "q-choices",
   });
   #project = h("select", { "aria-label": "Project", onchange: () => this.#search() });
   #range = h(
@@ -40,8 +43,10 @@ export class FilterBar {
   /**
    * @param {Filters} filters
    * @param {(filters: Filters) => void} onSearch
+   * @param {import("./complete.js").Offer} offer what the query may be completed by
    */
-  constructor(filters, onSearch) {
+  constructor(filters, onSearch, offer) {
+    const completion = new Completion(this.#query, offer);
     this.#filters = filters;
     this.#onSearch = onSearch;
     const chips = this.#levels.map((box) => h("label", { class: "chip", "data-level": box.value }, box, h("span", null, box.value)));
@@ -49,7 +54,7 @@ export class FilterBar {
       "form",
       { class: "filters", role: "search", "aria-label": "Events", onsubmit: (/** @type {Event} */ event) => this.#submitted(event) },
       h("div", { class: "filters-line" },
-        h("div", { class: "query" }, icon("search"), this.#query),
+        h("div", { class: "query" }, icon("search"), this.#query, completion.element),
         this.#project, this.#range, this.#span,
         h("button", { type: "submit", class: "primary" }, "Search")),
       h("fieldset", { class: "levels" }, h("legend", { class: "unseen" }, "Levels; none chosen means all"), chips),
@@ -90,7 +95,9 @@ export class FilterBar {
 
   #search() {
     const filters = this.#read();
-    if (filters !== null) this.#onSearch(filters);
+    if (filters === null) return;
+    remember(filters.q);
+    this.#onSearch(filters);
   }
 
   #rangeChosen() {
