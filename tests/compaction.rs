@@ -16,6 +16,8 @@ mod kills;
 mod leases;
 #[path = "compaction/merging.rs"]
 mod merging;
+#[path = "compaction/parts.rs"]
+mod parts;
 #[path = "support/private_server.rs"]
 mod private_server;
 #[allow(dead_code, reason = "other tests use the rest of it")]

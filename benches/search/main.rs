@@ -142,9 +142,9 @@ impl Bench {
         let project: i64 = project.and_then(|id| id.parse().ok()).expect("the project");
         let fill = self.fill(events);
         let seconds = fill.run(&mut rig, project).await;
-        let bytes = "SELECT CAST(SUM(stored_bytes + LENGTH(id_filter) + LENGTH(text_filter)) AS CHAR) FROM svc.blocks";
+        let bytes = "SELECT CAST(SUM(stored_bytes + LENGTH(id_filter) + LENGTH(text_filter)) + (SELECT COALESCE(SUM(LENGTH(bits)), 0) FROM svc.id_filters) AS CHAR) FROM svc.blocks";
         let bytes: f64 = rig.server.ask(bytes).await.and_then(|sum| sum.parse().ok()).unwrap_or(0.0);
-        let filters = "SELECT CAST(100 * SUM(LENGTH(id_filter) + LENGTH(text_filter)) / SUM(stored_bytes) AS CHAR) FROM svc.blocks";
+        let filters = "SELECT CAST(100 * (SUM(LENGTH(id_filter) + LENGTH(text_filter)) + (SELECT COALESCE(SUM(LENGTH(bits)), 0) FROM svc.id_filters)) / SUM(stored_bytes) AS CHAR) FROM svc.blocks";
         let filters = rig.server.ask(filters).await.unwrap_or_default();
         #[expect(clippy::cast_precision_loss, reason = "a number of events")]
         let each = bytes / events as f64;

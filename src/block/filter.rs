@@ -1,9 +1,11 @@
 //! Bloom filters that can be tested in SQL, and the id tokens that go into them.
 //!
 //! A filter is a bit string of `bits` = 8 × its length, a power of two from 64; bit `i` is
-//! `ORD(SUBSTRING(f, i DIV 8 + 1, 1)) & (1 << (i MOD 8))`. A token's 64 bits give `h1` (low 32) and `h2` (high 32, made
-//! odd); probe `j` of 0–5 is bit `((h1 + j * h2) mod 2^32) & (bits - 1)`. All six set: perhaps there. An empty filter
-//! admits everything. A filter never denies what was put in; sized by [`build`] it admits about 1 % of the rest.
+//! `ORD(SUBSTRING(f, i DIV 8 + 1, 1)) & (1 << (i MOD 8))`. A token's 64 bits give `h1` (low 32), `h2` (high 32, made
+//! odd) and its part `p` (the highest 5 bits); probe `j` of 0–5 is bit `(p * 16384 + (h1 + j * h2) mod 16384) & (bits - 1)`,
+//! so that all six lie in one part of [`PART_BYTES`], and of a long filter only that part has to be read. All six set:
+//! perhaps there. An empty filter admits everything. A filter never denies what was put in; sized by [`build`] it admits
+//! about 1 % of the rest.
 
 use std::borrow::Cow;
 
@@ -18,6 +20,10 @@ pub const PROBES: usize = 6;
 const DECIBITS_PER_TOKEN: usize = 97;
 /// Shortest filter but the empty one, in bytes.
 pub const MIN_BYTES: usize = 8;
+/// All probes of a token lie in one part of so many bytes, counted from a filter's start.
+pub const PART_BYTES: usize = 2_048;
+/// Bits in a part.
+const PART_BITS: u32 = 1 << (8 * PART_BYTES).ilog2();
 /// Longest filter, in bytes; what would need more is left empty. Holds the ids of a full block.
 pub const MAX_BYTES: usize = 64 << 10;
 
@@ -87,16 +93,22 @@ pub fn may_contain(filter: &[u8], token: u64) -> bool {
     })
 }
 
-/// The six numbers `(h1 + j * h2) mod 2^32` of a token, before they are cut to a filter's bits.
+/// The six bits of a token in the longest filter; in a shorter one they are cut to its bits.
 #[must_use]
 pub fn probes(token: u64) -> [u32; PROBES] {
     let [low, high] = [token, token >> 32].map(|half| (half & 0xFFFF_FFFF) as u32);
     let mut next = low;
     std::array::from_fn(|_| {
-        let probe = next;
+        let probe = (part(token) * PART_BITS) | (next & (PART_BITS - 1));
         next = next.wrapping_add(high | 1);
         probe
     })
+}
+
+/// The part of a token in the longest filter; in one of `n` parts, which is a power of two, it is this `& (n - 1)`.
+#[must_use]
+pub const fn part(token: u64) -> u32 {
+    ((token >> (u64::BITS - (MAX_BYTES / PART_BYTES).ilog2())) & 0xFFFF_FFFF) as u32
 }
 
 /// Byte and bit of a probe in a filter of `bytes` bytes, a power of two.

@@ -22,13 +22,39 @@ fn sizes_are_powers_of_two_with_nine_point_seven_bits_a_token() {
 #[test]
 fn probes_follow_the_documented_arithmetic() {
     let token = 0x8000_0002_FFFF_FFFF;
-    assert_eq!(probes(token), [0xFFFF_FFFF, 0x8000_0002, 0x0000_0005, 0x8000_0008, 0x0000_000B, 0x8000_000E]);
-    let bits: Vec<usize> = build(&[token])
-        .iter()
-        .enumerate()
-        .flat_map(|(at, byte)| (0..8).filter(move |bit| byte & (1 << bit) != 0).map(move |bit| at * 8 + bit))
-        .collect();
-    assert_eq!(bits, [2, 5, 8, 11, 14, 63], "each probe mod 64");
+    assert_eq!(part(token), 16, "the highest five bits");
+    assert_eq!(probes(token).map(|probe| probe >> 14), [16; PROBES]);
+    // h1 is 0xFFFF_FFFF and h2 0x8000_0003.
+    assert_eq!(probes(token).map(|probe| probe & 0x3FFF), [0x3FFF, 2, 5, 8, 0xB, 0xE]);
+    let set = |filter: &[u8]| -> Vec<usize> {
+        let bits = |(at, byte): (usize, &u8)| {
+            let byte = *byte;
+            (0..8).filter(move |bit| byte & (1 << bit) != 0).map(move |bit| at * 8 + bit)
+        };
+        filter.iter().enumerate().flat_map(bits).collect()
+    };
+    assert_eq!(set(&build(&[token])), [2, 5, 8, 11, 14, 63], "each probe mod 64");
+    assert_eq!(set(&build_sized(&[token], 8_192)), [2, 5, 8, 11, 14, 16_383], "part 16 of 4 is the first");
+    let later = token | 3 << 59;
+    assert_eq!(set(&build_sized(&[later], 8_192))[0] / 16_384, 3);
+    assert_eq!(set(&build_sized(&[later], 65_536))[0] / 16_384, 19);
+}
+
+#[test]
+fn all_probes_of_a_token_lie_in_one_part() {
+    for number in 0..1_000_u64 {
+        let token = id_token("request_id", &number.to_string());
+        for bytes in [2_048, 8_192, 65_536] {
+            let filter = build_sized(&[token], bytes);
+            let parts = u32::try_from(bytes / PART_BYTES).unwrap();
+            let own = (part(token) & (parts - 1)) as usize;
+            let others = filter
+                .chunks(PART_BYTES)
+                .enumerate()
+                .filter(|(at, part)| *at != own && part.iter().any(|byte| *byte != 0));
+            assert_eq!(others.count(), 0);
+        }
+    }
 }
 
 #[test]
@@ -87,7 +113,7 @@ fn an_event_with_too_many_ids_admits_every_ctx_search_and_no_more() {
 
 #[test]
 fn at_most_one_percent_of_strangers_are_admitted() {
-    for count in [64_u64, 830, 3000] {
+    for count in [64_u64, 830, 3000, 6700] {
         let own: Vec<u64> = (0..count).map(|number| id_token("request_id", &number.to_string())).collect();
         let filter = build(&own);
         let strangers = 20_000;

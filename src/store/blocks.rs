@@ -8,7 +8,9 @@ use uuid::Uuid;
 use super::STATEMENT_TIMEOUT;
 use super::batches::BatchKey;
 use super::connection::Connection;
+use super::dialect::Dialect;
 use super::error::StoreError;
+use super::id_filters;
 use super::quarantine::QuarantinedEvent;
 use super::value::Value;
 use crate::block::Block;
@@ -94,7 +96,7 @@ impl Connection {
         quarantined: &[QuarantinedEvent],
     ) -> Result<(), CommitError> {
         self.begin_group(STATEMENT_TIMEOUT).await?;
-        match self.insert_blocks(blocks).await {
+        let left = match self.insert_blocks(blocks).await {
             Err(StoreError::Duplicate(_)) => {
                 self.rollback(STATEMENT_TIMEOUT).await?;
                 return Err(CommitError::BlockIdTaken);
@@ -105,9 +107,9 @@ impl Connection {
                 return Err(CommitError::BlockRefused(why));
             }
             done => done?,
-        }
+        };
         self.insert_quarantined(quarantined).await?;
-        let (packet, batch_statement) = commit_packet(blocks, batches, expired);
+        let (packet, batch_statement) = commit_packet(blocks, &left, batches, expired);
         match self.packet_commit(packet, STATEMENT_TIMEOUT).await {
             Ok(()) => Ok(()),
             Err(failed) => {
@@ -124,21 +126,33 @@ impl Connection {
 }
 
 impl Connection {
-    /// Inserts blocks within the caller's transaction.
+    /// Inserts blocks within the caller's transaction. Gives what is left to send with its last packet: nothing, or a
+    /// statement about their id filters with its `;`.
     ///
     /// # Errors
     /// [`StoreError::Duplicate`] when an id is taken, else what the database said.
-    pub(super) async fn insert_blocks(&mut self, blocks: &[Block]) -> Result<(), StoreError> {
+    pub(super) async fn insert_blocks(&mut self, blocks: &[Block]) -> Result<String, StoreError> {
+        let dialect = self.dialect();
         for rows in statements(blocks, self.room_for_values()) {
-            self.execute(insert_sql(rows.len()), &block_values(rows), STATEMENT_TIMEOUT).await?;
+            self.execute(insert_sql(rows.len()), &block_values(dialect, rows), STATEMENT_TIMEOUT).await?;
         }
-        Ok(())
+        let mut filters = id_filters::insertions(dialect, blocks);
+        let left = filters.pop().map(|last| last + ";").unwrap_or_default();
+        for sql in filters {
+            self.change(sql, STATEMENT_TIMEOUT).await?;
+        }
+        Ok(left)
     }
 }
 
 /// The text packet that ends a group's transaction, and the position of the statement with the batch ids in it.
-fn commit_packet(blocks: &[Block], batches: &[NewBatch], expired: &[BatchKey]) -> (String, usize) {
-    let mut sql = String::with_capacity(256 * (batches.len() + 1));
+fn commit_packet(
+    blocks: &[Block],
+    left: &str,
+    batches: &[NewBatch],
+    expired: &[BatchKey],
+) -> (String, usize) {
+    let mut sql = String::with_capacity(256 * (batches.len() + 1) + left.len());
     let mut batch_statement = 0;
     if !expired.is_empty() {
         let list: Vec<String> = expired.iter().map(|key| hex_literal(key)).collect();
@@ -147,6 +161,7 @@ fn commit_packet(blocks: &[Block], batches: &[NewBatch], expired: &[BatchKey]) -
     }
     push_batch_rows(&mut sql, batches);
     push_unfolded_rows(&mut sql, blocks);
+    sql.push_str(left);
     sql.push_str("COMMIT");
     (sql, batch_statement)
 }
@@ -218,7 +233,7 @@ fn insert_sql(rows: usize) -> &'static str {
     &SHAPES[rows]
 }
 
-fn block_values(blocks: &[Block]) -> Vec<Value<'_>> {
+fn block_values(dialect: Dialect, blocks: &[Block]) -> Vec<Value<'_>> {
     let mut values = Vec::with_capacity(blocks.len() * BLOCK_COLUMNS);
     for Block { header, body } in blocks {
         values.extend([
@@ -233,7 +248,7 @@ fn block_values(blocks: &[Block]) -> Vec<Value<'_>> {
             Value::Int(i64::from(header.stored_bytes)),
             Value::Int(i64::from(header.codec as i16)),
             Value::Bytes(encode_counts(&header.counts).into()),
-            Value::Bytes(header.id_filter.as_slice().into()),
+            Value::Bytes(id_filters::in_row(dialect, &header.id_filter)),
             Value::Bytes(header.text_filter.as_slice().into()),
             Value::Bytes(body.as_slice().into()),
         ]);
@@ -290,12 +305,12 @@ mod tests {
             accepted: 1,
             expires_at: at,
         };
-        let (sql, position) = commit_packet(&[block(1)], std::slice::from_ref(&batch), &[]);
+        let (sql, position) = commit_packet(&[block(1)], "", std::slice::from_ref(&batch), &[]);
         assert_eq!(position, 0);
         assert_eq!(sql.matches(';').count(), 2);
         assert!(sql.starts_with("INSERT INTO batches") && sql.ends_with(";COMMIT"), "{sql}");
         assert!(sql.contains("04040404',2,1,5),(X'0202"), "{sql}");
-        let (sql, position) = commit_packet(&[block(1)], &[batch], &[[9; 20]]);
+        let (sql, position) = commit_packet(&[block(1)], "", &[batch], &[[9; 20]]);
         assert_eq!(position, 1);
         assert!(sql.starts_with("DELETE FROM batches WHERE id IN (X'0909"), "{sql}");
     }

@@ -124,13 +124,13 @@ impl Connection {
             sql.truncate(sql.trim_end_matches(';').len());
             self.packet(sql, STATEMENT_TIMEOUT).await.map_err(|failed| taken(failed.error))?;
         }
-        match self.insert_blocks(blocks).await {
+        let left = match self.insert_blocks(blocks).await {
             Err(StoreError::Refused(why)) => return Err(CommitError::BlockRefused(why)),
             done => done.map_err(taken)?,
-        }
+        };
         self.insert_quarantined(quarantined).await?;
         self.add_to_ledger(ledger).await?;
-        let mut sql = String::new();
+        let mut sql = left;
         push_unfolded_rows(&mut sql, blocks);
         push_late_events(&mut sql, self.dialect(), late);
         sql.push_str("COMMIT");

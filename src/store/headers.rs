@@ -220,6 +220,10 @@ impl Connection {
     pub async fn block(&mut self, project_id: i64, id: Uuid) -> Result<Option<Block>, StoreError> {
         let sql = format!("{} WHERE project_id = ? AND id = ?", SELECT_BLOCK.as_str());
         let rows = self.query(&sql, &[project_id.into(), id.as_bytes().into()], STATEMENT_TIMEOUT).await?;
-        rows.first().map(read_block).transpose()
+        let mut found = rows.first().map(read_block).transpose()?;
+        if let Some(block) = &mut found {
+            self.complete_id_filters(std::slice::from_mut(&mut block.header)).await?;
+        }
+        Ok(found)
     }
 }

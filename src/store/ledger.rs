@@ -30,15 +30,18 @@ pub(super) struct Doomed {
     pub received: Timestamp,
     /// It is still to be folded.
     pub unfolded: bool,
+    /// Bytes that its row holds for its id filter.
+    pub id_filter: usize,
 }
 
 /// Columns of a [`Doomed`].
 pub(super) const DOOMED: &str = "id, event_count, received_first, stored_bytes, \
-     EXISTS (SELECT 1 FROM unfolded WHERE unfolded.block_id = blocks.id)";
+     EXISTS (SELECT 1 FROM unfolded WHERE unfolded.block_id = blocks.id), LENGTH(id_filter)";
 
 pub(super) fn read_doomed(row: &Row) -> Result<Doomed, StoreError> {
     let (id, received) = (Uuid::from_bytes(row.array(0)?), Timestamp::from_millis(row.int(2)?));
-    Ok(Doomed { id, events: row.narrow(1)?, received, bytes: row.narrow(3)?, unfolded: row.int(4)? != 0 })
+    let (bytes, unfolded) = (row.narrow(3)?, row.int(4)? != 0);
+    Ok(Doomed { id, events: row.narrow(1)?, received, bytes, unfolded, id_filter: row.narrow(5)? })
 }
 
 /// Rows by their key, those of the same key added up.
@@ -177,6 +180,7 @@ impl Connection {
                 return Err(StoreError::Conflict("blocks were changed by somebody else".to_owned()));
             }
         }
+        self.delete_id_filters(project_id, doomed.iter().map(|block| (block.id, block.id_filter))).await?;
         let row = |block: &Doomed, entry| LedgerRow::new(project_id, block.received, entry, block.events);
         let mut rows: Vec<LedgerRow> = doomed.iter().map(|block| row(block, why)).collect();
         rows.extend(unfolded().map(|block| row(block, Entry::ACCEPTED)));

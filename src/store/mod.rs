@@ -22,6 +22,7 @@ mod error;
 mod expiry;
 mod fold_news;
 mod headers;
+mod id_filters;
 mod issue_list;
 mod issues;
 mod ledger;
@@ -315,7 +316,7 @@ impl Store {
     /// What it said: a server that is read-only or out of room for its user says so here.
     pub async fn check_writable(&self) -> Result<(), StoreError> {
         let mut session = self.probe().await?;
-        for table in ["blocks", "batches", "unfolded", "quarantine"] {
+        for table in ["blocks", "id_filters", "batches", "unfolded", "quarantine"] {
             // The statement is checked before it finds that there is nothing to insert.
             let nothing = format!("INSERT INTO {table} SELECT * FROM {table} WHERE 1 = 0");
             session.execute(&nothing, &[], PROBE_TIMEOUT).await?;

@@ -123,7 +123,7 @@ impl Connection {
     /// # Errors
     /// What the database said.
     pub async fn try_block(&mut self, block: &Block) -> Result<(), StoreError> {
-        self.insert_blocks(std::slice::from_ref(block)).await
+        self.insert_blocks(std::slice::from_ref(block)).await.map(drop)
     }
 
     /// Puts events into quarantine within the caller's transaction, in the ledger too; one that is there already stays as
@@ -221,9 +221,8 @@ impl Connection {
         if !self.take_quarantined(event.id).await? {
             return Ok(false);
         }
-        self.insert_blocks(std::slice::from_ref(block)).await?;
+        let mut sql = self.insert_blocks(std::slice::from_ref(block)).await?;
         self.add_to_ledger(&LedgerRow::retry(event.project_id, event.received(), 1)).await?;
-        let mut sql = String::new();
         push_unfolded_rows(&mut sql, std::slice::from_ref(block));
         sql.push_str("COMMIT");
         self.packet_commit(sql, STATEMENT_TIMEOUT).await.map_err(|failed| failed.error)?;

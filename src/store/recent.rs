@@ -116,7 +116,9 @@ impl Connection {
         };
         let sql = by_project.into_iter().map(query).collect::<Vec<_>>().join(";");
         let rows = self.select(sql, STATEMENT_TIMEOUT).await?;
-        rows.iter().map(read_header).collect()
+        let mut headers = rows.iter().map(read_header).collect::<Result<Vec<_>, _>>()?;
+        self.complete_id_filters(&mut headers).await?;
+        Ok(headers)
     }
 
     /// Bodies of some blocks by project and id, in any order; a block that has gone is left out.

@@ -11,8 +11,10 @@ use uuid::Uuid;
 
 use super::blocks::{HEADER, hex_literal, least_id};
 use super::connection::Connection;
+use super::dialect::Dialect;
 use super::error::StoreError;
 use super::headers::{LATER_ID_MS, OLDER_ID_MS, read_header};
+use super::id_filters::{FILTER_BYTES, IN_PARTS};
 use super::settings::{hold_maintenance, set_setting, setting};
 use super::value::{Row, Value};
 use super::{STATEMENT_TIMEOUT, Store};
@@ -159,7 +161,9 @@ impl Connection {
         let values: [Value<'_>; 4] =
             [project_id.into(), after.as_bytes().into(), from.as_millis().into(), to.as_millis().into()];
         let rows = self.query(&find, &values, STATEMENT_TIMEOUT).await?;
-        rows.iter().map(read_header).collect()
+        let mut headers = rows.iter().map(read_header).collect::<Result<Vec<_>, _>>()?;
+        self.complete_id_filters(&mut headers).await?;
+        Ok(headers)
     }
 
     /// Headers, with the id filter and an empty text filter, of compacted blocks with ids after `after` that may hold
@@ -189,7 +193,9 @@ impl Connection {
             first.as_millis().into(),
         ];
         let rows = self.query(&find, &values, STATEMENT_TIMEOUT).await?;
-        rows.iter().map(read_header).collect()
+        let mut headers = rows.iter().map(read_header).collect::<Result<Vec<_>, _>>()?;
+        self.complete_id_filters(&mut headers).await?;
+        Ok(headers)
     }
 
     /// Bodies of some of a project's blocks, least id first; a block that has gone is left out.
@@ -205,7 +211,7 @@ impl Connection {
             return Ok(Vec::new());
         }
         let find = format!(
-            "SELECT id, raw_bytes, codec, LENGTH(id_filter) + LENGTH(text_filter), body, received_first FROM blocks \
+            "SELECT id, raw_bytes, codec, {FILTER_BYTES} + LENGTH(text_filter), body, received_first FROM blocks \
              WHERE project_id = {project_id} AND id IN ({}) ORDER BY id",
             id_list(blocks)
         );
@@ -221,6 +227,23 @@ impl Connection {
             })
         };
         rows.iter().map(read).collect()
+    }
+
+    /// Those of a project's blocks whose id filters lie in parts, each with the bytes that its row holds for its own.
+    async fn filters_in_parts(
+        &mut self,
+        project_id: i64,
+        blocks: &[Uuid],
+    ) -> Result<Vec<(Uuid, usize)>, StoreError> {
+        if self.dialect() == Dialect::Sqlite {
+            return Ok(Vec::new());
+        }
+        let find = format!(
+            "SELECT id, LENGTH(id_filter) FROM blocks WHERE project_id = {project_id} AND id IN ({}) AND {IN_PARTS}",
+            id_list(blocks)
+        );
+        let rows = self.select(find, STATEMENT_TIMEOUT).await?;
+        rows.iter().map(|row| Ok((Uuid::from_bytes(row.array(0)?), row.narrow(1)?))).collect()
     }
 
     /// Which of these blocks are not yet folded.
@@ -299,11 +322,16 @@ async fn replace(
         return Ok(Replaced::LeaseLost);
     }
     let Replacement { project_id, old, new, deleted } = replacement;
+    let filters = session.filters_in_parts(*project_id, old).await?;
     let delete = format!("DELETE FROM blocks WHERE project_id = {project_id} AND id IN ({})", id_list(old));
     if session.change(delete, STATEMENT_TIMEOUT).await? != old.len() as u64 {
         return Ok(Replaced::Changed);
     }
-    session.insert_blocks(new.as_slice()).await?;
+    session.delete_id_filters(*project_id, filters.into_iter()).await?;
+    let mut left = session.insert_blocks(new.as_slice()).await?;
+    if left.pop().is_some() {
+        session.change(left, STATEMENT_TIMEOUT).await?;
+    }
     let row = |(received, events): &(Timestamp, u32)| {
         LedgerRow::new(*project_id, *received, Entry::DELETED_FILTER, *events)
     };

@@ -15,8 +15,11 @@ use super::headers::read_block;
 use super::options::wreck_target;
 use super::pool::CONNECT_TIMEOUT;
 use super::spool::{FoundGroup, SpooledGroup};
+use super::value::Value;
 use crate::block::Block;
 
+/// What is taken out.
+const TABLES: [&str; 2] = ["spool_groups", "blocks"];
 /// Rows asked for at most, of each table.
 const MAX_ROWS: i64 = 200_000;
 /// Without a last row to be found, it is taken to be before so many that are missing.
@@ -45,6 +48,9 @@ impl Connection {
     pub async fn salvage(&mut self, file: &Path) -> Result<Salvaged, StoreError> {
         let mut salvaged = Salvaged::default();
         let target: Target = wreck_target(file);
+        for table in TABLES {
+            self.mend_definition(&target, table).await;
+        }
         let Ok(mut wreck) = Connection::open(&target, CONNECT_TIMEOUT).await else { return Ok(salvaged) };
         let mut listed: HashSet<Uuid> = HashSet::new();
         let mut groups: Vec<SpooledGroup> = Vec::new();
@@ -77,6 +83,27 @@ impl Connection {
         }
         salvaged.groups = groups.len() as u64;
         Ok(salvaged)
+    }
+
+    /// Gives a table of the wreck that can't be read the definition it has here: one altered letter in it would take all
+    /// rows along. Whether that helped shows when the rows are read.
+    async fn mend_definition(&mut self, target: &Target, table: &str) {
+        let Ok(mut wreck) = Connection::open(target, CONNECT_TIMEOUT).await else { return };
+        let probe = format!("SELECT rowid FROM {table} LIMIT 1");
+        if wreck.query(&probe, &[], STATEMENT_TIMEOUT).await.is_ok() {
+            return;
+        }
+        let find = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?";
+        let rows = self.query(find, &[table.into()], STATEMENT_TIMEOUT).await.unwrap_or_default();
+        let Some(Ok(definition)) = rows.first().map(|row| row.text(0)) else { return };
+        // Seen by the next connection.
+        let mend = "UPDATE sqlite_schema SET name = ?, tbl_name = ?, sql = ? \
+             WHERE type = 'table' AND (name = ? OR tbl_name = ?)";
+        let name = || table.into();
+        let values: [Value<'_>; 5] = [name(), name(), (&*definition).into(), name(), name()];
+        if let Err(error) = wreck.execute(mend, &values, STATEMENT_TIMEOUT).await {
+            tracing::debug!(%error, table, "the definition of a damaged table stays as it is");
+        }
     }
 
     /// The first and the last number of a table's rows, as far as that can be found; at most [`MAX_ROWS`] apart.
@@ -131,7 +158,7 @@ impl Connection {
             match self.insert_blocks(std::slice::from_ref(block)).await {
                 // Copied before an earlier attempt was cut off.
                 Err(StoreError::Duplicate(_)) => {}
-                done => done?,
+                done => drop(done?),
             }
         }
         self.commit(STATEMENT_TIMEOUT).await

@@ -211,8 +211,7 @@ impl Connection {
         let sum = |of: fn(&Block) -> u32| blocks.iter().map(|block| i64::from(of(block))).sum::<i64>();
         let oldest = batches.iter().map(|batch| batch.batch.received_at().as_millis()).min().unwrap_or(0);
         self.begin(STATEMENT_TIMEOUT).await?;
-        self.insert_blocks(blocks).await?;
-        let mut sql = String::new();
+        let mut sql = self.insert_blocks(blocks).await?;
         if !expired.is_empty() {
             let list: Vec<String> = expired.iter().map(|key| hex_literal(key)).collect();
             let _ = write!(sql, "DELETE FROM batches WHERE id IN ({});", list.join(","));

@@ -72,3 +72,29 @@ async fn counts_go_into_the_buckets_of_receipt_and_blocks_keep_their_ids_and_ord
         "SELECT COUNT(*) FROM counts WHERE bucket NOT IN (SELECT received_first DIV 10000 * 10 FROM blocks)";
     assert_eq!(rig.numbers(wrong).await, [0], "a count is outside its time of receipt");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_id_filters_come_out_of_the_spool_whole() {
+    let Some(rig) = Rig::spooling(&[]).await else { return };
+    let mut dice = Dice::new("filters");
+    let instance = rig.start_ready().await;
+    let client = &instance.client;
+    let project = client.project("filters").await;
+    let ledger = Ledger::default();
+    let mut batch = Batch::new("filters", 200, 10, &mut dice);
+    for event in &mut batch.events {
+        for key in ["cart_id", "order_id", "parcel_id", "shelf_id", "step_id"] {
+            event["ctx"][key] = dice.below(1 << 40).to_string().into();
+        }
+    }
+    batch.body = serde_json::Value::from(batch.events.clone()).to_string();
+    let batch = ledger.note(batch);
+    take_away(&rig, client, &project, &batch).await;
+    ledger.acknowledge(&batch);
+    give_back(&rig, client).await;
+    let parts = rig.numbers("SELECT COUNT(*) FROM id_filters").await;
+    assert!(parts[0] >= 4, "{parts:?}");
+    let expected = "SELECT CAST(SUM(1 << LENGTH(id_filter)) AS SIGNED) FROM blocks WHERE LENGTH(id_filter) BETWEEN 1 AND 7";
+    assert_eq!(rig.numbers(expected).await, parts);
+    ledger.check(&rig, client, &project).await;
+}

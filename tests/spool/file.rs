@@ -127,6 +127,19 @@ async fn a_spool_with_flipped_bits_starts_and_keeps_what_is_intact() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_letter_altered_in_the_definition_of_a_table_takes_none_of_its_rows_along() {
+    for definition in ["text_filter BLOB NOT NULL", "held INTEGER NOT NULL"] {
+        spoiled(definition, 400, |bytes, _| {
+            let found = bytes.windows(definition.len()).position(|text| text == definition.as_bytes());
+            let end = found.expect("the definition is in the file") + definition.len();
+            // NOT NULN is no SQL.
+            bytes[end - 1] ^= 2;
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_spool_that_is_no_database_at_all_is_set_aside() {
     spoiled("noise", 0, |bytes, dice| {
         for byte in bytes.iter_mut() {
