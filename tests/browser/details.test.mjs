@@ -150,6 +150,45 @@ describe("suggestions of the query box", { concurrency: false }, () => {
     assert.match((await choices().first().textContent()) ?? "", /web api.*earlier search/);
     assert.equal(await scene.page.evaluate(() => localStorage.length + sessionStorage.length), 0, "no query is stored");
   });
+});
+
+describe("what the service knows beyond this instance", { concurrency: false }, () => {
+  /** Changes an answer of the service on its way. @param {string} path @param {(body: any) => void} alter */
+  const altered = (path, alter) => scene.page.route((url) => url.pathname === path, async (route) => {
+    const reply = await route.fetch();
+    const body = await reply.json();
+    alter(body);
+    await route.fulfill({ response: reply, json: body });
+  });
+
+  test("the ledger shows what waits in other spools, and which are silent", async () => {
+    await altered("/stats/ledger", (ledger) => {
+      ledger.totals.in_other_spools = 12;
+      ledger.other_spools = [{ events: 12, told_ms_ago: 4000, silent: false }, { events: 3, told_ms_ago: 600_000, silent: true }];
+    });
+    await scene.visit("/ui/overflow");
+    const ledger = scene.page.getByRole("region", { name: "Ledger", exact: true });
+    await ledger.getByText("12 events of this time wait in them").waitFor();
+    await ledger.getByText("3 events, told 10 min ago").waitFor();
+    assert.equal(await ledger.getByText("Not heard of").count(), 1);
+    await scene.page.screenshot({ path: new URL("other-spools.png", SCREENSHOTS).pathname });
+  });
+
+  test("the storage's sums have an age", async () => {
+    await altered("/stats", (stats) => (stats.storage.age_ms = 40_000));
+    await scene.visit("/ui/system");
+    await scene.page.getByText("Summed 40 s ago").waitFor();
+  });
+
+  test("the list of issues says how many events made none", async () => {
+    await scene.visit("/ui/issues");
+    assert.equal(await scene.page.getByText("made no issue").count(), 0);
+    await altered("/issues", (issues) => (issues.other.events_24h = 1234));
+    await scene.visit(`/ui/issues?project=${SLUG}`);
+    const line = scene.page.getByText("1,234 events of the last 24 hours made no issue and no alert");
+    await line.waitFor();
+    assert.equal(await line.getByRole("link").getAttribute("href"), `/ui/logs?project=${SLUG}&level=error%2Cfatal&range=24h`);
+  });
 
   test("broke no policy and logged no error in all of this", () => assert.deepEqual(scene.faults, []));
 });
