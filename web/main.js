@@ -2,7 +2,7 @@
 
 import { onSignedOut, signedIn } from "./api.js";
 import { fill, h } from "./lib/h.js";
-import { go, hasModifier, startRouter } from "./router.js";
+import { go, startRouter } from "./router.js";
 import { panel, problemText } from "./parts/state.js";
 
 /** @type {import("./router.js").Route[]} */
@@ -144,5 +144,6 @@ document.addEventListener("keydown", (event) => {
     if (signedIn.get()) void showHelp();
     return;
   }
-  if (!hasModifier(event) && router.page()?.key?.(event)) event.preventDefault();
+  // Shift makes another letter and is no modifier here.
+  if (!event.ctrlKey && !event.metaKey && !event.altKey && router.page()?.key?.(event)) event.preventDefault();
 });

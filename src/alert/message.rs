@@ -206,12 +206,10 @@ fn digest(rule: &str) -> String {
     format!("{:08x}", xxhash_rust::xxh3::xxh3_64(rule.as_bytes()) & 0xffff_ffff)
 }
 
-/// The page with an issue's events, where `PUBLIC_URL` is known.
+/// The page of an issue, where `PUBLIC_URL` is known.
 #[must_use]
 pub fn issue_link(public_url: Option<&str>, project_id: i64, issue: Fingerprint) -> Option<String> {
-    public_url.map(|public_url| {
-        format!("{public_url}/ui/logs?project={project_id}&q=fingerprint%3A{issue}&range=24h")
-    })
+    public_url.map(|public_url| format!("{public_url}/ui/issues/{project_id}-{issue}"))
 }
 
 mod millis {

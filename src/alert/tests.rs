@@ -148,7 +148,7 @@ fn mails_about_one_issue_form_a_thread_and_carry_text_and_markup_safely() {
         "checkout, cart",
         "order 4711",
         "3 alerts",
-        "https://logs.example.com/ui/logs?project=7&q=fingerprint%3A00000000000000ab&range=24h",
+        "https://logs.example.com/ui/issues/7-00000000000000ab",
         "Mute the issue",
     ] {
         assert!(first.text.contains(said), "{said} in {}", first.text);

@@ -20,7 +20,7 @@ let scene;
 /** @type {import("./seed.mjs").Key} */
 let key;
 
-const query = () => scene.page.getByRole("searchbox", { name: "Search" });
+const query = () => scene.page.getByRole("combobox", { name: "Search" });
 const drawer = () => scene.page.getByRole("complementary", { name: "Event" });
 const status = () => scene.page.locator(".live [role=status]");
 const firstRow = async () => (await scene.rows().first().textContent()) ?? "";
@@ -370,7 +370,7 @@ describe("when things go wrong around it", { concurrency: false }, () => {
     await scene.rows(tab).first().click();
     await tab.getByRole("button", { name: "Copy JSON" }).click();
     await tab.getByRole("button", { name: "Copied" }).waitFor();
-    const box = tab.getByRole("searchbox", { name: "Search" });
+    const box = tab.getByRole("combobox", { name: "Search" });
     await box.fill("");
     await box.press("Control+v");
     assert.ok((await box.inputValue()).includes("01hq-full-event"), "what was copied can be pasted");

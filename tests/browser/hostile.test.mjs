@@ -118,7 +118,7 @@ describe("hostile texts", { concurrency: false }, () => {
 
   test("in the query box", async () => {
     await scene.visit("/ui/logs");
-    const box = scene.page.getByRole("searchbox", { name: "Search" });
+    const box = scene.page.getByRole("combobox", { name: "Search" });
     for (const payload of PAYLOADS) {
       const typed = payload.replace(/[\u0000-\u001f]/g, "?");
       await box.fill(typed);

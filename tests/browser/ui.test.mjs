@@ -38,7 +38,7 @@ const rows = () => page.getByRole("row").filter({ has: page.getByRole("cell") })
 /** All rows of the list, in the document or not. */
 const total = async () => Number(await page.getByRole("table").getAttribute("aria-rowcount", { timeout: 10_000 })) - 1;
 const drawer = () => page.getByRole("complementary", { name: "Event" });
-const query = () => page.getByRole("searchbox", { name: "Search" });
+const query = () => page.getByRole("combobox", { name: "Search" });
 const param = (/** @type {string} */ name) => new URL(page.url()).searchParams.get(name);
 
 /** Opens an address of the UI and waits until its search is done. @param {string} address */

@@ -1,5 +1,6 @@
 // The filters of the log list and their two spellings: the page's address and the API's query.
 
+import { relativeAt } from "./moment.js";
 import { rangeMillis } from "./time.js";
 
 export const LEVELS = /** @type {const} */ (["trace", "debug", "info", "warn", "error", "fatal"]);
@@ -107,12 +108,18 @@ export function apiQuery(filters, now) {
   if (filters.levels.length > 0 && filters.levels.length < LEVELS.length) query.level = filters.levels.join(",");
   const length = rangeMillis(filters.range);
   if (length === null) {
-    if (filters.from !== "") query.from = filters.from;
-    if (filters.to !== "") query.to = filters.to;
+    if (filters.from !== "") query.from = fixed(filters.from, now);
+    if (filters.to !== "") query.to = fixed(filters.to, now);
   } else {
     query.from = new Date(now - length).toISOString();
   }
   return query;
+}
+
+/** @param {string} text @param {number} now */
+function fixed(text, now) {
+  const at = relativeAt(text, now);
+  return at === null ? text : new Date(at).toISOString();
 }
 
 /**

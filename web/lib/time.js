@@ -90,26 +90,6 @@ export function expiresIn(ms, now) {
   return ms <= now ? "now" : `in ${roughly(ms - now)}`;
 }
 
-/**
- * What a `datetime-local` input shows for a time, in local time, to the second.
- * @param {number} ms
- */
-export function toInput(ms) {
-  const at = new Date(ms);
-  if (Number.isNaN(at.getTime())) return "";
-  const date = `${pad(at.getFullYear(), 4)}-${pad(at.getMonth() + 1)}-${pad(at.getDate())}`;
-  return `${date}T${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}`;
-}
-
-/**
- * RFC 3339 UTC for what a `datetime-local` input holds; null when it is empty or not a time.
- * @param {string} text
- */
-export function fromInput(text) {
-  const at = new Date(text);
-  return text === "" || Number.isNaN(at.getTime()) ? null : at.toISOString();
-}
-
 const BASE32 = "0123456789abcdefghijklmnopqrstuv";
 const YEAR_2020 = Date.UTC(2020);
 

@@ -19,7 +19,7 @@
  *   previous: Period & { complete: boolean },
  *   trend: { from: string, to: string, counts: Counts }[],
  *   top_issues: Issue[],
- *   storage: { blocks: number, events: number, raw_bytes: number, stored_bytes: number },
+ *   storage: { blocks: number, events: number, raw_bytes: number, stored_bytes: number, age_ms?: number, complete?: boolean },
  * }} Stats
  */
 /**

@@ -2,7 +2,7 @@
 
 import { Problem, read } from "../api.js";
 import { count, counted } from "../lib/amount.js";
-import { issueAddress } from "../lib/filters.js";
+import { issueAddress, logsAddress } from "../lib/filters.js";
 import { fill, h, icon, shown } from "../lib/h.js";
 import { choice, loads, projectChoice, when } from "../parts/board.js";
 import { badges, decisionBar, issueLogs, issuesAddress, issuesQuery, readIssueFilters, SORTS, spark, STATES, stateText } from "../parts/issue.js";
@@ -12,7 +12,8 @@ import { go } from "../router.js";
 
 /** @typedef {import("../parts/issue.js").Issue} Issue */
 /** @typedef {import("../parts/issue.js").IssueFilters} Filters */
-/** @typedef {{ issues: Issue[], next_cursor: string | null }} Page */
+/** @typedef {{ events_24h: number, max_issues: number, max_new_issues_a_minute: number }} Beyond */
+/** @typedef {{ issues: Issue[], next_cursor: string | null, other?: Beyond }} Page */
 /** @typedef {{ issue: Issue, element: HTMLElement, box: HTMLInputElement, link: HTMLElement }} Row */
 
 /** @type {import("../router.js").Open} */
@@ -65,9 +66,10 @@ export function open(url) {
     view({ page, any }) {
       rows = [];
       fill(list);
-      if (page.issues.length === 0) return emptyPanel(filters, any);
+      const beyond = beyondLine(page, filters);
+      if (page.issues.length === 0) return [beyond, emptyPanel(filters, any)];
       append(page);
-      return [tools, list, more];
+      return [beyond, tools, list, more];
     },
     fail: (error, again) => (error instanceof Problem && error.status === 404 ? noProject(filters) : errorPanel(error, again)),
   });
@@ -191,6 +193,14 @@ function rowOf(issue, now, onMark) {
     time("first", issue.first_seen),
     time("last", issue.last_seen));
   return { issue, element, box, link };
+}
+
+/** What made no issue because there were too many. @param {Page} page @param {Filters} filters */
+function beyondLine({ other }, { project }) {
+  if (!other?.events_24h) return null;
+  return h("p", { class: "notice" },
+    `${counted(other.events_24h, "event")} of the last 24 hours made no issue and no alert: a project keeps ${count(other.max_issues)} issues and makes ${count(other.max_new_issues_a_minute)} a minute. They are in `,
+    h("a", { href: logsAddress({ q: "", project, levels: ["error", "fatal"], range: "24h", from: "", to: "" }) }, "the logs"), ".");
 }
 
 /** @param {Filters} filters */

@@ -1,12 +1,14 @@
 // The log list. Every filter and the open event are in the address; this page only follows it.
 
-import { fetchLog, listProjects, Problem, searchLogs } from "../api.js";
+import { listProjects, searchLogs } from "../api.js";
 import { apiQuery, logsAddress, readFilters, sameFilters, withTerm } from "../lib/filters.js";
 import { fill, h } from "../lib/h.js";
 import { fullTime } from "../lib/time.js";
+import { offerOf } from "../parts/complete.js";
+import { Drawer } from "../parts/drawer.js";
 import { FilterBar, toolLinks } from "../parts/filter.js";
 import { hatchGaps, HistogramView } from "../parts/histogram.js";
-import { EventList } from "../parts/list.js";
+import { EventList, STEPS } from "../parts/list.js";
 import { button, count, errorPanel, isDatabaseAway, isSignedOut, loadingPanel, noticeLine, patiently, problemText, wakingPanel, warningText } from "../parts/state.js";
 import { go } from "../router.js";
 
@@ -36,10 +38,11 @@ class LogsPage {
   /** The id of the open event. @type {string | null} */
   #selected = null;
   #search = new AbortController();
-  #detail = new AbortController();
   #life = new AbortController();
   /** The query of the running list, with its two ends fixed. @type {Record<string, string>} */
   #query = {};
+  /** Whether the counts beside the list get the focus once they are there. */
+  #toSide = false;
   /** Where the list goes on; null at its end. @type {string | null} */
   #cursor = null;
 
@@ -56,13 +59,17 @@ class LogsPage {
   #notices = h("div", { class: "notices" });
   #state = h("div", { class: "state" });
   #more = h("div", { class: "more" });
-  #drawer = h("aside", { class: "drawer", "aria-label": "Event", hidden: true });
+  #drawer = new Drawer({
+    known: (id) => this.#list.events.find((event) => event.id === id),
+    onTerm: (term, exclude) => this.#narrow(term, exclude),
+    onClose: () => this.#closeEvent(),
+  });
   #pane = h("section", { class: "list", "aria-label": "Result" }, this.#notices, this.#list.element, this.#state, this.#more);
 
   /** @param {URL} url */
   constructor(url) {
     this.#filters = readFilters(url.searchParams);
-    this.#bar = new FilterBar(this.#filters, (next) => this.#ask(next));
+    this.#bar = new FilterBar(this.#filters, (next) => this.#ask(next), offerOf(() => this.#list.events, () => this.#query, this.#life.signal));
     this.element = h(
       "div",
       { class: "logs" },
@@ -71,7 +78,7 @@ class LogsPage {
       this.#histogram.element,
       h("div", { class: "logs-line" }, this.#status, this.#tools),
       this.#tail,
-      h("div", { class: "split" }, this.#side, this.#pane, this.#drawer),
+      h("div", { class: "split" }, this.#side, this.#pane, this.#drawer.element),
     );
     void this.#loadProjects();
     void this.#run();
@@ -93,7 +100,8 @@ class LogsPage {
   close() {
     this.#list.close();
     this.#live?.close();
-    for (const controller of [this.#search, this.#detail, this.#life]) controller.abort();
+    this.#drawer.close();
+    for (const controller of [this.#search, this.#life]) controller.abort();
   }
 
   /** @param {KeyboardEvent} event */
@@ -101,6 +109,8 @@ class LogsPage {
     if (event.key === "/") this.#bar.focusQuery();
     else if (event.key === "j") this.#move(1);
     else if (event.key === "k") this.#move(-1);
+    else if (event.key in STEPS) this.#moveTo(/** @type {keyof typeof STEPS} */ (event.key));
+    else if (event.key === "f") this.#toFields();
     else if (event.key === "l") /** @type {HTMLElement | null} */ (this.#tools.querySelector("[data-tool=Live]"))?.click();
     else if (event.key === "c") this.#openContext();
     else if (event.key === "Escape" && this.#selected !== null) this.#closeEvent();
@@ -182,6 +192,8 @@ class LogsPage {
       const { fillSide } = await import("../parts/side.js");
       if (signal.aborted) return;
       fillSide(this.#side, page, side, (term, exclude) => this.#narrow(term, exclude));
+      if (this.#toSide) this.#side.focus();
+      this.#toSide = false;
     }
     if (!live) return;
     const { LiveTail, RING } = await import("../parts/live.js");
@@ -318,57 +330,15 @@ class LogsPage {
     const before = this.#selected;
     this.#selected = id;
     this.#list.select(id);
-    this.#detail.abort();
-    this.#detail = new AbortController();
-    if (id === null) return this.#hideDrawer(before);
-    const { signal } = this.#detail;
-    this.#drawer.hidden = false;
-    this.#pane.inert = matchMedia(NARROW).matches;
-    if (before === null) fill(this.#drawer, this.#drawerHead(id));
-    try {
-      const content = await this.#detailOf(id, signal);
-      if (!signal.aborted) fill(this.#drawer, content);
-    } catch (error) {
-      if (signal.aborted || isSignedOut(error)) return;
-      const gone = error instanceof Problem && error.status === 404;
-      const text = gone ? "This event is no longer kept." : problemText(error);
-      fill(this.#drawer, this.#drawerHead(id), h("p", { class: "notice", role: "alert" }, text));
+    if (id === null) {
+      this.#pane.inert = false;
+      if (this.#drawer.hide()) this.#list.focus(this.#list.indexOf(before));
+      return;
     }
-    if (signal.aborted) return;
-    this.#drawer.scrollTop = 0;
+    this.#pane.inert = matchMedia(NARROW).matches;
+    const shown = await this.#drawer.show(id);
     // Moving along the list keeps the focus in the list; opening goes into the detail.
-    if (before === null || this.#list.focused() < 0) this.#drawer.querySelector("h2")?.focus();
-  }
-
-  /**
-   * @param {string} id
-   * @param {AbortSignal} signal
-   */
-  async #detailOf(id, signal) {
-    const known = this.#list.events.find((event) => event.id === id);
-    const [event, { eventView }] = await Promise.all([known ?? fetchLog(id, signal), import("../parts/event.js")]);
-    const own = `/ui/logs/${encodeURIComponent(id)}`;
-    const links = [
-      h("a", { class: "button", href: `${own}?scope=source` }, "Context"),
-      h("a", { class: "button", href: own }, "Permalink"),
-    ];
-    return eventView(event, { onTerm: (term, exclude) => this.#narrow(term, exclude), heading: this.#drawerHead(id), links });
-  }
-
-  /** @param {string} id */
-  #drawerHead(id) {
-    const close = h("button", { type: "button", class: "quiet", onclick: () => this.#closeEvent() }, "Close");
-    return [h("h2", { tabindex: "-1", title: id }, "Event"), close];
-  }
-
-  /** @param {string | null} before the event that was open */
-  #hideDrawer(before) {
-    const inside = this.#drawer.contains(document.activeElement);
-    this.#drawer.hidden = true;
-    fill(this.#drawer);
-    this.#pane.inert = false;
-    const index = this.#list.indexOf(before);
-    if (inside && index >= 0) this.#list.focus(index);
+    if (shown && (before === null || this.#list.focused() < 0)) this.#drawer.focus();
   }
 
   /**
@@ -386,13 +356,38 @@ class LogsPage {
     if (id) go(`/ui/logs/${encodeURIComponent(id)}?scope=source`);
   }
 
+  /** Where keys move from: the open event, else the row with the focus, else before the first. */
+  #at() {
+    return this.#selected === null ? this.#list.focused() : this.#list.indexOf(this.#selected);
+  }
+
   /** @param {number} step */
   #move(step) {
-    const from = this.#selected === null ? this.#list.focused() : this.#list.indexOf(this.#selected);
-    const next = from + step;
-    const event = this.#list.events[next];
+    this.#goTo(this.#at() + step);
+  }
+
+  /** @param {keyof typeof STEPS} key */
+  #moveTo(key) {
+    const { step, what, levels } = STEPS[key];
+    const next = this.#list.next(this.#at(), step, levels);
+    if (next !== null) return this.#goTo(next);
+    const older = step > 0 && this.#cursor !== null ? "; older ones are not loaded" : "";
+    fill(this.#status, `No ${what} ${step > 0 ? "below" : "above"} in this list${older}.`);
+  }
+
+  /** @param {number} index */
+  #goTo(index) {
+    const event = this.#list.events[index];
     if (!event) return;
     if (this.#selected !== null) this.#openEvent(event.id);
-    this.#list.focus(next);
+    this.#list.focus(index);
+  }
+
+  /** Goes to the values one can filter by: those of the open event, else the counts beside the list. */
+  #toFields() {
+    if (this.#selected !== null && this.#drawer.focusField()) return;
+    if (this.#filters.side === "fields") return this.#side.focus();
+    this.#toSide = true;
+    go(logsAddress({ ...this.#filters, side: "fields" }, this.#selected));
   }
 }

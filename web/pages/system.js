@@ -3,7 +3,7 @@
 import { change, listProjects, read, readState } from "../api.js";
 import { bytes, count, counted } from "../lib/amount.js";
 import { fill, h, shown } from "../lib/h.js";
-import { ago, fullTime, roughly } from "../lib/time.js";
+import { ago, fullTime, roughly, SECOND } from "../lib/time.js";
 import { facts, section, table, tile, verdictLine } from "../parts/board.js";
 import { purgeForm } from "../parts/purge.js";
 import { button, problemText } from "../parts/state.js";
@@ -35,11 +35,13 @@ export function open() {
   const storage = section(life.signal, {
     id: "storage", title: "Storage",
     load: () => /** @type {Promise<import("../lib/verdict.js").Stats>} */ (read("/stats?from=-1h", life.signal)),
-    view: ({ storage: used }) => h("ul", { class: "tiles" },
+    view: ({ storage: used }) => [h("ul", { class: "tiles" },
       tile({ name: "Events", value: count(used.events), href: "/ui/logs?range=3d" }),
       tile({ name: "Blocks", value: count(used.blocks) }),
       tile({ name: "Stored", value: bytes(used.stored_bytes), note: `${bytes(used.raw_bytes)} as written` }),
       tile({ name: "Compression", value: used.stored_bytes === 0 ? "none yet" : `${(used.raw_bytes / used.stored_bytes).toFixed(1)} to 1` })),
+    h("p", { class: "hint" }, `Summed ${(used.age_ms ?? 0) < SECOND ? "just now" : `${roughly(used.age_ms ?? 0)} ago`}, with what has expired and is not yet deleted.`,
+      used.complete === false ? " There is more: a project has too many blocks to sum." : null)],
   });
   const changed = () => [storage, maintenance, audit].forEach((part) => void part.refresh());
   const maintenance = maintenancePart(life.signal, changed);

@@ -1,14 +1,19 @@
 // The filter bar of the log list: query, project, time, levels. It holds no truth of its own: it shows the
 // filters it is given and hands back new ones.
 
+import { remember } from "../lib/complete.js";
 import { DEFAULT_RANGE, LEVELS, logsAddress } from "../lib/filters.js";
 import { fill, h, icon, shown } from "../lib/h.js";
-import { fromInput, RANGES, rangeMillis, toInput } from "../lib/time.js";
+import { momentText, readMoment } from "../lib/moment.js";
+import { RANGES, rangeMillis, SECOND } from "../lib/time.js";
+import { Completion } from "./complete.js";
 
 /** @typedef {import("../lib/filters.js").Filters} Filters */
 /** @typedef {import("../api.js").Project} Project */
 
 const CUSTOM = "custom";
+const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+const TIME_EXAMPLES = "4:06 pm, 3 hours ago, yesterday 14:00 or 2026-11-20 16:06";
 
 export class FilterBar {
   /** @type {Filters} */
@@ -21,6 +26,7 @@ export class FilterBar {
   #query = h("input", {
     type: "search", name: "q", id: "q", "aria-label": "Search", placeholder: "Words or field:value",
     autocomplete: "off", autocapitalize: "off", spellcheck: "false", enterkeyhint: "search",
+    role: "combobox", "aria-expanded": "false", "aria-autocomplete": "list", "aria-controls": "q-choices",
   });
   #project = h("select", { "aria-label": "Project", onchange: () => this.#search() });
   #range = h(
@@ -29,16 +35,18 @@ export class FilterBar {
     RANGES.map(({ name, label }) => h("option", { value: name }, label)),
     h("option", { value: CUSTOM }, "From … to …"),
   );
-  #from = h("input", { type: "datetime-local", step: "1", "aria-label": "From" });
-  #to = h("input", { type: "datetime-local", step: "1", "aria-label": "To", oninput: () => this.#to.setCustomValidity("") });
-  #span = h("div", { class: "span" }, this.#from, h("span", { "aria-hidden": "true" }, "to"), this.#to);
+  #from = timeInput("From");
+  #to = timeInput("To");
+  #span = h("div", { class: "span", title: `Such as ${TIME_EXAMPLES}; times without a zone are of ${ZONE}` }, this.#from, h("span", { "aria-hidden": "true" }, "to"), this.#to);
   #levels = LEVELS.map((name) => h("input", { type: "checkbox", name: "level", value: name, onchange: () => this.#search() }));
 
   /**
    * @param {Filters} filters
    * @param {(filters: Filters) => void} onSearch
+   * @param {import("./complete.js").Offer} offer what the query may be completed by
    */
-  constructor(filters, onSearch) {
+  constructor(filters, onSearch, offer) {
+    const completion = new Completion(this.#query, offer);
     this.#filters = filters;
     this.#onSearch = onSearch;
     const chips = this.#levels.map((box) => h("label", { class: "chip", "data-level": box.value }, box, h("span", null, box.value)));
@@ -46,7 +54,7 @@ export class FilterBar {
       "form",
       { class: "filters", role: "search", "aria-label": "Events", onsubmit: (/** @type {Event} */ event) => this.#submitted(event) },
       h("div", { class: "filters-line" },
-        h("div", { class: "query" }, icon("search"), this.#query),
+        h("div", { class: "query" }, icon("search"), this.#query, completion.element),
         this.#project, this.#range, this.#span,
         h("button", { type: "submit", class: "primary" }, "Search")),
       h("fieldset", { class: "levels" }, h("legend", { class: "unseen" }, "Levels; none chosen means all"), chips),
@@ -60,9 +68,10 @@ export class FilterBar {
     this.#query.value = filters.q;
     this.#range.value = filters.range === "" ? CUSTOM : filters.range;
     this.#span.hidden = filters.range !== "";
-    this.#from.value = toInput(Date.parse(filters.from));
-    this.#to.value = toInput(Date.parse(filters.to));
-    this.#to.setCustomValidity("");
+    for (const [input, text] of /** @type {const} */ ([[this.#from, filters.from], [this.#to, filters.to]])) {
+      input.value = momentText(text, ZONE);
+      input.setCustomValidity("");
+    }
     for (const box of this.#levels) box.checked = filters.levels.includes(box.value);
     this.#showProjects();
   }
@@ -86,26 +95,30 @@ export class FilterBar {
 
   #search() {
     const filters = this.#read();
-    if (filters !== null) this.#onSearch(filters);
+    if (filters === null) return;
+    remember(filters.q);
+    this.#onSearch(filters);
   }
 
   #rangeChosen() {
     if (this.#range.value !== CUSTOM) return this.#search();
     const now = Date.now();
-    this.#from.value = toInput(now - (rangeMillis(this.#filters.range) ?? 0));
-    this.#to.value = toInput(now);
+    const shown = (/** @type {number} */ ms) => momentText(new Date(Math.floor(ms / SECOND) * SECOND).toISOString(), ZONE);
+    this.#from.value = shown(now - (rangeMillis(this.#filters.range) ?? 0));
+    this.#to.value = shown(now);
     this.#span.hidden = false;
-    this.#from.focus();
+    this.#from.select();
   }
 
   /** The filters as they stand in the controls, or null when the two times make no range. */
   #read() {
     const custom = this.#range.value === CUSTOM;
-    const from = custom ? kept(this.#from, this.#filters.from) : "";
-    const to = custom ? kept(this.#to, this.#filters.to) : "";
-    if (from !== "" && to !== "" && Date.parse(to) <= Date.parse(from)) {
-      this.#to.setCustomValidity("The end must be after the start.");
-      this.#to.reportValidity();
+    const now = Date.now();
+    const from = custom ? typed(this.#from, this.#filters.from, now) : NO_TIME;
+    const to = custom ? typed(this.#to, this.#filters.to, now, from?.at) : NO_TIME;
+    if (from === null || to === null) return null;
+    if (to.at <= from.at) {
+      complain(this.#to, "The end must be after the start.");
       return null;
     }
     const named = custom ? DEFAULT_RANGE : this.#range.value;
@@ -114,11 +127,11 @@ export class FilterBar {
       q: this.#query.value.trim(),
       project: this.#project.value,
       levels: this.#levels.filter((box) => box.checked).map((box) => box.value),
-      range: from === "" && to === "" ? named : "",
-      from,
-      to,
+      range: from.text === "" && to.text === "" ? named : "",
+      from: from.text,
+      to: to.text,
       // What has an end, or began long ago, is not followed.
-      live: this.#filters.live && from === "" && to === "",
+      live: this.#filters.live && from.text === "" && to.text === "",
     };
   }
 
@@ -133,13 +146,39 @@ export class FilterBar {
   }
 }
 
+/** @param {string} name */
+function timeInput(name) {
+  /** @type {HTMLInputElement} */
+  const input = h("input", {
+    class: "moment", "aria-label": name, placeholder: "any time", autocomplete: "off", autocapitalize: "off", spellcheck: "false",
+    oninput: () => input.setCustomValidity(""),
+  });
+  return input;
+}
+
+/** An end of a range that is left open: nothing lies before or after it. */
+const NO_TIME = { at: Number.NaN, text: "" };
+
 /**
- * A time as the address had it when its input was left alone (`-2h`, milliseconds), else what was typed.
+ * The time typed, as the address had it when its input was left alone (milliseconds, say); null when it is none, and then
+ * the input says so.
  * @param {HTMLInputElement} input
  * @param {string} before
+ * @param {number} now
+ * @param {number} [after] where the range begins
  */
-function kept(input, before) {
-  return input.value === toInput(Date.parse(before)) ? before : fromInput(input.value) ?? "";
+function typed(input, before, now, after) {
+  if (input.value.trim() === "") return NO_TIME;
+  const kept = input.value === momentText(before, ZONE);
+  const read = readMoment(kept ? before : input.value, now, ZONE, after);
+  if (read === null) complain(input, `This is no time. Write ${TIME_EXAMPLES}.`);
+  return read && (kept ? { ...read, text: before } : read);
+}
+
+/** @param {HTMLInputElement} input @param {string} why */
+function complain(input, why) {
+  input.setCustomValidity(why);
+  input.reportValidity();
 }
 
 const EXPORTS = ["ndjson", "csv", "json"];

@@ -2,19 +2,29 @@
 
 import { h } from "../lib/h.js";
 
+/** @type {[string, [string, string][]][]} */
 const KEYS = [
-  ["/", "Search"],
-  ["j", "Next event or issue"],
-  ["k", "Previous event or issue"],
-  ["Enter", "Open it"],
-  ["c", "What is around the event"],
-  ["l", "Live tail on and off"],
-  ["x", "Select the issue"],
-  ["e", "Resolve the issue, or those selected"],
-  ["o", "Reopen"],
-  ["m", "Mute"],
-  ["Esc", "Close the event"],
-  ["?", "This help"],
+  ["Lists", [
+    ["/", "Search"],
+    ["j k", "Next and previous event or issue"],
+    ["Enter", "Open it"],
+    ["Esc", "Close the event, or the suggestions"],
+    ["?", "This help"],
+  ]],
+  ["Logs", [
+    ["e E", "Next and previous error"],
+    ["w W", "Next and previous warning"],
+    ["c", "What is around the event"],
+    ["f", "Filter by a field"],
+    ["l", "Live tail on and off"],
+    ["↑ ↓", "In the search: suggestions and earlier searches"],
+  ]],
+  ["Issues", [
+    ["x", "Select"],
+    ["e", "Resolve it, or those selected"],
+    ["o", "Reopen"],
+    ["m", "Mute"],
+  ]],
 ];
 
 const QUERIES = [
@@ -35,8 +45,10 @@ export function openHelp() {
     h("form", { method: "dialog", class: "dialog-head" },
       h("h2", { id: "help-title" }, "Help"),
       h("button", { type: "submit", class: "quiet" }, "Close")),
-    h("h3", null, "Keys"),
-    h("dl", { class: "pairs" }, KEYS.map(([key, text]) => [h("dt", null, h("kbd", null, key)), h("dd", null, text)]).flat()),
+    KEYS.map(([where, keys]) => [
+      h("h3", null, `Keys: ${where.toLowerCase()}`),
+      h("dl", { class: "pairs" }, keys.map(([key, text]) => [h("dt", null, key.split(" ").map((one) => [h("kbd", null, one), " "]).flat()), h("dd", null, text)]).flat()),
+    ]).flat(),
     h("h3", null, "Queries"),
     h("dl", { class: "pairs" }, QUERIES.map(([term, text]) => [h("dt", null, h("code", null, term)), h("dd", null, text)]).flat()),
   );

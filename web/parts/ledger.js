@@ -2,6 +2,7 @@
 
 import { count, counted } from "../lib/amount.js";
 import { h, shown } from "../lib/h.js";
+import { roughly } from "../lib/time.js";
 import { facts, table, verdictLine } from "./board.js";
 
 /**
@@ -16,6 +17,7 @@ import { facts, table, verdictLine } from "./board.js";
  * @property {number} purged
  * @property {number} deleted
  * @property {number} in_spool
+ * @property {number} [in_other_spools]
  * @property {number} quarantined
  * @property {Record<string, Record<string, number>>} reasons
  * @property {Record<string, number>} refused_requests
@@ -25,11 +27,12 @@ import { facts, table, verdictLine } from "./board.js";
  * @typedef {object} Ledger
  * @property {Account} totals
  * @property {{ received: Sum, stored: Sum, missing: number, uncounted: number, balanced: boolean }} balance
+ * @property {{ events: number, told_ms_ago: number, silent: boolean }[]} [other_spools]
  * @property {(Account & { project_id: number, project: string | null, balanced: boolean })[]} [projects]
  */
 
 /** @param {Ledger} ledger */
-export function ledgerView({ totals, balance, projects = [] }) {
+export function ledgerView({ totals, balance, projects = [], other_spools: spools = [] }) {
   if (totals.received === 0 && Object.keys(totals.refused_requests).length === 0 && projects.length === 0) {
     return h("p", { class: "muted" }, "Nothing was received in this time.");
   }
@@ -38,6 +41,7 @@ export function ledgerView({ totals, balance, projects = [] }) {
     h("div", { class: "sums" },
       sumLine("received", totals.received, [["accepted", totals.accepted], ["+ duplicate", totals.duplicate], ["+ rejected", totals.rejected], ["+ limited", totals.limited], ["+ refused", totals.refused]], balance.received),
       sumLine("stored", totals.stored, [["accepted", totals.accepted], ["− purged", totals.purged], ["− deleted", totals.deleted], ["− in spool", totals.in_spool], ["− quarantined", totals.quarantined]], balance.stored)),
+    spools.length === 0 ? null : spoolsView(totals.in_other_spools ?? 0, spools),
     reasonsView(totals),
     projects.length === 0 ? null : projectTable(projects),
     h("p", { class: "hint" }, "Accepted, stored, purged, deleted and quarantined are exact. What was not accepted is written once a second: a process that is killed may lose the last second of those counts, or those of an outage. The spool is that of this instance."),
@@ -64,6 +68,17 @@ function unbalanced({ received, stored, missing, uncounted }) {
   if (missing > 0) parts.push(`${count(missing)} events are missing: they wait in another instance's spool, or were lost with one.`);
   if (uncounted > 0) parts.push(`${count(uncounted)} events are stored although no writer came to say so: a commit whose answer was lost, or a killed process.`);
   return parts.join(" ");
+}
+
+/** @param {number} events @param {NonNullable<Ledger["other_spools"]>} spools */
+function spoolsView(events, spools) {
+  const lines = spools.map((spool) => /** @type {[string, string]} */ ([
+    spool.silent ? "Not heard of: its last word" : "Heard of",
+    `${counted(spool.events, "event")}, told ${roughly(spool.told_ms_ago)} ago`,
+  ]));
+  return h("div", null, h("h3", null, "Spools of other instances"),
+    h("p", null, `${counted(events, "event")} of this time ${events === 1 ? "waits" : "wait"} in them, as told within the last 90 seconds; in no sum until in the database.`),
+    facts(lines));
 }
 
 /** @param {Account} totals */

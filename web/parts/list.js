@@ -23,6 +23,14 @@ const PHONE = "(width <= 900px)";
 /** A list scrolled by less is at its top. */
 const NEAR_TOP_PX = 8;
 
+/** What a key looks for, and which way: down the list is further back in time. */
+export const STEPS = {
+  e: { step: 1, what: "error", levels: ["error", "fatal"] },
+  E: { step: -1, what: "error", levels: ["error", "fatal"] },
+  w: { step: 1, what: "warning", levels: ["warn"] },
+  W: { step: -1, what: "warning", levels: ["warn"] },
+};
+
 export class EventList {
   /** Newest first. @type {readonly LogEvent[]} */
   events = [];
@@ -115,6 +123,17 @@ export class EventList {
   /** @param {string | null} id */
   indexOf(id) {
     return id === null ? -1 : this.events.findIndex((event) => event.id === id);
+  }
+
+  /**
+   * The next row of one of some levels; null when there is none.
+   * @param {number} from
+   * @param {number} step
+   * @param {string[]} levels
+   */
+  next(from, step, levels) {
+    for (let at = from + step; this.events[at]; at += step) if (levels.includes(this.events[at]?.level ?? "")) return at;
+    return null;
   }
 
   /** The row that has the focus, or had it before it was scrolled away; else -1. */

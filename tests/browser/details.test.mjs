@@ -1,0 +1,194 @@
+// Small things that save time in an incident: keys to the next error, typed times, suggestions, repeats.
+
+import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+import { until } from "./browser.mjs";
+import { check, SCREENSHOTS } from "./inspect.mjs";
+import { openScene } from "./scene.mjs";
+import { postBatch } from "./seed.mjs";
+
+const SLUG = "details";
+const LEVELS = ["info", "error", "info", "warn", "info", "fatal", "warn", "info"];
+
+/** @type {import("./scene.mjs").Scene} */
+let scene;
+
+const query = () => scene.page.getByRole("combobox", { name: "Search" });
+const drawer = () => scene.page.getByRole("complementary", { name: "Event" });
+const press = (/** @type {string[]} */ ...keys) => keys.reduce((done, one) => done.then(() => scene.page.keyboard.press(one)), Promise.resolve());
+/** The message of the row with the focus. */
+const focused = () => scene.page.evaluate(() => (document.activeElement?.closest(".row") ? document.activeElement.textContent : null));
+
+before(async () => {
+  await mkdir(SCREENSHOTS, { recursive: true });
+  scene = await openScene();
+  const { key } = await scene.project(SLUG, "Details");
+  const events = LEVELS.map((level, index) => ({
+    ts: new Date(Date.now() - (index + 1) * 20_000).toISOString(), level, message: `event ${index} ${"abcdefgh".charAt(index)}`, source: index % 2 ? "web api" : "worker", env: "staging",
+    ctx: { order: { id: index }, gateway: "north" },
+  }));
+  await postBatch(scene.server.base, key, JSON.stringify(events));
+  await until(async () => (await scene.admin("GET", `/logs?project_id=${SLUG}`)).logs.length === LEVELS.length, "the events are stored");
+});
+
+after(() => scene?.close());
+
+describe("keys of the log list", { concurrency: false }, () => {
+  test("e and E go to the next and previous error, w and W to warnings, and say when there is none", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}`);
+    await scene.page.locator("main").focus();
+    const status = scene.page.locator(".logs-line .status");
+    for (const [key, index] of /** @type {[string, number][]} */ ([["e", 1], ["e", 5], ["E", 1], ["w", 3], ["w", 6], ["W", 3], ["e", 5]])) {
+      await press(key);
+      assert.match((await focused()) ?? "", new RegExp(`^event ${index} `), key);
+    }
+    await press("e");
+    assert.equal(await status.textContent(), "No error below in this list.");
+    assert.match((await focused()) ?? "", /^event 5 /, "the focus stays");
+    await press("Enter");
+    await drawer().getByText("event 5").first().waitFor();
+    await press("E");
+    await drawer().getByText("event 1").first().waitFor();
+  });
+
+  test("f goes to the fields of the open event, or else to the counts", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}`);
+    await scene.rows().first().click();
+    await drawer().getByRole("button", { name: "Copy JSON" }).waitFor();
+    await press("f");
+    assert.equal(await scene.page.evaluate(() => document.activeElement?.getAttribute("aria-label")), "Only level:info");
+    await press("Escape");
+    await drawer().waitFor({ state: "hidden" });
+    await press("f");
+    await until(async () => scene.page.evaluate(() => document.activeElement?.classList.contains("side") === true), "the counts have the focus");
+    assert.equal(scene.param("side"), "fields");
+  });
+
+  test("the help lists them all", async () => {
+    await press("?");
+    const dialog = scene.page.getByRole("dialog");
+    for (const text of ["Next and previous error", "Next and previous warning", "What is around the event", "Filter by a field", "Live tail on and off"]) await dialog.getByText(text).waitFor();
+    await press("Escape");
+  });
+});
+
+describe("typed times", { concurrency: false }, () => {
+  const from = () => scene.page.getByLabel("From", { exact: true });
+  const to = () => scene.page.getByLabel("To", { exact: true });
+
+  test("are read as people write them, and relative ones stay so", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}`);
+    await scene.page.getByLabel("Time range").selectOption("custom");
+    await from().fill("3 hours ago");
+    await to().fill("now");
+    await to().press("Enter");
+    await until(async () => scene.param("from") === "-3h", "the address keeps it relative");
+    await until(async () => (await scene.rows().count()) === LEVELS.length, "the events of that time are listed");
+    assert.equal(await from().inputValue(), "3 hours ago");
+    await from().fill("yesterday 2:15 pm");
+    await from().press("Enter");
+    await until(async () => scene.param("from") !== "-3h", "the time is in the address");
+    const expected = await scene.page.evaluate(() => {
+      const now = new Date();
+      return new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1, 14, 15).toISOString();
+    });
+    assert.equal(scene.param("from"), expected);
+    await scene.page.screenshot({ path: new URL("typed-time.png", SCREENSHOTS).pathname });
+  });
+
+  test("that are none are said to be, and nothing is searched", async () => {
+    const address = scene.page.url();
+    for (const wrong of ["soon", "25:00"]) {
+      await from().fill(wrong);
+      await from().press("Enter");
+      assert.match(await from().evaluate((input) => (input instanceof HTMLInputElement ? input.validationMessage : "")), /^This is no time\. Write 4:06 pm/);
+    }
+    await from().fill("1 hour ago");
+    await to().fill("2 hours ago");
+    await to().press("Enter");
+    assert.match(await to().evaluate((input) => (input instanceof HTMLInputElement ? input.validationMessage : "")), /end must be after/);
+    assert.equal(scene.page.url(), address);
+  });
+});
+
+describe("suggestions of the query box", { concurrency: false }, () => {
+  const choices = () => scene.page.getByRole("option");
+
+  test("complete fields and values by the keyboard, and Enter without a choice searches", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}`);
+    await press("/");
+    await scene.page.keyboard.type("sou");
+    assert.equal(await query().getAttribute("aria-expanded"), "true");
+    assert.equal(await query().getAttribute("aria-activedescendant"), null);
+    await press("ArrowDown");
+    const active = await query().getAttribute("aria-activedescendant");
+    assert.match((await scene.page.locator(`#${active}`).textContent()) ?? "", /^source:/);
+    await press("Enter");
+    assert.equal(await query().inputValue(), "source:");
+    assert.equal(scene.param("q"), null, "nothing is searched yet");
+    await choices().filter({ hasText: 'source:"web api"' }).waitFor();
+    await scene.page.screenshot({ path: new URL("suggestions.png", SCREENSHOTS).pathname });
+    await check(scene.page, "suggestions-open");
+    await scene.page.keyboard.type("we");
+    await press("ArrowDown", "Enter");
+    assert.equal(await query().inputValue(), 'source:"web api" ');
+    await press("Enter");
+    await until(async () => scene.param("q") === 'source:"web api"', "the query is searched");
+    await until(async () => (await scene.rows().count()) === 4, "its events are listed");
+  });
+
+  test("offer the paths of contexts, earlier searches, and close by Escape alone", async () => {
+    await query().fill("gate");
+    await choices().filter({ hasText: "ctx.gateway:" }).click();
+    assert.equal(await query().inputValue(), "ctx.gateway:");
+    await press("Escape");
+    await choices().first().waitFor({ state: "hidden" });
+    assert.equal(await query().inputValue(), "ctx.gateway:", "the text stays");
+    await query().fill("");
+    await press("ArrowDown");
+    assert.match((await choices().first().textContent()) ?? "", /web api.*earlier search/);
+    assert.equal(await scene.page.evaluate(() => localStorage.length + sessionStorage.length), 0, "no query is stored");
+  });
+});
+
+describe("what the service knows beyond this instance", { concurrency: false }, () => {
+  /** Changes an answer of the service on its way. @param {string} path @param {(body: any) => void} alter */
+  const altered = (path, alter) => scene.page.route((url) => url.pathname === path, async (route) => {
+    const reply = await route.fetch();
+    const body = await reply.json();
+    alter(body);
+    await route.fulfill({ response: reply, json: body });
+  });
+
+  test("the ledger shows what waits in other spools, and which are silent", async () => {
+    await altered("/stats/ledger", (ledger) => {
+      ledger.totals.in_other_spools = 12;
+      ledger.other_spools = [{ events: 12, told_ms_ago: 4000, silent: false }, { events: 3, told_ms_ago: 600_000, silent: true }];
+    });
+    await scene.visit("/ui/overflow");
+    const ledger = scene.page.getByRole("region", { name: "Ledger", exact: true });
+    await ledger.getByText("12 events of this time wait in them").waitFor();
+    await ledger.getByText("3 events, told 10 min ago").waitFor();
+    assert.equal(await ledger.getByText("Not heard of").count(), 1);
+    await scene.page.screenshot({ path: new URL("other-spools.png", SCREENSHOTS).pathname });
+  });
+
+  test("the storage's sums have an age", async () => {
+    await altered("/stats", (stats) => (stats.storage.age_ms = 40_000));
+    await scene.visit("/ui/system");
+    await scene.page.getByText("Summed 40 s ago").waitFor();
+  });
+
+  test("the list of issues says how many events made none", async () => {
+    await scene.visit("/ui/issues");
+    assert.equal(await scene.page.getByText("made no issue").count(), 0);
+    await altered("/issues", (issues) => (issues.other.events_24h = 1234));
+    await scene.visit(`/ui/issues?project=${SLUG}`);
+    const line = scene.page.getByText("1,234 events of the last 24 hours made no issue and no alert");
+    await line.waitFor();
+    assert.equal(await line.getByRole("link").getAttribute("href"), `/ui/logs?project=${SLUG}&level=error%2Cfatal&range=24h`);
+  });
+
+  test("broke no policy and logged no error in all of this", () => assert.deepEqual(scene.faults, []));
+});

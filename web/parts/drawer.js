@@ -1,0 +1,91 @@
+// The detail of one event beside the list; on a phone it covers the list.
+
+import { fetchLog, Problem } from "../api.js";
+import { fill, h } from "../lib/h.js";
+import { isSignedOut, problemText } from "./state.js";
+
+/** @typedef {import("../api.js").LogEvent} LogEvent */
+
+export class Drawer {
+  #load = new AbortController();
+  #does;
+  element = h("aside", { class: "drawer", "aria-label": "Event", hidden: true });
+
+  /**
+   * @param {object} does
+   * @param {(id: string) => LogEvent | undefined} does.known an event that need not be asked for
+   * @param {import("./event.js").OnTerm} does.onTerm
+   * @param {() => void} does.onClose
+   */
+  constructor(does) {
+    this.#does = does;
+  }
+
+  close() {
+    this.#load.abort();
+  }
+
+  /**
+   * Shows an event; the answer is whether it is still the one to show.
+   * @param {string} id
+   */
+  async show(id) {
+    this.#load.abort();
+    this.#load = new AbortController();
+    const { signal } = this.#load;
+    if (this.element.hidden) fill(this.element, this.#head(id));
+    this.element.hidden = false;
+    try {
+      const content = await this.#detailOf(id, signal);
+      if (!signal.aborted) fill(this.element, content);
+    } catch (error) {
+      if (signal.aborted || isSignedOut(error)) return false;
+      const gone = error instanceof Problem && error.status === 404;
+      const text = gone ? "This event is no longer kept." : problemText(error);
+      fill(this.element, this.#head(id), h("p", { class: "notice", role: "alert" }, text));
+    }
+    if (signal.aborted) return false;
+    this.element.scrollTop = 0;
+    return true;
+  }
+
+  focus() {
+    this.element.querySelector("h2")?.focus();
+  }
+
+  /** Goes to the first value that a search can be narrowed by; false when there is none. */
+  focusField() {
+    const first = this.element.querySelector(".terms button");
+    if (first instanceof HTMLElement) first.focus();
+    return first !== null;
+  }
+
+  /** Puts it away; the answer is whether the focus was in it. */
+  hide() {
+    this.#load.abort();
+    const inside = this.element.contains(document.activeElement);
+    this.element.hidden = true;
+    fill(this.element);
+    return inside;
+  }
+
+  /**
+   * @param {string} id
+   * @param {AbortSignal} signal
+   */
+  async #detailOf(id, signal) {
+    const [event, { eventView }] = await Promise.all([this.#does.known(id) ?? fetchLog(id, signal), import("./event.js")]);
+    const own = `/ui/logs/${encodeURIComponent(id)}`;
+    const links = [
+      h("a", { class: "button", href: `${own}?scope=source` }, "Context"),
+      h("a", { class: "button", href: own }, "Permalink"),
+    ];
+    return eventView(event, { onTerm: this.#does.onTerm, heading: this.#head(id), links });
+  }
+
+  /** @param {string} id */
+  #head(id) {
+    const close = h("button", { type: "button", class: "quiet", onclick: this.#does.onClose }, "Close");
+    return [h("h2", { tabindex: "-1", title: id }, "Event"), close];
+  }
+}
