@@ -53,7 +53,7 @@ async fn a_spike_reaches_discord_with_count_and_link_and_no_clicking() {
         .await;
         let got = discord.received();
         let spike = got.iter().find(|one| one.body.contains("Spike")).unwrap();
-        assert!(spike.body.contains("http://logs.example.com/ui/logs?"), "{}", spike.body);
+        assert!(spike.body.contains("http://logs.example.com/ui/issues/"), "{}", spike.body);
         assert!(spike.body.contains("card") && spike.body.contains("web"), "{}", spike.body);
         running.stop().await;
         database.remove().await;
