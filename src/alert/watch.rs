@@ -1,7 +1,7 @@
 //! Alerts over time: which are open, when one is over, and when silence is worth one.
 //!
 //! A channel that was told of something that can end has a row in `open_alerts`, written in the transaction that told it
-//! ([`open`]). The rules say each time they find it still true. When it was not for its kind's [`quiet_ms`], one message
+//! (`open`). The rules say each time they find it still true. When it was not for its kind's `quiet_ms`, one message
 //! on the same thread says that it is over, and the row goes in the same transaction: of several instances one succeeds,
 //! and a process that was killed or asleep says it at its first look. It is looked for within each fold, before the rules,
 //! and by the timer that folds when nothing comes. What no channel got ends without a word.

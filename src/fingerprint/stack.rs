@@ -29,7 +29,7 @@ pub enum Verdict {
     Library(&'static str),
     /// The same function is there already.
     Repeated,
-    /// There were [`MAX_COUNTED`] before.
+    /// There were `MAX_COUNTED` before.
     Beyond,
 }
 

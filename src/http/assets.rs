@@ -63,7 +63,7 @@ pub async fn show_page(call: Call) -> Reply {
 /// `GET /assets/<build hash>/<file>`.
 ///
 /// # Errors
-/// As [`asset`].
+/// As `asset`.
 pub async fn show_asset(call: Call) -> Reply {
     asset(call.request.method(), call.param("path"), call.request.headers())
 }

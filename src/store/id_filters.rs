@@ -118,13 +118,14 @@ impl Connection {
     }
 
     async fn complete_some(&mut self, headers: &mut [&mut BlockHeader]) -> Result<(), StoreError> {
-        let mut groups: BTreeMap<(i64, usize), Vec<String>> = BTreeMap::new();
+        let mut groups: BTreeMap<i64, Vec<String>> = BTreeMap::new();
         for header in headers.iter() {
-            let group = groups.entry((header.project_id, parts_of(header.id_filter.len()))).or_default();
-            group.push(hex_literal(header.id.as_bytes()));
+            groups.entry(header.project_id).or_default().push(hex_literal(header.id.as_bytes()));
         }
-        let query = |((project_id, parts), ids): ((i64, usize), Vec<String>)| {
-            let parts: Vec<String> = (0..parts).map(|part| part.to_string()).collect();
+        // All there may be: the block may have been merged with others since its header was read, and a part of the
+        // filter it has now is not the filter it had then.
+        let parts: Vec<String> = (0..MAX_BYTES / PART_BYTES).map(|part| part.to_string()).collect();
+        let query = |(project_id, ids): (i64, Vec<String>)| {
             format!(
                 "SELECT project_id, id, part, bits FROM id_filters WHERE project_id = {project_id} \
                  AND part IN ({}) AND id IN ({})",

@@ -213,6 +213,8 @@ impl Store {
             ("issues", "fingerprint"),
             ("counts", "series"),
             ("alert_rule_counts", "rule_id"),
+            // Those of blocks that were merged while they were deleted.
+            ("id_filters", "part"),
         ] {
             if delete_slice(&mut session, table, key, id).await? {
                 return Ok(true);

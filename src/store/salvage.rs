@@ -11,10 +11,10 @@ use uuid::Uuid;
 use super::STATEMENT_TIMEOUT;
 use super::connection::{Connection, Target};
 use super::error::StoreError;
-use super::headers::read_block;
+use super::headers::{SELECT_BLOCK, read_block};
 use super::options::wreck_target;
 use super::pool::CONNECT_TIMEOUT;
-use super::spool::{FoundGroup, SpooledGroup};
+use super::spool::{FoundGroup, SELECT_GROUP, SpooledGroup};
 use super::value::Value;
 use crate::block::Block;
 
@@ -89,8 +89,8 @@ impl Connection {
     /// rows along. Whether that helped shows when the rows are read.
     async fn mend_definition(&mut self, target: &Target, table: &str) {
         let Ok(mut wreck) = Connection::open(target, CONNECT_TIMEOUT).await else { return };
-        let probe = format!("SELECT rowid FROM {table} LIMIT 1");
-        if wreck.query(&probe, &[], STATEMENT_TIMEOUT).await.is_ok() {
+        let columns = if table == "blocks" { SELECT_BLOCK.as_str() } else { SELECT_GROUP };
+        if wreck.query(&format!("{columns} LIMIT 1"), &[], STATEMENT_TIMEOUT).await.is_ok() {
             return;
         }
         let find = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?";
@@ -144,7 +144,7 @@ impl Connection {
     }
 
     async fn block_by_row(&mut self, number: i64) -> Option<Block> {
-        let find = format!("{} WHERE rowid = ?", super::headers::SELECT_BLOCK.as_str());
+        let find = format!("{} WHERE rowid = ?", SELECT_BLOCK.as_str());
         let rows = self.query(&find, &[number.into()], STATEMENT_TIMEOUT).await.ok()?;
         read_block(rows.first()?).ok()
     }

@@ -13,6 +13,7 @@ use super::batches::BatchKey;
 use super::blocks::{NewBatch, hex_literal, push_batch_rows};
 use super::connection::Connection;
 use super::error::StoreError;
+use super::headers::SELECT_BLOCK;
 use super::spool_record::checksum;
 use super::value::{Row, Value};
 use crate::block::Block;
@@ -158,11 +159,14 @@ fn read_group(row: &Row) -> Result<FoundGroup, StoreError> {
     Ok(read().map_or(FoundGroup::Damaged { number, events }, FoundGroup::Whole))
 }
 
+/// The columns of a [`FoundGroup`].
+pub(super) const SELECT_GROUP: &str = "SELECT number, event_count, checksum, content FROM spool_groups";
+
 impl Connection {
     /// A group by its number, if it can be read at all.
     pub(super) async fn spooled_group(&mut self, number: i64) -> Option<FoundGroup> {
-        let find = "SELECT number, event_count, checksum, content FROM spool_groups WHERE number = ?";
-        let rows = self.query(find, &[number.into()], STATEMENT_TIMEOUT).await.ok()?;
+        let find = format!("{SELECT_GROUP} WHERE number = ?");
+        let rows = self.query(&find, &[number.into()], STATEMENT_TIMEOUT).await.ok()?;
         read_group(rows.first()?).ok()
     }
 
@@ -238,10 +242,7 @@ impl Connection {
     /// # Errors
     /// What the file said.
     pub async fn spooled_groups(&mut self, limit: usize) -> Result<Vec<FoundGroup>, StoreError> {
-        let find = format!(
-            "SELECT number, event_count, checksum, content FROM spool_groups WHERE held = 0 ORDER BY number \
-             LIMIT {limit}"
-        );
+        let find = format!("{SELECT_GROUP} WHERE held = 0 ORDER BY number LIMIT {limit}");
         self.query(&find, &[], STATEMENT_TIMEOUT).await?.iter().map(read_group).collect()
     }
 
@@ -313,12 +314,20 @@ impl Connection {
         self.change(hold, STATEMENT_TIMEOUT).await.map(drop)
     }
 
-    /// Whether the file's pages are sound, as far as `SQLite` can tell without reading every row.
+    /// Whether the file's pages are sound, as far as `SQLite` can tell without reading every row, and its tables have the
+    /// columns they should have: an altered letter of a name is no damage that `SQLite` would know.
     ///
     /// # Errors
     /// What the file said.
     pub async fn is_sound(&mut self) -> Result<bool, StoreError> {
         let rows = self.query("PRAGMA quick_check(1)", &[], std::time::Duration::from_secs(30)).await?;
-        Ok(rows.first().is_some_and(|row| row.text(0).is_ok_and(|text| text == "ok")))
+        let mut sound = rows.first().is_some_and(|row| row.text(0).is_ok_and(|text| text == "ok"));
+        for columns in [SELECT_GROUP, SELECT_BLOCK.as_str()] {
+            match self.query(&format!("{columns} LIMIT 0"), &[], STATEMENT_TIMEOUT).await {
+                Err(error) if error.is_away() => return Err(error),
+                asked => sound &= asked.is_ok(),
+            }
+        }
+        Ok(sound)
     }
 }

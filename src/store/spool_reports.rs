@@ -11,6 +11,8 @@ use super::{STATEMENT_TIMEOUT, Store};
 
 /// Rows a report has at most: those with most events. What is beyond stays untold.
 const MAX_REPORT_ROWS: usize = 1_000;
+/// Bytes of a spool's id at most, as its column has them.
+const MAX_ID: usize = 64;
 /// Rows of reports read at most, the newest first.
 const MAX_READ_ROWS: usize = 10_000;
 /// Name of the setting, in the spool's own file, that holds its id.
@@ -45,7 +47,11 @@ impl Store {
     /// What the file said.
     pub async fn spool_id(&self, ours: Option<&str>) -> Result<String, StoreError> {
         let mut session = self.work().await?;
-        let found = setting(&mut session, SPOOL_ID).await?;
+        // A damaged file may hold anything, and the id becomes a part of statements.
+        let is_id = |id: &String| {
+            id.len() <= MAX_ID && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        let found = setting(&mut session, SPOOL_ID).await?.filter(is_id);
         let id = ours.map(str::to_owned).or_else(|| found.clone()).unwrap_or_else(super::new_instance);
         if found.as_ref() != Some(&id) {
             session.begin(STATEMENT_TIMEOUT).await?;
