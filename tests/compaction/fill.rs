@@ -110,16 +110,25 @@ pub async fn stored_lines(store: &Store, project_id: i64) -> BTreeMap<String, Ve
     lines
 }
 
-/// Every block of a project.
+/// Every block of a project. A commit of a run that was dropped may still arrive in between: then they are read again.
 pub async fn all_blocks(store: &Store, project_id: i64) -> Vec<Block> {
+    for _ in 0..10 {
+        if let Some(blocks) = blocks_unless_one_goes(store, project_id).await {
+            return blocks;
+        }
+    }
+    panic!("blocks go while nothing runs");
+}
+
+async fn blocks_unless_one_goes(store: &Store, project_id: i64) -> Option<Vec<Block>> {
     let mut session = store.read().await.unwrap();
     let find = format!("SELECT id FROM blocks WHERE project_id = {project_id} ORDER BY id");
     let mut blocks = Vec::new();
     for row in session.select(find, STATEMENT_TIMEOUT).await.unwrap() {
         let id = Uuid::from_bytes(row.array(0).unwrap());
-        blocks.push(session.block(project_id, id).await.unwrap().unwrap());
+        blocks.push(session.block(project_id, id).await.unwrap()?);
     }
-    blocks
+    Some(blocks)
 }
 
 /// Bytes of bodies, filters and headers.
