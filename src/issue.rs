@@ -98,13 +98,19 @@ pub struct Issue {
     pub last_release: String,
 }
 
+/// Whether an issue that is muted until then, or for so many events an hour (0: for none), is muted now.
+#[must_use]
+pub fn is_muted(muted_until: Timestamp, mute_per_hour: i64, now: Timestamp) -> bool {
+    muted_until > now || mute_per_hour > 0
+}
+
 impl Issue {
     /// What is to be done about it.
     #[must_use]
     pub fn status(&self, now: Timestamp) -> IssueStatus {
         if self.last_received <= self.resolved_at {
             IssueStatus::Resolved
-        } else if self.muted_until > now || self.mute_per_hour > 0 {
+        } else if is_muted(self.muted_until, self.mute_per_hour, now) {
             IssueStatus::Muted
         } else {
             IssueStatus::Open

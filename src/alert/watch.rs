@@ -16,7 +16,7 @@ mod still_true;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::rules::RuleBook;
+use super::rules::{OVERFLOW_GRACE_SEC, RuleBook};
 use super::{AlertKind, Channels};
 use crate::key::KeyDirectory;
 use crate::spool::Spool;
@@ -31,7 +31,7 @@ pub use settings::{SettingsOf, WatchSettings};
 /// A spike, too many errors, a project near its cap are over when they were not true for so long.
 pub const QUIET_MS: i64 = 300_000;
 /// Seconds without events that end an overflow, and before which none starts: so what comes after an end is a start.
-pub const OVERFLOW_QUIET_SEC: i64 = 3_600;
+pub const OVERFLOW_QUIET_SEC: i64 = OVERFLOW_GRACE_SEC as i64;
 /// After the database was away, or while a spool drains, nothing is called over for so long: what was received meanwhile
 /// is still to be counted.
 const SETTLE_MS: i64 = 300_000;

@@ -13,8 +13,7 @@ use crate::support::TestDatabase;
 const COOLDOWN_MS: i64 = 900_000;
 const SLEEP_MS: i64 = 3_700_000;
 
-/// Kinds of the history's messages, sorted.
-/// Kinds of what began; ends are not among them.
+/// Kinds of what began, sorted; ends are not among them.
 async fn kinds(running: &Running) -> Vec<String> {
     let all = history(running, "limit=500").await;
     let began = all.iter().filter(|one| {
@@ -24,6 +23,14 @@ async fn kinds(running: &Running) -> Vec<String> {
     let mut kinds: Vec<String> = began.map(|one| one["kind"].as_str().unwrap().to_owned()).collect();
     kinds.sort();
     kinds
+}
+
+async fn without_spool(database: &TestDatabase) -> Running {
+    Running::start(database, &[("SPOOL_MAX_BYTES", "0")]).await
+}
+
+async fn both_on(database: &TestDatabase) -> (Running, Running) {
+    (without_spool(database).await, without_spool(database).await)
 }
 
 /// As if the service had been awake before the test begins: what is usual is told by minutes awake.
@@ -51,12 +58,8 @@ async fn limited(running: &Running, key: &Key, name: &str, count: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_instances_that_fold_at_once_say_each_alert_once() {
-    let Some(database) = TestDatabase::server().await else {
-        return eprintln!("SKIPPED: no server database");
-    };
-    let changes = [("SPOOL_MAX_BYTES", "0")];
-    let one = Running::start(&database, &changes).await;
-    let two = Running::start(&database, &changes).await;
+    let Some(database) = TestDatabase::server().await else { return };
+    let (one, two) = both_on(&database).await;
     let key = one.project_with("web", json!({ "minute_cap": 2_000 })).await;
     made(&one, json!({ "kind": "query", "q": "\"disk is\"", "n": 40 })).await;
     let (mut sent, rounds) = (0, 2);
@@ -99,12 +102,8 @@ async fn two_instances_that_fold_at_once_say_each_alert_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_counts_over_folds_instances_and_restarts() {
-    let Some(database) = TestDatabase::server().await else {
-        return eprintln!("SKIPPED: no server database");
-    };
-    let changes = [("SPOOL_MAX_BYTES", "0")];
-    let one = Running::start(&database, &changes).await;
-    let two = Running::start(&database, &changes).await;
+    let Some(database) = TestDatabase::server().await else { return };
+    let (one, two) = both_on(&database).await;
     let key = one.project("web").await;
     // The other instance folds something first, so that it knows the rules of before.
     send(&two, &key, "zero", "nothing of that kind", 1).await;
@@ -120,7 +119,7 @@ async fn a_query_counts_over_folds_instances_and_restarts() {
     send(&two, &key, "first", "card 1 was declined", 2).await;
     counted(&one, 3).await;
     one.stop().await;
-    let one = Running::start(&database, &changes).await;
+    let one = without_spool(&database).await;
     // Around the edge of a bucket.
     one.hand.advance(11_000);
     send(&one, &key, "second", "card 2 was declined", 2).await;
@@ -186,12 +185,8 @@ async fn new_issues_within_the_cooldown_are_counted_one_by_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_holds_on_the_other_instance_and_the_default_is_back_after_deletion() {
-    let Some(database) = TestDatabase::server().await else {
-        return eprintln!("SKIPPED: no server database");
-    };
-    let changes = [("SPOOL_MAX_BYTES", "0")];
-    let one = Running::start(&database, &changes).await;
-    let two = Running::start(&database, &changes).await;
+    let Some(database) = TestDatabase::server().await else { return };
+    let (one, two) = both_on(&database).await;
     let key = one.project("web").await;
     send(&two, &key, "zero", "disk is full", 1).await;
     counted(&one, 1).await;

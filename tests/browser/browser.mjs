@@ -43,6 +43,20 @@ export async function watchedPage(context, base) {
 }
 
 /**
+ * Signs in on a page, as a person does, and goes on to where its level 1 heading says so.
+ * @param {import("playwright-core").Page} page
+ * @param {import("./server.mjs").Server} server
+ * @param {string} next address below `/ui`
+ * @param {string} heading
+ */
+export async function signIn(page, server, next, heading) {
+  await page.goto(`${server.base}/ui/login?next=${next}`);
+  await page.getByLabel("Admin token").fill(server.token);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: heading, level: 1 }).waitFor();
+}
+
+/**
  * Waits for a condition.
  * @param {() => Promise<unknown>} holds
  * @param {string} what

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
-import { startBrowser, until, watchedPage } from "./browser.mjs";
+import { signIn, startBrowser, until, watchedPage } from "./browser.mjs";
 import { check, checkStates, SCREENSHOTS } from "./inspect.mjs";
 import { FULL, HOSTILE, postBatch } from "./seed.mjs";
 import { startServer } from "./server.mjs";
@@ -65,10 +65,7 @@ before(async () => {
   browser = await startBrowser();
   context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "en-GB" });
   ({ page, faults } = await watchedPage(context, server.base));
-  await page.goto(`${server.base}/ui/login?next=/ui/issues`);
-  await page.getByLabel("Admin token").fill(server.token);
-  await page.keyboard.press("Enter");
-  await page.getByRole("heading", { name: "Issues", level: 1 }).waitFor();
+  await signIn(page, server, "/ui/issues", "Issues");
   key = await page.evaluate(async (name) => {
     const body = JSON.stringify({ name, slug: name, retention_days: 1 });
     const made = await fetch("/admin/projects", { method: "POST", headers: { "Content-Type": "application/json" }, body });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
-import { startBrowser, until, watchedPage } from "./browser.mjs";
+import { signIn, startBrowser, until, watchedPage } from "./browser.mjs";
 import { check, SCREENSHOTS } from "./inspect.mjs";
 import { FULL, ordinary, postBatch } from "./seed.mjs";
 import { startServer } from "./server.mjs";
@@ -54,10 +54,7 @@ before(async () => {
   browser = await startBrowser();
   context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "en-GB" });
   ({ page, faults } = await watchedPage(context, server.base));
-  await page.goto(`${server.base}/ui/login?next=/ui/projects`);
-  await page.getByLabel("Admin token").fill(server.token);
-  await page.keyboard.press("Enter");
-  await page.getByRole("heading", { name: "Projects", level: 1 }).waitFor();
+  await signIn(page, server, "/ui/projects", "Projects");
 });
 
 after(async () => {

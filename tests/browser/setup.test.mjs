@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { startBrowser, until, watchedPage } from "./browser.mjs";
+import { signIn, startBrowser, until, watchedPage } from "./browser.mjs";
 import { check, checkStates, SCREENSHOTS } from "./inspect.mjs";
 import { startServer } from "./server.mjs";
 
@@ -82,10 +82,7 @@ before(async () => {
   browser = await startBrowser();
   context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "en-GB" });
   ({ page, faults } = await watchedPage(context, server.base));
-  await page.goto(`${server.base}/ui/login?next=/ui/projects`);
-  await page.getByLabel("Admin token").fill(server.token);
-  await page.keyboard.press("Enter");
-  await page.getByRole("heading", { name: "Projects", level: 1 }).waitFor();
+  await signIn(page, server, "/ui/projects", "Projects");
   await makeProject(slug);
 });
 

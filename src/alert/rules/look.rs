@@ -78,7 +78,7 @@ fn levels_of(rule: &Setting) -> impl Iterator<Item = i64> {
 }
 
 fn is_muted(issue: &TouchedIssue, now: Timestamp) -> bool {
-    issue.known.is_some_and(|known| known.muted_until > now || known.mute_per_hour > 0)
+    issue.known.is_some_and(|known| crate::issue::is_muted(known.muted_until, known.mute_per_hour, now))
 }
 
 /// Whether a rule of issues looks at this one.

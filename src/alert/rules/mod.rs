@@ -20,7 +20,7 @@ pub use self::kind::RuleKind;
 pub use self::query::parse as check_query;
 pub use self::say::RuleCounters;
 pub use self::set::{RuleBook, RuleSet};
-pub use self::setting::{ERROR_RATE_N, RuleId, SPIKE_N, Selection, Setting};
+pub use self::setting::{ERROR_RATE_N, GRACE_SEC, OVERFLOW_GRACE_SEC, RuleId, SPIKE_N, Selection, Setting};
 pub use self::tested::Tested;
 
 use self::look::Look;
@@ -197,14 +197,8 @@ impl Rules {
     }
 
     fn message(&self, rule: &Setting, project_id: i64, title: &str, now: Timestamp) -> AlertMessage {
-        let project = self.directory.project(&ProjectRef::Id(project_id));
-        let slug = project.map_or_else(|| project_id.to_string(), |project| project.slug.as_str().to_owned());
-        let mut message = AlertMessage::new(rule.kind.alert(), project_id, &slug, title, now);
-        rule.name.clone_into(&mut message.rule);
-        message.link =
-            self.public_url.as_ref().map(|url| format!("{url}/ui/logs?project={project_id}&range=1h"));
-        message.mute = Some(rule.how_to_turn_off());
-        message
+        let public_url = self.public_url.as_deref();
+        rule.message(&self.directory, public_url, project_id, title, "1h", now)
     }
 
     fn issue_message(&self, rule: &Setting, issue: &TouchedIssue, now: Timestamp) -> AlertMessage {

@@ -4,10 +4,12 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::super::ChannelId;
+use super::super::{AlertMessage, ChannelId};
 use super::kind::RuleKind;
 use crate::event::Level;
 use crate::fingerprint::Fingerprint;
+use crate::key::KeyDirectory;
+use crate::project::ProjectRef;
 use crate::search::event_filter::LevelSet;
 use crate::store::{Cooldown, StoredRule};
 use crate::timestamp::Timestamp;
@@ -195,6 +197,26 @@ impl Setting {
     #[must_use]
     pub fn how_to_turn_off(&self) -> String {
         format!("PUT /admin/alerts/rules/{} with {{\"enabled\":false}} turns this rule off.", self.id)
+    }
+
+    /// A message of this rule about a project, with a link to what came in within `range` (as `1h`).
+    #[must_use]
+    pub fn message(
+        &self,
+        directory: &KeyDirectory,
+        public_url: Option<&str>,
+        project_id: i64,
+        title: &str,
+        range: &str,
+        now: Timestamp,
+    ) -> AlertMessage {
+        let project = directory.project(&ProjectRef::Id(project_id));
+        let slug = project.map_or_else(|| project_id.to_string(), |project| project.slug.as_str().to_owned());
+        let mut message = AlertMessage::new(self.kind.alert(), project_id, &slug, title, now);
+        self.name.clone_into(&mut message.rule);
+        message.link = public_url.map(|url| format!("{url}/ui/logs?project={project_id}&range={range}"));
+        message.mute = Some(self.how_to_turn_off());
+        message
     }
 
     /// Names the rule in slots and in what is kept about it: another one for each stored rule, at most 32 characters.

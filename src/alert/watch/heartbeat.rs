@@ -8,10 +8,9 @@
 use std::sync::Arc;
 
 use super::super::rules::{RuleKind, Setting};
-use super::super::{AlertKind, AlertMessage, Enqueued, NewAlert, enqueue};
+use super::super::{AlertKind, Enqueued, NewAlert, enqueue};
 use super::ending::{Ending, opened_by, was_told};
 use super::{Watch, WatchSettings};
-use crate::project::ProjectRef;
 use crate::store::{BUCKET_MS, Cooldown, CooldownKey, STATEMENT_TIMEOUT, Session, StoreError, bucket};
 use crate::timestamp::Timestamp;
 
@@ -178,19 +177,14 @@ impl Watch {
         let default = || Arc::new(Setting::default_of(RuleKind::Heartbeat));
         let rule = settings.heartbeat_rule.clone().unwrap_or_else(default);
         let id = silence.project_id;
-        let project = self.directory.project(&ProjectRef::Id(id));
-        let slug = project.map_or_else(|| id.to_string(), |project| project.slug.as_str().to_owned());
-        let kind = AlertKind::Heartbeat;
-        let mut message = AlertMessage::new(kind, id, &slug, "Traffic stopped", now);
-        rule.name.clone_into(&mut message.rule);
+        let public_url = self.public_url.as_deref();
+        let mut message = rule.message(&self.directory, public_url, id, "Traffic stopped", "24h", now);
         message.count = Some(0);
         message.window_seconds = u32::try_from(silence.minutes * 60).ok();
         #[expect(clippy::cast_precision_loss, reason = "minutes of two days")]
         let minutes = silence.minutes as f64;
         message.baseline = silence.usual.map(|usual| usual * minutes);
         message.last_seen = Some(Timestamp::from_millis(silence.last * 1_000));
-        message.link = self.public_url.as_ref().map(|url| format!("{url}/ui/logs?project={id}&range=24h"));
-        message.mute = Some(rule.how_to_turn_off());
         let key = CooldownKey { project_id: id, rule: rule.key(), group: id.to_string() };
         session.begin(STATEMENT_TIMEOUT).await?;
         let before = session.hold_cooldown(&key).await?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::rules::{ERROR_RATE_N, RuleKind, RuleSet, SPIKE_N, Setting};
+use super::super::rules::{ERROR_RATE_N, GRACE_SEC, RuleKind, RuleSet, SPIKE_N, Setting};
 use super::{HeartbeatWhen, OVERFLOW_QUIET_SEC};
 
 /// What the watch goes by, for one project.
@@ -31,7 +31,7 @@ impl WatchSettings {
     /// What holds for a project that has no settings of its own.
     pub const DEFAULT: Self = Self {
         heartbeat: HeartbeatWhen::Steady,
-        heartbeat_grace_sec: 600,
+        heartbeat_grace_sec: GRACE_SEC as i64,
         heartbeat_rule: None,
         overflow_ended: true,
         overflow_quiet_sec: OVERFLOW_QUIET_SEC,
