@@ -1,8 +1,10 @@
 // Small things that save time in an incident: keys to the next error, typed times, suggestions, repeats.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
 import { until } from "./browser.mjs";
 import { check, SCREENSHOTS } from "./inspect.mjs";
 import { openScene } from "./scene.mjs";
@@ -70,6 +72,28 @@ describe("keys of the log list", { concurrency: false }, () => {
     const dialog = scene.page.getByRole("dialog");
     for (const text of ["Next and previous error", "Next and previous warning", "What is around the event", "Filter by a field", "Live tail on and off"]) await dialog.getByText(text).waitFor();
     await press("Escape");
+  });
+});
+
+describe("an event taken elsewhere", { concurrency: false }, () => {
+  test("is copied as Markdown, and as a command that fetches it", async () => {
+    await scene.context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: scene.server.base });
+    await scene.visit(`/ui/logs?project=${SLUG}&level=fatal`);
+    await scene.rows().first().click();
+    const copied = async (/** @type {string} */ name) => {
+      await drawer().getByRole("button", { name, exact: true }).click();
+      await drawer().getByRole("button", { name: "Copied" }).waitFor();
+      const text = await scene.page.evaluate(() => navigator.clipboard.readText());
+      await drawer().getByRole("button", { name, exact: true }).waitFor();
+      return text;
+    };
+    const id = scene.param("sel");
+    const markdown = await copied("Copy Markdown");
+    assert.match(markdown, /^\*\*fatal\*\* .*project "details".*\n\n```\nevent 5 f\n```/);
+    assert.ok(markdown.endsWith(`<${scene.server.base}/ui/logs/${id}>`), markdown);
+    const command = await copied("Copy cURL");
+    const { stdout } = await promisify(execFile)("sh", ["-c", command], { env: { ...process.env, TOKEN: scene.server.token } });
+    assert.equal(JSON.parse(stdout).id, id);
   });
 });
 

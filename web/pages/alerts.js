@@ -89,17 +89,22 @@ export function open(url) {
     ];
   }
 
-  async function start() {
+  /** The sections say what is wrong; without the list numbers stand for projects. */
+  async function nameProjects() {
+    projects = await listProjects(life.signal).catch(() => projects);
     showFilters();
-    try {
-      projects = await listProjects(life.signal);
-      showFilters();
-    } catch {
-      // The sections say what is wrong; without the list numbers stand for projects.
-    }
+  }
+
+  async function start() {
+    await nameProjects();
     if (life.signal.aborted) return;
     started = false;
     await channelList.refresh();
+    // It has waited for a service that was asleep before.
+    if (projects.length === 0) {
+      await nameProjects();
+      await channelList.refresh();
+    }
     started = true;
     refreshOthers();
   }

@@ -144,7 +144,7 @@ export function choice(label, options, chosen, onChange) {
  */
 export function projectChoice(life, chosen, onChange) {
   const select = choice("Project", [["", "All projects"]], "", onChange);
-  void listProjects(life).then((list) => {
+  void patiently(() => listProjects(life), life, () => {}).then((list) => {
     select.append(...list.map(({ slug, name }) => h("option", { value: slug }, shown(name || slug))));
     select.value = chosen();
     // One that is not there is shown as what it is.
