@@ -97,6 +97,30 @@ describe("an event taken elsewhere", { concurrency: false }, () => {
   });
 });
 
+describe("rows", { concurrency: false }, () => {
+  test("mark what was searched for without changing the text", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}&q=event+-level%3Awarn+%22even%22`);
+    const marked = await scene.page.evaluate(() => [...(CSS.highlights.get("hit") ?? [])].map((range) => range.toString()));
+    assert.equal(marked.length, 2 * (await scene.rows().count()), "both words, in each row");
+    assert.deepEqual([...new Set(marked)].sort(), ["even", "event"]);
+    assert.equal(await scene.page.locator(".rows mark, .rows .hit").count(), 0);
+  });
+
+  test("that look alike are all shown, and each says when it expires", async () => {
+    const { key } = await scene.project("alike");
+    const alike = Array.from({ length: 7 }, () => ({ ts: new Date().toISOString(), level: "error", message: "the very same", source: "web" }));
+    await postBatch(scene.server.base, key, JSON.stringify(alike));
+    await scene.visit("/ui/logs?project=alike");
+    assert.equal(await scene.total(), 7);
+    await scene.rows().first().click();
+    // It is kept for a day.
+    await drawer().getByText(/^expires in (23 h|24 h|1 d)$/).waitFor();
+    await drawer().getByRole("link", { name: "Permalink" }).click();
+    await scene.page.getByRole("heading", { name: "Event", level: 1 }).waitFor();
+    await scene.page.getByText(/^expires in (23 h|24 h|1 d)$/).waitFor();
+  });
+});
+
 describe("typed times", { concurrency: false }, () => {
   const from = () => scene.page.getByLabel("From", { exact: true });
   const to = () => scene.page.getByLabel("To", { exact: true });
