@@ -22,6 +22,7 @@ import { signal as signalOf } from "./lib/h.js";
  * @property {string | null} [fingerprint]
  * @property {string | null} [expires_at]
  * @property {boolean} [truncated]
+ * @property {[number, number][]} [library_lines] lines of the stack that are frames of libraries; of one event alone, where there are any
  */
 /**
  * @typedef {object} Scanned
