@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { until } from "./browser.mjs";
-import { check, checkStates, SCREENSHOTS } from "./inspect.mjs";
+import { check, checkStates, inEachSize, SCREENSHOTS } from "./inspect.mjs";
 import { openScene } from "./scene.mjs";
 import { postBatch } from "./seed.mjs";
 
@@ -144,24 +144,19 @@ describe("the page of a project", { concurrency: false }, () => {
   });
 
   test("fits and is accessible in every size and theme", async () => {
-    for (const [width, height] of /** @type {const} */ ([[1440, 900], [390, 844]])) {
-      for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
-        const own = await scene.browser.newContext({ viewport: { width, height }, colorScheme, bypassCSP: true, storageState: await scene.context.storageState() });
-        const look = await own.newPage();
-        const label = `${width}-${colorScheme}`;
-        await scene.visit("/ui/projects/shop", look);
-        await check(look, `project-${label}`, true);
-        await look.getByRole("button", { name: "New key" }).click();
-        await look.getByLabel("Note").fill(`for ${label}`);
-        await look.getByRole("button", { name: "Make key" }).click();
-        await look.getByText("Copy both now.").waitFor();
-        await look.getByRole("button", { name: "Revoke", exact: true }).first().click();
-        await look.getByRole("button", { name: "Delete this project…" }).click();
-        await check(look, `project-asked-${label}`, true);
-        await checkStates(look, `${scene.server.base}/ui/projects/shop`, (url) => url.pathname === "/admin/projects/shop", `project-*-${label}`);
-        await own.close();
-      }
-    }
+    await inEachSize(scene.browser, scene.context, async (look, width) => {
+      await scene.visit("/ui/projects/shop", look);
+      await check(look, `project-${width}`, true);
+      await look.getByRole("button", { name: "New key" }).click();
+      await check(look, `project-new-key-${width}`, true);
+      await look.getByLabel("Note").fill(`for ${width}`);
+      await look.getByRole("button", { name: "Make key" }).click();
+      await look.getByText("Copy both now.").waitFor();
+      await look.getByRole("button", { name: "Revoke", exact: true }).first().click();
+      await look.getByRole("button", { name: "Delete this project…" }).click();
+      await check(look, `project-asked-${width}`, true);
+      await checkStates(look, `${scene.server.base}/ui/projects/shop`, (url) => url.pathname === "/admin/projects/shop", `project-*-${width}`);
+    });
   });
 
   test("a project is deleted only after its slug is typed, and its key sends nothing more", async () => {

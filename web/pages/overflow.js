@@ -106,14 +106,14 @@ function spoolView(spool) {
       : `${spool.events === 1 ? "1 event waits" : `${count(spool.events)} events wait`} for the database${spool.oldest_age_seconds === null ? "" : `, the oldest for ${roughly(spool.oldest_age_seconds * 1000)}`}.`,
     ` State: ${spool.state.replaceAll("_", " ")}.`),
     h("ul", { class: "tiles" },
-      tile({ name: "Batches waiting", value: count(spool.blocks), note: counted(spool.events, "event") }),
+      tile({ name: "Batches", value: count(spool.blocks), note: counted(spool.events, "event") }),
       tile({ name: "Size", value: bytes(spool.bytes), note: `of ${bytes(spool.max_bytes)}` }),
       tile({ name: "Oldest", value: spool.oldest_age_seconds === null ? "none" : roughly(spool.oldest_age_seconds * 1000) }),
-      tile({ name: "Drained a second", value: rate(spool.drained_per_second), note: `${counted(spool.drained_events, "event")} since the start` })),
+      tile({ name: "Drained/s", value: rate(spool.drained_per_second), note: `${counted(spool.drained_events, "event")} since the start` })),
     spool.held_groups + spool.lost_groups + dropped.length === 0 ? null : facts([
       ["Groups held back", count(spool.held_groups)],
       ["Groups lost", count(spool.lost_groups)],
-      ...dropped.map(([why, events]) => /** @type {[string, string]} */ ([`Dropped: ${why.replaceAll("_", " ")}`, count(events)])),
+      ...dropped.map(([why, events]) => /** @type {[string, string]} */ ([`Dropped: ${why.replaceAll("_", " ")}`, counted(events, "event")])),
     ]),
   ];
 }

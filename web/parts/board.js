@@ -20,6 +20,8 @@ export function loads(life, place, { load, view, fail = errorPanel }) {
   let turn = 0;
   return async function refresh() {
     const mine = ++turn;
+    const controls = () => /** @type {HTMLElement[]} */ ([...place.querySelectorAll("a, button, input, select")]);
+    const focused = controls().findIndex((one) => one === document.activeElement);
     const loading = loadingPanel("Loading…");
     if (place.childElementCount === 0 || place.querySelector(":scope > .panel")) fill(place, loading.element);
     place.setAttribute("aria-busy", "true");
@@ -27,7 +29,10 @@ export function loads(life, place, { load, view, fail = errorPanel }) {
       const loaded = await patiently(load, life, (problem, seconds, now) => {
         if (mine === turn) fill(place, wakingPanel(problem, seconds, now));
       });
-      if (mine === turn) fill(place, view(loaded));
+      if (mine !== turn) return;
+      fill(place, view(loaded));
+      // What is in the place of the control that had the focus gets it.
+      if (focused >= 0 && document.activeElement === document.body) (controls()[focused] ?? controls().at(-1))?.focus();
     } catch (error) {
       if (life.aborted || mine !== turn || isSignedOut(error)) return;
       fill(place, fail(error, () => void refresh()));
