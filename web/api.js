@@ -64,8 +64,9 @@ import { signal as signalOf } from "./lib/h.js";
  * @property {number} retention_days
  * @property {number | null} minute_cap
  * @property {string} created_at
+ * @property {{ off: boolean, extra_keys: string[] }} scrub
  */
-/** @typedef {{ id: string | number, api_key: string, signing_secret: string, kind: string }} NewKey */
+/** @typedef {{ id: string | number, api_key: string, signing_secret: string | null, kind: string }} NewKey */
 
 /** Longer than a sleeping host needs to wake. */
 const TIMEOUT_MS = 75_000;

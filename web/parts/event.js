@@ -3,6 +3,7 @@
 import { ExactNumber, fetchLog } from "../api.js";
 import { fieldTerm, issueAddress } from "../lib/filters.js";
 import { fill, h, icon, shown } from "../lib/h.js";
+import { eventCurl, eventMarkdown } from "../lib/markdown.js";
 import { ownFrames } from "../lib/stack.js";
 import { ago, expiresIn, fullTime, roughly } from "../lib/time.js";
 import { copyButton } from "./copy.js";
@@ -42,7 +43,9 @@ export function eventView(event, { onTerm, heading, links, ofIssue, now = Date.n
       event.expires_at ? h("span", { class: "muted" }, `expires ${expiresIn(Date.parse(event.expires_at), now)}`) : null),
     h("pre", { class: "event-message", tabindex: "0", "aria-label": "Message" }, shown(event.message)),
     event.truncated ? h("p", { class: "notice" }, "Something in this event was cut to fit the limits.") : null,
-    h("div", { class: "actions" }, copyButton("Copy JSON", () => JSON.stringify({ ...event, library_lines: undefined }, null, 2)), links,
+    h("div", { class: "actions" }, copyButton("Copy JSON", () => JSON.stringify({ ...event, library_lines: undefined }, null, 2)),
+      copyButton("Copy Markdown", () => eventMarkdown(event, `${location.origin}/ui/logs/${encodeURIComponent(event.id)}`)),
+      copyButton("Copy cURL", () => eventCurl(location.origin, event.id)), links,
       grouped ? h("a", { class: "button", href: issueAddress({ project_id: event.project_id, fingerprint: event.fingerprint ?? "" }) }, "Issue") : null),
     ofIssue ? stack : null,
     section("Fields", fieldList(event, onTerm, now)),
