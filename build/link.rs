@@ -68,7 +68,8 @@ pub fn link(sources: &BTreeMap<String, String>) -> Result<[(String, String); 2],
     let rest = modules.iter().filter(|(name, _)| !linked.done.contains(**name));
     let used: BTreeSet<&String> = rest.flat_map(|(_, module)| &module.words).collect();
     let names = linked.named.iter().filter(|name| used.contains(name));
-    let names: String = names.map(|name| format!(",{name}")).collect();
+    let names: Vec<&str> = names.flat_map(|name| [",", name]).collect();
+    let names = names.concat();
     let first = format!("{}export{{$M,$load{names}}};\n", std::mem::take(&mut linked.text));
     linked.text = format!("import{{$M,$load{names}}}from\"./{FIRST}\";\n");
     for name in modules.keys() {
@@ -136,7 +137,7 @@ impl Linked<'_> {
         if is_taken {
             let _ = write!(self.text, "$M[\"{name}\"]=");
         }
-        let _ = write!(self.text, "(()=>{{{imports}{body}return{{{exports}}}}})();\n");
+        let _ = writeln!(self.text, "(()=>{{{imports}{body}return{{{exports}}}}})();");
         self.named.extend(named);
         self.done.insert(name.to_owned());
         Ok(())
