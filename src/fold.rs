@@ -209,7 +209,7 @@ impl Fold {
         while let Some(last) = after {
             after = self.fold_orphans(last).await?;
         }
-        self.write_tally().await?;
+        self.write_ledger().await?;
         // Only once everything that was committed is counted.
         if let Some(rules) = rules.filter(|_| orphans) {
             Box::pin(rules.look(&self.store, self.clock.now())).await?;
@@ -228,7 +228,10 @@ impl Fold {
     }
 
     /// Writes what is left of the ledger in memory: what came with no block, or was too much for the folds before.
-    async fn write_tally(&self) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// What the database said; the next call makes up for it.
+    pub async fn write_ledger(&self) -> Result<(), StoreError> {
         self.settle_doubt().await?;
         for _ in 0..WRITES_PER_TICK {
             if self.mailbox.tally.is_empty() {

@@ -85,7 +85,8 @@ pub fn clock_at(millis: i64) -> Clock {
 }
 
 pub fn worker(store: &Store, clock: &Clock) -> Maintainer {
-    maintainer(store.clone(), clock.clone()).1
+    let fold = Fold::new(store.clone(), clock.clone(), Arc::default());
+    maintainer(store.clone(), clock.clone()).1.folding(Folding::Own(Box::new(fold)))
 }
 
 /// A run that an admin asked for, to its end.
