@@ -76,6 +76,15 @@ impl AlertKind {
         }
     }
 
+    /// The kind of rule that says it, as rules and metrics call it.
+    #[must_use]
+    pub const fn rule_name(self) -> &'static str {
+        match self {
+            Self::Custom => "query",
+            other => other.name(),
+        }
+    }
+
     /// What a headline starts with.
     #[must_use]
     pub const fn words(self) -> &'static str {

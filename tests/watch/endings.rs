@@ -298,6 +298,50 @@ async fn what_is_open_is_bounded_and_goes_with_its_project() {
     .await;
 }
 
+/// Opens alerts of a query whose window is an hour, as if they had just been said.
+async fn open_long_ones(world: &World, count: u64) {
+    let mut message = AlertMessage::new(AlertKind::Custom, world.shop, "shop", "a query", at(world.now()));
+    message.window_seconds = Some(3_600);
+    let message = serde_json::to_string(&message).unwrap();
+    let mut session = world.store.work().await.unwrap();
+    session.begin(STATEMENT_TIMEOUT).await.unwrap();
+    for number in 0..count {
+        let mut topic = [7; 32];
+        topic[..8].copy_from_slice(&number.to_be_bytes());
+        let opening = OpeningAlert {
+            topic,
+            channel: "",
+            project_id: world.shop,
+            kind: AlertKind::Custom.name(),
+            slot: topic,
+            opened_at: at(world.now()),
+            last_true_at: at(world.now()),
+            message: &message,
+        };
+        session.open_alert(&opening).await.unwrap();
+    }
+    session.commit(STATEMENT_TIMEOUT).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_is_said_in_time_however_many_others_are_open_and_cannot_end_yet() {
+    everywhere(async |world| {
+        open_long_ones(world, 450).await;
+        world.wait(2 * MINUTE_MS).await;
+        world.errors(107, 5).await;
+        assert_eq!(world.counted(AlertKind::Spike).await, (1, 0));
+        world.wait(8 * MINUTE_MS).await;
+        assert_eq!(world.counted(AlertKind::Spike).await, (1, 1), "its turn comes though 450 began before it");
+        assert_eq!(world.rows("open_alerts").await, 451, "they and the overflow");
+        world.wait(45 * MINUTE_MS).await;
+        assert_eq!(world.rows("open_alerts").await, 451, "an hour to the second");
+        // Twenty a look, and more than are looked at in one.
+        world.wait(30 * MINUTE_MS).await;
+        assert_eq!(world.rows("open_alerts").await, 0);
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_incident_that_goes_on_for_hours_is_not_over_because_it_became_usual() {
     everywhere(async |world| {

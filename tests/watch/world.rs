@@ -9,9 +9,11 @@ use tekno_logger::event::{Event, Level};
 use tekno_logger::fingerprint::Fingerprint;
 use tekno_logger::fold::{Fold, FoldMailbox};
 use tekno_logger::key::{KeyDirectory, KeyRing};
+use tekno_logger::maintenance::{Ran, maintainer};
 use tekno_logger::store::{STATEMENT_TIMEOUT, Store};
 use tekno_logger::timestamp::Timestamp;
 use tekno_logger::write::WriteOutcome;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{HMAC_SECRET, TestDatabase};
 use crate::writer::{NOW, Writer, event, project};
@@ -137,6 +139,13 @@ impl World {
             left -= step;
             self.tick().await;
         }
+    }
+
+    /// Has maintenance do all it has to do now.
+    pub async fn maintain(&self) {
+        let (_, maintainer) = maintainer(self.store.clone(), self.writer.clock.clone());
+        let ran = maintainer.maintain(true, &CancellationToken::new()).await.unwrap();
+        assert!(matches!(ran, Ran::Done(report) if report.complete), "{ran:?}");
     }
 
     /// Stores events of an issue without folding them.

@@ -83,6 +83,12 @@ impl RuleKind {
         }
     }
 
+    /// The kind of rule that says this, if one does.
+    #[must_use]
+    pub fn of_alert(alert: AlertKind) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.alert() == alert)
+    }
+
     /// The settings it has beside `name`, `enabled`, `cooldown_sec` and `channels`, which every rule has.
     #[must_use]
     pub const fn fields(self) -> &'static [&'static str] {

@@ -140,10 +140,12 @@ impl Rules {
             self.reload(&mut session).await?;
         }
         drop(session);
-        if self.watch.look(store, now).await? {
+        let looked = self.watch.look(store, now).await;
+        // What was committed before something went wrong is on its way all the same.
+        if self.count_told() {
             self.outbox.ring();
         }
-        Ok(())
+        looked.map(drop)
     }
 
     /// Reads the rules anew; what was said under the old ones is looked up again.

@@ -82,8 +82,6 @@ pub(super) struct Said {
     /// By the fold that is under way.
     pending: Vec<(CooldownKey, Quiet)>,
     outcomes: Vec<(RuleKind, &'static str, u64)>,
-    /// The fold that is under way said that something is over.
-    ended: bool,
 }
 
 impl Said {
@@ -119,7 +117,7 @@ pub struct RuleCounters {
 impl RuleCounters {
     /// Registers the counters.
     pub fn register(&self, registry: &mut Registry) {
-        let alerts = "Alerts found, by kind of rule: said, suppressed, left_out, lost (outbox full)";
+        let alerts = "Alerts by kind of rule: said, resolved, suppressed, left_out, lost (outbox full)";
         registry.register("tekno_alerts", alerts, self.alerts.clone());
         let blocks =
             "Blocks whose events rules count themselves: tested, or skipped for want of time or bytes";
@@ -146,15 +144,12 @@ impl Rules {
         let mut said = self.said();
         said.pending.clear();
         said.outcomes.clear();
-        said.ended = false;
     }
 
     /// Says what is over, within the caller's transaction, before anything is looked for.
     pub(super) async fn settle(&self, connection: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
         self.begin();
-        let ended = Box::pin(self.watch.settle(connection, now)).await?;
-        self.said().ended = ended;
-        Ok(())
+        Box::pin(self.watch.settle(connection, now)).await.map(drop)
     }
 
     /// Puts what was found into the outbox, or counts it, within the caller's transaction. What is open stays so while it
@@ -242,16 +237,26 @@ impl Rules {
         Ok(())
     }
 
+    /// Counts what the watch said; gives whether that was anything to be sent.
+    pub(super) fn count_told(&self) -> bool {
+        let mut any = false;
+        for ((kind, outcome), times) in self.watch.take_told() {
+            any |= matches!(outcome, "said" | "resolved");
+            self.outbox.rules().count(kind, outcome, times);
+        }
+        any
+    }
+
     /// The transaction is committed: what it found is sent now.
     pub fn committed(&self) {
         self.watch.committed();
+        let ended = self.count_told();
         let mut said = self.said();
         if said.committed.len() >= MAX_SAID {
             said.committed.clear();
         }
         let (pending, outcomes) = (std::mem::take(&mut said.pending), std::mem::take(&mut said.outcomes));
         said.committed.extend(pending);
-        let ended = std::mem::take(&mut said.ended);
         drop(said);
         for (kind, outcome, times) in &outcomes {
             self.outbox.rules().count(*kind, outcome, *times);
