@@ -164,6 +164,9 @@ pub struct AlertMessage {
     /// The issue.
     #[serde(default, with = "fingerprint_text")]
     pub issue: Option<Fingerprint>,
+    /// Until when what it counts was received, where that was a while before it was counted.
+    #[serde(default, with = "optional_millis")]
+    pub received_until: Option<Timestamp>,
     /// When it was found.
     #[serde(with = "millis")]
     pub at: Timestamp,
@@ -195,6 +198,7 @@ impl AlertMessage {
             link: None,
             mute: None,
             issue: None,
+            received_until: None,
             at,
         }
     }

@@ -13,6 +13,8 @@ const OVER_THE_CAP: &str = "rate_limited_project";
 /// An issue as it was before a fold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownIssue {
+    /// The time of its first event.
+    pub first_seen: Timestamp,
     /// When its last event was received.
     pub last_received: Timestamp,
     /// When somebody called it resolved; the epoch when nobody did.

@@ -53,28 +53,28 @@ pub struct IssueSeed {
     pub count: u32,
     /// One of them.
     pub sample: EventId,
+    /// The beginning of an event's message, for people.
+    pub message: String,
     /// Bucket of receipt, as in `counts`.
     pub bucket: i64,
     /// Latest receipt.
     pub received: Timestamp,
     /// Release of an event of the batch, empty when it named none.
     pub release: String,
-    /// Environments of the events, at most [`MAX_ENVIRONMENTS`] of them.
-    pub environments: Vec<String>,
+    /// Environments of the events and how many each had, at most [`MAX_ENVIRONMENTS`] of them.
+    pub environments: Vec<(String, u32)>,
 }
 
 /// Environments of an issue that a fold tells apart.
 pub const MAX_ENVIRONMENTS: usize = 8;
 
 impl IssueSeed {
-    /// Adds environments that aren't there yet.
-    pub fn add_environments<'a>(&mut self, environments: impl IntoIterator<Item = &'a str>) {
-        for one in environments {
-            if self.environments.len() < MAX_ENVIRONMENTS
-                && !self.environments.iter().any(|known| known == one)
-            {
-                self.environments.push(one.to_owned());
-            }
+    /// Counts events of an environment; those of one too many are in the sum alone.
+    pub fn add_environment(&mut self, name: &str, count: u32) {
+        if let Some((_, known)) = self.environments.iter_mut().find(|(known, _)| known == name) {
+            *known += count;
+        } else if self.environments.len() < MAX_ENVIRONMENTS {
+            self.environments.push((name.to_owned(), count));
         }
     }
 }
@@ -159,7 +159,9 @@ impl Connection {
         if let Some(judge) = judge {
             let limited = counted.map(|counted| counted.rows.as_slice()).unwrap_or_default();
             let news = sums.news(&known, &unmuted).with_limited(limited);
-            judge.evaluate(self, &news, &waiting, now).await?;
+            let counted: Vec<&FoldPiece> =
+                pieces.iter().filter(|piece| held.contains(&piece.block.block_id)).collect();
+            judge.evaluate(self, &news, &counted, now).await?;
         }
         self.add_folded(&sums.accepted, counted).await?;
         self.delete_unfolded(&waiting).await?;
@@ -200,14 +202,15 @@ impl Connection {
         for wanted in wanted.chunks(1_000) {
             let list: Vec<String> = wanted.iter().map(i64::to_string).collect();
             let sql = format!(
-                "SELECT fingerprint, last_received, resolved_at, muted_until, mute_per_hour FROM issues \
+                "SELECT fingerprint, last_received, resolved_at, muted_until, mute_per_hour, first_seen FROM issues \
                  WHERE project_id = {project} AND fingerprint IN ({}){lock}",
                 list.join(",")
             );
             for row in self.select(sql, STATEMENT_TIMEOUT).await? {
                 let at = |column| row.int(column).map(Timestamp::from_millis);
                 let (last_received, resolved_at, muted_until) = (at(1)?, at(2)?, at(3)?);
-                let one = KnownIssue { last_received, resolved_at, muted_until, mute_per_hour: row.int(4)? };
+                let (mute_per_hour, first_seen) = (row.int(4)?, at(5)?);
+                let one = KnownIssue { first_seen, last_received, resolved_at, muted_until, mute_per_hour };
                 known.insert(issue_id(project, row.int(0)?), one);
             }
         }
@@ -332,14 +335,18 @@ impl Sums {
             let series = seed.fingerprint.0.cast_signed();
             *self.series.entry((project, series, seed.bucket)).or_default() += i64::from(seed.count);
             self.buckets.entry((project, series)).or_default().insert(seed.bucket);
-            let (sum, count) = self.issues.entry((project, series)).or_insert_with(|| (seed.clone(), 0));
+            let none = || (IssueSeed { environments: Vec::new(), ..seed.clone() }, 0);
+            let (sum, count) = self.issues.entry((project, series)).or_insert_with(none);
             *count += i64::from(seed.count);
-            sum.add_environments(seed.environments.iter().map(String::as_str));
+            seed.environments.iter().for_each(|(name, count)| sum.add_environment(name, *count));
             sum.level = sum.level.max(seed.level);
             sum.first_seen = sum.first_seen.min(seed.first_seen);
             if seed.last_seen >= sum.last_seen {
                 sum.last_seen = seed.last_seen;
                 sum.sample = seed.sample;
+                if !seed.message.is_empty() {
+                    sum.message.clone_from(&seed.message);
+                }
             }
             if seed.received >= sum.received {
                 sum.received = seed.received;

@@ -9,7 +9,7 @@ use tekno_logger::store::{FoldNews, ProjectChange, STATEMENT_TIMEOUT, StoredRule
 use crate::support::TestDatabase;
 use crate::world::{MINUTE_MS, World, at};
 
-async fn everywhere(test: impl AsyncFn(&mut World)) {
+pub async fn everywhere(test: impl AsyncFn(&mut World)) {
     for database in TestDatabase::all().await {
         let mut world = World::ruled(database).await;
         test(&mut world).await;
@@ -36,7 +36,7 @@ async fn make(world: &World, project_id: Option<i64>, kind: &str, settings: &Val
     rule
 }
 
-async fn of_shop(world: &World, kind: &str, settings: Value) -> StoredRule {
+pub async fn of_shop(world: &World, kind: &str, settings: Value) -> StoredRule {
     make(world, Some(world.shop), kind, &settings).await
 }
 
@@ -137,6 +137,40 @@ async fn an_overflow_ends_after_the_seconds_its_rule_says_or_without_a_word() {
         world.wait(15 * MINUTE_MS).await;
         assert_eq!(world.counted(AlertKind::OverflowStarted).await, (2, 1));
         assert_eq!(world.rows("open_alerts").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ends_and_silences_are_counted_like_everything_that_is_said() {
+    everywhere(async |world| {
+        of_shop(world, "heartbeat", json!({ "grace_sec": 120, "cooldown_sec": 1_800 })).await;
+        world.errors(107, 5).await;
+        // Silent at once, again within the cooldown but not until its end, and a third time after it.
+        world.wait(8 * MINUTE_MS).await;
+        world.infos(1).await;
+        world.wait(8 * MINUTE_MS).await;
+        world.infos(1).await;
+        world.wait(MINUTE_MS).await;
+        world.sleep(14 * MINUTE_MS);
+        world.infos(1).await;
+        world.wait(8 * MINUTE_MS).await;
+        world.wait(60 * MINUTE_MS).await;
+        let (silences, over) = world.of_kind(AlertKind::Heartbeat).await;
+        let held_back: Vec<u64> = silences.iter().map(|one| one.message.suppressed).collect();
+        assert_eq!((held_back, over.len()), (vec![0, 1], 1));
+        let metrics = world.one.metrics();
+        for (rule, outcome, times) in [
+            ("spike", "said", 1),
+            ("spike", "resolved", 1),
+            ("heartbeat", "said", 2),
+            ("heartbeat", "suppressed", 1),
+            ("heartbeat", "resolved", 1),
+            ("overflow_ended", "said", 1),
+        ] {
+            let line = format!("tekno_alerts_total{{rule=\"{rule}\",outcome=\"{outcome}\"}} {times}\n");
+            assert!(metrics.contains(&line), "{line} in {metrics}");
+        }
     })
     .await;
 }

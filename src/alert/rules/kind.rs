@@ -94,7 +94,7 @@ impl RuleKind {
     pub const fn fields(self) -> &'static [&'static str] {
         match self {
             Self::NewIssue | Self::Regression => &["levels", "environments", "issues"],
-            Self::Spike => &["levels", "issues", "n", "window_sec"],
+            Self::Spike => &["levels", "environments", "issues", "n", "window_sec"],
             Self::ErrorRate => &["levels", "environments", "issues", "n", "window_sec", "share"],
             Self::Heartbeat | Self::OverflowEnded => &["grace_sec"],
             Self::OverflowStarted => &[],

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::narrow::Narrow;
 use super::{Found, RuleKind, RuleSet, Rules, Setting};
 use crate::alert::AlertMessage;
 use crate::alert::spike::is_spike;
@@ -10,8 +11,8 @@ use crate::alert::watch::FirstEvents;
 use crate::event::Level;
 use crate::search::event_filter::LevelSet;
 use crate::store::{
-    Connection, FoldNews, LEVEL_SERIES, RuleCount, RuleCountKey, RuleSums, SPANS, SpanSums, StoreError,
-    TouchedIssue, WantedCounts, WantedRuleCount, bucket,
+    Connection, FoldNews, FoldPiece, LEVEL_SERIES, RuleCount, RuleCountKey, RuleSums, SPANS, SpanSums,
+    StoreError, TouchedIssue, WantedCounts, WantedRuleCount, bucket,
 };
 use crate::timestamp::Timestamp;
 
@@ -49,12 +50,12 @@ impl Recent {
 }
 
 /// Seconds that say what is usual for a window.
-fn usual_seconds(window: i64) -> i64 {
+pub(super) fn usual_seconds(window: i64) -> i64 {
     HOUR.max(window * LEAST_WINDOWS)
 }
 
 /// How many events are usual in a window, by those that came before it in so many minutes awake.
-fn usual_in(window: i64, before: i64, minutes_awake: i64) -> f64 {
+pub(super) fn usual_in(window: i64, before: i64, minutes_awake: i64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     let (before, minutes, seconds) = (before.max(0) as f64, minutes_awake.max(1) as f64, window as f64);
     let windows = (minutes * 60.0 / seconds).max(1.0);
@@ -72,21 +73,22 @@ fn errors() -> LevelSet {
     [Level::Error, Level::Fatal].into_iter().collect()
 }
 
-fn levels_of(rule: &Setting) -> impl Iterator<Item = i64> {
+pub(super) fn levels_of(rule: &Setting) -> impl Iterator<Item = i64> {
     let levels = rule.levels.unwrap_or_else(errors);
     Level::ALL.into_iter().filter(move |level| levels.contains(*level)).map(|level| level as i64)
 }
 
-fn is_muted(issue: &TouchedIssue, now: Timestamp) -> bool {
+pub(super) fn is_muted(issue: &TouchedIssue, now: Timestamp) -> bool {
     issue.known.is_some_and(|known| crate::issue::is_muted(known.muted_until, known.mute_per_hour, now))
 }
 
 /// Whether a rule of issues looks at this one.
-fn admits(rule: &Setting, issue: &TouchedIssue) -> bool {
+pub(super) fn admits(rule: &Setting, issue: &TouchedIssue) -> bool {
+    let all = u32::try_from(issue.count).unwrap_or(u32::MAX);
     rule.enabled
         && rule.admits_level(issue.seed.level)
         && rule.issues.admits(issue.id.fingerprint)
-        && (rule.environments.is_all() || rule.environments.admits_any(&issue.seed.environments))
+        && (rule.environments.is_all() || rule.environments.admitted(&issue.seed.environments, all) > 0)
 }
 
 fn counted(mut message: AlertMessage, count: u64, usual: Option<f64>, window_sec: u32) -> AlertMessage {
@@ -102,10 +104,12 @@ impl Look<'_> {
         &self,
         connection: &mut Connection,
         news: &FoldNews,
+        blocks: &[&FoldPiece],
     ) -> Result<Vec<Found>, StoreError> {
         if news.is_empty() {
             return Ok(Vec::new());
         }
+        let narrow = self.narrow_counts(connection, news, blocks).await?;
         let wanted = self.wanted(news);
         let recent = Recent(connection.recent_counts(&wanted).await?);
         let mut found = Vec::new();
@@ -120,12 +124,12 @@ impl Look<'_> {
         }
         for issue in &news.issues {
             found.extend(self.regression(issue));
-            found.extend(self.spike(&recent, issue));
+            found.extend(self.spike(&recent, &narrow, issue));
         }
         Ok(found)
     }
 
-    fn rule(&self, project_id: i64, kind: RuleKind) -> Arc<Setting> {
+    pub(super) fn rule(&self, project_id: i64, kind: RuleKind) -> Arc<Setting> {
         self.set.of(project_id, kind)
     }
 
@@ -169,10 +173,13 @@ impl Look<'_> {
 
     /// Events in the window that ends now, and how many are usual in one, by those in the longer time.
     fn against_usual(&self, inside: i64, longer: i64, window: i64) -> (u64, f64) {
-        let now = bucket(self.now);
-        // Minutes asleep say nothing of what is usual.
-        let minutes = self.rules.watch.covered_minutes(now - usual_seconds(window), now - window);
+        let minutes = self.minutes_awake(bucket(self.now), window);
         (u64::try_from(inside).unwrap_or(0), usual_in(window, longer - inside, minutes))
+    }
+
+    /// Minutes of those that say what is usual in a window with this end: minutes asleep say nothing.
+    pub(super) fn minutes_awake(&self, end: i64, window: i64) -> i64 {
+        self.rules.watch.covered_minutes(end - usual_seconds(window), end - window)
     }
 
     fn error_rate(&self, recent: &Recent, project_id: i64) -> Option<Found> {
@@ -183,19 +190,18 @@ impl Look<'_> {
         let inside = recent.sum(project_id, levels_of(&rule), ERRORS);
         let longer = recent.sum(project_id, levels_of(&rule), ERRORS_USUAL);
         let all = recent.sum(project_id, 0..LEVEL_SERIES, ERRORS);
-        self.too_many(&rule, project_id, inside, longer, all)
+        let counted = self.against_usual(inside, longer, i64::from(rule.window_sec));
+        self.too_many(&rule, project_id, counted, all)
     }
 
     /// An error rate by its numbers: by what is usual, or by its share of all events.
-    fn too_many(
+    pub(super) fn too_many(
         &self,
         rule: &Arc<Setting>,
         project_id: i64,
-        inside: i64,
-        longer: i64,
+        (count, usual): (u64, f64),
         all: i64,
     ) -> Option<Found> {
-        let (count, usual) = self.against_usual(inside, longer, i64::from(rule.window_sec));
         let too_many = match rule.share {
             Some(share) => {
                 count >= u64::from(rule.n) && is_share(count, u64::try_from(all).unwrap_or(0), share)
@@ -253,20 +259,38 @@ impl Look<'_> {
         Some(found.in_slot(known.resolved_at.as_millis()))
     }
 
-    fn spike(&self, recent: &Recent, issue: &TouchedIssue) -> Option<Found> {
+    fn spike(&self, recent: &Recent, narrow: &Narrow, issue: &TouchedIssue) -> Option<Found> {
         let rule = self.rule(issue.id.project_id, RuleKind::Spike);
         if is_muted(issue, self.now) || !admits(&rule, issue) {
             return None;
         }
+        let window = i64::from(rule.window_sec);
         let series = || std::iter::once(issue.id.fingerprint.0.cast_signed());
         let sum = |span| recent.sum(issue.id.project_id, series(), span);
-        let (count, usual) = self.against_usual(sum(SPIKE), sum(SPIKE_USUAL), i64::from(rule.window_sec));
+        let all = self.against_usual(sum(SPIKE), sum(SPIKE_USUAL), window);
+        if rule.own_count_of(issue.id.fingerprint).is_none() {
+            return self.spike_of(&rule, issue, all);
+        }
+        let sums = narrow.get(&issue.id)?;
+        let (count, usual) = self.against_usual(sums.inside.matched, sums.matched, window);
+        // Of the time before a rule was made nothing is known but all events of the issue.
+        let is_young = rule.is_younger_than(self.now.plus_millis(-usual_seconds(window) * 1_000));
+        let usual = if is_young { usual.max(all.1) } else { usual };
+        self.spike_of(&rule, issue, (count, usual))
+    }
+
+    pub(super) fn spike_of(
+        &self,
+        rule: &Arc<Setting>,
+        issue: &TouchedIssue,
+        (count, usual): (u64, f64),
+    ) -> Option<Found> {
         if !is_spike(count, usual, u64::from(rule.n)) {
             return None;
         }
-        let message = self.rules.issue_message(&rule, issue, self.now);
+        let message = self.rules.issue_message(rule, issue, self.now);
         let message = counted(message, count, Some(usual), rule.window_sec);
-        Some(Found::new(&rule, issue.id.to_string(), message))
+        Some(Found::new(rule, issue.id.to_string(), message))
     }
 
     /// Adds what rules counted of a fold themselves, and finds what that comes to.
@@ -289,8 +313,7 @@ impl Look<'_> {
         for (project_id, rule_id) in touched {
             let Some(rule) = self.set.counting_by_id(project_id, rule_id) else { continue };
             let window = i64::from(rule.window_sec);
-            let (now, usual) = (bucket(self.now), usual_seconds(window));
-            wanted.push(WantedRuleCount { project_id, rule_id, window: now - window, usual: now - usual });
+            wanted.push(self.own_window(project_id, rule_id, window));
             rules.push((project_id, rule));
         }
         let sums = connection.rule_counts(&wanted).await?;
@@ -298,17 +321,33 @@ impl Look<'_> {
         Ok(judged.filter_map(|((project_id, rule), sums)| self.own_count(rule, *project_id, sums)).collect())
     }
 
+    /// What a rule counted itself in the window that ends now.
+    pub(super) fn own_window(&self, project_id: i64, rule_id: i64, window: i64) -> WantedRuleCount {
+        let (now, usual) = (bucket(self.now), usual_seconds(window));
+        WantedRuleCount { project_id, rule_id, window: now - window, usual: now - usual, until: i64::MAX }
+    }
+
     fn own_count(&self, rule: &Arc<Setting>, project_id: i64, sums: RuleSums) -> Option<Found> {
         let RuleSums { inside, matched } = sums;
+        let counted = self.against_usual(inside.matched, matched, i64::from(rule.window_sec));
+        self.own_count_of(rule, project_id, counted, inside.seen)
+    }
+
+    /// What a rule that counts events itself makes of their number, of which `all` is the share's whole.
+    pub(super) fn own_count_of(
+        &self,
+        rule: &Arc<Setting>,
+        project_id: i64,
+        (count, usual): (u64, f64),
+        all: i64,
+    ) -> Option<Found> {
         if rule.kind == RuleKind::ErrorRate {
-            return self.too_many(rule, project_id, inside.matched, matched, inside.seen);
+            return self.too_many(rule, project_id, (count, usual), all);
         }
-        let count = u64::try_from(inside.matched).unwrap_or(0);
         if count < u64::from(rule.n) {
             return None;
         }
         let message = self.rules.message(rule, project_id, &rule.name, self.now);
-        let (_, usual) = self.against_usual(inside.matched, matched, i64::from(rule.window_sec));
         let message = counted(message, count, Some(usual), rule.window_sec);
         Some(Found::new(rule, project_id.to_string(), message))
     }

@@ -2,11 +2,14 @@
 //! never said, and what one committed is said however the process ends.
 //!
 //! Rules are settings ([`RuleSet`]): defaults that nobody has to make, and what replaces them. [`look`] finds by the
-//! counts of levels and issues, [`tested`] counts what those don't know, [`say`] keeps the cooldowns: a rule says the same
-//! once in its cooldown, however many instances find it.
+//! counts of levels and issues, [`narrow`] by those of an issue within some environments, [`late`] in what was counted long
+//! after it was received; [`tested`] counts what those don't know, [`say`] keeps the cooldowns: a rule says the same once in
+//! its cooldown, however many instances find it.
 
 mod kind;
+mod late;
 mod look;
+mod narrow;
 mod query;
 mod say;
 mod set;
@@ -29,9 +32,8 @@ use super::watch::Watch;
 use super::{AlertMessage, Channels, Outbox, issue_link};
 use crate::key::KeyDirectory;
 use crate::project::ProjectRef;
-use crate::store::{Connection, FoldNews, Store, StoreError, TouchedIssue};
+use crate::store::{Connection, FoldNews, FoldPiece, Store, StoreError, TouchedIssue};
 use crate::timestamp::Timestamp;
-use uuid::Uuid;
 
 /// The rules, and where what they find goes.
 pub struct Rules {
@@ -84,15 +86,19 @@ impl<'a> Judge<'a> {
         &self,
         connection: &mut Connection,
         news: &FoldNews,
-        blocks: &[Uuid],
+        blocks: &[&FoldPiece],
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let rules = self.rules;
         let set = rules.book.current();
         rules.settle(connection, now).await?;
-        let mut found = rules.looking(&set, now).by_counts(connection, news).await?;
+        let look = rules.looking(&set, now);
         let counted = self.tested.of_blocks(blocks);
-        found.extend(rules.looking(&set, now).by_own_counts(connection, &counted).await?);
+        let mut found = look.by_counts(connection, news, blocks).await?;
+        found.extend(look.by_own_counts(connection, &counted).await?);
+        // Last: of two that say the same, what is true now is said.
+        found.extend(look.by_late_counts(connection, news, blocks, &counted).await?);
+        found.iter_mut().for_each(|found| found.illustrate(news));
         rules.say(connection, found, now).await
     }
 }
@@ -179,7 +185,7 @@ impl Rules {
             self.reload(connection).await?;
         }
         self.settle(connection, now).await?;
-        let found = self.looking(&self.book.current(), now).by_counts(connection, news).await?;
+        let found = self.looking(&self.book.current(), now).by_counts(connection, news, &[]).await?;
         self.say(connection, found, now).await
     }
 
@@ -206,10 +212,12 @@ impl Rules {
     fn issue_message(&self, rule: &Setting, issue: &TouchedIssue, now: Timestamp) -> AlertMessage {
         let mut message = self.message(rule, issue.id.project_id, &issue.seed.title, now);
         message.level = Some(issue.seed.level);
-        message.first_seen = Some(issue.seed.first_seen);
+        let before = issue.known.map(|known| known.first_seen);
+        message.first_seen = before.into_iter().chain([issue.seed.first_seen]).min();
         message.last_seen = Some(issue.seed.last_seen);
         message.sources = vec![issue.seed.source.clone()];
-        message.environments.clone_from(&issue.seed.environments);
+        message.sample = Some(issue.seed.message.clone()).filter(|sample| !sample.is_empty());
+        message.environments = issue.seed.environments.iter().map(|(name, _)| name.clone()).collect();
         message.release = Some(issue.seed.release.clone()).filter(|release| !release.is_empty());
         message.issue = Some(issue.id.fingerprint);
         message.link = issue_link(self.public_url.as_deref(), issue.id.project_id, issue.id.fingerprint);

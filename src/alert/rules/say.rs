@@ -11,7 +11,7 @@ use prometheus_client::registry::Registry;
 
 use super::{RuleKind, Rules, Setting};
 use crate::alert::{AlertKind, AlertMessage, Enqueued, NewAlert, enqueue};
-use crate::store::{Connection, Cooldown, CooldownKey, StoreError};
+use crate::store::{Connection, Cooldown, CooldownKey, FoldNews, StoreError, TouchedIssue};
 use crate::timestamp::Timestamp;
 
 /// Alerts one fold makes at most; what it leaves out is found by the next one, while it goes on.
@@ -48,9 +48,35 @@ impl Found {
         Self { slot: Some(slot), ..self }
     }
 
+    /// Counted long after it was received.
+    pub fn received_until(mut self, until: Timestamp) -> Self {
+        self.message.received_until = Some(until);
+        self
+    }
+
     /// Says something about another group too, which holds that back.
     pub fn silencing(self, group: String) -> Self {
         Self { silences: Some(group), ..self }
+    }
+
+    /// Shows, where it is about all errors of a project, those of the issue with most of them just now.
+    pub fn illustrate(&mut self, news: &FoldNews) {
+        if self.rule.kind != RuleKind::ErrorRate {
+            return;
+        }
+        let looks_at = |issue: &&TouchedIssue| {
+            let all = u32::try_from(issue.count).unwrap_or(u32::MAX);
+            issue.id.project_id == self.message.project_id
+                && self.rule.issues.admits(issue.id.fingerprint)
+                && self.rule.environments.admitted(&issue.seed.environments, all) > 0
+        };
+        if let Some(issue) = news.issues.iter().filter(looks_at).max_by_key(|issue| issue.count) {
+            let seed = &issue.seed;
+            self.message.sample = Some(seed.message.clone()).filter(|sample| !sample.is_empty());
+            self.message.environments = seed.environments.iter().map(|(name, _)| name.clone()).collect();
+            self.message.sources = vec![seed.source.clone()];
+            self.message.last_seen = Some(seed.last_seen);
+        }
     }
 
     fn key(&self) -> CooldownKey {
@@ -160,8 +186,12 @@ impl Rules {
         found: Vec<Found>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let keys: Vec<(AlertKind, CooldownKey)> =
-            found.iter().map(|found| (found.message.kind, found.key())).collect();
+        // What was true a while ago prolongs nothing.
+        let keys: Vec<(AlertKind, CooldownKey)> = found
+            .iter()
+            .filter(|found| found.message.received_until.is_none())
+            .map(|found| (found.message.kind, found.key()))
+            .collect();
         let are_true = keys.iter().map(|(kind, key)| (*kind, key.rule.as_str(), key.group.as_str()));
         self.watch.note_true(connection, are_true, now).await?;
         let mut looked_at = 0;

@@ -142,8 +142,15 @@ impl Watch {
         };
         // The window that was looked at when it was found.
         let window_ms = message.window_seconds.take().map_or(0, |seconds| i64::from(seconds) * 1_000);
-        let began = alert.opened_at.plus_millis(-window_ms);
-        let Some(series) = series_of(&message) else { return Ok(Some(message)) };
+        let found = message.received_until.take().map_or(alert.opened_at, |until| until.min(alert.opened_at));
+        let began = found.plus_millis(-window_ms);
+        // The counts say nothing of what a rule counts itself.
+        let counts_tell = match message.kind {
+            AlertKind::Spike => settings.spike_n.is_some(),
+            AlertKind::ErrorRate => settings.error_rate_n.is_some(),
+            _ => true,
+        };
+        let Some(series) = series_of(&message).filter(|_| counts_tell) else { return Ok(Some(message)) };
         let is_overflow = message.kind == AlertKind::OverflowStarted;
         let began = if is_overflow { message.first_seen.unwrap_or(began) } else { began };
         let (from, to) = (counted_from(bucket(began), now), bucket(last_true_at));

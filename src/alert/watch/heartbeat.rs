@@ -198,7 +198,10 @@ impl Watch {
         // Each silence counts once as held back, and not if it is said after all.
         let is_counted = before.suppressed > 0 && before.found_at.as_seconds() > silence.last;
         let outcome = if rule.is_held_back(&before, now) {
-            (!is_counted).then_some(("suppressed", Cooldown { found_at: now, suppressed: before.suppressed + 1, ..before }))
+            (!is_counted).then_some((
+                "suppressed",
+                Cooldown { found_at: now, suppressed: before.suppressed + 1, ..before },
+            ))
         } else {
             message.suppressed = before.suppressed - u64::from(is_counted);
             let alert = NewAlert {
