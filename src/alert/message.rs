@@ -96,7 +96,7 @@ impl AlertKind {
             Self::Heartbeat => "No events",
             Self::OverflowStarted => "Overflow started",
             Self::OverflowEnded => "Overflow ended",
-            Self::NearCap => "Near the cap",
+            Self::NearCap => "Limits",
             Self::Custom => "Alert",
             Self::Test => "Test",
         }

@@ -173,7 +173,7 @@ async fn on_store(config: Config, command: Command) -> Result<String, String> {
         Command::Maintain => maintain(store).await,
         Command::Purge(arguments) => {
             let fold = fold_with_rules(&store, &config, &ring).await?;
-            purge(store, fold, arguments).await
+            Box::pin(purge(store, fold, arguments)).await
         }
         Command::Export(arguments) => export(&store, &arguments).await,
         Command::Serve | Command::CheckConfig => Ok(String::new()),

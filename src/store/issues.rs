@@ -158,7 +158,7 @@ impl Connection {
         let unmuted = self.unmute_frequent(&muted, now).await?;
         if let Some(judge) = judge {
             let limited = counted.map(|counted| counted.rows.as_slice()).unwrap_or_default();
-            let news = sums.news(&known, &unmuted).with_limited(limited);
+            let news = sums.news(&known, &unmuted).with_dropped(limited);
             let counted: Vec<&FoldPiece> =
                 pieces.iter().filter(|piece| held.contains(&piece.block.block_id)).collect();
             judge.evaluate(self, &news, &counted, now).await?;

@@ -132,12 +132,12 @@ impl Connection {
             return self.rollback(STATEMENT_TIMEOUT).await;
         }
         self.add(&Additions::default().and_counted(counted)).await?;
-        let news = FoldNews::default().with_limited(&counted.rows);
+        let news = FoldNews::default().with_dropped(&counted.rows);
         if let Some(rules) = rules {
             rules.begin();
         }
         if let Some(rules) = rules.filter(|_| !news.is_empty()) {
-            rules.evaluate_limited(self, &news, now).await?;
+            rules.evaluate_dropped(self, &news, now).await?;
         }
         self.commit(STATEMENT_TIMEOUT).await
     }

@@ -191,6 +191,26 @@ impl Connection {
         self.select(find, STATEMENT_TIMEOUT).await?.iter().map(read_open).collect()
     }
 
+    /// What is open, each once on however many channels: project, kind, and the message of a user's own rule (else empty).
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn open_alerts(
+        &mut self,
+        project_id: Option<i64>,
+    ) -> Result<Vec<(i64, String, String)>, StoreError> {
+        let of = project_id.map_or(String::new(), |id| format!("WHERE project_id = {id} "));
+        let find = format!(
+            "SELECT topic, project_id, kind, CASE WHEN kind = 'custom' THEN message ELSE '' END \
+             FROM open_alerts {of}ORDER BY topic, channel LIMIT {MAX_OPEN_ALERTS}"
+        );
+        let mut seen: BTreeMap<Topic, (i64, String, String)> = BTreeMap::new();
+        for row in self.select(find, STATEMENT_TIMEOUT).await? {
+            seen.insert(row.array(0)?, (row.int(1)?, row.text(2)?, row.text(3)?));
+        }
+        Ok(seen.into_values().collect())
+    }
+
     /// The first and the latest message about a topic on each channel it is open on, as JSON; empty where it was deleted.
     ///
     /// # Errors

@@ -62,7 +62,8 @@ async fn defaults_are_there_without_a_row_and_say_all_their_settings() {
                 "id": "spike", "project_id": null, "kind": "spike", "name": "spike", "enabled": true,
                 "source": "default", "levels": null, "environments": everything, "issues": everything,
                 "cooldown_sec": 900, "n": 5, "window_sec": 60, "share": null, "grace_sec": null, "q": null,
-                "channels": null, "created_at": null, "updated_at": null
+                "channels": null, "created_at": null, "updated_at": null,
+                "state": { "open": 0, "last_said_at": null, "suppressed": 0 }
             })
         );
         assert_eq!(

@@ -106,6 +106,28 @@ async fn ten_thousand_errors_in_a_burst_give_two_messages_a_rule_at_most() {
 }
 
 #[tokio::test]
+async fn events_that_are_rejected_are_said_and_how_a_rule_stands_is_shown() {
+    everywhere(async |running| {
+        let key = running.project("web").await;
+        let body = json!([{ "level": "error" }, { "level": "info" }, { "message": "all is well" }]);
+        assert_eq!(running.send(Post::bare(&key, body.to_string())).await.status, 200);
+        let messages = said(running, "near_cap", 1).await;
+        assert_eq!((messages.len(), &messages[0]["title"]), (1, &json!("Events are being rejected")));
+        let rules = running.admin(Method::GET, "/admin/alerts/rules", &Value::Null).await.json();
+        let state = |kind: &str| {
+            let rules = rules["rules"].as_array().unwrap();
+            rules.iter().find(|rule| rule["kind"] == kind).unwrap()["state"].clone()
+        };
+        assert_eq!((&state("near_cap")["open"], &state("spike")["open"]), (&json!(1), &json!(0)));
+        assert!(state("near_cap")["last_said_at"].is_string(), "{rules}");
+        let path = format!("/admin/alerts/rules?project_id={}", running.project("other").await.project_id);
+        let of_other = running.admin(Method::GET, &path, &Value::Null).await.json();
+        assert!(of_other["rules"].as_array().unwrap().iter().all(|rule| rule["state"]["open"] == 0));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_resolved_issue_that_comes_back_is_said_once_and_a_muted_one_never() {
     everywhere(async |running| {
         let key = running.project("web").await;

@@ -8,7 +8,7 @@ use tekno_logger::block::{Block, EncodedBatch, decode};
 use tekno_logger::clock::Clock;
 use tekno_logger::event::{BatchId, Event, Level, uuid_at};
 use tekno_logger::fold::Fold;
-use tekno_logger::maintenance::{Maintainer, Ran, Report, maintainer};
+use tekno_logger::maintenance::{Folding, Maintainer, Ran, Report, maintainer};
 use tekno_logger::store::{STATEMENT_TIMEOUT, Store};
 use tekno_logger::timestamp::Timestamp;
 use tokio_util::sync::CancellationToken;

@@ -234,10 +234,10 @@ async fn what_a_transaction_that_was_rolled_back_found_is_said_by_the_next_one()
         world.restart().await;
         let (rules, now) = (&world.one.rules, at(world.now()));
         let row = |kind| LedgerRow::new(world.shop, now, Entry { kind, reason: "" }, 30_i64);
-        let news = FoldNews::default().with_limited(&[row(Kind::Limited)]);
+        let news = FoldNews::default().with_dropped(&[row(Kind::Limited)]);
         let mut session = world.store.work().await.unwrap();
         session.begin(STATEMENT_TIMEOUT).await.unwrap();
-        rules.evaluate_limited(&mut session, &news, now).await.unwrap();
+        rules.evaluate_dropped(&mut session, &news, now).await.unwrap();
         session.rollback(STATEMENT_TIMEOUT).await.unwrap();
         // A write in which there is nothing for rules to look at.
         let tally = world.writer.mailbox.tally();
@@ -246,7 +246,7 @@ async fn what_a_transaction_that_was_rolled_back_found_is_said_by_the_next_one()
         rules.committed();
         assert_eq!(world.counted(AlertKind::NearCap).await, (0, 0));
         session.begin(STATEMENT_TIMEOUT).await.unwrap();
-        rules.evaluate_limited(&mut session, &news, now).await.unwrap();
+        rules.evaluate_dropped(&mut session, &news, now).await.unwrap();
         session.commit(STATEMENT_TIMEOUT).await.unwrap();
         drop(session);
         assert_eq!(world.counted(AlertKind::NearCap).await, (1, 0));

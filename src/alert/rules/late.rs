@@ -78,8 +78,8 @@ impl Look<'_> {
         let mut own = connection.rule_counts(&own).await?.into_iter();
         let judged = windows.iter().zip(past.chunks(2)).filter_map(|(window, past)| {
             let own = window.late.own.and_then(|_| own.next());
-            let [part, all] = past else { return None };
-            self.judge_past(window, *part, *all, own)
+            let [looked_at, all] = past else { return None };
+            self.judge_past(window, *looked_at, *all, own)
         });
         Ok(judged.collect())
     }

@@ -120,6 +120,7 @@ impl Look<'_> {
         for project_id in wanted.keys() {
             found.extend(self.error_rate(&recent, *project_id));
             found.extend(self.near_cap(&recent, news, *project_id));
+            found.extend(self.rejecting(news, *project_id));
             found.extend(self.new_issues(news, *project_id));
         }
         for issue in &news.issues {
@@ -137,6 +138,7 @@ impl Look<'_> {
         let mut wanted: BTreeMap<i64, WantedCounts> = BTreeMap::new();
         let projects = news.events.keys().map(|(project_id, _)| project_id).chain(news.limited.keys());
         let projects = projects.chain(news.issues.iter().map(|issue| &issue.id.project_id));
+        let projects = projects.chain(news.rejected.keys().map(|(project_id, _)| project_id));
         for project_id in projects.filter(|id| **id > 0) {
             let now = bucket(self.now);
             wanted.entry(*project_id).or_insert_with(|| {
@@ -232,6 +234,24 @@ impl Look<'_> {
         let message = counted(message, received, None, rule.window_sec);
         let found = Found::new(&rule, format!("{project_id}:{state}"), message);
         Some(if dropped > 0 { found.silencing(format!("{project_id}:near")) } else { found })
+    }
+
+    /// Events of a project that are refused one by one: what sends them is wrong, and they are lost.
+    fn rejecting(&self, news: &FoldNews, project_id: i64) -> Option<Found> {
+        let rule = self.rule(project_id, RuleKind::NearCap);
+        let reasons: Vec<(&str, i64)> = news
+            .rejected
+            .range((project_id, "")..(project_id + 1, ""))
+            .map(|((_, reason), count)| (*reason, *count))
+            .collect();
+        if reasons.is_empty() || !rule.enabled {
+            return None;
+        }
+        let mut message = self.rules.message(&rule, project_id, "Events are being rejected", self.now);
+        message.count = u64::try_from(reasons.iter().map(|(_, count)| count).sum::<i64>()).ok();
+        let said: Vec<String> = reasons.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
+        message.sample = Some(said.join("\n"));
+        Some(Found::new(&rule, format!("{project_id}:rejected"), message))
     }
 
     /// One message for all issues that are new: the worst is named.

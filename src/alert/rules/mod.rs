@@ -14,6 +14,7 @@ mod query;
 mod say;
 mod set;
 mod setting;
+mod state;
 mod tested;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +25,7 @@ pub use self::query::parse as check_query;
 pub use self::say::RuleCounters;
 pub use self::set::{RuleBook, RuleSet};
 pub use self::setting::{ERROR_RATE_N, GRACE_SEC, OVERFLOW_GRACE_SEC, RuleId, SPIKE_N, Selection, Setting};
+pub use self::state::RuleState;
 pub use self::tested::Tested;
 
 use self::look::Look;
@@ -98,7 +100,9 @@ impl<'a> Judge<'a> {
         found.extend(look.by_own_counts(connection, &counted).await?);
         // Last: of two that say the same, what is true now is said.
         found.extend(look.by_late_counts(connection, news, blocks, &counted).await?);
-        found.iter_mut().for_each(|found| found.illustrate(news));
+        for found in &mut found {
+            found.illustrate(news);
+        }
         rules.say(connection, found, now).await
     }
 }
@@ -170,11 +174,11 @@ impl Rules {
         &self.book
     }
 
-    /// As [`Judge::evaluate`], where there was no block to fold: events over a cap.
+    /// As [`Judge::evaluate`], where there was no block to fold: events over a cap, or refused for themselves.
     ///
     /// # Errors
     /// What the database said.
-    pub async fn evaluate_limited(
+    pub async fn evaluate_dropped(
         &self,
         connection: &mut Connection,
         news: &FoldNews,

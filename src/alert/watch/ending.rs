@@ -208,8 +208,9 @@ impl Watch {
             if matches!(added, Enqueued::Added(_)) && topics.insert(alert.topic) {
                 let is_rule = resolved.message.kind == AlertKind::OverflowEnded;
                 let outcome = if is_rule { "said" } else { "resolved" };
-                let rule = RuleKind::of_alert(resolved.message.kind);
-                rule.into_iter().for_each(|rule| *told.entry((rule, outcome)).or_default() += 1);
+                if let Some(rule) = RuleKind::of_alert(resolved.message.kind) {
+                    *told.entry((rule, outcome)).or_default() += 1;
+                }
             }
         }
         Ok(told)
