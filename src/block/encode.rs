@@ -15,7 +15,7 @@ use super::filter::{self, IdTokens};
 use super::json::{push_compact, push_string};
 use super::summary::Summary;
 use super::trigram::TrigramSet;
-use super::{BATCH_ENVIRONMENTS, Block, BlockHeader, Codec, EncodedBatch, EventHead};
+use super::{Block, BlockHeader, Codec, EncodedBatch, EventHead, place_of};
 use crate::event::{BatchId, Event};
 
 /// Bodies below this many bytes have no text filter: reading them costs less.
@@ -86,23 +86,9 @@ impl BatchEncoder {
         self.push_line(event);
         let line_bytes = u32::try_from(self.lines.len() - start).expect("an event's fields are bounded");
         let Event { index, ts, level, fingerprint, .. } = *event;
-        let environment = self.environment(&event.env);
+        let environment = place_of(&mut self.environments, &event.env);
         self.heads.push(EventHead { index, ts, level, fingerprint, line_bytes, environment });
         self.push_tokens(event);
-    }
-
-    /// The place of an environment.
-    fn environment(&mut self, name: &str) -> u8 {
-        let known = self.environments.iter().position(|known| known == name);
-        let place = known.unwrap_or_else(|| {
-            if self.environments.len() < BATCH_ENVIRONMENTS {
-                self.environments.push(name.to_owned());
-                self.environments.len() - 1
-            } else {
-                usize::from(EventHead::NO_ENVIRONMENT)
-            }
-        });
-        u8::try_from(place).unwrap_or(EventHead::NO_ENVIRONMENT)
     }
 
     /// Bytes of the lines so far.

@@ -57,6 +57,20 @@ impl EventHead {
     pub const NO_ENVIRONMENT: u8 = u8::MAX;
 }
 
+/// The place of an environment among those of a batch, as in [`EventHead::environment`].
+fn place_of(environments: &mut Vec<String>, name: &str) -> u8 {
+    let known = environments.iter().position(|known| known == name);
+    let place = known.unwrap_or_else(|| {
+        if environments.len() < BATCH_ENVIRONMENTS {
+            environments.push(name.to_owned());
+            environments.len() - 1
+        } else {
+            usize::from(EventHead::NO_ENVIRONMENT)
+        }
+    });
+    u8::try_from(place).unwrap_or(EventHead::NO_ENVIRONMENT)
+}
+
 /// The accepted events of one batch, encoded once in the request's task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedBatch {
@@ -68,8 +82,7 @@ pub struct EncodedBatch {
     pub lines: Vec<u8>,
     /// Tokens for the id filter, distinct.
     pub id_tokens: Vec<u64>,
-    /// Environments of its events, the first [`BATCH_ENVIRONMENTS`] of them. What is read back from a block has none: it
-    /// was counted before.
+    /// Environments of its events, the first [`BATCH_ENVIRONMENTS`] of them.
     pub environments: Vec<String>,
 }
 

@@ -3,7 +3,7 @@
 
 use super::decode::{StoredEvent, lines};
 use super::filter::IdTokens;
-use super::{BlockError, EncodedBatch, EventHead};
+use super::{BlockError, EncodedBatch, EventHead, place_of};
 
 /// The batches of an inflated body, in order; neighbouring events of one batch are one entry.
 ///
@@ -34,7 +34,7 @@ pub fn regroup(raw: &[u8]) -> Result<Vec<EncodedBatch>, BlockError> {
         if let Some(batch) = batches.last_mut() {
             let line_bytes = u32::try_from(line.len()).map_err(|_| BlockError::TooLarge)?;
             let StoredEvent { ts, level, fingerprint, .. } = event;
-            let (index, environment) = (event.id.index, EventHead::NO_ENVIRONMENT);
+            let (index, environment) = (event.id.index, place_of(&mut batch.environments, &event.env));
             batch.heads.push(EventHead { index, ts, level, fingerprint, line_bytes, environment });
             batch.lines.extend_from_slice(line);
         }

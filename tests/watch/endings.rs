@@ -281,6 +281,7 @@ async fn what_is_open_is_bounded_and_goes_with_its_project() {
             let mut topic = [0; 32];
             topic[..8].copy_from_slice(&number.to_be_bytes());
             let now = at(world.now());
+            let open = session.outbox_standing().await.unwrap().open;
             let opening = OpeningAlert {
                 topic,
                 channel: "1",
@@ -291,7 +292,7 @@ async fn what_is_open_is_bounded_and_goes_with_its_project() {
                 last_true_at: now,
                 message: &message,
             };
-            session.open_alert(&opening).await.unwrap();
+            session.open_alerts(&[opening], open).await.unwrap();
         }
         session.commit(STATEMENT_TIMEOUT).await.unwrap();
         drop(session);
@@ -323,7 +324,7 @@ async fn open_long_ones(world: &World, count: u64) {
             last_true_at: at(world.now()),
             message: &message,
         };
-        session.open_alert(&opening).await.unwrap();
+        session.open_alerts(&[opening], 0).await.unwrap();
     }
     session.commit(STATEMENT_TIMEOUT).await.unwrap();
 }

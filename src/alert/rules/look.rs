@@ -1,9 +1,12 @@
 //! What the counts say: the rules' conditions, each in a function of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::more::more_are_new;
 use super::narrow::Narrow;
+use super::recent::{CAP, ERRORS, ERRORS_USUAL, Recent, SPIKE, SPIKE_USUAL};
+use super::said::Findings;
 use super::{Found, RuleKind, RuleSet, Rules, Setting};
 use crate::alert::AlertMessage;
 use crate::alert::spike::is_spike;
@@ -11,8 +14,8 @@ use crate::alert::watch::FirstEvents;
 use crate::event::Level;
 use crate::search::event_filter::LevelSet;
 use crate::store::{
-    Connection, FoldNews, FoldPiece, LEVEL_SERIES, RuleCount, RuleCountKey, RuleSums, SPANS, SpanSums,
-    StoreError, TouchedIssue, WantedCounts, WantedRuleCount, bucket,
+    Connection, FoldNews, FoldPiece, LEVEL_SERIES, RuleCount, RuleCountKey, RuleSums, StoreError,
+    TouchedIssue, WantedRuleCount, bucket,
 };
 use crate::timestamp::Timestamp;
 
@@ -24,29 +27,13 @@ const LEAST_WINDOWS: i64 = 4;
 const BUCKET_SECONDS: f64 = 10.0;
 /// A minute's events, for a cap, in whole buckets and never in more than a minute: a steady sender below the share is
 /// not taken for one near the cap.
-const CAP_BUCKETS_SECONDS: i64 = 50;
-
-/// Which sum of a project's counts is which.
-const CAP: usize = 0;
-const SPIKE: usize = 1;
-const SPIKE_USUAL: usize = 2;
-const ERRORS: usize = 3;
-const ERRORS_USUAL: usize = 4;
+pub(super) const CAP_BUCKETS_SECONDS: i64 = 50;
 
 /// One look at the counts, by rules that stay the same for it.
 pub(super) struct Look<'a> {
     pub rules: &'a Rules,
     pub set: &'a RuleSet,
     pub now: Timestamp,
-}
-
-/// Sums by project and series.
-struct Recent(BTreeMap<(i64, i64), SpanSums>);
-
-impl Recent {
-    fn sum(&self, project_id: i64, series: impl Iterator<Item = i64>, span: usize) -> i64 {
-        series.filter_map(|one| self.0.get(&(project_id, one))).map(|sums| sums[span]).sum()
-    }
 }
 
 /// Seconds that say what is usual for a window.
@@ -98,6 +85,14 @@ fn counted(mut message: AlertMessage, count: u64, usual: Option<f64>, window_sec
     message
 }
 
+/// Projects of which there is anything to look at.
+fn projects(news: &FoldNews) -> BTreeSet<i64> {
+    let projects = news.events.keys().map(|(project_id, _)| project_id).chain(news.limited.keys());
+    let projects = projects.chain(news.issues.iter().map(|issue| &issue.id.project_id));
+    let projects = projects.chain(news.rejected.keys().map(|(project_id, _)| project_id));
+    projects.copied().filter(|id| *id > 0).collect()
+}
+
 impl Look<'_> {
     /// What the counts of levels and issues say of a fold.
     pub async fn by_counts(
@@ -105,19 +100,20 @@ impl Look<'_> {
         connection: &mut Connection,
         news: &FoldNews,
         blocks: &[&FoldPiece],
+        findings: &mut Findings,
     ) -> Result<Vec<Found>, StoreError> {
         if news.is_empty() {
             return Ok(Vec::new());
         }
         let narrow = self.narrow_counts(connection, news, blocks).await?;
-        let wanted = self.wanted(news);
-        let recent = Recent(connection.recent_counts(&wanted).await?);
+        let projects = projects(news);
+        let recent = self.recent(connection, news, &projects, findings).await?;
         let mut found = Vec::new();
         // First: what is left out of these is not found again.
         let silent = self.rules.watch.were_silent(connection, &news.events, self.now).await?;
-        let started = silent.into_iter().filter(|(project_id, _)| wanted.contains_key(project_id));
+        let started = silent.into_iter().filter(|(project_id, _)| projects.contains(project_id));
         found.extend(started.filter_map(|(project_id, first)| self.overflow_started(project_id, first)));
-        for project_id in wanted.keys() {
+        for project_id in &projects {
             found.extend(self.error_rate(&recent, *project_id));
             found.extend(self.near_cap(&recent, news, *project_id));
             found.extend(self.rejecting(news, *project_id));
@@ -132,33 +128,6 @@ impl Look<'_> {
 
     pub(super) fn rule(&self, project_id: i64, kind: RuleKind) -> Arc<Setting> {
         self.set.of(project_id, kind)
-    }
-
-    fn wanted(&self, news: &FoldNews) -> BTreeMap<i64, WantedCounts> {
-        let mut wanted: BTreeMap<i64, WantedCounts> = BTreeMap::new();
-        let projects = news.events.keys().map(|(project_id, _)| project_id).chain(news.limited.keys());
-        let projects = projects.chain(news.issues.iter().map(|issue| &issue.id.project_id));
-        let projects = projects.chain(news.rejected.keys().map(|(project_id, _)| project_id));
-        for project_id in projects.filter(|id| **id > 0) {
-            let now = bucket(self.now);
-            wanted.entry(*project_id).or_insert_with(|| {
-                let window = |kind| i64::from(self.rule(*project_id, kind).window_sec);
-                let (spike, errors) = (window(RuleKind::Spike), window(RuleKind::ErrorRate));
-                let mut since = [now; SPANS];
-                since[CAP] -= CAP_BUCKETS_SECONDS;
-                since[SPIKE] -= spike;
-                since[SPIKE_USUAL] -= usual_seconds(spike);
-                since[ERRORS] -= errors;
-                since[ERRORS_USUAL] -= usual_seconds(errors);
-                WantedCounts { series: (0..LEVEL_SERIES).collect(), since }
-            });
-        }
-        for issue in &news.issues {
-            if let Some(wanted) = wanted.get_mut(&issue.id.project_id) {
-                wanted.series.push(issue.id.fingerprint.0.cast_signed());
-            }
-        }
-        wanted
     }
 
     /// The first events of a project for a while: its main provider takes no more.
@@ -262,6 +231,11 @@ impl Look<'_> {
         let worst = new().max_by_key(|issue| (issue.seed.level, issue.count))?;
         let mut message = self.rules.issue_message(&rule, worst, self.now);
         message.count = u64::try_from(worst.count).ok();
+        let others = new().filter(|issue| issue.id != worst.id);
+        if let Some(text) = more_are_new(others.map(|issue| issue.seed.title.as_str())) {
+            message.sample = Some(text);
+            message.link = self.rules.issues_link(&message.project);
+        }
         Some(Found::new(&rule, project_id.to_string(), message).for_each_of(new().count() as u64))
     }
 
@@ -291,7 +265,8 @@ impl Look<'_> {
         if rule.own_count_of(issue.id.fingerprint).is_none() {
             return self.spike_of(&rule, issue, all);
         }
-        let sums = narrow.get(&issue.id)?;
+        // What is usual was not read where all of its events are too few, or many others come first.
+        let sums = narrow.get(&issue.id).filter(|_| all.0 > 0)?;
         let (count, usual) = self.against_usual(sums.inside.matched, sums.matched, window);
         // Of the time before a rule was made nothing is known but all events of the issue.
         let is_young = rule.is_younger_than(self.now.plus_millis(-usual_seconds(window) * 1_000));
@@ -323,25 +298,38 @@ impl Look<'_> {
             return Ok(Vec::new());
         }
         connection.add_rule_counts(counts).await?;
-        let (mut rules, mut wanted) = (Vec::new(), Vec::new());
         let mut touched: Vec<(i64, i64)> = counts
             .iter()
             .filter(|(_, count)| count.matched > 0)
             .map(|(key, _)| (key.project_id, key.rule_id))
             .collect();
         touched.dedup();
-        for (project_id, rule_id) in touched {
-            let Some(rule) = self.set.counting_by_id(project_id, rule_id) else { continue };
-            let window = i64::from(rule.window_sec);
-            wanted.push(self.own_window(project_id, rule_id, window));
-            rules.push((project_id, rule));
-        }
+        let now = bucket(self.now);
+        let window = |(project_id, rule_id)| {
+            let rule = self.set.counting_by_id(project_id, rule_id)?;
+            let window = now - i64::from(rule.window_sec);
+            Some((rule, WantedRuleCount { project_id, rule_id, window, usual: window, until: i64::MAX }))
+        };
+        let asked: Vec<(Arc<Setting>, WantedRuleCount)> = touched.into_iter().filter_map(window).collect();
+        let windows: Vec<WantedRuleCount> = asked.iter().map(|(_, wanted)| *wanted).collect();
+        let sums = connection.rule_counts(&windows).await?;
+        // What is usual is asked only of what fills its window.
+        let full = asked.into_iter().zip(sums);
+        let full = full.filter(|((rule, _), sums)| sums.inside.matched >= i64::from(rule.n));
+        let (rules, wanted): (Vec<_>, Vec<_>) = full
+            .map(|((rule, wanted), _)| {
+                let usual = now - usual_seconds(i64::from(rule.window_sec));
+                (rule, WantedRuleCount { usual, ..wanted })
+            })
+            .unzip();
         let sums = connection.rule_counts(&wanted).await?;
-        let judged = rules.iter().zip(sums);
-        Ok(judged.filter_map(|((project_id, rule), sums)| self.own_count(rule, *project_id, sums)).collect())
+        let judged = rules.iter().zip(wanted).zip(sums);
+        Ok(judged
+            .filter_map(|((rule, wanted), sums)| self.own_count(rule, wanted.project_id, sums))
+            .collect())
     }
 
-    /// What a rule counted itself in the window that ends now.
+    /// What a rule counted itself in the window that ends now, and in the time that says what is usual.
     pub(super) fn own_window(&self, project_id: i64, rule_id: i64, window: i64) -> WantedRuleCount {
         let (now, usual) = (bucket(self.now), usual_seconds(window));
         WantedRuleCount { project_id, rule_id, window: now - window, usual: now - usual, until: i64::MAX }

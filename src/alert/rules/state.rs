@@ -33,7 +33,7 @@ impl RuleSet {
             let last_said_at = Some(said_at).filter(|at| at.as_millis() > 0);
             states.insert(rule, RuleState { open: 0, last_said_at, suppressed });
         }
-        for (project_id, kind, message) in connection.open_alerts(project_id).await? {
+        for (project_id, kind, message) in connection.list_open_alerts(project_id).await? {
             if let Some(rule) = self.key_of(project_id, &kind, &message) {
                 states.entry(rule).or_default().open += 1;
             }
