@@ -6,7 +6,7 @@ import { mkdir } from "node:fs/promises";
 import { createServer } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { until } from "./browser.mjs";
-import { check, checkStates, inEachSize, SCREENSHOTS } from "./inspect.mjs";
+import { arrive, check, checkStates, inEachSize, SCREENSHOTS } from "./inspect.mjs";
 import { openScene } from "./scene.mjs";
 import { FULL, ordinary, postBatch } from "./seed.mjs";
 
@@ -36,7 +36,8 @@ const heading = (/** @type {Page} */ look, /** @type {string} */ name) => look.g
 /** @param {View[]} views */
 const shoot = (views) => inEachSize(scene.browser, scene.context, async (look, width) => {
   for (const [name, address, ready, whole] of views) {
-    await scene.visit(address, look);
+    await arrive(look, scene.server.base + address);
+    await scene.settled(look);
     await ready(look);
     await check(look, `${name}-${width}`, whole);
   }
