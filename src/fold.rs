@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::alert::{Judge, Rules};
+use crate::alert::{Findings, Judge, Rules, Tested};
 use crate::block::EventHead;
 use crate::block::decode::{StoredEvent, inflate_body, lines};
 use crate::clock::Clock;
@@ -221,8 +221,8 @@ impl Fold {
     async fn settle_doubt(&self) -> Result<(), StoreError> {
         if let Some(counted) = self.mailbox.tally.in_doubt() {
             let (rules, now) = (self.rules.as_ref(), self.clock.now());
-            self.store.work().await?.write_counted(&counted, true, rules, now).await?;
-            self.written();
+            let found = self.store.work().await?.write_counted(&counted, true, rules, now).await?;
+            self.written(found);
         }
         Ok(())
     }
@@ -237,41 +237,49 @@ impl Fold {
             let mut session = self.store.work().await?;
             let (rules, now) = (self.rules.as_ref(), self.clock.now());
             let Some(counted) = self.mailbox.tally.take(now) else { break };
-            session.write_counted(&counted, false, rules, now).await?;
-            self.written();
+            let found = session.write_counted(&counted, false, rules, now).await?;
+            self.written(found);
         }
         Ok(())
     }
 
     /// What the ledger counts in memory was written, and what the rules found with it.
-    fn written(&self) {
+    fn written(&self, found: Option<Findings>) {
         self.mailbox.tally.written();
-        if let Some(rules) = &self.rules {
-            rules.committed();
+        self.committed(found);
+    }
+
+    fn committed(&self, found: Option<Findings>) {
+        if let (Some(rules), Some(found)) = (&self.rules, found) {
+            rules.committed(found);
         }
     }
 
-    /// Folds these blocks under the rules as they are now.
+    /// Folds these blocks under the rules as they are now; gives how many of them were still waiting.
     async fn fold_judged(
         &self,
         group: &[FoldPiece],
         counted: Option<&Counted>,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        let Some(rules) = &self.rules else {
-            let folded = self.store.work().await?.fold(group, counted, None, now).await?;
-            return Ok(if let Folded::Counted(waiting) = folded { waiting } else { 0 });
-        };
         for tries_left in (0..RULE_TRIES).rev() {
-            let tested = rules.test(&self.store, group).await;
-            let judge = Judge::new(rules, &tested, tries_left == 0);
+            let tested = match &self.rules {
+                Some(rules) => rules.test(&self.store, group).await,
+                None => Tested::default(),
+            };
+            let judge = self.rules.as_ref().map(|rules| Judge::new(rules, &tested, tries_left == 0));
             let mut session = self.store.work().await?;
-            match session.fold(group, counted, Some(judge), now).await? {
-                Folded::Counted(waiting) => {
-                    rules.committed();
+            match session.fold(group, counted, judge, now).await? {
+                Folded::Counted(waiting, found) => {
+                    self.committed(found);
                     return Ok(waiting);
                 }
-                Folded::RulesChanged => rules.reload(&mut session).await?,
+                Folded::Nothing => break,
+                Folded::RulesChanged => {
+                    if let Some(rules) = &self.rules {
+                        rules.reload(&mut session).await?;
+                    }
+                }
             }
         }
         Ok(0)

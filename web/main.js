@@ -14,6 +14,7 @@ const ROUTES = [
   { pattern: /^\/ui\/issues$/, load: () => import("./pages/issues.js") },
   { pattern: /^\/ui\/issues\/([^/]+)$/, load: () => import("./pages/issue.js") },
   { pattern: /^\/ui\/projects\/([^/]+)\/setup$/, load: () => import("./pages/setup.js") },
+  { pattern: /^\/ui\/projects\/([^/]+)$/, load: () => import("./pages/project.js") },
   { pattern: /^\/ui\/projects$/, load: () => import("./pages/projects.js") },
   { pattern: /^\/ui\/overflow$/, load: () => import("./pages/overflow.js") },
   { pattern: /^\/ui\/alerts$/, load: () => import("./pages/alerts.js") },

@@ -153,22 +153,25 @@ impl Channels {
         Ok(environment.chain(stored.into_iter().map(ChannelId::Stored)).collect())
     }
 
-    /// Those of these channels that are there and on, asked within the caller's transaction. One of the environment may be
-    /// another instance's.
-    ///
-    /// # Errors
-    /// What the database said.
-    pub async fn enabled_of(
+    /// The channels that get an alert of a project: the `wanted` ones of them that are on, or all that are the
+    /// project's. `stored` are those of the database that are on, and their projects, 0 for every project.
+    pub(super) fn targets(
         &self,
-        connection: &mut Connection,
-        wanted: &[ChannelId],
-    ) -> Result<Vec<ChannelId>, StoreError> {
-        let enabled = connection.enabled_alert_channels().await?;
-        let is_on = |id: &&ChannelId| match id {
-            ChannelId::Environment(_) => true,
-            ChannelId::Stored(id) => enabled.contains(id),
+        stored: &[(i64, i64)],
+        project_id: i64,
+        wanted: Option<&[ChannelId]>,
+    ) -> Vec<ChannelId> {
+        let Some(wanted) = wanted else {
+            let environment = self.environment.iter().map(|record| record.id);
+            let of_project = stored.iter().filter(|(_, of)| *of == 0 || *of == project_id);
+            return environment.chain(of_project.map(|(id, _)| ChannelId::Stored(*id))).collect();
         };
-        Ok(wanted.iter().filter(is_on).copied().collect())
+        let is_on = |id: &&ChannelId| match id {
+            // One of the environment may be another instance's.
+            ChannelId::Environment(_) => true,
+            ChannelId::Stored(id) => stored.iter().any(|(stored, _)| stored == id),
+        };
+        wanted.iter().filter(is_on).copied().collect()
     }
 
     fn open(&self, stored: &StoredChannel) -> (ChannelRecord, bool) {

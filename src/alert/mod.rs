@@ -34,8 +34,9 @@ pub use channel::{Channel, ChannelKind, ChannelSettings, FieldProblem};
 pub use delivery::Delivery;
 pub use directory::{ChannelId, ChannelRecord, Channels};
 pub use message::{AlertKind, AlertMessage, issue_link};
-pub use outbox::{Enqueued, NewAlert, Outbox, enqueue};
+pub use outbox::{Enqueued, NewAlert, Outbox, enqueue, enqueue_all};
 pub use rules::{
-    Judge, RuleBook, RuleCounters, RuleId, RuleKind, RuleSet, Rules, Selection, Setting, Tested, check_query,
+    Findings, Judge, RuleBook, RuleCounters, RuleId, RuleKind, RuleSet, Rules, Selection, Setting, Tested,
+    check_query,
 };
 pub use smtp_url::{MailServer, MailTls};

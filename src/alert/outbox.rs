@@ -1,5 +1,6 @@
 //! Putting alerts into the outbox, each once.
 
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -9,13 +10,14 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use super::rules::RuleCounters;
 use super::text::{cut, headline, one_line};
 use super::watch::open;
-use super::{AlertMessage, ChannelId, ChannelKind, Channels, Verdict};
+use super::{AlertKind, AlertMessage, ChannelId, ChannelKind, Channels, Verdict};
 use crate::event::uuid_at;
-use crate::store::{AlertState, Connection, MAX_WAITING_ALERTS, OutboxRow, StoreError};
+use crate::store::{AlertState, Connection, MAX_WAITING_ALERTS, OutboxRow, OutboxStanding, StoreError};
 use crate::timestamp::Timestamp;
 
 /// Channels one alert goes to at most.
@@ -53,13 +55,11 @@ pub enum Enqueued {
     Added(usize),
     /// Its slot was taken: somebody said it before.
     Known,
-    /// Too many messages wait; this one is lost but for a line in the log.
+    /// Too many messages wait, of its project or at all: it is not sent. The history has it as dead.
     Full,
 }
 
-/// Puts an alert into the outbox, within the caller's transaction; it is sent after the commit, once [`Outbox::ring`]
-/// was called or when the next look comes by. Of all who say the same, whichever instance they are of, one succeeds.
-/// An alert for which there is no channel is kept as `unsent`, for the history.
+/// Puts an alert into the outbox, as [`enqueue_all`].
 ///
 /// # Errors
 /// What the database said; the transaction is then to be rolled back.
@@ -69,42 +69,125 @@ pub async fn enqueue(
     alert: &NewAlert,
     now: Timestamp,
 ) -> Result<Enqueued, StoreError> {
-    let mut targets = match &alert.channels {
-        Some(given) => channels.enabled_of(connection, given).await?,
-        None => channels.of_project(connection, alert.message.project_id).await?,
-    };
-    targets.truncate(MAX_CHANNELS_OF_ONE);
-    if connection.count_waiting_alerts().await? + targets.len() > MAX_WAITING_ALERTS {
-        tracing::error!(rule = alert.rule, "the outbox is full: an alert is lost");
-        return Ok(Enqueued::Full);
-    }
-    let mut rows: Vec<OutboxRow> =
-        targets.iter().map(|channel| row(alert, &channel.to_string(), AlertState::Waiting, now)).collect();
-    if rows.is_empty() {
-        rows.push(row(alert, "", AlertState::Unsent, now));
-    }
-    let added = connection.add_to_outbox(&rows, now).await?;
-    if added.is_empty() {
-        return Ok(Enqueued::Known);
-    }
-    open(connection, alert, &added, now).await?;
-    Ok(Enqueued::Added(added.len()))
+    let done = enqueue_all(connection, channels, std::slice::from_ref(alert), now).await?;
+    Ok(done.first().copied().unwrap_or(Enqueued::Known))
 }
 
-fn row(alert: &NewAlert, channel: &str, state: AlertState, now: Timestamp) -> OutboxRow {
+/// Puts alerts into the outbox, within the caller's transaction; they are sent after the commit, once [`Outbox::ring`]
+/// was called or when the next look comes by. Of all who say the same, whichever instance they are of, one succeeds.
+/// An alert for which there is no channel is kept as `unsent`, for the history. Gives what became of each, in order.
+///
+/// A few round trips, whatever their number: who calls this holds locks.
+///
+/// # Errors
+/// What the database said; the transaction is then to be rolled back.
+pub async fn enqueue_all(
+    connection: &mut Connection,
+    channels: &Channels,
+    alerts: &[NewAlert],
+    now: Timestamp,
+) -> Result<Vec<Enqueued>, StoreError> {
+    if alerts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let standing = connection.outbox_standing().await?;
+    let mut places = Places::new(&standing);
+    let mut rows = Vec::new();
+    // Which rows are whose, and whether they are to be sent.
+    let mut parts = Vec::with_capacity(alerts.len());
+    for alert in alerts {
+        let mut targets =
+            channels.targets(&standing.channels, alert.message.project_id, alert.channels.as_deref());
+        targets.truncate(MAX_CHANNELS_OF_ONE);
+        let first = rows.len();
+        let fits = places.take(alert, targets.len());
+        if !fits {
+            rows.push(row(alert, Fate::Lost, now));
+        } else if targets.is_empty() {
+            rows.push(row(alert, Fate::Unsent, now));
+        } else {
+            rows.extend(targets.iter().map(|channel| row(alert, Fate::For(*channel), now)));
+        }
+        parts.push((first..rows.len(), fits));
+    }
+    let added: HashSet<Uuid> = connection.add_to_outbox(&rows, now).await?.iter().map(|row| row.id).collect();
+    let (mut done, mut opened) = (Vec::with_capacity(alerts.len()), Vec::new());
+    for (alert, (part, fits)) in alerts.iter().zip(parts) {
+        let added: Vec<&OutboxRow> = rows[part].iter().filter(|row| added.contains(&row.id)).collect();
+        done.push(match (fits, added.len()) {
+            (false, new) => {
+                if new > 0 {
+                    tracing::error!(rule = alert.rule, "too many messages wait: an alert is not sent");
+                }
+                Enqueued::Full
+            }
+            (true, 0) => Enqueued::Known,
+            (true, new) => Enqueued::Added(new),
+        });
+        if fits && !added.is_empty() {
+            opened.push((alert, added));
+        }
+    }
+    open(connection, &opened, standing.open, now).await?;
+    Ok(done)
+}
+
+/// Places in the outbox that are left. A project may have as many messages waiting as there are places free, so that
+/// however much one has to say, there is room for another.
+struct Places {
+    free: usize,
+    waiting: BTreeMap<i64, usize>,
+}
+
+impl Places {
+    fn new(standing: &OutboxStanding) -> Self {
+        let taken: usize = standing.waiting.values().sum();
+        Self { free: MAX_WAITING_ALERTS.saturating_sub(taken), waiting: standing.waiting.clone() }
+    }
+
+    fn take(&mut self, alert: &NewAlert, wanted: usize) -> bool {
+        let waiting = self.waiting.entry(alert.message.project_id).or_default();
+        // What is over was said before, and says that nobody has to look any more.
+        let is_end = alert.message.resolved || alert.message.kind == AlertKind::OverflowEnded;
+        let fits = wanted <= self.free && (wanted == 0 || is_end || *waiting + wanted <= self.free);
+        if fits {
+            *waiting += wanted;
+            self.free -= wanted;
+        }
+        fits
+    }
+}
+
+/// What is to become of one row of an alert.
+#[derive(Clone, Copy)]
+enum Fate {
+    For(ChannelId),
+    /// There is no channel.
+    Unsent,
+    /// There is no room.
+    Lost,
+}
+
+fn row(alert: &NewAlert, fate: Fate, now: Timestamp) -> OutboxRow {
     let message = AlertMessage { id: uuid_at(now), ..bounded(alert.message.clone()) };
     // In the history an end has to look like one.
     let title = if message.resolved { headline(&message) } else { one_line(&message.title) };
+    let (channel, state, detail) = match fate {
+        Fate::For(channel) => (channel.to_string(), AlertState::Waiting, ""),
+        Fate::Unsent => (String::new(), AlertState::Unsent, ""),
+        Fate::Lost => (String::new(), AlertState::Dead, "not sent: too many messages waited"),
+    };
     OutboxRow {
         id: message.id,
-        slot: slot(alert, channel),
-        channel: channel.to_owned(),
+        slot: slot(alert, if matches!(fate, Fate::Lost) { "lost" } else { &channel }),
+        channel,
         project_id: message.project_id,
         rule: cut(&one_line(&message.rule), MAX_RULE_COLUMN),
         kind: message.kind.name().to_owned(),
         title: cut(&title, MAX_TITLE_COLUMN),
         message: serde_json::to_string(&message).expect("a message is texts and finite numbers, always JSON"),
         state,
+        detail,
     }
 }
 

@@ -60,16 +60,6 @@ impl Connection {
         self.query(&find, &[], STATEMENT_TIMEOUT).await?.iter().map(read_channel).collect()
     }
 
-    /// The channels that are on.
-    ///
-    /// # Errors
-    /// What the database said.
-    pub async fn enabled_alert_channels(&mut self) -> Result<Vec<i64>, StoreError> {
-        let find =
-            format!("SELECT id FROM alert_channels WHERE enabled = 1 ORDER BY id LIMIT {MAX_CHANNELS}");
-        self.query(&find, &[], STATEMENT_TIMEOUT).await?.iter().map(|row| row.int(0)).collect()
-    }
-
     /// The channels that get a project's alerts.
     ///
     /// # Errors

@@ -1,10 +1,18 @@
 //! When rules last said something, so that they hold back what they find again too soon, and know how much that was.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
 use super::STATEMENT_TIMEOUT;
 use super::connection::Connection;
 use super::error::StoreError;
 use super::value::Value;
 use crate::timestamp::Timestamp;
+
+/// Cooldowns asked for in one packet.
+const KEYS_A_PACKET: usize = 100;
+const INSERT: &str =
+    "INSERT INTO alert_cooldowns (project_id, rule_key, group_key, said_at, found_at, suppressed)";
 
 /// What a rule says something about. Its texts are of small letters, digits, `_`, `-` and `:`, at most 64 of them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,58 +36,109 @@ pub struct Cooldown {
     pub suppressed: u64,
 }
 
+impl Cooldown {
+    /// Nothing was found yet.
+    pub const NEVER: Self =
+        Self { said_at: Timestamp::from_millis(0), found_at: Timestamp::from_millis(0), suppressed: 0 };
+}
+
+fn row(key: &CooldownKey, one: &Cooldown) -> String {
+    let CooldownKey { project_id, rule, group } = key;
+    let (said_at, found_at) = (one.said_at.as_millis(), one.found_at.as_millis());
+    format!("({project_id},'{rule}','{group}',{said_at},{found_at},{})", one.suppressed)
+}
+
 fn is_plain(text: &str) -> bool {
     text.len() <= 64
         && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b':'))
 }
 
 impl Connection {
-    /// What is known of one, locked until the caller's transaction ends: of two that find the same, one alone says it.
+    /// What is known of one, as [`Connection::hold_cooldowns`].
     ///
     /// # Errors
     /// What the database said; so for all of these.
     pub async fn hold_cooldown(&mut self, key: &CooldownKey) -> Result<Cooldown, StoreError> {
-        let CooldownKey { project_id, rule, group } = key;
-        if !is_plain(rule) || !is_plain(group) {
+        let held = self.hold_cooldowns(&BTreeSet::from([key.clone()])).await?;
+        held.get(key)
+            .copied()
+            .ok_or_else(|| StoreError::Corrupt("a cooldown just written is gone".to_owned()))
+    }
+
+    /// What is known of these, locked in their order until the caller's transaction ends: of two that find the same, one
+    /// alone says it. One round trip for a hundred.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn hold_cooldowns(
+        &mut self,
+        keys: &BTreeSet<CooldownKey>,
+    ) -> Result<BTreeMap<CooldownKey, Cooldown>, StoreError> {
+        if let Some(CooldownKey { rule, group, .. }) =
+            keys.iter().find(|key| !is_plain(&key.rule) || !is_plain(&key.group))
+        {
             return Err(StoreError::Corrupt(format!("no key of a cooldown: {rule} {group}")));
         }
         // Not an insert that keeps: that one would share the lock of a row which both then want alone.
-        let tail = self
-            .dialect()
-            .on_duplicate("project_id, rule_key, group_key", "suppressed = alert_cooldowns.suppressed");
+        let tail = self.upsert_tail("suppressed = alert_cooldowns.suppressed");
         let lock = self.dialect().for_update();
-        let sql = format!(
-            "INSERT INTO alert_cooldowns (project_id, rule_key, group_key, said_at, found_at, suppressed) \
-             VALUES ({project_id},'{rule}','{group}',0,0,0) {tail};\
-             SELECT said_at, found_at, suppressed FROM alert_cooldowns WHERE project_id = {project_id} \
-             AND rule_key = '{rule}' AND group_key = '{group}'{lock}"
-        );
-        let rows = self.select(sql, STATEMENT_TIMEOUT).await?;
-        let row =
-            rows.first().ok_or_else(|| StoreError::Corrupt("a cooldown just written is gone".to_owned()))?;
-        Ok(Cooldown {
-            said_at: Timestamp::from_millis(row.int(0)?),
-            found_at: Timestamp::from_millis(row.int(1)?),
-            suppressed: u64::try_from(row.int(2)?).unwrap_or(0),
-        })
+        let mut held = BTreeMap::new();
+        let keys: Vec<&CooldownKey> = keys.iter().collect();
+        for keys in keys.chunks(KEYS_A_PACKET) {
+            let rows = keys.iter().map(|key| row(key, &Cooldown::NEVER)).collect::<Vec<_>>().join(",");
+            let mut sql = format!("{INSERT} VALUES {rows} {tail}");
+            for CooldownKey { project_id, rule, group } in keys {
+                // One by one, so that nothing but these rows is locked.
+                let _ = write!(
+                    sql,
+                    ";SELECT project_id, rule_key, group_key, said_at, found_at, suppressed FROM alert_cooldowns \
+                     WHERE project_id = {project_id} AND rule_key = '{rule}' AND group_key = '{group}'{lock}"
+                );
+            }
+            for row in self.select(sql, STATEMENT_TIMEOUT).await? {
+                let key = CooldownKey { project_id: row.int(0)?, rule: row.text(1)?, group: row.text(2)? };
+                let at = |column| row.int(column).map(Timestamp::from_millis);
+                let suppressed = u64::try_from(row.int(5)?).unwrap_or(0);
+                held.insert(key, Cooldown { said_at: at(3)?, found_at: at(4)?, suppressed });
+            }
+        }
+        Ok(held)
     }
 
-    /// Replaces what is known of one.
+    fn upsert_tail(&self, set: &str) -> String {
+        self.dialect().on_duplicate("project_id, rule_key, group_key", set)
+    }
+
+    /// Replaces what is known of one that is held.
     ///
     /// # Errors
     /// What the database said.
     pub async fn note_cooldown(&mut self, key: &CooldownKey, now: &Cooldown) -> Result<(), StoreError> {
-        let update = "UPDATE alert_cooldowns SET said_at = ?, found_at = ?, suppressed = ? \
-                      WHERE project_id = ? AND rule_key = ? AND group_key = ?";
-        let values: [Value<'_>; 6] = [
-            now.said_at.as_millis().into(),
-            now.found_at.as_millis().into(),
-            i64::try_from(now.suppressed).unwrap_or(i64::MAX).into(),
-            key.project_id.into(),
-            key.rule.as_str().into(),
-            key.group.as_str().into(),
-        ];
-        self.execute(update, &values, STATEMENT_TIMEOUT).await.map(drop)
+        self.note_cooldowns(&BTreeMap::from([(key.clone(), *now)])).await
+    }
+
+    /// Replaces what is known of these, all of them held, in one round trip for a thousand.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn note_cooldowns(&mut self, now: &BTreeMap<CooldownKey, Cooldown>) -> Result<(), StoreError> {
+        let rows: Vec<[Value<'_>; 6]> = now
+            .iter()
+            .map(|(key, now)| {
+                let suppressed = i64::try_from(now.suppressed).unwrap_or(i64::MAX);
+                [
+                    key.project_id.into(),
+                    key.rule.as_str().into(),
+                    key.group.as_str().into(),
+                    now.said_at.as_millis().into(),
+                    now.found_at.as_millis().into(),
+                    suppressed.into(),
+                ]
+            })
+            .collect();
+        let tail = self
+            .upsert_tail("said_at = new(said_at), found_at = new(found_at), suppressed = new(suppressed)");
+        self.insert_rows(INSERT, &rows, &tail).await.map(drop)
     }
 
     /// Deletes up to about `limit` of those that were last found before a time.

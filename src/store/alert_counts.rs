@@ -7,17 +7,29 @@ use super::connection::Connection;
 use super::error::StoreError;
 
 /// Sums asked for at once.
-pub const SPANS: usize = 5;
+pub const SPANS: usize = 2;
 /// Sums since each of the times asked for.
 pub type SpanSums = [i64; SPANS];
+/// Series of one question.
+const SERIES_A_QUERY: usize = 500;
 
 /// Which counts of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedCounts {
+    /// The project.
+    pub project_id: i64,
     /// Series of `counts`; those below [`super::LEVEL_SERIES`] are levels.
     pub series: Vec<i64>,
     /// Buckets at or after each of these, in epoch seconds.
     pub since: [i64; SPANS],
+    /// Only series of which there were so many since the first of these times.
+    pub at_least: i64,
+}
+
+impl WantedCounts {
+    fn series_of(&self) -> impl Iterator<Item = &[i64]> {
+        self.series.chunks(SERIES_A_QUERY)
+    }
 }
 
 /// What one rule counted of one project in one bucket of receipt.
@@ -70,35 +82,35 @@ pub struct RuleSums {
 }
 
 impl Connection {
-    /// Sums of counts by project and series, in one round trip.
+    /// Sums of counts by project and series, many in one round trip; what there are no counts of is left out. Reads the
+    /// buckets of the longest span of each series, by the primary key.
     ///
     /// # Errors
     /// What the database said; so for all of these.
     pub async fn recent_counts(
         &mut self,
-        wanted: &BTreeMap<i64, WantedCounts>,
+        wanted: &[WantedCounts],
     ) -> Result<BTreeMap<(i64, i64), SpanSums>, StoreError> {
-        let of = |(project_id, wanted): (&i64, &WantedCounts)| {
-            let series: Vec<String> = wanted.series.iter().map(i64::to_string).collect();
+        let of = |(wanted, series): (&WantedCounts, &[i64])| {
+            let WantedCounts { project_id, since, at_least, .. } = wanted;
             let sum = |since: &i64| {
                 format!("CAST(SUM(CASE WHEN bucket >= {since} THEN event_count ELSE 0 END) AS SIGNED)")
             };
-            let sums: Vec<String> = wanted.since.iter().map(sum).collect();
-            let least = wanted.since.iter().min().copied().unwrap_or(i64::MAX);
+            let sums: Vec<String> = since.iter().map(sum).collect();
+            let series: Vec<String> = series.iter().map(i64::to_string).collect();
+            let least = since.iter().min().copied().unwrap_or(i64::MAX);
             format!(
                 "SELECT project_id, series, {} FROM counts WHERE project_id = {project_id} AND series IN ({}) \
-                 AND bucket >= {least} GROUP BY project_id, series",
+                 AND bucket >= {least} GROUP BY project_id, series HAVING {} >= {at_least}",
                 sums.join(", "),
-                series.join(",")
+                series.join(","),
+                sums[0]
             )
         };
-        let asked: Vec<String> =
-            wanted.iter().filter(|(_, wanted)| !wanted.series.is_empty()).map(of).collect();
-        if asked.is_empty() {
-            return Ok(BTreeMap::new());
-        }
+        let parts = |wanted| WantedCounts::series_of(wanted).map(move |series| (wanted, series));
+        let queries: Vec<String> = wanted.iter().flat_map(parts).map(of).collect();
         let mut found = BTreeMap::new();
-        for row in self.select(asked.join(";"), STATEMENT_TIMEOUT).await? {
+        for row in self.select_packets(queries).await? {
             let mut sums = SpanSums::default();
             for (column, sum) in sums.iter_mut().enumerate() {
                 *sum = row.int(column + 2)?;
@@ -130,14 +142,11 @@ impl Connection {
         self.change(format!("{insert} VALUES {} {tail}", rows.join(",")), STATEMENT_TIMEOUT).await.map(drop)
     }
 
-    /// Sums of what rules counted, in the order asked, in one round trip.
+    /// Sums of what rules counted, in the order asked, many in one round trip.
     ///
     /// # Errors
     /// What the database said.
     pub async fn rule_counts(&mut self, wanted: &[WantedRuleCount]) -> Result<Vec<RuleSums>, StoreError> {
-        if wanted.is_empty() {
-            return Ok(Vec::new());
-        }
         let of = |one: &WantedRuleCount| {
             let WantedRuleCount { project_id, rule_id, window, usual } = one;
             let inside = |column: &str| {
@@ -153,7 +162,7 @@ impl Connection {
             )
         };
         let asked: Vec<String> = wanted.iter().map(of).collect();
-        let rows = self.select(asked.join(";"), STATEMENT_TIMEOUT).await?;
+        let rows = self.select_packets(asked).await?;
         let read = |row: &super::value::Row| {
             let inside = RuleCount { matched: row.int(0)?, seen: row.int(1)? };
             Ok(RuleSums { inside, matched: row.int(2)? })

@@ -43,7 +43,7 @@ impl AlertState {
         }
     }
 
-    const fn number(self) -> i64 {
+    pub(super) const fn number(self) -> i64 {
         match self {
             Self::Waiting => 0,
             Self::Delivered => 1,
@@ -79,8 +79,10 @@ pub struct OutboxRow {
     pub title: String,
     /// The message as JSON.
     pub message: String,
-    /// Waiting, or unsent from the start.
+    /// Waiting, or done from the start: unsent, or dead.
     pub state: AlertState,
+    /// Why it is done, at most [`MAX_DETAIL_CHARS`].
+    pub detail: &'static str,
 }
 
 /// A message that waits.
@@ -180,60 +182,10 @@ fn read_record(row: &Row) -> Result<AlertRecord, StoreError> {
 }
 
 impl Connection {
-    /// Messages that wait, all channels together.
-    ///
-    /// # Errors
-    /// What the database said; so for all of these.
-    pub async fn count_waiting_alerts(&mut self) -> Result<usize, StoreError> {
-        let count = "SELECT COUNT(*) FROM alert_outbox WHERE state = 0";
-        let rows = self.query(count, &[], STATEMENT_TIMEOUT).await?;
-        rows.first().map_or(Ok(0), |row| row.narrow(0))
-    }
-
-    /// Adds messages, within the caller's transaction if there is one; those whose slot is taken are left out. Gives
-    /// those that were added.
-    ///
-    /// # Errors
-    /// What the database said.
-    pub async fn add_to_outbox<'a>(
-        &mut self,
-        rows: &'a [OutboxRow],
-        now: Timestamp,
-    ) -> Result<Vec<&'a OutboxRow>, StoreError> {
-        let keep = self.dialect().insert_or_keep();
-        let insert = format!(
-            "{keep} alert_outbox (id, slot, channel, project_id, rule, kind, title, message, state, attempts, due_at, \
-             owner, leased_until, detail, created_at, finished_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, '', 0, '', ?, ?)"
-        );
-        let now = now.as_millis();
-        let mut added = Vec::new();
-        for row in rows {
-            let finished = (row.state != AlertState::Waiting).then_some(now);
-            let values: [Value<'_>; 12] = [
-                row.id.as_bytes().into(),
-                (&row.slot).into(),
-                row.channel.as_str().into(),
-                row.project_id.into(),
-                row.rule.as_str().into(),
-                row.kind.as_str().into(),
-                row.title.as_str().into(),
-                row.message.as_str().into(),
-                row.state.number().into(),
-                now.into(),
-                now.into(),
-                finished.into(),
-            ];
-            if self.execute(&insert, &values, STATEMENT_TIMEOUT).await? > 0 {
-                added.push(row);
-            }
-        }
-        Ok(added)
-    }
-
     /// Everything that waits, soonest due first.
     ///
     /// # Errors
-    /// What the database said.
+    /// What the database said; so for all of these.
     pub async fn waiting_alerts(&mut self) -> Result<Vec<WaitingAlert>, StoreError> {
         let now = self.dialect().now_ms();
         let find = format!(

@@ -8,10 +8,11 @@ use futures_util::{FutureExt, TryStreamExt};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Either, Row as _};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Either};
 
 use super::dialect::Dialect;
 use super::error::StoreError;
+use super::session_start::start_session;
 use super::value::{Row, Value, mysql_arguments, sqlite_arguments};
 
 /// How to reach the database.
@@ -48,16 +49,12 @@ enum Wire {
 pub struct Connection {
     wire: Wire,
     clean: bool,
+    round_trips: u64,
     /// Bytes of the largest packet the server takes. It breaks the connection over a larger one, which would look like
     /// an outage and be tried again, so that is refused here.
     max_packet: usize,
 }
 
-/// Seconds after which a server gives up a connection of ours that says nothing: a network that went silent inside a
-/// transaction leaves its locks for no longer. More than the pool lets a connection idle without asking it.
-const SILENCE_SECONDS: u32 = 40;
-/// Seconds a statement waits for another transaction's lock: short, so that one lock isn't taken for an outage.
-pub(super) const LOCK_WAIT_SECONDS: u32 = 1;
 /// What a packet has beside the text or the values it carries.
 const PACKET_OVERHEAD: usize = 512;
 
@@ -87,7 +84,7 @@ impl Connection {
             }
         };
         let (wire, max_packet) = within(timeout, open).await?;
-        Ok(Self { wire, clean: true, max_packet })
+        Ok(Self { wire, clean: true, round_trips: 0, max_packet })
     }
 
     /// Which SQL it speaks.
@@ -103,6 +100,17 @@ impl Connection {
     #[must_use]
     pub const fn is_clean(&self) -> bool {
         self.clean
+    }
+
+    /// Statements and packets sent so far: the database was waited for once for each.
+    #[must_use]
+    pub const fn round_trips(&self) -> u64 {
+        self.round_trips
+    }
+
+    fn ask(&mut self) -> bool {
+        self.round_trips += 1;
+        std::mem::replace(&mut self.clean, false)
     }
 
     /// Bytes that all values of a statement may have together.
@@ -131,7 +139,7 @@ impl Connection {
         timeout: Duration,
     ) -> Result<u64, StoreError> {
         self.check_size(sql.len().max(values.iter().map(Value::wire_bytes).sum()))?;
-        let was_clean = std::mem::replace(&mut self.clean, false);
+        let was_clean = self.ask();
         let sql = AssertSqlSafe(sql.to_owned());
         let changed = match &mut self.wire {
             Wire::MySql(wire) => {
@@ -157,7 +165,7 @@ impl Connection {
         values: &[Value<'_>],
         timeout: Duration,
     ) -> Result<Vec<Row>, StoreError> {
-        let was_clean = std::mem::replace(&mut self.clean, false);
+        let was_clean = self.ask();
         let sql = AssertSqlSafe(sql.to_owned());
         let rows = match &mut self.wire {
             Wire::MySql(wire) => {
@@ -180,7 +188,7 @@ impl Connection {
     /// As [`Connection::execute`].
     pub async fn select(&mut self, sql: String, timeout: Duration) -> Result<Vec<Row>, StoreError> {
         self.check_size(sql.len())?;
-        let was_clean = std::mem::replace(&mut self.clean, false);
+        let was_clean = self.ask();
         let query = sqlx::raw_sql(AssertSqlSafe(sql));
         let rows = match &mut self.wire {
             Wire::MySql(wire) => {
@@ -212,7 +220,7 @@ impl Connection {
     /// The first failure, with the number of statements that went well before it.
     pub async fn packet(&mut self, sql: String, timeout: Duration) -> Result<(), PacketError> {
         self.check_size(sql.len()).map_err(|error| PacketError { done: 0, error })?;
-        let was_clean = std::mem::replace(&mut self.clean, false);
+        let was_clean = self.ask();
         let mut done = 0;
         let sql = sqlx::raw_sql(AssertSqlSafe(sql));
         let sent = async {
@@ -243,7 +251,7 @@ impl Connection {
     /// # Errors
     /// As [`Connection::execute`].
     pub async fn change(&mut self, sql: String, timeout: Duration) -> Result<u64, StoreError> {
-        let was_clean = std::mem::replace(&mut self.clean, false);
+        let was_clean = self.ask();
         let sql = sqlx::raw_sql(AssertSqlSafe(sql));
         let changed = match &mut self.wire {
             Wire::MySql(wire) => within(timeout, sql.execute(wire)).await?.rows_affected(),
@@ -346,7 +354,7 @@ impl Connection {
     /// # Errors
     /// As [`Connection::execute`].
     pub async fn ping(&mut self, timeout: Duration) -> Result<(), StoreError> {
-        let was_clean = std::mem::replace(&mut self.clean, false);
+        let was_clean = self.ask();
         match &mut self.wire {
             Wire::MySql(wire) => within(timeout, wire.ping()).await?,
             Wire::Sqlite(wire) => within(timeout, wire.ping()).await?,
@@ -354,31 +362,6 @@ impl Connection {
         self.clean = was_clean;
         Ok(())
     }
-}
-
-/// Sets a new session up in one round trip; gives the largest packet the server takes, in bytes.
-async fn start_session(wire: &mut MySqlConnection, autocommit: bool) -> Result<usize, sqlx::Error> {
-    let autocommit = u8::from(autocommit);
-    let sql = format!(
-        "SET autocommit={autocommit}; SELECT CAST(@@max_allowed_packet AS SIGNED); \
-         SET wait_timeout={SILENCE_SECONDS}, innodb_lock_wait_timeout={LOCK_WAIT_SECONDS}"
-    );
-    let mut max_packet = None;
-    let mut results = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(wire);
-    loop {
-        match results.try_next().await {
-            Ok(Some(Either::Right(row))) => max_packet = usize::try_from(row.try_get::<i64, _>(0)?).ok(),
-            Ok(Some(Either::Left(_))) => {}
-            Ok(None) => break,
-            // The last two settings bound waits; a kin of MySQL that lacks them is used without.
-            Err(sqlx::Error::Database(error)) if max_packet.is_some() => {
-                tracing::debug!(%error, "waits are not bounded by the server");
-                break;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(max_packet.unwrap_or(usize::MAX))
 }
 
 pub(super) async fn within<T>(

@@ -21,6 +21,8 @@ pub struct KnownIssue {
     pub muted_until: Timestamp,
     /// Events an hour it is muted for; 0 when it is not.
     pub mute_per_hour: i64,
+    /// Events counted of it so far.
+    pub events: i64,
 }
 
 /// An issue a fold counted something of.

@@ -14,7 +14,7 @@ use super::error::StoreError;
 use super::fold_news::{FoldNews, KnownIssue, TouchedIssue};
 use super::unfolded::Unfolded;
 use super::value::Value;
-use crate::alert::Judge;
+use crate::alert::{Findings, Judge};
 use crate::event::{EventId, Level};
 use crate::fingerprint::Fingerprint;
 use crate::issue::IssueId;
@@ -105,10 +105,12 @@ type IssueKey = (i64, i64);
 type KnownIssues = BTreeMap<IssueId, KnownIssue>;
 
 /// What became of blocks that were to be folded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Folded {
-    /// So many of them were still waiting, and are counted.
-    Counted(usize),
+    /// So many of them were still waiting, and are counted; what the rules found in them is committed with that.
+    Counted(usize, Option<Findings>),
+    /// None of them was still waiting: nothing was done.
+    Nothing,
     /// Nothing was done: somebody has changed the alert rules since they were read.
     RulesChanged,
 }
@@ -141,7 +143,7 @@ impl Connection {
         let waiting = self.lock_unfolded(&ids).await?;
         if waiting.is_empty() {
             self.rollback(STATEMENT_TIMEOUT).await?;
-            return Ok(Folded::Counted(0));
+            return Ok(Folded::Nothing);
         }
         let held: BTreeSet<Uuid> = waiting.iter().copied().collect();
         let mut sums = Sums::default();
@@ -156,15 +158,16 @@ impl Connection {
         let muted = known.iter().filter(|(_, known)| known.mute_per_hour > 0);
         let muted: Vec<(IssueId, i64)> = muted.map(|(id, known)| (*id, known.mute_per_hour)).collect();
         let unmuted = self.unmute_frequent(&muted, now).await?;
+        let mut found = None;
         if let Some(judge) = judge {
             let limited = counted.map(|counted| counted.rows.as_slice()).unwrap_or_default();
             let news = sums.news(&known, &unmuted).with_limited(limited);
-            judge.evaluate(self, &news, &waiting, now).await?;
+            found = Some(judge.evaluate(self, &news, &waiting, now).await?);
         }
         self.add_folded(&sums.accepted, counted).await?;
         self.delete_unfolded(&waiting).await?;
         self.commit(STATEMENT_TIMEOUT).await?;
-        Ok(Folded::Counted(waiting.len()))
+        Ok(Folded::Counted(waiting.len(), found))
     }
 
     /// Moves what would be one issue too many to [`OTHER_SERIES`]. Gives the issues that were there.
@@ -173,55 +176,69 @@ impl Connection {
         sums: &mut Sums,
         now: Timestamp,
     ) -> Result<KnownIssues, StoreError> {
-        let projects: BTreeSet<i64> = sums.issues.keys().map(|key| key.0).collect();
-        let mut all = KnownIssues::new();
-        for project in projects {
-            let wanted: Vec<i64> =
-                sums.issues.range((project, i64::MIN)..=(project, i64::MAX)).map(|(key, _)| key.1).collect();
-            let known = self.known_issues(project, &wanted).await?;
-            let new: Vec<i64> =
-                wanted.into_iter().filter(|one| !known.contains_key(&issue_id(project, *one))).collect();
-            all.extend(known);
-            if new.is_empty() {
-                continue;
-            }
-            let room = self.room_for_issues(project, now).await?;
-            for fingerprint in new.into_iter().skip(room) {
-                sums.move_to_other(project, fingerprint);
+        let wanted: Vec<IssueKey> = sums.issues.keys().copied().collect();
+        let known = self.known_issues(&wanted).await?;
+        let mut new: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+        for (project, series) in wanted {
+            if !known.contains_key(&issue_id(project, series)) {
+                new.entry(project).or_default().push(series);
             }
         }
-        Ok(all)
-    }
-
-    async fn known_issues(&mut self, project: i64, wanted: &[i64]) -> Result<KnownIssues, StoreError> {
-        let mut known = KnownIssues::new();
-        // Locked, so that of two instances one alone sees an issue as it was before it came back.
-        let lock = format!(" ORDER BY fingerprint{}", self.dialect().for_update());
-        for wanted in wanted.chunks(1_000) {
-            let list: Vec<String> = wanted.iter().map(i64::to_string).collect();
-            let sql = format!(
-                "SELECT fingerprint, last_received, resolved_at, muted_until, mute_per_hour FROM issues \
-                 WHERE project_id = {project} AND fingerprint IN ({}){lock}",
-                list.join(",")
-            );
-            for row in self.select(sql, STATEMENT_TIMEOUT).await? {
-                let at = |column| row.int(column).map(Timestamp::from_millis);
-                let (last_received, resolved_at, muted_until) = (at(1)?, at(2)?, at(3)?);
-                let one = KnownIssue { last_received, resolved_at, muted_until, mute_per_hour: row.int(4)? };
-                known.insert(issue_id(project, row.int(0)?), one);
+        let projects: Vec<i64> = new.keys().copied().collect();
+        let room = self.room_for_issues(&projects, now).await?;
+        for (project, new) in new {
+            for fingerprint in new.into_iter().skip(room.get(&project).copied().unwrap_or(0)) {
+                sums.move_to_other(project, fingerprint);
             }
         }
         Ok(known)
     }
 
-    async fn room_for_issues(&mut self, project: i64, now: Timestamp) -> Result<usize, StoreError> {
+    async fn known_issues(&mut self, wanted: &[IssueKey]) -> Result<KnownIssues, StoreError> {
+        let mut known = KnownIssues::new();
+        // Locked, so that of two instances one alone sees an issue as it was before it came back.
+        let lock = format!(" ORDER BY fingerprint{}", self.dialect().for_update());
+        let of_some = |wanted: &[IssueKey]| {
+            let list: Vec<String> = wanted.iter().map(|(_, series)| series.to_string()).collect();
+            format!(
+                "SELECT project_id, fingerprint, last_received, resolved_at, muted_until, mute_per_hour, \
+                 event_count FROM issues WHERE project_id = {} AND fingerprint IN ({}){lock}",
+                wanted[0].0,
+                list.join(",")
+            )
+        };
+        let of_projects = wanted.chunk_by(|one, next| one.0 == next.0);
+        let queries = of_projects.flat_map(|wanted| wanted.chunks(1_000)).map(of_some);
+        for row in self.select_packets(queries.collect::<Vec<_>>()).await? {
+            let at = |column| row.int(column).map(Timestamp::from_millis);
+            let (last_received, resolved_at, muted_until) = (at(2)?, at(3)?, at(4)?);
+            let (mute_per_hour, events) = (row.int(5)?, row.int(6)?);
+            let one = KnownIssue { last_received, resolved_at, muted_until, mute_per_hour, events };
+            known.insert(issue_id(row.int(0)?, row.int(1)?), one);
+        }
+        Ok(known)
+    }
+
+    /// How many more issues each of these projects may have.
+    async fn room_for_issues(
+        &mut self,
+        projects: &[i64],
+        now: Timestamp,
+    ) -> Result<BTreeMap<i64, usize>, StoreError> {
         let minute = now.plus_millis(-60_000).as_millis();
-        let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN created_at > ? THEN 1 ELSE 0 END), 0) AS SIGNED) \
-                   FROM issues WHERE project_id = ?";
-        let rows = self.query(sql, &[minute.into(), project.into()], STATEMENT_TIMEOUT).await?;
-        let Some(row) = rows.first() else { return Ok(0) };
-        let room = (MAX_ISSUES - row.int(0)?).min(MAX_NEW_ISSUES_A_MINUTE - row.int(1)?).max(0);
-        Ok(usize::try_from(room).unwrap_or(0))
+        let count = |project: &i64| {
+            format!(
+                "SELECT {project}, COUNT(*), \
+                 CAST(COALESCE(SUM(CASE WHEN created_at > {minute} THEN 1 ELSE 0 END), 0) AS SIGNED) \
+                 FROM issues WHERE project_id = {project}"
+            )
+        };
+        let mut all = BTreeMap::new();
+        for row in self.select_packets(projects.iter().map(count)).await? {
+            let room = (MAX_ISSUES - row.int(1)?).min(MAX_NEW_ISSUES_A_MINUTE - row.int(2)?).max(0);
+            all.insert(row.int(0)?, usize::try_from(room).unwrap_or(0));
+        }
+        Ok(all)
     }
 
     async fn upsert_counts(&mut self, series: &BTreeMap<SeriesKey, i64>) -> Result<(), StoreError> {
@@ -238,7 +255,8 @@ impl Connection {
             "project_id, series, bucket",
             "event_count = counts.event_count + new(event_count)",
         );
-        self.insert_rows("INSERT INTO counts (project_id, series, bucket, event_count)", rows, &tail).await
+        let head = "INSERT INTO counts (project_id, series, bucket, event_count)";
+        self.insert_rows(head, rows, &tail).await.map(drop)
     }
 
     async fn upsert_issues(
@@ -283,27 +301,7 @@ impl Connection {
         let head = "INSERT INTO issues (project_id, fingerprint, title, source, level, first_seen, last_seen, \
                     event_count, sample, created_at, last_received, resolved_at, muted_until, mute_per_hour, \
                     first_release, last_release)";
-        self.insert_rows(head, &rows, &tail).await
-    }
-
-    /// Inserts rows by prepared statements of a few fixed shapes.
-    pub(super) async fn insert_rows<const N: usize>(
-        &mut self,
-        head: &str,
-        rows: &[[Value<'_>; N]],
-        tail: &str,
-    ) -> Result<(), StoreError> {
-        let row = format!("({})", vec!["?"; N].join(","));
-        let mut rest = rows;
-        while !rest.is_empty() {
-            let shape = [64, 8, 1].into_iter().find(|shape| *shape <= rest.len()).unwrap_or(1);
-            let (now, later) = rest.split_at(shape);
-            let sql = format!("{head} VALUES {} {tail}", vec![row.as_str(); shape].join(","));
-            let values: Vec<Value<'_>> = now.iter().flat_map(|row| row.iter().cloned()).collect();
-            self.execute(&sql, &values, STATEMENT_TIMEOUT).await?;
-            rest = later;
-        }
-        Ok(())
+        self.insert_rows(head, &rows, &tail).await.map(drop)
     }
 }
 

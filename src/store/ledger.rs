@@ -15,7 +15,7 @@ use super::fold_news::FoldNews;
 use super::snapshot::Snapshot;
 use super::spool_reports::Waiting;
 use super::value::{Row, Value};
-use crate::alert::Rules;
+use crate::alert::{Findings, Rules};
 use crate::ledger::{Account, Counted, Entry, LedgerRow, NO_PROJECT, hour_of};
 use crate::timestamp::Timestamp;
 
@@ -116,7 +116,7 @@ impl Connection {
     }
 
     /// Writes what was counted in memory, in a transaction of its own; what `rules` find worth saying of it goes into the
-    /// outbox with it. With `doubtful`, only if an earlier try whose answer was lost did not.
+    /// outbox with it, and is given back. With `doubtful`, only if an earlier try whose answer was lost did not.
     ///
     /// # Errors
     /// What the database said; it may have happened all the same.
@@ -126,20 +126,29 @@ impl Connection {
         doubtful: bool,
         rules: Option<&Rules>,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Findings>, StoreError> {
+        if doubtful && self.was_written(counted).await? {
+            return Ok(None);
+        }
         self.begin(STATEMENT_TIMEOUT).await?;
-        if doubtful && self.mark_of(counted).await? >= counted.number {
-            return self.rollback(STATEMENT_TIMEOUT).await;
+        let news = FoldNews::default().with_limited(&counted.rows);
+        let mut found = None;
+        // Before the ledger, as a fold does: of two instances none holds the one while it waits for the other.
+        if let Some(rules) = rules.filter(|_| !news.is_empty()) {
+            found = Some(rules.evaluate_limited(self, &news, now).await?);
         }
         self.add(&Additions::default().and_counted(counted)).await?;
-        let news = FoldNews::default().with_limited(&counted.rows);
-        if let Some(rules) = rules {
-            rules.begin();
-        }
-        if let Some(rules) = rules.filter(|_| !news.is_empty()) {
-            rules.evaluate_limited(self, &news, now).await?;
-        }
-        self.commit(STATEMENT_TIMEOUT).await
+        self.commit(STATEMENT_TIMEOUT).await?;
+        Ok(found)
+    }
+
+    /// Whether these rows are in the ledger already. Only this process writes under their mark, so that holds without
+    /// any lock once the answer is here.
+    async fn was_written(&mut self, counted: &Counted) -> Result<bool, StoreError> {
+        self.begin(STATEMENT_TIMEOUT).await?;
+        let written = self.mark_of(counted).await? >= counted.number;
+        self.rollback(STATEMENT_TIMEOUT).await?;
+        Ok(written)
     }
 
     /// Waits for a transaction of ours that may still hold the mark.

@@ -89,35 +89,38 @@ fn listed(topics: &[Topic]) -> String {
 }
 
 impl Connection {
-    /// Notes that a channel was told, within the transaction that told it. Said again while it is open, it stays the
-    /// same alert. Beyond [`MAX_OPEN_ALERTS`] nothing is noted.
+    /// Notes that channels were told, within the transaction that told them, where so many alerts are open already. Said
+    /// again while it is open, one stays the same alert. Beyond [`MAX_OPEN_ALERTS`] nothing is noted.
     ///
     /// # Errors
     /// What the database said; so for all of these.
-    pub async fn open_alert(&mut self, alert: &OpeningAlert<'_>) -> Result<(), StoreError> {
-        let rows = self.query("SELECT COUNT(*) FROM open_alerts", &[], STATEMENT_TIMEOUT).await?;
-        if rows.first().map_or(Ok(0), |row| row.int(0))? >= MAX_OPEN_ALERTS {
-            tracing::warn!("too many alerts are open: the end of one will not be said");
-            return Ok(());
+    pub async fn open_alerts(&mut self, alerts: &[OpeningAlert<'_>], open: i64) -> Result<(), StoreError> {
+        let room = usize::try_from(MAX_OPEN_ALERTS - open).unwrap_or(0);
+        if alerts.len() > room {
+            tracing::warn!("too many alerts are open: the end of some will not be said");
         }
+        let rows: Vec<[Value<'_>; 9]> = alerts
+            .iter()
+            .take(room)
+            .map(|alert| {
+                [
+                    (&alert.topic).into(),
+                    alert.channel.into(),
+                    alert.project_id.into(),
+                    alert.kind.into(),
+                    (&alert.slot).into(),
+                    (&alert.slot).into(),
+                    alert.opened_at.as_millis().into(),
+                    alert.last_true_at.as_millis().into(),
+                    alert.message.into(),
+                ]
+            })
+            .collect();
         let set = "last_slot = new(last_slot), last_true_at = new(last_true_at)";
-        let upsert = format!(
-            "INSERT INTO open_alerts (topic, channel, project_id, kind, first_slot, last_slot, opened_at, \
-             last_true_at, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) {}",
-            self.dialect().on_duplicate("topic, channel", set)
-        );
-        let values: [Value<'_>; 9] = [
-            (&alert.topic).into(),
-            alert.channel.into(),
-            alert.project_id.into(),
-            alert.kind.into(),
-            (&alert.slot).into(),
-            (&alert.slot).into(),
-            alert.opened_at.as_millis().into(),
-            alert.last_true_at.as_millis().into(),
-            alert.message.into(),
-        ];
-        self.execute(&upsert, &values, STATEMENT_TIMEOUT).await.map(drop)
+        let tail = self.dialect().on_duplicate("topic, channel", set);
+        let head = "INSERT INTO open_alerts (topic, channel, project_id, kind, first_slot, last_slot, opened_at, \
+                    last_true_at, message)";
+        self.insert_rows(head, &rows, &tail).await.map(drop)
     }
 
     /// Notes that these were still true at a time; what is not open stays so.

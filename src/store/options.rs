@@ -7,7 +7,8 @@ use sqlx::ConnectOptions;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
-use super::connection::{LOCK_WAIT_SECONDS, Target};
+use super::connection::Target;
+use super::session_start::LOCK_WAIT_SECONDS;
 use crate::config::{Config, DatabaseConfig, DatabaseTls};
 
 /// The embedded database's file in `DATA_DIR`.

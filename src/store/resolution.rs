@@ -84,7 +84,7 @@ impl Connection {
         let tail = self.dialect().on_duplicate("project_id, fingerprint", set);
         let head = "INSERT INTO issue_resolutions (project_id, fingerprint, resolved_release, regressed_at, \
                     regressed_release)";
-        self.insert_rows(head, rows, &tail).await
+        self.insert_rows(head, rows, &tail).await.map(drop)
     }
 
     /// Forgets the resolutions of these issues.

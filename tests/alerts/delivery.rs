@@ -258,30 +258,40 @@ async fn a_channel_that_hangs_delays_neither_ingest_nor_other_channels() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_outbox_is_bounded_and_old_messages_go_with_maintenance() {
     everywhere(async |running| {
-        let now = running.state.clock.now();
-        let mut session = running.state.store.work().await.unwrap();
-        session.begin(STATEMENT_TIMEOUT).await.unwrap();
-        let mut full = 0;
-        for slot in 0..1_003 {
-            let mut alert = alert(1, slot);
-            alert.channels = Some(vec![ChannelId::Environment(ChannelKind::Slack)]);
-            let done = enqueue(&mut session, &running.state.channels, &alert, now).await.unwrap();
-            full += usize::from(done == Enqueued::Full);
-        }
-        session.commit(STATEMENT_TIMEOUT).await.unwrap();
-        drop(session);
-        assert_eq!(full, 3);
+        let fill = async |project_id: i64, slots: i64| {
+            let now = running.state.clock.now();
+            let mut session = running.state.store.work().await.unwrap();
+            session.begin(STATEMENT_TIMEOUT).await.unwrap();
+            let mut added = 0;
+            for slot in 0..slots {
+                let mut alert = alert(project_id, slot);
+                alert.group = format!("{project_id}:ab");
+                alert.channels = Some(vec![ChannelId::Environment(ChannelKind::Slack)]);
+                let done = enqueue(&mut session, &running.state.channels, &alert, now).await.unwrap();
+                added += usize::from(done == Enqueued::Added(1));
+            }
+            session.commit(STATEMENT_TIMEOUT).await.unwrap();
+            added
+        };
+        assert_eq!(fill(1, 600).await, 500, "a project has no more places than there are left");
+        assert_eq!(fill(2, 300).await, 250, "another one has its own");
+        assert_eq!((fill(3, 1).await, fill(4, 200).await), (1, 125));
+        assert_eq!(fill(1, 600).await, 0);
+        let lost = history(running, "state=dead&limit=500").await;
+        assert_eq!(lost.len(), 100 + 50 + 75, "each is in the history, once");
+        assert_eq!(lost[0]["detail"], "not sent: too many messages waited");
         // No instance has this channel.
         running.hand.advance(86_400_000 + 1_000);
         running.state.outbox.ring();
         until("all given up", PATIENCE, || async { history(running, "state=waiting").await.is_empty() })
             .await;
-        let page = history(running, "state=dead&limit=500").await;
-        assert_eq!((page.len(), &page[0]["detail"]), (500, &json!("no instance had this channel for a day")));
+        let page = history(running, "state=dead&limit=500&project_id=2").await;
+        let given_up = page.iter().filter(|one| one["detail"] == "no instance had this channel for a day");
+        assert_eq!(given_up.count(), 250);
         running.hand.advance(30 * 86_400_000 + 1_000);
         enqueued(running, &alert(1, -1)).await;
         let done = running.admin(Method::POST, "/admin/maintain", &Value::Null).await.json();
-        assert_eq!(done["deleted_alerts"], 1_000, "{done}");
+        assert_eq!(done["deleted_alerts"], 876 + 225, "{done}");
         assert_eq!(history(running, "").await.len(), 1);
     })
     .await;

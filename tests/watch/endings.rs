@@ -276,6 +276,7 @@ async fn what_is_open_is_bounded_and_goes_with_its_project() {
             let mut topic = [0; 32];
             topic[..8].copy_from_slice(&number.to_be_bytes());
             let now = at(world.now());
+            let open = session.outbox_standing().await.unwrap().open;
             let opening = OpeningAlert {
                 topic,
                 channel: "1",
@@ -286,7 +287,7 @@ async fn what_is_open_is_bounded_and_goes_with_its_project() {
                 last_true_at: now,
                 message: &message,
             };
-            session.open_alert(&opening).await.unwrap();
+            session.open_alerts(&[opening], open).await.unwrap();
         }
         session.commit(STATEMENT_TIMEOUT).await.unwrap();
         drop(session);

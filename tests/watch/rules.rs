@@ -203,17 +203,19 @@ async fn what_a_transaction_that_was_rolled_back_found_is_said_by_the_next_one()
         let news = FoldNews::default().with_limited(&[row(Kind::Limited)]);
         let mut session = world.store.work().await.unwrap();
         session.begin(STATEMENT_TIMEOUT).await.unwrap();
-        rules.evaluate_limited(&mut session, &news, now).await.unwrap();
+        drop(rules.evaluate_limited(&mut session, &news, now).await.unwrap());
         session.rollback(STATEMENT_TIMEOUT).await.unwrap();
         // A write in which there is nothing for rules to look at.
         let tally = world.writer.mailbox.tally();
         tally.add([row(Kind::Duplicate)]);
-        session.write_counted(&tally.take(now).unwrap(), false, Some(rules), now).await.unwrap();
-        rules.committed();
+        let counted = tally.take(now).unwrap();
+        let found = session.write_counted(&counted, false, Some(rules), now).await.unwrap();
+        assert!(found.is_none(), "{found:?}");
         assert_eq!(world.counted(AlertKind::NearCap).await, (0, 0));
         session.begin(STATEMENT_TIMEOUT).await.unwrap();
-        rules.evaluate_limited(&mut session, &news, now).await.unwrap();
+        let found = rules.evaluate_limited(&mut session, &news, now).await.unwrap();
         session.commit(STATEMENT_TIMEOUT).await.unwrap();
+        rules.committed(found);
         drop(session);
         assert_eq!(world.counted(AlertKind::NearCap).await, (1, 0));
     })

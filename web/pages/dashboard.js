@@ -116,7 +116,8 @@ function statsView(stats, scope) {
       levels.map((level) => tile({
         name: level, value: count(stats.events[level] ?? 0), href: behind(scope, stats, [level]),
         note: previous === null ? "" : `${count(previous[level] ?? 0)} before`, level: stats.events[level] ? level : "",
-      }))),
+      })),
+      tile({ name: "Stored", value: bytes(stats.storage.stored_bytes), note: counted(stats.storage.events, "event"), href: "/ui/system" })),
     h("h3", null, "Top issues"),
     stats.top_issues.length === 0 ? h("p", { class: "muted" }, "No issue in this time.") : issueTable(stats, scope, now),
     h("p", null, h("a", { href: `/ui/issues${scope.project === "" ? "" : `?project=${encodeURIComponent(scope.project)}`}` }, "All issues")),

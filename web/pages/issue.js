@@ -4,7 +4,7 @@ import { change, Problem, read, searchLogs } from "../api.js";
 import { count, counted } from "../lib/amount.js";
 import { withTerm } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
-import { facts, loads, when } from "../parts/board.js";
+import { facts, loads, part, when } from "../parts/board.js";
 import { copyButton } from "../parts/copy.js";
 import { eventView } from "../parts/event.js";
 import { badges, decisionBar, issueLogs, issuesAddress, spark, stateText } from "../parts/issue.js";
@@ -101,11 +101,6 @@ export function open(_url, [id = ""]) {
 /** A name of a source or release; its events have all of it. @param {string} text */
 function brief(text) {
   return shown(text.length > 80 ? `${text.slice(0, 80)}…` : text);
-}
-
-/** @param {string} title @param {...import("../lib/h.js").Children} content */
-function part(title, ...content) {
-  return h("section", { class: "section", "aria-label": title }, h("h2", null, title), ...content);
 }
 
 /** @param {Issue} issue */

@@ -3,7 +3,7 @@
 import { listProjects } from "../api.js";
 import { fill, h, shown } from "../lib/h.js";
 import { ago, fullTime } from "../lib/time.js";
-import { errorPanel, isSignedOut, loadingPanel, patiently, wakingPanel } from "./state.js";
+import { button, errorPanel, isSignedOut, loadingPanel, patiently, wakingPanel } from "./state.js";
 
 /**
  * What fills a place: loading, waking and failed states, then what was loaded. While it loads again, what is there stays.
@@ -65,6 +65,11 @@ export function section(life, { id, title, load, view, tools }) {
   return { element, refresh: loads(life, body, { load, view }) };
 }
 
+/** A section that has what it shows. @param {string} title @param {...import("../lib/h.js").Children} content */
+export function part(title, ...content) {
+  return h("section", { class: "section", "aria-label": title }, h("h2", null, title), ...content);
+}
+
 /**
  * Names and values, one pair a line.
  * @param {[string, import("../lib/h.js").Children][]} pairs
@@ -114,6 +119,16 @@ export function table(label, heads, rows) {
 }
 
 /**
+ * The ways to other pages of a list; nothing where it has one.
+ * @param {string} cursor of the page shown; empty for the first
+ * @param {string | null} next
+ * @param {(cursor: string) => void} move
+ */
+export function pager(cursor, next, move) {
+  return h("div", { class: "actions" }, cursor === "" ? null : button("First page", () => move("")), next ? button("Older", () => move(next)) : null);
+}
+
+/**
  * A choice beside a heading.
  * @param {string} label
  * @param {readonly (readonly [string, string])[]} options value and label
@@ -134,7 +149,7 @@ export function choice(label, options, chosen, onChange) {
  */
 export function projectChoice(life, chosen, onChange) {
   const select = choice("Project", [["", "All projects"]], "", onChange);
-  void listProjects(life).then((list) => {
+  void patiently(() => listProjects(life), life, () => {}).then((list) => {
     select.append(...list.map(({ slug, name }) => h("option", { value: slug }, shown(name || slug))));
     select.value = chosen();
     // One that is not there is shown as what it is.

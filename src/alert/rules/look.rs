@@ -1,8 +1,11 @@
 //! What the counts say: the rules' conditions, each in a function of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::more::more_are_new;
+use super::recent::{CAP, ERRORS, ERRORS_USUAL, Recent, SPIKE, SPIKE_USUAL};
+use super::said::Findings;
 use super::{Found, RuleKind, RuleSet, Rules, Setting};
 use crate::alert::AlertMessage;
 use crate::alert::spike::is_spike;
@@ -10,8 +13,8 @@ use crate::alert::watch::FirstEvents;
 use crate::event::Level;
 use crate::search::event_filter::LevelSet;
 use crate::store::{
-    Connection, FoldNews, LEVEL_SERIES, RuleCount, RuleCountKey, RuleSums, SPANS, SpanSums, StoreError,
-    TouchedIssue, WantedCounts, WantedRuleCount, bucket,
+    Connection, FoldNews, LEVEL_SERIES, RuleCount, RuleCountKey, RuleSums, StoreError, TouchedIssue,
+    WantedRuleCount, bucket,
 };
 use crate::timestamp::Timestamp;
 
@@ -23,14 +26,7 @@ const LEAST_WINDOWS: i64 = 4;
 const BUCKET_SECONDS: f64 = 10.0;
 /// A minute's events, for a cap, in whole buckets and never in more than a minute: a steady sender below the share is
 /// not taken for one near the cap.
-const CAP_BUCKETS_SECONDS: i64 = 50;
-
-/// Which sum of a project's counts is which.
-const CAP: usize = 0;
-const SPIKE: usize = 1;
-const SPIKE_USUAL: usize = 2;
-const ERRORS: usize = 3;
-const ERRORS_USUAL: usize = 4;
+pub(super) const CAP_BUCKETS_SECONDS: i64 = 50;
 
 /// One look at the counts, by rules that stay the same for it.
 pub(super) struct Look<'a> {
@@ -39,22 +35,13 @@ pub(super) struct Look<'a> {
     pub now: Timestamp,
 }
 
-/// Sums by project and series.
-struct Recent(BTreeMap<(i64, i64), SpanSums>);
-
-impl Recent {
-    fn sum(&self, project_id: i64, series: impl Iterator<Item = i64>, span: usize) -> i64 {
-        series.filter_map(|one| self.0.get(&(project_id, one))).map(|sums| sums[span]).sum()
-    }
-}
-
 /// Seconds that say what is usual for a window.
-fn usual_seconds(window: i64) -> i64 {
+pub(super) fn usual_seconds(window: i64) -> i64 {
     HOUR.max(window * LEAST_WINDOWS)
 }
 
 /// How many events are usual in a window, by those that came before it in so many minutes awake.
-fn usual_in(window: i64, before: i64, minutes_awake: i64) -> f64 {
+pub(super) fn usual_in(window: i64, before: i64, minutes_awake: i64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     let (before, minutes, seconds) = (before.max(0) as f64, minutes_awake.max(1) as f64, window as f64);
     let windows = (minutes * 60.0 / seconds).max(1.0);
@@ -72,17 +59,17 @@ fn errors() -> LevelSet {
     [Level::Error, Level::Fatal].into_iter().collect()
 }
 
-fn levels_of(rule: &Setting) -> impl Iterator<Item = i64> {
+pub(super) fn levels_of(rule: &Setting) -> impl Iterator<Item = i64> {
     let levels = rule.levels.unwrap_or_else(errors);
     Level::ALL.into_iter().filter(move |level| levels.contains(*level)).map(|level| level as i64)
 }
 
-fn is_muted(issue: &TouchedIssue, now: Timestamp) -> bool {
+pub(super) fn is_muted(issue: &TouchedIssue, now: Timestamp) -> bool {
     issue.known.is_some_and(|known| crate::issue::is_muted(known.muted_until, known.mute_per_hour, now))
 }
 
 /// Whether a rule of issues looks at this one.
-fn admits(rule: &Setting, issue: &TouchedIssue) -> bool {
+pub(super) fn admits(rule: &Setting, issue: &TouchedIssue) -> bool {
     rule.enabled
         && rule.admits_level(issue.seed.level)
         && rule.issues.admits(issue.id.fingerprint)
@@ -102,18 +89,19 @@ impl Look<'_> {
         &self,
         connection: &mut Connection,
         news: &FoldNews,
+        findings: &mut Findings,
     ) -> Result<Vec<Found>, StoreError> {
         if news.is_empty() {
             return Ok(Vec::new());
         }
-        let wanted = self.wanted(news);
-        let recent = Recent(connection.recent_counts(&wanted).await?);
+        let projects = self.projects(news);
+        let recent = self.recent(connection, news, &projects, findings).await?;
         let mut found = Vec::new();
         // First: what is left out of these is not found again.
         let silent = self.rules.watch.were_silent(connection, &news.events, self.now).await?;
-        let started = silent.into_iter().filter(|(project_id, _)| wanted.contains_key(project_id));
+        let started = silent.into_iter().filter(|(project_id, _)| projects.contains(project_id));
         found.extend(started.filter_map(|(project_id, first)| self.overflow_started(project_id, first)));
-        for project_id in wanted.keys() {
+        for project_id in &projects {
             found.extend(self.error_rate(&recent, *project_id));
             found.extend(self.near_cap(&recent, news, *project_id));
             found.extend(self.new_issues(news, *project_id));
@@ -125,34 +113,14 @@ impl Look<'_> {
         Ok(found)
     }
 
-    fn rule(&self, project_id: i64, kind: RuleKind) -> Arc<Setting> {
+    pub(super) fn rule(&self, project_id: i64, kind: RuleKind) -> Arc<Setting> {
         self.set.of(project_id, kind)
     }
 
-    fn wanted(&self, news: &FoldNews) -> BTreeMap<i64, WantedCounts> {
-        let mut wanted: BTreeMap<i64, WantedCounts> = BTreeMap::new();
+    fn projects(&self, news: &FoldNews) -> BTreeSet<i64> {
         let projects = news.events.keys().map(|(project_id, _)| project_id).chain(news.limited.keys());
         let projects = projects.chain(news.issues.iter().map(|issue| &issue.id.project_id));
-        for project_id in projects.filter(|id| **id > 0) {
-            let now = bucket(self.now);
-            wanted.entry(*project_id).or_insert_with(|| {
-                let window = |kind| i64::from(self.rule(*project_id, kind).window_sec);
-                let (spike, errors) = (window(RuleKind::Spike), window(RuleKind::ErrorRate));
-                let mut since = [now; SPANS];
-                since[CAP] -= CAP_BUCKETS_SECONDS;
-                since[SPIKE] -= spike;
-                since[SPIKE_USUAL] -= usual_seconds(spike);
-                since[ERRORS] -= errors;
-                since[ERRORS_USUAL] -= usual_seconds(errors);
-                WantedCounts { series: (0..LEVEL_SERIES).collect(), since }
-            });
-        }
-        for issue in &news.issues {
-            if let Some(wanted) = wanted.get_mut(&issue.id.project_id) {
-                wanted.series.push(issue.id.fingerprint.0.cast_signed());
-            }
-        }
-        wanted
+        projects.copied().filter(|id| *id > 0).collect()
     }
 
     /// The first events of a project for a while: its main provider takes no more.
@@ -169,10 +137,13 @@ impl Look<'_> {
 
     /// Events in the window that ends now, and how many are usual in one, by those in the longer time.
     fn against_usual(&self, inside: i64, longer: i64, window: i64) -> (u64, f64) {
-        let now = bucket(self.now);
-        // Minutes asleep say nothing of what is usual.
-        let minutes = self.rules.watch.covered_minutes(now - usual_seconds(window), now - window);
+        let minutes = self.minutes_awake(bucket(self.now), window);
         (u64::try_from(inside).unwrap_or(0), usual_in(window, longer - inside, minutes))
+    }
+
+    /// Minutes of those that say what is usual in a window with this end: minutes asleep say nothing.
+    pub(super) fn minutes_awake(&self, end: i64, window: i64) -> i64 {
+        self.rules.watch.covered_minutes(end - usual_seconds(window), end - window)
     }
 
     fn error_rate(&self, recent: &Recent, project_id: i64) -> Option<Found> {
@@ -236,6 +207,11 @@ impl Look<'_> {
         let worst = new().max_by_key(|issue| (issue.seed.level, issue.count))?;
         let mut message = self.rules.issue_message(&rule, worst, self.now);
         message.count = u64::try_from(worst.count).ok();
+        let others = new().filter(|issue| issue.id != worst.id);
+        if let Some(text) = more_are_new(others.map(|issue| issue.seed.title.as_str())) {
+            message.sample = Some(text);
+            message.link = self.rules.issues_link(&message.project);
+        }
         Some(Found::new(&rule, project_id.to_string(), message).for_each_of(new().count() as u64))
     }
 
@@ -279,23 +255,35 @@ impl Look<'_> {
             return Ok(Vec::new());
         }
         connection.add_rule_counts(counts).await?;
-        let (mut rules, mut wanted) = (Vec::new(), Vec::new());
         let mut touched: Vec<(i64, i64)> = counts
             .iter()
             .filter(|(_, count)| count.matched > 0)
             .map(|(key, _)| (key.project_id, key.rule_id))
             .collect();
         touched.dedup();
-        for (project_id, rule_id) in touched {
-            let Some(rule) = self.set.counting_by_id(project_id, rule_id) else { continue };
-            let window = i64::from(rule.window_sec);
-            let (now, usual) = (bucket(self.now), usual_seconds(window));
-            wanted.push(WantedRuleCount { project_id, rule_id, window: now - window, usual: now - usual });
-            rules.push((project_id, rule));
-        }
+        let now = bucket(self.now);
+        let window = |(project_id, rule_id)| {
+            let rule = self.set.counting_by_id(project_id, rule_id)?;
+            let window = now - i64::from(rule.window_sec);
+            Some((rule, WantedRuleCount { project_id, rule_id, window, usual: window }))
+        };
+        let asked: Vec<(Arc<Setting>, WantedRuleCount)> = touched.into_iter().filter_map(window).collect();
+        let windows: Vec<WantedRuleCount> = asked.iter().map(|(_, wanted)| *wanted).collect();
+        let sums = connection.rule_counts(&windows).await?;
+        // What is usual is asked only of what fills its window.
+        let full = asked.into_iter().zip(sums);
+        let full = full.filter(|((rule, _), sums)| sums.inside.matched >= i64::from(rule.n));
+        let (rules, wanted): (Vec<_>, Vec<_>) = full
+            .map(|((rule, wanted), _)| {
+                let usual = now - usual_seconds(i64::from(rule.window_sec));
+                (rule, WantedRuleCount { usual, ..wanted })
+            })
+            .unzip();
         let sums = connection.rule_counts(&wanted).await?;
-        let judged = rules.iter().zip(sums);
-        Ok(judged.filter_map(|((project_id, rule), sums)| self.own_count(rule, *project_id, sums)).collect())
+        let judged = rules.iter().zip(wanted).zip(sums);
+        Ok(judged
+            .filter_map(|((rule, wanted), sums)| self.own_count(rule, wanted.project_id, sums))
+            .collect())
     }
 
     fn own_count(&self, rule: &Arc<Setting>, project_id: i64, sums: RuleSums) -> Option<Found> {

@@ -2,29 +2,41 @@
 //! never said, and what one committed is said however the process ends.
 //!
 //! Rules are settings ([`RuleSet`]): defaults that nobody has to make, and what replaces them. [`look`] finds by the
-//! counts of levels and issues, [`tested`] counts what those don't know, [`say`] keeps the cooldowns: a rule says the same
-//! once in its cooldown, however many instances find it.
+//! counts of levels and issues ([`recent`] reads as few of them as will do), [`tested`] counts what those don't know,
+//! [`groups`] keeps the cooldowns and [`say`] says it: a rule says the same once in its cooldown, however many instances
+//! find it, and no project keeps another one's alerts waiting.
 
+mod counters;
+mod found;
+mod groups;
 mod kind;
 mod look;
+mod more;
 mod query;
+mod recent;
+mod said;
 mod say;
 mod set;
 mod setting;
 mod tested;
+mod turns;
+mod usual;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+pub use self::counters::RuleCounters;
 pub use self::kind::RuleKind;
 pub use self::query::parse as check_query;
-pub use self::say::RuleCounters;
+pub use self::said::Findings;
 pub use self::set::{RuleBook, RuleSet};
 pub use self::setting::{ERROR_RATE_N, GRACE_SEC, OVERFLOW_GRACE_SEC, RuleId, SPIKE_N, Selection, Setting};
 pub use self::tested::Tested;
 
+use self::found::Found;
 use self::look::Look;
-use self::say::{Found, Said};
+use self::said::Said;
+use self::usual::Usuals;
 use super::watch::Watch;
 use super::{AlertMessage, Channels, Outbox, issue_link};
 use crate::key::KeyDirectory;
@@ -44,6 +56,9 @@ pub struct Rules {
     book: Arc<RuleBook>,
     watch: Watch,
     said: Mutex<Said>,
+    usuals: Mutex<Usuals>,
+    /// What was found and has its turn in the next look.
+    left: Mutex<Vec<Found>>,
     /// When the log was last told of blocks left out.
     warned: Mutex<Option<Instant>>,
 }
@@ -76,7 +91,8 @@ impl<'a> Judge<'a> {
         self.anyway || (self.rules.book.is_of(version) && self.tested.is_of(version))
     }
 
-    /// Puts into the outbox what is worth saying of a fold of these blocks, within its transaction.
+    /// Puts into the outbox what is worth saying of a fold of these blocks, within its transaction. Once that is committed,
+    /// [`Rules::committed`] takes what is given back.
     ///
     /// # Errors
     /// What the database said.
@@ -86,14 +102,15 @@ impl<'a> Judge<'a> {
         news: &FoldNews,
         blocks: &[Uuid],
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Findings, StoreError> {
         let rules = self.rules;
         let set = rules.book.current();
-        rules.settle(connection, now).await?;
-        let mut found = rules.looking(&set, now).by_counts(connection, news).await?;
+        let mut findings = rules.settle(connection, now).await?;
+        let mut found = rules.looking(&set, now).by_counts(connection, news, &mut findings).await?;
         let counted = self.tested.of_blocks(blocks);
         found.extend(rules.looking(&set, now).by_own_counts(connection, &counted).await?);
-        rules.say(connection, found, now).await
+        rules.say(connection, found, now, &mut findings).await?;
+        Ok(findings)
     }
 }
 
@@ -110,7 +127,8 @@ impl Rules {
         let (book, said, warned) = (Arc::<RuleBook>::default(), Mutex::default(), Mutex::default());
         let watch = Watch::new(channels.clone(), directory.clone(), public_url.clone());
         let watch = watch.by_rules(book.clone());
-        Self { channels, outbox, directory, public_url, default_cap, book, watch, said, warned }
+        let (usuals, left) = (Mutex::default(), Mutex::default());
+        Self { channels, outbox, directory, public_url, default_cap, book, watch, said, usuals, left, warned }
     }
 
     /// Has what is open watched by this instead of the default one; by these rules, unless it has settings of its own.
@@ -140,6 +158,7 @@ impl Rules {
             self.reload(&mut session).await?;
         }
         drop(session);
+        self.say_left(store, now).await?;
         if self.watch.look(store, now).await? {
             self.outbox.ring();
         }
@@ -153,6 +172,8 @@ impl Rules {
     pub async fn reload(&self, connection: &mut Connection) -> Result<(), StoreError> {
         self.book.reload(connection).await?;
         self.said().forget();
+        self.usuals().forget();
+        self.left().clear();
         Ok(())
     }
 
@@ -171,14 +192,16 @@ impl Rules {
         connection: &mut Connection,
         news: &FoldNews,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Findings, StoreError> {
         let version = connection.alert_rule_version().await?;
         if !self.book.is_of(version) {
             self.reload(connection).await?;
         }
-        self.settle(connection, now).await?;
-        let found = self.looking(&self.book.current(), now).by_counts(connection, news).await?;
-        self.say(connection, found, now).await
+        let mut findings = self.settle(connection, now).await?;
+        let set = self.book.current();
+        let found = self.looking(&set, now).by_counts(connection, news, &mut findings).await?;
+        self.say(connection, found, now, &mut findings).await?;
+        Ok(findings)
     }
 
     fn looking<'a>(&'a self, set: &'a RuleSet, now: Timestamp) -> Look<'a> {
@@ -187,6 +210,14 @@ impl Rules {
 
     fn said(&self) -> MutexGuard<'_, Said> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn usuals(&self) -> MutexGuard<'_, Usuals> {
+        self.usuals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn left(&self) -> MutexGuard<'_, Vec<Found>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Events a minute that a project may send; `None` for any number.

@@ -1,160 +1,35 @@
 //! From what was found to the outbox: a rule says the same once in its cooldown; what it finds in between is counted, and
 //! the next message tells how much that was.
+//!
+//! The order in which a transaction takes its locks, here and in whatever else says something: cooldowns in the order of
+//! their keys, what is open, the outbox, then the ledger. The number of round trips doesn't depend on how much is said.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::registry::Registry;
-
-use super::{RuleKind, Rules, Setting};
-use crate::alert::{AlertKind, AlertMessage, Enqueued, NewAlert, enqueue};
-use crate::store::{Connection, Cooldown, CooldownKey, StoreError};
+use super::groups::{Group, Ledger, Saying, groups};
+use super::said::Findings;
+use super::turns::in_turn;
+use super::{Found, Rules};
+use crate::alert::{AlertKind, Enqueued, NewAlert, enqueue_all};
+use crate::store::{Connection, CooldownKey, MAX_OPEN_ALERTS, STATEMENT_TIMEOUT, Store, StoreError};
 use crate::timestamp::Timestamp;
 
-/// Alerts one fold makes at most; what it leaves out is found by the next one, while it goes on.
+/// Alerts one look says at most, beside those that are not found again; others have their turn in the next one.
 const MAX_ALERTS: usize = 20;
-/// Cooldowns remembered, so that what was said isn't put to the database each second.
-const MAX_SAID: usize = 1_000;
-
-/// Something worth saying.
-pub(super) struct Found {
-    rule: Arc<Setting>,
-    group: String,
-    message: AlertMessage,
-    /// How many things that happen once it stands for; 0 for a state that lasts and is found again each second.
-    each: u64,
-    /// Its slot in the outbox where that is not one of time.
-    slot: Option<i64>,
-    /// A group of the same rule about which there is nothing more to say once this is said.
-    silences: Option<String>,
-}
-
-impl Found {
-    /// A state that lasts.
-    pub fn new(rule: &Arc<Setting>, group: String, message: AlertMessage) -> Self {
-        Self { rule: rule.clone(), group, message, each: 0, slot: None, silences: None }
-    }
-
-    /// So many things that happened, of which the message names one.
-    pub fn for_each_of(self, each: u64) -> Self {
-        Self { each, ..self }
-    }
-
-    /// Said once in this slot.
-    pub fn in_slot(self, slot: i64) -> Self {
-        Self { slot: Some(slot), ..self }
-    }
-
-    /// Says something about another group too, which holds that back.
-    pub fn silencing(self, group: String) -> Self {
-        Self { silences: Some(group), ..self }
-    }
-
-    fn key(&self) -> CooldownKey {
-        let (project_id, rule) = (self.message.project_id, self.rule.key());
-        CooldownKey { project_id, rule, group: self.group.clone() }
-    }
-
-    /// Whether it is one more to count as held back, and how many: a state that lasts counts once a window, as if each
-    /// window had said it.
-    fn held_back(&self, before: &Cooldown, now: Timestamp) -> u64 {
-        let window = i64::from(self.rule.window_sec) * 1_000;
-        if self.each > 0 { self.each } else { u64::from(before.found_at.plus_millis(window) <= now) }
-    }
-}
-
-/// What is known to be quiet, without asking the database.
-#[derive(Clone, Copy)]
-struct Quiet {
-    /// It says nothing before this …
-    until: Timestamp,
-    /// … and counts nothing before this.
-    counts_from: Timestamp,
-}
-
-/// What this instance has said lately.
-#[derive(Default)]
-pub(super) struct Said {
-    committed: BTreeMap<CooldownKey, Quiet>,
-    /// By the fold that is under way.
-    pending: Vec<(CooldownKey, Quiet)>,
-    outcomes: Vec<(RuleKind, &'static str, u64)>,
-    /// The fold that is under way said that something is over.
-    ended: bool,
-}
-
-impl Said {
-    /// Looks everything up again.
-    pub fn forget(&mut self) {
-        self.committed.clear();
-    }
-
-    fn is_quiet(&self, found: &Found, key: &CooldownKey, now: Timestamp) -> bool {
-        let quiet = self.committed.get(key);
-        found.each == 0 && quiet.is_some_and(|quiet| now < quiet.until && now < quiet.counts_from)
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Outcome {
-    rule: &'static str,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Blocks {
-    outcome: &'static str,
-}
-
-/// What rules came to, since the start of this instance.
-#[derive(Clone, Debug, Default)]
-pub struct RuleCounters {
-    alerts: Family<Outcome, Counter>,
-    blocks: Family<Blocks, Counter>,
-}
-
-impl RuleCounters {
-    /// Registers the counters.
-    pub fn register(&self, registry: &mut Registry) {
-        let alerts = "Alerts found, by kind of rule: said, suppressed, left_out, lost (outbox full)";
-        registry.register("tekno_alerts", alerts, self.alerts.clone());
-        let blocks =
-            "Blocks whose events rules count themselves: tested, or skipped for want of time or bytes";
-        registry.register("tekno_alert_rule_blocks", blocks, self.blocks.clone());
-    }
-
-    fn count(&self, kind: RuleKind, outcome: &'static str, times: u64) {
-        self.alerts.get_or_create(&Outcome { rule: kind.name(), outcome }).inc_by(times);
-    }
-
-    pub(super) fn count_blocks(&self, tested: usize, skipped: usize) {
-        for (outcome, blocks) in [("tested", tested), ("skipped", skipped)] {
-            if blocks > 0 {
-                self.blocks.get_or_create(&Blocks { outcome }).inc_by(blocks as u64);
-            }
-        }
-    }
-}
+/// What waits for its turn at most.
+const MAX_LEFT: usize = 1_000;
+/// Of a rule that finds many things in a project, so many are noted as still true.
+const MAX_NOTED: usize = 50;
 
 impl Rules {
-    /// A transaction begins: what one before it found and did not commit was rolled back.
-    pub fn begin(&self) {
-        self.watch.begin();
-        let mut said = self.said();
-        said.pending.clear();
-        said.outcomes.clear();
-        said.ended = false;
-    }
-
     /// Says what is over, within the caller's transaction, before anything is looked for.
-    pub(super) async fn settle(&self, connection: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
-        self.begin();
+    pub(super) async fn settle(
+        &self,
+        connection: &mut Connection,
+        now: Timestamp,
+    ) -> Result<Findings, StoreError> {
         let ended = Box::pin(self.watch.settle(connection, now)).await?;
-        self.said().ended = ended;
-        Ok(())
+        Ok(Findings::begun(ended, now))
     }
 
     /// Puts what was found into the outbox, or counts it, within the caller's transaction. What is open stays so while it
@@ -162,97 +37,100 @@ impl Rules {
     pub(super) async fn say(
         &self,
         connection: &mut Connection,
-        found: Vec<Found>,
+        mut found: Vec<Found>,
         now: Timestamp,
+        findings: &mut Findings,
     ) -> Result<(), StoreError> {
-        let keys: Vec<(AlertKind, CooldownKey)> =
-            found.iter().map(|found| (found.message.kind, found.key())).collect();
-        let are_true = keys.iter().map(|(kind, key)| (*kind, key.rule.as_str(), key.group.as_str()));
+        let are_true = still_true(&found);
+        // After what is found now: of two that say the same that is said.
+        found.extend(self.left().iter().cloned());
+        let (groups, mut left) = groups(found, &self.said(), now);
+        let keys: BTreeSet<CooldownKey> = groups.iter().flat_map(Group::keys).collect();
+        let held = connection.hold_cooldowns(&keys).await?;
+        let are_true = are_true.iter().map(|(kind, key)| (*kind, key.rule.as_str(), key.group.as_str()));
         self.watch.note_true(connection, are_true, now).await?;
-        let mut looked_at = 0;
-        for found in found {
-            let key = found.key();
-            if self.said().is_quiet(&found, &key, now) {
-                continue;
-            }
-            looked_at += 1;
-            if looked_at > MAX_ALERTS {
-                self.said().outcomes.push((found.rule.kind, "left_out", 1));
-                continue;
-            }
-            self.say_one(connection, found, key, now).await?;
+        let mut ledger = Ledger::new(&groups, held, now, findings);
+        let mut sayings = Vec::new();
+        for group in groups {
+            sayings.extend(group.decide(&mut ledger));
         }
+        let sayings = choose(sayings, &mut left);
+        let alerts: Vec<NewAlert> = sayings.iter().filter_map(|saying| self.alert(saying, now)).collect();
+        let done = enqueue_all(connection, &self.channels, &alerts, now).await?;
+        let mut over = Vec::new();
+        for (saying, done) in sayings.iter().zip(&done) {
+            let Some(found) = saying.of.first() else { continue };
+            match done {
+                Enqueued::Added(_) => {
+                    ledger.said(saying);
+                    ledger.findings.count(found.rule.kind, "said", 1);
+                    let summed_up = if saying.of.len() > 1 { saying.of.len() as u64 } else { 0 };
+                    ledger.findings.count(found.rule.kind, "summed_up", summed_up);
+                    over.extend(found.silences.clone().map(|group| (saying.key.rule.clone(), group)));
+                }
+                // As after the loss of a cooldown: somebody has said it.
+                Enqueued::Known => ledger.said(saying),
+                Enqueued::Full => ledger.lost(saying),
+            }
+        }
+        for (rule, group) in over {
+            self.watch.take_over(connection, &rule, &group).await?;
+        }
+        let changed = ledger.close();
+        connection.note_cooldowns(&changed).await?;
+        for found in left.split_off(left.len().min(MAX_LEFT)) {
+            findings.count(found.rule.kind, "left_out", 1);
+        }
+        findings.left = left;
         Ok(())
     }
 
-    async fn say_one(
-        &self,
-        connection: &mut Connection,
-        found: Found,
-        key: CooldownKey,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let before = connection.hold_cooldown(&key).await?;
-        let (kind, cooldown) = (found.rule.kind, found.rule.cooldown_ms());
-        let held_back = found.held_back(&before, now);
-        let (mut after, outcome, times) = if found.rule.is_held_back(&before, now) {
-            (before, "suppressed", held_back)
-        } else {
-            let each = found.each.saturating_sub(1);
-            let mut message = found.message;
-            message.suppressed = before.suppressed + each;
-            let alert = NewAlert {
-                rule: key.rule.clone(),
-                group: key.group.clone(),
-                cooldown_slot: found.slot.unwrap_or_else(|| now.as_millis().div_euclid(cooldown.max(1))),
-                message,
-                channels: found.rule.channels.clone(),
-            };
-            let said = Cooldown { said_at: now, found_at: now, suppressed: 0 };
-            match enqueue(connection, &self.channels, &alert, now).await? {
-                Enqueued::Added(_) => (said, "said", 1),
-                // As after the loss of a cooldown: somebody has said it.
-                Enqueued::Known => (said, "suppressed", 0),
-                Enqueued::Full => (before, "lost", held_back),
-            }
+    fn alert(&self, saying: &Saying, now: Timestamp) -> Option<NewAlert> {
+        let found = saying.of.first()?;
+        let mut message = match saying.of.as_slice() {
+            [one] if saying.key == one.key() => one.message.clone(),
+            all => self.summed_up(all, now)?,
         };
-        if after == before {
-            after.suppressed += held_back;
-            if held_back > 0 {
-                after.found_at = now;
-            }
+        message.suppressed = saying.suppressed;
+        let cooldown_slot = match found.slot {
+            Some(slot) if saying.key == found.key() => slot,
+            // Things that happen are summed up whenever there are too many: these are in no other message.
+            Some(_) => saying.digest(),
+            None => now.as_millis().div_euclid(found.rule.cooldown_ms().max(1)),
+        };
+        let (rule, group) = (saying.key.rule.clone(), saying.key.group.clone());
+        Some(NewAlert { rule, group, cooldown_slot, message, channels: found.rule.channels.clone() })
+    }
+
+    /// Says what had to wait for its turn, where nothing else is found meanwhile.
+    ///
+    /// # Errors
+    /// What the database said; it waits on.
+    pub(super) async fn say_left(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
+        if self.left().is_empty() {
+            return Ok(());
         }
-        if after != before {
-            connection.note_cooldown(&key, &after).await?;
-        }
-        if let Some(group) = found.silences.filter(|_| outcome == "said") {
-            self.watch.take_over(connection, &key.rule, &group).await?;
-            let other = CooldownKey { group, ..key.clone() };
-            let before = connection.hold_cooldown(&other).await?;
-            connection.note_cooldown(&other, &Cooldown { said_at: now, found_at: now, ..before }).await?;
-        }
-        let window = i64::from(found.rule.window_sec) * 1_000;
-        let until = after.said_at.plus_millis(cooldown);
-        let counts_from = after.found_at.plus_millis(window);
-        let mut said = self.said();
-        said.pending.push((key, Quiet { until, counts_from }));
-        if times > 0 {
-            said.outcomes.push((kind, outcome, times));
-        }
+        let mut session = store.work().await?;
+        session.begin(STATEMENT_TIMEOUT).await?;
+        let mut findings = Findings::begun(false, now);
+        self.say(&mut session, Vec::new(), now, &mut findings).await?;
+        session.commit(STATEMENT_TIMEOUT).await?;
+        drop(session);
+        self.remember(findings);
         Ok(())
     }
 
     /// The transaction is committed: what it found is sent now.
-    pub fn committed(&self) {
+    pub fn committed(&self, findings: Findings) {
         self.watch.committed();
-        let mut said = self.said();
-        if said.committed.len() >= MAX_SAID {
-            said.committed.clear();
-        }
-        let (pending, outcomes) = (std::mem::take(&mut said.pending), std::mem::take(&mut said.outcomes));
-        said.committed.extend(pending);
-        let ended = std::mem::take(&mut said.ended);
-        drop(said);
+        self.remember(findings);
+    }
+
+    fn remember(&self, findings: Findings) {
+        let Findings { at, quiet, outcomes, usual, left, ended } = findings;
+        self.said().remember(quiet, at);
+        self.usuals().remember(usual);
+        *self.left() = left;
         for (kind, outcome, times) in &outcomes {
             self.outbox.rules().count(*kind, outcome, *times);
         }
@@ -260,4 +138,42 @@ impl Rules {
             self.outbox.ring();
         }
     }
+}
+
+/// What is still true, so that it stays open: what was found, and for a rule that finds many things its rest too.
+fn still_true(found: &[Found]) -> Vec<(AlertKind, CooldownKey)> {
+    let mut many = std::collections::BTreeMap::new();
+    let mut all = Vec::new();
+    for found in found.iter().filter(|found| found.each == 0) {
+        let kind = found.message.kind;
+        if found.is_one_of_many() {
+            let more = found.more();
+            let known: &mut Vec<&Found> = many.entry((kind.name(), more)).or_default();
+            known.push(found);
+        } else {
+            all.push((kind, found.key()));
+        }
+    }
+    for ((_, more), mut found) in many {
+        found.sort_by_key(|found| std::cmp::Reverse(found.weight()));
+        all.extend(found.iter().take(1).map(|found| (found.message.kind, more.clone())));
+        all.extend(found.iter().take(MAX_NOTED).map(|found| (found.message.kind, found.key())));
+    }
+    all.truncate(usize::try_from(MAX_OPEN_ALERTS).unwrap_or(usize::MAX));
+    all
+}
+
+/// Those that are said now, in turns among projects: the first message of each rule before the second of any.
+fn choose(mut sayings: Vec<Saying>, left: &mut Vec<Found>) -> Vec<Saying> {
+    let project = |saying: &Saying| saying.key.project_id;
+    sayings.sort_by_key(|saying| (project(saying), saying.rank));
+    let mut chosen = Vec::new();
+    for saying in in_turn(sayings, project) {
+        if chosen.len() < MAX_ALERTS || saying.of.iter().any(Found::happened_once) {
+            chosen.push(saying);
+        } else {
+            left.extend(saying.of);
+        }
+    }
+    chosen
 }

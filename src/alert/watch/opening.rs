@@ -17,30 +17,29 @@ pub(super) fn topic(rule: &str, group: &str) -> Topic {
     hash.finalize().into()
 }
 
-/// Notes, within the transaction that put these messages of an alert into the outbox, that it is open, if it is of a kind
-/// that ends.
+/// Notes, within the transaction that put these messages of alerts into the outbox, that they are open, those of a kind
+/// that ends; so many are open already.
 ///
 /// # Errors
 /// What the database said.
 pub(in crate::alert) async fn open(
     connection: &mut Connection,
-    alert: &NewAlert,
-    added: &[&OutboxRow],
+    alerts: &[(&NewAlert, Vec<&OutboxRow>)],
+    already: i64,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let message = &alert.message;
-    if message.resolved || quiet_ms(message.kind).is_none() {
-        return Ok(());
-    }
-    // Its counts know better when it was true last; they are asked when it seems to be over.
-    let last_true_at = match message.kind {
-        AlertKind::OverflowStarted => {
-            message.first_seen.unwrap_or(now.plus_millis(-OVERFLOW_QUIET_SEC * 1_000))
-        }
-        _ => now,
-    };
-    for row in added {
-        let opening = OpeningAlert {
+    let ends = |alert: &NewAlert| !alert.message.resolved && quiet_ms(alert.message.kind).is_some();
+    let mut openings = Vec::new();
+    for (alert, added) in alerts.iter().filter(|(alert, _)| ends(alert)) {
+        let message = &alert.message;
+        // Its counts know better when it was true last; they are asked when it seems to be over.
+        let last_true_at = match message.kind {
+            AlertKind::OverflowStarted => {
+                message.first_seen.unwrap_or(now.plus_millis(-OVERFLOW_QUIET_SEC * 1_000))
+            }
+            _ => now,
+        };
+        openings.extend(added.iter().map(|row| OpeningAlert {
             topic: topic(&alert.rule, &alert.group),
             channel: &row.channel,
             project_id: message.project_id,
@@ -49,8 +48,7 @@ pub(in crate::alert) async fn open(
             opened_at: now,
             last_true_at,
             message: &row.message,
-        };
-        connection.open_alert(&opening).await?;
+        }));
     }
-    Ok(())
+    connection.open_alerts(&openings, already).await
 }

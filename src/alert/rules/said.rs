@@ -1,0 +1,123 @@
+//! What this instance knows to be said: so that what is found again each second isn't put to the database each second.
+//!
+//! The database knows all of it. What is forgotten here is looked up there and found to be held back: it is neither said
+//! twice nor lost.
+
+use std::collections::BTreeMap;
+
+use super::usual::Usual;
+use super::{Found, RuleKind};
+use crate::store::CooldownKey;
+use crate::timestamp::Timestamp;
+
+/// Cooldowns remembered: about 2 MB.
+const MAX_SAID: usize = 10_000;
+
+/// What rules found and did within one transaction. Whoever commits that hands it to [`super::Rules::committed`]; it is
+/// dropped with a transaction that is rolled back, and so nothing of it is taken for said.
+#[must_use]
+#[derive(Debug)]
+pub struct Findings {
+    pub(super) at: Timestamp,
+    pub(super) quiet: Vec<(CooldownKey, Quiet)>,
+    pub(super) outcomes: Vec<(RuleKind, &'static str, u64)>,
+    pub(super) usual: Vec<Usual>,
+    /// What has its turn in the next look.
+    pub(super) left: Vec<Found>,
+    /// It was said that something is over.
+    pub(super) ended: bool,
+}
+
+impl Findings {
+    pub(super) const fn begun(ended: bool, at: Timestamp) -> Self {
+        Self { at, quiet: Vec::new(), outcomes: Vec::new(), usual: Vec::new(), left: Vec::new(), ended }
+    }
+
+    pub(super) fn count(&mut self, kind: RuleKind, outcome: &'static str, times: u64) {
+        if times > 0 {
+            self.outcomes.push((kind, outcome, times));
+        }
+    }
+}
+
+/// What is known to be quiet, without asking the database.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quiet {
+    /// It says nothing before this …
+    pub until: Timestamp,
+    /// … and counts nothing before this.
+    pub counts_from: Timestamp,
+}
+
+/// What this instance has said lately.
+#[derive(Debug, Default)]
+pub(super) struct Said(BTreeMap<CooldownKey, Quiet>);
+
+impl Said {
+    /// Looks everything up again.
+    pub fn forget(&mut self) {
+        self.0.clear();
+    }
+
+    /// Whether there is nothing to do about a state that lasts.
+    pub fn is_quiet(&self, found: &Found, key: &CooldownKey, now: Timestamp) -> bool {
+        let quiet = self.0.get(key);
+        found.each == 0 && quiet.is_some_and(|quiet| now < quiet.until && now < quiet.counts_from)
+    }
+
+    /// Whether it was said within its cooldown, as far as is known here.
+    pub fn was_said(&self, key: &CooldownKey, now: Timestamp) -> bool {
+        self.0.get(key).is_some_and(|quiet| now < quiet.until)
+    }
+
+    /// Remembers what is committed. Beyond the bound what may be said again soonest is forgotten.
+    pub fn remember(&mut self, quiet: Vec<(CooldownKey, Quiet)>, now: Timestamp) {
+        self.0.extend(quiet);
+        if self.0.len() > MAX_SAID {
+            self.0.retain(|_, quiet| now < quiet.until);
+        }
+        if self.0.len() > MAX_SAID {
+            let mut ends: Vec<Timestamp> = self.0.values().map(|quiet| quiet.until).collect();
+            ends.sort_unstable();
+            let edge = ends[ends.len() - MAX_SAID / 2];
+            self.0.retain(|_, quiet| quiet.until >= edge);
+            // Many that end at once.
+            while self.0.len() > MAX_SAID {
+                self.0.pop_last();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    fn of(number: usize, until: i64) -> (CooldownKey, Quiet) {
+        let key = CooldownKey { project_id: 1, rule: "spike".to_owned(), group: number.to_string() };
+        (key, Quiet { until: at(until), counts_from: at(until) })
+    }
+
+    #[test]
+    fn what_was_said_last_is_remembered_and_memory_is_bounded() {
+        let mut said = Said::default();
+        said.remember((0..MAX_SAID).map(|number| of(number, 900)).collect(), at(0));
+        assert!(said.was_said(&of(0, 0).0, at(1)));
+        said.remember(vec![of(MAX_SAID, 1_800)], at(1));
+        assert!(said.0.len() <= MAX_SAID);
+        assert!(said.was_said(&of(MAX_SAID, 0).0, at(1)), "the newest");
+        said.remember((0..MAX_SAID).map(|number| of(number, 3_000)).collect(), at(2_000));
+        assert_eq!(said.0.len(), MAX_SAID, "what is over went");
+        for round in 0..20 {
+            said.remember(
+                (0..1_000).map(|number| of(20_000 + round * 1_000 + number, 4_000)).collect(),
+                at(2_000),
+            );
+            assert!(said.0.len() <= MAX_SAID);
+        }
+    }
+}
