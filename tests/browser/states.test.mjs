@@ -223,8 +223,11 @@ describe("every state fits and is accessible", { concurrency: false }, () => {
       await check(look, `zoom-${nameOf(address).replace(/[/?].*/, "-one")}`);
     }
     await look.emulateMedia({ forcedColors: "active" });
+    const outlined = (/** @type {string} */ part) => look.locator(part).first().evaluate((one) => getComputedStyle(one).outlineStyle);
     for (const address of ["/ui/", `/ui/logs?project=${SLUG}&level=warn,fatal&sel=${event.id}`, "/ui/issues", "/ui/alerts"]) {
       await scene.visit(address, look);
+      assert.equal(await outlined(".bar-link[aria-current]"), "solid");
+      if (address.includes("sel=")) for (const chosen of [".row:has([aria-current])", ".chip:has(:checked)"]) assert.equal(await outlined(chosen), "solid", chosen);
       // Its colours are the system's, which axe doesn't know.
       await look.screenshot({ path: new URL(`forced-${nameOf(address).replace(/[/?].*/, "-one")}.png`, SCREENSHOTS).pathname });
     }
@@ -239,4 +242,6 @@ async function brush(look) {
   await look.mouse.move(box.x + box.width * 0.7, box.y + 20);
   await look.mouse.down();
   await look.mouse.move(box.x + box.width * 0.85, box.y + 20, { steps: 4 });
+  // Bars of any height would hide what lies below them.
+  assert.equal(await look.locator(".chart svg > :last-child").getAttribute("class"), "mark");
 }
