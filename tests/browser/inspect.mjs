@@ -112,7 +112,7 @@ export async function checkStates(look, address, data, name) {
     await look.route(data, answer);
     await arrive(look, address);
     await look.getByText(text).first().waitFor();
-    await check(look, `${name.replace("*", state)}`);
+    await check(look, name.replace("*", state), true);
     await look.unroute(data);
   }
 }
