@@ -12,8 +12,10 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::event::Event;
 
 mod code;
+mod entity;
 mod explain;
 mod header;
+mod host;
 mod library;
 mod line;
 mod name;
@@ -24,6 +26,7 @@ mod tests;
 #[cfg(test)]
 #[path = "fingerprint/trace_tests.rs"]
 mod trace_tests;
+mod value;
 mod word;
 
 pub use explain::{Explanation, Kind};

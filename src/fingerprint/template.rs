@@ -4,8 +4,8 @@
 //! addresses, paths, quoted strings, times and `key=value` values are masked, runs of masks become one. Statuses
 //! and error codes stay, so that a 404 and a 500 are two templates.
 
-use super::code;
 use super::word::{self, Context};
+use super::{code, entity, host, value};
 
 /// Longest template in bytes: what follows tells little and may be a whole document.
 const MAX_TEMPLATE_BYTES: usize = 400;
@@ -77,12 +77,20 @@ const fn classes() -> [u8; 256] {
     classes
 }
 
-/// A word after which an account's name may stand.
+/// Whether two bytes are of scripts that are written without blanks between them: `用户4821登录` is three words.
+const fn changes_script(one: u8, other: u8) -> bool {
+    // From U+3000 on; bytes that continue a character are of what began it.
+    (one < 0x80 && other >= 0xe3) || (one >= 0x80 && other.is_ascii_digit())
+}
+
+/// A word after which a name may stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slot {
     None,
     User,
     For,
+    /// What has names: `container`, `topic`.
+    Name,
 }
 
 struct Writer<'a> {
@@ -98,6 +106,8 @@ struct Writer<'a> {
     masked: usize,
     context: Context,
     slot: Slot,
+    /// Length of `out` after the last value of a `key=value`.
+    paired: usize,
     /// Where the quotes end that the text is in, if what is in them is not masked.
     closing: usize,
     /// Where codes stand in the text, the first [`MAX_CODES`].
@@ -108,8 +118,9 @@ impl<'a> Writer<'a> {
     fn new(text: &'a str, out: &'a mut String) -> Self {
         let start = out.len();
         let (context, slot) = (Context::None, Slot::None);
-        let (masked, closing) = (usize::MAX, usize::MAX);
-        Self { text, at: 0, copied: 0, out, start, masked, context, slot, closing, codes: Vec::new() }
+        let never = usize::MAX;
+        let (masked, paired, closing) = (never, never, never);
+        Self { text, at: 0, copied: 0, out, start, masked, context, slot, paired, closing, codes: Vec::new() }
     }
 
     fn note_code(&mut self, from: usize, to: usize) {
@@ -132,9 +143,11 @@ impl<'a> Writer<'a> {
                 b'"' | b'\'' | b'`' => self.quote(byte),
                 b'=' => self.equals(),
                 b'<' | b'>' if self.compares(bytes) => self.leave_out(self.at + 1),
-                b'(' | b'[' | b'{' => self.open(),
+                b'(' | b'[' | b'{' => self.open(byte),
+                b':' if bytes.get(self.at + 1) == Some(&b':') && !self.after_word(bytes) => self.colons(bytes),
                 _ if byte.is_ascii_whitespace() => self.blanks(),
                 _ if CLASS[usize::from(byte)] & SEPARATOR != 0 => self.at += 1,
+                0xc2 | 0xe2 | 0xe3 if let Some(end) = value::quoted_end(self.text, self.at) => self.mask(end),
                 _ => self.atom(),
             }
         }
@@ -146,6 +159,18 @@ impl<'a> Writer<'a> {
     /// `<1 ms` is as good as `3 ms`.
     fn compares(&self, bytes: &[u8]) -> bool {
         self.at > 0 && bytes[self.at - 1] == b' ' && bytes.get(self.at + 1).is_some_and(u8::is_ascii_digit)
+    }
+
+    fn after_word(&self, bytes: &[u8]) -> bool {
+        self.at > 0 && !matches!(bytes[self.at - 1], b' ' | b'\t' | b'(' | b'=' | b',' | b'"')
+    }
+
+    /// `::1` begins with its colons.
+    fn colons(&mut self, bytes: &[u8]) {
+        match host::colon_hex_end(bytes, self.at) {
+            Some(end) => self.mask(end),
+            None => self.at += 1,
+        }
     }
 
     fn flush(&mut self) {
@@ -211,21 +236,36 @@ impl<'a> Writer<'a> {
             return;
         }
         let word = content.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-'));
-        if word && bytes.get(end + 1) == Some(&b':') {
+        if word && bytes.get(end + 1) == Some(&b':') && quote == b'"' {
             self.context = self.context.after(content);
-        } else if end > inside {
-            self.mask(end);
+            self.at = end + 1;
+        } else {
+            // With its quotes: some print them around the same value, some don't.
+            self.at = inside - 1;
+            self.mask_value(end + 1);
         }
-        self.at = end + 1;
     }
 
     /// Empty brackets that stand alone are as if something were in them: `()` after a function's name is not.
-    fn open(&mut self) {
+    fn open(&mut self, bracket: u8) {
         let bytes = self.text.as_bytes();
+        if bracket == b'[' && let Some(end) = host::bracketed_end(bytes, self.at) {
+            return self.mask(end);
+        }
         let alone = self.at > 0 && matches!(bytes[self.at - 1], b' ' | b':' | b'=');
         let empty = matches!(bytes[self.at..], [b'(', b')', ..] | [b'[', b']', ..] | [b'{', b'}', ..]);
+        let named = (bracket == b'[' && self.slot == Slot::Name && alone)
+            .then(|| word::bracketed_name(&bytes[self.at..]))
+            .flatten();
+        let within = (bracket == b'{' && (self.at > 0 || word::has_message(bytes)))
+            .then(|| value::context_end(bytes, self.at))
+            .flatten();
         self.at += 1;
-        if alone && empty {
+        if let Some(length) = named {
+            self.mask(self.at + length);
+        } else if let Some(end) = within {
+            self.mask(end - 1);
+        } else if alone && empty {
             self.mask(self.at);
         }
     }
@@ -239,13 +279,7 @@ impl<'a> Writer<'a> {
         if !after_key || matches!(bytes.get(self.at), Some(b'=' | b'>' | b'"' | b'\'')) {
             return;
         }
-        let in_value = |byte: &&u8| {
-            !matches!(
-                **byte,
-                b' ' | b'\t' | b'\n' | b'\r' | b',' | b';' | b'&' | b')' | b'}' | b']' | b'>' | b'"' | b'\''
-            )
-        };
-        let end = self.at + bytes[self.at..].iter().take_while(in_value).count();
+        let end = value::end(bytes, self.at);
         let value = &bytes[self.at..end];
         if self.context.keeps(value, &bytes[end..]) {
             self.note_code(self.at, end);
@@ -253,9 +287,26 @@ impl<'a> Writer<'a> {
         } else if value.iter().all(u8::is_ascii_alphabetic) && word::is_telling_value(&bytes[..self.at]) {
             self.at = end;
         } else {
-            self.mask(end);
+            self.mask_value(end);
         }
         self.context = Context::None;
+    }
+
+    /// Masks a value. Of a list of `key=value` only the first key stays: which follow depends on what was at hand.
+    fn mask_value(&mut self, end: usize) {
+        let bytes = self.text.as_bytes();
+        let between = &bytes[self.copied..self.at];
+        if let Some(key) = between.strip_suffix(b"=") {
+            if self.paired == self.out.len() && word::is_next_key(key) {
+                self.copied = end;
+                self.at = end;
+                return;
+            }
+            self.mask(end);
+            self.paired = self.out.len();
+            return;
+        }
+        self.mask(end);
     }
 
     fn atom(&mut self) {
@@ -264,7 +315,7 @@ impl<'a> Writer<'a> {
         let (mut end, mut seen) = (start, 0);
         while let Some(byte) = bytes.get(end) {
             let class = CLASS[usize::from(*byte)];
-            if class & SEPARATOR != 0 {
+            if class & SEPARATOR != 0 || (end > start && changes_script(bytes[end - 1], *byte)) {
                 break;
             }
             seen |= class;
@@ -272,10 +323,14 @@ impl<'a> Writer<'a> {
         }
         if bytes.get(end) == Some(&b':') {
             if bytes[end..].starts_with(b"://") {
-                return self.segments(word::url_end(bytes, start));
+                let end = word::url_end(bytes, start);
+                return if self.context == Context::Method { self.segments(end) } else { self.mask(end) };
             }
-            if let Some(end) = word::colon_hex_end(bytes, start) {
+            if let Some(end) = host::colon_hex_end(bytes, start) {
                 return self.mask(end);
+            }
+            if end == start + 1 && bytes.get(end + 1) == Some(&b'\\') {
+                return self.path(word::file_path_end(bytes, end + 1));
             }
         }
         // A sentence's full stop is no part of what it ends.
@@ -298,10 +353,11 @@ impl<'a> Writer<'a> {
         let (atom, rest) = (&bytes[self.at..end], &bytes[end..]);
         let account = match slot {
             Slot::None => false,
+            Slot::Name => entity::is_name(atom),
             Slot::User => word::is_account(atom, rest),
             Slot::For => matches!(rest, [b' ', b'f', b'r', b'o', b'm', b' ', b'0'..=b'9', ..]),
         };
-        if account || word::is_date_name(atom, rest) {
+        if account || word::is_date_name(atom, rest) || host::names_address(rest) {
             return self.mask(end);
         }
         let after_mask = self.masked == self.out.len() && &bytes[self.copied..self.at] == b" ";
@@ -309,9 +365,15 @@ impl<'a> Writer<'a> {
             self.at = self.copied;
             return self.leave_out(end);
         }
+        if after_mask && word::is_plural(atom) {
+            // `1 migrations` is written as often as `1 migration`.
+            self.at = end - 1;
+            return self.leave_out(end);
+        }
         self.slot = match atom {
             b"user" | b"User" | b"USER" => Slot::User,
             b"for" => Slot::For,
+            _ if entity::is_noun(atom) => Slot::Name,
             _ => Slot::None,
         };
         self.context = self.context.after(atom);
@@ -326,9 +388,13 @@ impl<'a> Writer<'a> {
         let bytes = self.text.as_bytes();
         let (atom, rest) = (&bytes[self.at..end], &bytes[end..]);
         if seen & SLASH != 0 && word::is_path(atom) {
-            return self.path(end);
+            return self.path(word::path_end(bytes, self.at, end));
         }
-        if (seen & AT_SIGN != 0 && word::is_email(atom)) || (seen & DOT != 0 && word::is_host(atom)) {
+        // The root alone.
+        if atom == b"/" && self.at > 0 && bytes[self.at - 1] == b' ' && matches!(rest.first(), None | Some(b' ')) {
+            return self.mask(end);
+        }
+        if (seen & AT_SIGN != 0 && host::is_email(atom)) || (seen & DOT != 0 && host::is_host(atom, rest)) {
             return self.mask(end);
         }
         if seen & DIGIT == 0 {

@@ -66,7 +66,8 @@ impl Context {
 
     /// True when this word is a status or code here, so that it stays. `rest` is what follows it.
     pub(super) fn keeps(self, word: &[u8], rest: &[u8]) -> bool {
-        let digits = word.strip_prefix(b"-").unwrap_or(word);
+        // `error #418`
+        let digits = word.strip_prefix(b"-").or_else(|| word.strip_prefix(b"#")).unwrap_or(word);
         let number = !digits.is_empty() && digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit);
         let sqlstate =
             word.len() == 5 && word.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
@@ -107,9 +108,16 @@ fn counts_something(rest: &[u8]) -> bool {
     !word.is_empty() && !AFTER.iter().any(|after| after.as_bytes() == word)
 }
 
-/// A reason phrase follows, as in `502 Bad Gateway`.
+/// A reason phrase follows, as in `502 Bad Gateway`; `512 MiB` and `404 Orders` have none.
 fn is_reason(rest: &[u8]) -> bool {
-    matches!(rest, [b' ', first, second, ..] if first.is_ascii_uppercase() && second.is_ascii_lowercase())
+    const FIRST: [&str; 32] = [
+        "Bad", "Bandwidth", "Client", "Conflict", "Content", "Expectation", "Failed", "Forbidden", "Gateway", "Gone",
+        "HTTP", "I'm", "Insufficient", "Internal", "Length", "Locked", "Loop", "Method", "Misdirected", "Network",
+        "Not", "Payload", "Payment", "Precondition", "Proxy", "Range", "Request", "Service", "Too", "Unauthorized",
+        "Unprocessable", "Unsupported",
+    ];
+    let Some(rest) = rest.strip_prefix(b" ") else { return false };
+    FIRST.iter().any(|first| rest.starts_with(first.as_bytes()))
 }
 
 /// Whether what follows is the value of a key that says what happened, as in `msg="…"`, `"error":"…"`, `level=error`.
@@ -203,73 +211,9 @@ pub(super) fn is_unit(word: &[u8]) -> bool {
 pub(super) fn is_path(word: &[u8]) -> bool {
     let slashes = word.iter().filter(|byte| matches!(byte, b'/' | b'\\')).count();
     let rooted = matches!(word, [b'/' | b'~' | b'\\', ..] | [b'.', b'/' | b'.', ..]);
-    word.len() > 1 && (rooted || slashes > 1)
-}
-
-pub(super) fn is_email(word: &[u8]) -> bool {
-    let Some(at) = memchr::memchr(b'@', word) else { return false };
-    at > 0 && at + 1 < word.len()
-}
-
-/// A host's name with a public or local ending, in lower case.
-pub(super) fn is_host(word: &[u8]) -> bool {
-    // Those of countries that are no words of code: `obj.it` is one, `process.in` is not.
-    const ENDINGS: [&str; 48] = [
-        "com",
-        "net",
-        "org",
-        "edu",
-        "gov",
-        "mil",
-        "int",
-        "info",
-        "biz",
-        "io",
-        "cloud",
-        "local",
-        "internal",
-        "lan",
-        "localdomain",
-        "cn",
-        "de",
-        "uk",
-        "ru",
-        "jp",
-        "br",
-        "tw",
-        "it",
-        "eu",
-        "hk",
-        "sg",
-        "fr",
-        "nl",
-        "ca",
-        "au",
-        "kr",
-        "es",
-        "se",
-        "fi",
-        "dk",
-        "pl",
-        "ch",
-        "nz",
-        "za",
-        "mx",
-        "cz",
-        "gr",
-        "hu",
-        "pt",
-        "ro",
-        "tr",
-        "ua",
-        "vn",
-    ];
-    let Some(dot) = memchr::memrchr(b'.', word) else { return false };
-    let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
-    ENDINGS.iter().any(|ending| ending.as_bytes() == &word[dot + 1..])
-        && dot > 0
-        && word.iter().all(plain)
-        && !word.starts_with(b"java.")
+    // `shop/cart.csv`, `com.shop.app/.Main`
+    let dotted = slashes == 1 && word.contains(&b'.');
+    word.len() > 1 && (rooted || slashes > 1 || dotted)
 }
 
 /// An account's name after `user`, as far as what follows it says so.
@@ -288,6 +232,16 @@ pub(super) fn is_source_file(name: &[u8]) -> bool {
     source_file(name) == Some(0)
 }
 
+/// The name of a file as people write, set up and build programs: a number after its colon is a line.
+pub(super) fn is_file(name: &[u8]) -> bool {
+    const EXTENSIONS: [&str; 25] = [
+        "cfg", "conf", "config", "cshtml", "css", "dart", "erb", "fs", "htm", "html", "ini", "json", "less", "log", "m",
+        "md", "mm", "scss", "sh", "sql", "svelte", "toml", "vue", "yaml", "yml",
+    ];
+    let Some(dot) = memchr::memrchr(b'.', name) else { return false };
+    is_source_file(name) || EXTENSIONS.iter().any(|extension| extension.as_bytes() == &name[dot + 1..])
+}
+
 /// Where a source file's name begins in a path, when it is one.
 pub(super) fn source_file(path: &[u8]) -> Option<usize> {
     const EXTENSIONS: [&str; 24] = [
@@ -301,29 +255,26 @@ pub(super) fn source_file(path: &[u8]) -> Option<usize> {
         .then_some(name)
 }
 
+/// Where a path that begins at `start` ends if what has been read of it ends at `end`: `/orders/[id]` goes on in brackets,
+/// `/cart?step=2` after the question mark.
+pub(super) fn path_end(bytes: &[u8], start: usize, mut end: usize) -> usize {
+    if bytes[start..end].contains(&b'?') {
+        return url_end(bytes, start).max(end);
+    }
+    while matches!(bytes.get(end), Some(b'[' | b'{' | b'('))
+        && matches!(bytes[end - 1], b'/' | b'\\')
+        && let Some(after) = super::value::bracketed_end(bytes, end)
+    {
+        let more = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'\\' | b'.' | b'-' | b'_');
+        end = after + bytes[after..].iter().take_while(more).count();
+    }
+    end
+}
+
 /// Where the URL, or path of one, that begins at `start` ends.
 pub(super) fn url_end(bytes: &[u8], start: usize) -> usize {
     let in_url = |byte: &&u8| !byte.is_ascii_whitespace() && !b"\"'`<>()[]{},;|".contains(byte);
     start + bytes[start..].iter().take_while(in_url).count()
-}
-
-/// Longest address of hex digits and colons, in bytes; the longest of IPv6 has 45.
-const MAX_COLON_HEX_BYTES: usize = 64;
-
-/// The end of groups of hex digits with colons between them: an address of IPv6 or of a network card.
-pub(super) fn colon_hex_end(bytes: &[u8], start: usize) -> Option<usize> {
-    let (mut end, mut group, mut colons) = (start, 0, 0);
-    let limit = bytes.len().min(start + MAX_COLON_HEX_BYTES);
-    while let Some(byte) = bytes[..limit].get(end) {
-        match byte {
-            b':' => (group, colons) = (0, colons + 1),
-            _ if byte.is_ascii_hexdigit() && group < 4 => group += 1,
-            _ if byte.is_ascii_alphanumeric() => return None,
-            _ => break,
-        }
-        end += 1;
-    }
-    (colons > 1 && bytes[end - 1] != b':').then_some(end)
 }
 
 /// The name of a weekday or month with more of a date after it, as in `Sun Jul 10`.
@@ -343,5 +294,42 @@ pub(super) fn is_date_name(word: &[u8], rest: &[u8]) -> bool {
 /// A segment of a URL's path that varies.
 pub(super) fn is_variable_segment(segment: &[u8]) -> bool {
     let version = matches!(segment, [b'v', b'0'..=b'9'] | [b'v', b'0'..=b'9', b'0'..=b'9']);
-    !version && (segment.len() > 40 || segment.iter().any(u8::is_ascii_digit) || is_email(segment))
+    !version && (segment.len() > 40 || segment.iter().any(u8::is_ascii_digit) || super::host::is_email(segment))
+}
+
+/// A name in square brackets, without blanks: its length.
+pub(super) fn bracketed_name(text: &[u8]) -> Option<usize> {
+    let inside = text.strip_prefix(b"[")?;
+    let length = inside.iter().take(128).take_while(|byte| !matches!(byte, b']' | b' ' | b'[' | b'\n')).count();
+    (length > 0 && inside.get(length) == Some(&b']')).then_some(length)
+}
+
+/// A message that is JSON as a whole and says in it what happened: its other fields are beside.
+pub(super) fn has_message(json: &[u8]) -> bool {
+    let head = &json[..json.len().min(2048)];
+    [b"\"msg\":".as_slice(), b"\"message\":"].iter().any(|key| memchr::memmem::find(head, key).is_some())
+}
+
+/// A further key of a list: blanks or a comma, then its name.
+pub(super) fn is_next_key(text: &[u8]) -> bool {
+    let key = text.trim_ascii_start();
+    let key = key.strip_prefix(b",").or_else(|| key.strip_prefix(b";")).unwrap_or(key).trim_ascii_start();
+    !key.is_empty()
+        && key.len() < text.len()
+        && key.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+}
+
+/// A word of English in the plural, as far as its end tells.
+pub(super) fn is_plural(word: &[u8]) -> bool {
+    word.len() > 3
+        && word.ends_with(b"s")
+        && !["ss", "us", "is"].iter().any(|end| word.ends_with(end.as_bytes()))
+        && word.iter().all(u8::is_ascii_lowercase)
+}
+
+/// Where a path of Windows ends that begins at `start` with its first backslash.
+pub(super) fn file_path_end(bytes: &[u8], start: usize) -> usize {
+    let in_path = |byte: &&u8| !byte.is_ascii_whitespace() && !b"\"'`<>()[]{},;|:".contains(byte);
+    let end = start + bytes[start..].iter().take_while(in_path).count();
+    path_end(bytes, start, end)
 }
