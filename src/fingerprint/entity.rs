@@ -31,3 +31,44 @@ pub(super) fn is_name(word: &[u8]) -> bool {
     let says = |part: &[u8]| PARTS.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(part));
     !capital && !word.split(inner).any(says)
 }
+
+/// Whether a word of letters is a name because of what follows it: `container redis is unhealthy`, `endpoint db (…)`. Not
+/// what a verb, a quality or another noun is: `queue full is`, `node added to`, `database connection is`.
+pub(super) fn is_named(word: &[u8], rest: &[u8]) -> bool {
+    const NEXT: [&str; 9] = [" is ", " was ", " has ", " does ", " on ", " of ", " (", ":", ", "];
+    const ENDS: [&str; 17] = [
+        "ed", "ing", "ion", "ions", "able", "ible", "ment", "ure", "ity", "ance", "ence", "ful", "ent", "ant", "ive", "ess",
+        "ly",
+    ];
+    const WORDS: [&str; 56] = [
+        "and", "are", "as", "at", "but", "by", "can", "cert", "count", "data", "does", "down", "empty", "error", "exit",
+        "exists", "file", "for", "found", "from", "full", "has", "health", "id", "ids", "in", "info", "into", "is", "limit",
+        "list", "lost", "name", "names", "not", "of", "offline", "on", "or", "path", "pool", "port", "ready", "set", "size",
+        "start", "state", "status", "stop", "that", "to", "type", "value", "was", "which", "with",
+    ];
+    let lower = word.iter().all(u8::is_ascii_lowercase);
+    let next = NEXT.iter().any(|next| rest.starts_with(next.as_bytes()));
+    let numbered = matches!(rest, [b' ', b'0'..=b'9', ..]);
+    // `postgres:16` is one name, `host: down` is not.
+    let glued = rest.first() == Some(&b':') && !rest.get(1).is_some_and(u8::is_ascii_alphanumeric);
+    lower
+        && word.len() > 1
+        && (next || numbered)
+        && !glued
+        && !ENDS.iter().any(|end| word.ends_with(end.as_bytes()))
+        && !WORDS.iter().any(|one| one.as_bytes() == word)
+        && !is_noun(word)
+}
+
+/// The end of a name that ends at `end` or has a tag after a colon.
+pub(super) fn end(bytes: &[u8], end: usize) -> usize {
+    if bytes.get(end) != Some(&b':') || !bytes.get(end + 1).is_some_and(u8::is_ascii_alphanumeric) {
+        return end;
+    }
+    let in_tag = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':');
+    let mut after = end + bytes[end..].iter().take_while(in_tag).count();
+    while matches!(bytes[after - 1], b':' | b'.') {
+        after -= 1;
+    }
+    after
+}

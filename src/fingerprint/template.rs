@@ -91,6 +91,10 @@ enum Slot {
     For,
     /// What has names: `container`, `topic`.
     Name,
+    /// A process, whose name may follow its number in brackets.
+    Process,
+    /// A host that was looked up.
+    Host,
 }
 
 struct Writer<'a> {
@@ -108,6 +112,8 @@ struct Writer<'a> {
     slot: Slot,
     /// Length of `out` after the last value of a `key=value`.
     paired: usize,
+    /// Length of `out` after the last masked number.
+    counted: usize,
     /// Where the quotes end that the text is in, if what is in them is not masked.
     closing: usize,
     /// Where codes stand in the text, the first [`MAX_CODES`].
@@ -119,8 +125,8 @@ impl<'a> Writer<'a> {
         let start = out.len();
         let (context, slot) = (Context::None, Slot::None);
         let never = usize::MAX;
-        let (masked, paired, closing) = (never, never, never);
-        Self { text, at: 0, copied: 0, out, start, masked, context, slot, paired, closing, codes: Vec::new() }
+        let (masked, paired, counted, closing) = (never, never, never, never);
+        Self { text, at: 0, copied: 0, out, start, masked, context, slot, paired, counted, closing, codes: Vec::new() }
     }
 
     fn note_code(&mut self, from: usize, to: usize) {
@@ -254,9 +260,11 @@ impl<'a> Writer<'a> {
         }
         let alone = self.at > 0 && matches!(bytes[self.at - 1], b' ' | b':' | b'=');
         let empty = matches!(bytes[self.at..], [b'(', b')', ..] | [b'[', b']', ..] | [b'{', b'}', ..]);
-        let named = (bracket == b'[' && self.slot == Slot::Name && alone)
-            .then(|| word::bracketed_name(&bytes[self.at..]))
-            .flatten();
+        let has_name = match bracket {
+            b'[' => self.slot == Slot::Name,
+            _ => self.slot == Slot::Process && self.masked.checked_add(self.at - self.copied) == Some(self.out.len() + 1),
+        };
+        let named = (has_name && alone).then(|| word::bracketed_name(&bytes[self.at..])).flatten();
         let within = (bracket == b'{' && (self.at > 0 || word::has_message(bytes)))
             .then(|| value::context_end(bytes, self.at))
             .flatten();
@@ -353,11 +361,17 @@ impl<'a> Writer<'a> {
         let (atom, rest) = (&bytes[self.at..end], &bytes[end..]);
         let account = match slot {
             Slot::None => false,
-            Slot::Name => entity::is_name(atom),
+            Slot::Name | Slot::Process => entity::is_name(atom) || entity::is_named(atom, rest),
+            Slot::Host => true,
             Slot::User => word::is_account(atom, rest),
             Slot::For => matches!(rest, [b' ', b'f', b'r', b'o', b'm', b' ', b'0'..=b'9', ..]),
         };
-        if account || word::is_date_name(atom, rest) || host::names_address(rest) {
+        if account && slot == Slot::Name {
+            return self.mask(entity::end(bytes, end));
+        }
+        // `BAYES_99,HTML_MESSAGE,RDNS_NONE`: of a list as long as it happens to be.
+        let in_list = self.masked == self.out.len() && &bytes[self.copied..self.at] == b",";
+        if account || in_list || word::is_date_name(atom, rest) || host::names_address(rest) {
             return self.mask(end);
         }
         let after_mask = self.masked == self.out.len() && &bytes[self.copied..self.at] == b" ";
@@ -365,14 +379,20 @@ impl<'a> Writer<'a> {
             self.at = self.copied;
             return self.leave_out(end);
         }
-        if after_mask && word::is_plural(atom) {
+        if after_mask && self.counted == self.out.len() && word::is_plural(atom, rest) {
             // `1 migrations` is written as often as `1 migration`.
             self.at = end - 1;
             return self.leave_out(end);
         }
+        if word::has_token(atom, rest) {
+            self.at = end + 1;
+            return self.mask(end + 2);
+        }
         self.slot = match atom {
             b"user" | b"User" | b"USER" => Slot::User,
             b"for" => Slot::For,
+            b"process" | b"Process" => Slot::Process,
+            b"ENOTFOUND" | b"EAI_AGAIN" => Slot::Host,
             _ if entity::is_noun(atom) => Slot::Name,
             _ => Slot::None,
         };
@@ -406,7 +426,15 @@ impl<'a> Writer<'a> {
             self.note_code(self.at, end);
         }
         self.context = self.context.after_number(is_code);
-        if keep { self.at = end } else { self.mask(end) }
+        if keep {
+            self.at = end;
+            return;
+        }
+        self.mask(end);
+        self.counted = self.out.len();
+        if slot == Slot::Process {
+            self.slot = slot;
+        }
     }
 
     /// A path of a request keeps the segments that don't vary; of another only a source file's name stays.

@@ -297,11 +297,17 @@ pub(super) fn is_variable_segment(segment: &[u8]) -> bool {
     !version && (segment.len() > 40 || segment.iter().any(u8::is_ascii_digit) || super::host::is_email(segment))
 }
 
-/// A name in square brackets, without blanks: its length.
+/// A name in brackets, without blanks: its length.
 pub(super) fn bracketed_name(text: &[u8]) -> Option<usize> {
-    let inside = text.strip_prefix(b"[")?;
-    let length = inside.iter().take(128).take_while(|byte| !matches!(byte, b']' | b' ' | b'[' | b'\n')).count();
-    (length > 0 && inside.get(length) == Some(&b']')).then_some(length)
+    let inside = &text[1..];
+    let closing = match text[0] {
+        b'[' => b']',
+        b'(' => b')',
+        _ => return None,
+    };
+    let length =
+        inside.iter().take(128).take_while(|byte| **byte != closing && !byte.is_ascii_whitespace()).count();
+    (length > 0 && inside.get(length) == Some(&closing)).then_some(length)
 }
 
 /// A message that is JSON as a whole and says in it what happened: its other fields are beside.
@@ -319,12 +325,18 @@ pub(super) fn is_next_key(text: &[u8]) -> bool {
         && key.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
 }
 
-/// A word of English in the plural, as far as its end tells.
-pub(super) fn is_plural(word: &[u8]) -> bool {
+/// A word of English in the plural, as far as its end tells, that is no key.
+pub(super) fn is_plural(word: &[u8], rest: &[u8]) -> bool {
     word.len() > 3
         && word.ends_with(b"s")
         && !["ss", "us", "is"].iter().any(|end| word.ends_with(end.as_bytes()))
         && word.iter().all(u8::is_ascii_lowercase)
+        && matches!(rest.first(), None | Some(b' ' | b',' | b'.' | b')' | b';'))
+}
+
+/// A parser names the character it didn't expect: `Unexpected token < in JSON`.
+pub(super) fn has_token(word: &[u8], rest: &[u8]) -> bool {
+    word == b"token" && matches!(rest, [b' ', one, b' ' | b',', ..] if one.is_ascii_punctuation())
 }
 
 /// Where a path of Windows ends that begins at `start` with its first backslash.
