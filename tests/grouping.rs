@@ -164,8 +164,7 @@ fn print_differences(name: &str, labelled: &[(String, String)]) {
 /// Mean accuracy of the sets in a folder.
 fn mean_of_labelled(folder: &str) -> f64 {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/labelled").join(folder);
-    let mut paths: Vec<_> =
-        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let (mut sum, mut groups, mut true_groups) = (0.0, 0, 0);
     for path in &paths {

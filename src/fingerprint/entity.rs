@@ -1,26 +1,82 @@
 //! Words after which a name stands: `container shop-db-1`, `topic orders.v1`, `View [emails.shipped]`.
 
-/// What has names of its own in most systems.
+/// What has names of its own in most systems, in order.
 const NOUNS: [&str; 62] = [
-    "account", "alias", "bean", "branch", "broker", "bucket", "cache", "certificate", "channel", "client",
-    "cluster", "collection", "column", "constraint", "container", "customer", "database", "deployment",
-    "device", "dev", "disk", "domain", "driver", "endpoint", "feature", "group", "host", "image", "index",
-    "interface", "job", "key", "lock", "machine", "master", "model", "module", "namespace", "network", "node",
-    "package", "partition", "pipeline", "plugin", "pod", "project", "queue", "region", "relation", "replica",
-    "repository", "role", "route", "schema", "sensor", "service", "table", "tenant", "topic", "view", "volume",
+    "account",
+    "alias",
+    "bean",
+    "branch",
+    "broker",
+    "bucket",
+    "cache",
+    "certificate",
+    "channel",
+    "client",
+    "cluster",
+    "collection",
+    "column",
+    "constraint",
+    "container",
+    "customer",
+    "database",
+    "deployment",
+    "dev",
+    "device",
+    "disk",
+    "domain",
+    "driver",
+    "endpoint",
+    "feature",
+    "group",
+    "host",
+    "image",
+    "index",
+    "interface",
+    "job",
+    "key",
+    "lock",
+    "machine",
+    "master",
+    "model",
+    "module",
+    "namespace",
+    "network",
+    "node",
+    "package",
+    "partition",
+    "pipeline",
+    "plugin",
+    "pod",
+    "project",
+    "queue",
+    "region",
+    "relation",
+    "replica",
+    "repository",
+    "role",
+    "route",
+    "schema",
+    "sensor",
+    "service",
+    "table",
+    "tenant",
+    "topic",
+    "view",
+    "volume",
     "worker",
 ];
 
 /// Whether names of what the word says follow it.
 pub(super) fn is_noun(word: &[u8]) -> bool {
-    word.len() <= 11 && NOUNS.iter().any(|noun| noun.as_bytes().eq_ignore_ascii_case(word))
+    let lower = |noun: &&str| noun.bytes().cmp(word.iter().map(u8::to_ascii_lowercase));
+    word.len() <= 11 && NOUNS.binary_search_by(|noun| lower(&noun)).is_ok()
 }
 
 /// Whether a word is a name, not one of a language: it has a dash, line or stop inside, and says nothing by itself.
 pub(super) fn is_name(word: &[u8]) -> bool {
     const PARTS: [&str; 26] = [
-        "re", "un", "non", "pre", "read", "write", "only", "in", "out", "up", "down", "off", "on", "over", "self",
-        "auto", "not", "is", "to", "by", "end", "back", "timed", "sync", "time", "error",
+        "re", "un", "non", "pre", "read", "write", "only", "in", "out", "up", "down", "off", "on", "over",
+        "self", "auto", "not", "is", "to", "by", "end", "back", "timed", "sync", "time", "error",
     ];
     let inner = |byte: &u8| matches!(byte, b'-' | b'_' | b'.' | b'/');
     let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
@@ -35,16 +91,17 @@ pub(super) fn is_name(word: &[u8]) -> bool {
 /// Whether a word of letters is a name because of what follows it: `container redis is unhealthy`, `endpoint db (…)`. Not
 /// what a verb, a quality or another noun is: `queue full is`, `node added to`, `database connection is`.
 pub(super) fn is_named(word: &[u8], rest: &[u8]) -> bool {
-    const NEXT: [&str; 9] = [" is ", " was ", " has ", " does ", " on ", " of ", " (", ":", ", "];
+    const NEXT: [&str; 10] = [" is ", " was ", " has ", " does ", " on ", " of ", " (", ":", ", ", ")"];
     const ENDS: [&str; 17] = [
-        "ed", "ing", "ion", "ions", "able", "ible", "ment", "ure", "ity", "ance", "ence", "ful", "ent", "ant", "ive", "ess",
-        "ly",
+        "ed", "ing", "ion", "ions", "able", "ible", "ment", "ure", "ity", "ance", "ence", "ful", "ent",
+        "ant", "ive", "ess", "ly",
     ];
     const WORDS: [&str; 56] = [
-        "and", "are", "as", "at", "but", "by", "can", "cert", "count", "data", "does", "down", "empty", "error", "exit",
-        "exists", "file", "for", "found", "from", "full", "has", "health", "id", "ids", "in", "info", "into", "is", "limit",
-        "list", "lost", "name", "names", "not", "of", "offline", "on", "or", "path", "pool", "port", "ready", "set", "size",
-        "start", "state", "status", "stop", "that", "to", "type", "value", "was", "which", "with",
+        "and", "are", "as", "at", "but", "by", "can", "cert", "count", "data", "does", "down", "empty",
+        "error", "exit", "exists", "file", "for", "found", "from", "full", "has", "health", "id", "ids",
+        "in", "info", "into", "is", "limit", "list", "lost", "name", "names", "not", "of", "offline", "on",
+        "or", "path", "pool", "port", "ready", "set", "size", "start", "state", "status", "stop", "that",
+        "to", "type", "value", "was", "which", "with",
     ];
     let lower = word.iter().all(u8::is_ascii_lowercase);
     let next = NEXT.iter().any(|next| rest.starts_with(next.as_bytes()));

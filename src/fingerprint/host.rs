@@ -5,10 +5,63 @@ const MAX_COLON_HEX_BYTES: usize = 64;
 
 /// Endings of hosts that no property of code has: `obj.it` is one of code, but rarer than the host.
 const ENDINGS: [&str; 57] = [
-    "com", "net", "org", "edu", "gov", "mil", "int", "info", "biz", "io", "cloud", "local", "internal",
-    "lan", "localdomain", "cn", "de", "uk", "ru", "jp", "br", "tw", "it", "eu", "hk", "sg", "fr", "nl", "ca",
-    "au", "kr", "es", "se", "fi", "dk", "pl", "ch", "nz", "za", "mx", "cz", "gr", "hu", "pt", "ro", "tr",
-    "ua", "vn", "example", "invalid", "localhost", "arpa", "corp", "intranet", "onion", "svc", "consul",
+    "com",
+    "net",
+    "org",
+    "edu",
+    "gov",
+    "mil",
+    "int",
+    "info",
+    "biz",
+    "io",
+    "cloud",
+    "local",
+    "internal",
+    "lan",
+    "localdomain",
+    "cn",
+    "de",
+    "uk",
+    "ru",
+    "jp",
+    "br",
+    "tw",
+    "it",
+    "eu",
+    "hk",
+    "sg",
+    "fr",
+    "nl",
+    "ca",
+    "au",
+    "kr",
+    "es",
+    "se",
+    "fi",
+    "dk",
+    "pl",
+    "ch",
+    "nz",
+    "za",
+    "mx",
+    "cz",
+    "gr",
+    "hu",
+    "pt",
+    "ro",
+    "tr",
+    "ua",
+    "vn",
+    "example",
+    "invalid",
+    "localhost",
+    "arpa",
+    "corp",
+    "intranet",
+    "onion",
+    "svc",
+    "consul",
 ];
 
 /// Endings that are words of code too: those of a host only after two more parts, or one with a digit or dash.
@@ -16,6 +69,9 @@ const WORDS: [&str; 26] = [
     "app", "dev", "test", "home", "ai", "me", "co", "us", "tv", "be", "at", "no", "in", "il", "id", "shop",
     "site", "online", "store", "xyz", "tech", "page", "link", "live", "ie", "my",
 ];
+
+/// Kinds of units of systemd: `backup.service: Failed`.
+const UNITS: [&str; 8] = ["service", "timer", "socket", "scope", "slice", "mount", "swap", "path"];
 
 /// Beginnings of an application's or package's name, as phones and Apple have them.
 const REVERSED: [&str; 6] = ["com.", "org.", "net.", "io.", "dev.", "app."];
@@ -27,10 +83,16 @@ pub(super) fn is_email(word: &[u8]) -> bool {
 
 /// A host's name in lower case, or an application's, `com.shop.app`. `rest` is what follows.
 pub(super) fn is_host(word: &[u8], rest: &[u8]) -> bool {
+    // `*.shop.example` of certificates
+    let word = word.strip_prefix(b"*.").unwrap_or(word);
     let Some(dot) = memchr::memrchr(b'.', word) else { return word == b"localhost" };
-    let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'_');
+    let plain =
+        |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'_');
     if dot == 0 || dot + 1 == word.len() || word[0] == b'.' || !word.iter().all(plain) {
         return false;
+    }
+    if rest.starts_with(b": ") && UNITS.iter().any(|unit| unit.as_bytes() == &word[dot + 1..]) {
+        return true;
     }
     let dots = word.iter().filter(|byte| **byte == b'.').count();
     let reversed = dots > 1 && REVERSED.iter().any(|start| word.starts_with(start.as_bytes()));
@@ -63,7 +125,9 @@ pub(super) fn colon_hex_end(bytes: &[u8], start: usize) -> Option<usize> {
         end += 1;
     }
     let open = bytes[end - 1] == b':' && !bytes[start..end].ends_with(b"::");
-    (colons > 1 && end > start + 2 && !open).then_some(end)
+    // All addresses are `::`, if it stands alone.
+    let alone = end > start + 2 || matches!(bytes.get(end), None | Some(b' ' | b'\n' | b')'));
+    (colons > 1 && alone && !open).then_some(end)
 }
 
 /// The end of `[::1]` or `[fe80::1%eth0]:8080`, which begins at `start` with the bracket.

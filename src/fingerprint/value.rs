@@ -8,14 +8,17 @@ const MAX_QUOTED_BYTES: usize = 512;
 /// The end of the value that begins at `start`, after `key=`: up to the next blank or closing mark, with what is in
 /// brackets in it.
 pub(super) fn end(bytes: &[u8], start: usize) -> usize {
-    let mut end = start;
+    let (mut end, mut closed) = (start, true);
     while let Some(byte) = bytes.get(end) {
         match byte {
-            b'[' | b'{' | b'(' | b'<' => match bracketed_end(bytes, end) {
+            b'[' | b'{' | b'(' | b'<' if closed => match bracketed_end(bytes, end) {
                 Some(after) => end = after,
-                None => end += 1,
+                // Looked for once: each bracket would read the same again.
+                None => closed = false,
             },
-            b' ' | b'\t' | b'\n' | b'\r' | b',' | b';' | b'&' | b')' | b'}' | b']' | b'>' | b'"' | b'\'' => break,
+            b' ' | b'\t' | b'\n' | b'\r' | b',' | b';' | b'&' | b')' | b'}' | b']' | b'>' | b'"' | b'\'' => {
+                break;
+            }
             _ => end += 1,
         }
     }
@@ -45,30 +48,80 @@ pub(super) fn bracketed_end(bytes: &[u8], start: usize) -> Option<usize> {
     None
 }
 
-/// The end of an object as JSON, JavaScript, Python or Ruby print it, which begins at `start` with `{`, if nothing in it
-/// says what happened.
+/// The end of an object as programs print it, `{"id": 1}`, `{ id: 1 }`, `{id=1}`, which begins at `start`, if nothing in
+/// it says what happened.
 pub(super) fn context_end(bytes: &[u8], start: usize) -> Option<usize> {
     let inside = bytes[start + 1..].trim_ascii_start();
-    if !matches!(inside.first(), Some(b'"' | b'\'')) {
+    let quoted = matches!(inside.first(), Some(b'"' | b'\''));
+    let length = inside.iter().take(64).take_while(|byte| is_in_key(**byte)).count();
+    let bare = length > 0 && matches!(inside[length..], [b':', b' ', ..] | [b'=', ..]);
+    if !quoted && !bare {
         return None;
     }
     let end = bracketed_end(bytes, start)?;
-    let object = &bytes[..end];
-    let tells = memchr::memchr_iter(b':', &object[start..])
-        .any(|colon| super::word::is_telling_value(&object[..=start + colon]));
-    let is_object = memchr::memchr(b':', &object[start..]).is_some();
-    (is_object && !tells).then_some(end)
+    let object = &bytes[start..end];
+    let mut keys = memchr::memchr2_iter(b':', b'=', object).map(|at| before(&object[..at])).peekable();
+    keys.peek()?;
+    (!keys.any(says_what)).then_some(end)
+}
+
+/// The end of what is between `[` at `start` and its bracket, if that is a list of words with commas between them.
+pub(super) fn list_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let after_key = bytes[..start].ends_with(b": ") || bytes[..start].ends_with(b"=");
+    let end = bracketed_end(bytes, start).filter(|_| after_key)? - 1;
+    let plain = |byte: &u8| is_in_key(*byte) || matches!(byte, b',' | b' ' | b'"' | b'\'');
+    let words = bytes[start + 1..end].split(|byte| *byte == b',');
+    let mut words = words.map(<[u8]>::trim_ascii);
+    (end > start + 1 && bytes[start + 1..end].iter().all(plain) && words.all(|word| !word.contains(&b' ')))
+        .then_some(end)
+}
+
+/// Whether a key in quotes may stand here: after a brace or comma.
+pub(super) fn is_key_place(before: &[u8]) -> bool {
+    matches!(before.trim_ascii_end().last(), Some(b'{' | b','))
+}
+
+const fn is_in_key(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
+/// The key that ends a text.
+fn before(text: &[u8]) -> &[u8] {
+    let text = text.strip_suffix(b"\"").or_else(|| text.strip_suffix(b"'")).unwrap_or(text);
+    let length = text.iter().rev().take(32).take_while(|byte| is_in_key(**byte)).count();
+    &text[text.len() - length..]
+}
+
+/// A key whose value says what happened.
+fn says_what(key: &[u8]) -> bool {
+    const KEYS: [&str; 20] = [
+        "code",
+        "detail",
+        "err",
+        "errmsg",
+        "errno",
+        "error",
+        "errorcode",
+        "event",
+        "exception",
+        "hresult",
+        "kind",
+        "level",
+        "message",
+        "msg",
+        "name",
+        "reason",
+        "severity",
+        "status",
+        "statuscode",
+        "type",
+    ];
+    KEYS.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(key))
 }
 
 /// Marks that open and close quoted text in other scripts.
-const QUOTES: [(&str, &[&str]); 6] = [
-    ("„", &["“", "”"]),
-    ("“", &["”"]),
-    ("‘", &["’"]),
-    ("«", &["»"]),
-    ("「", &["」"]),
-    ("『", &["』"]),
-];
+const QUOTES: [(&str, &[&str]); 6] =
+    [("„", &["“", "”"]), ("“", &["”"]), ("‘", &["’"]), ("«", &["»"]), ("「", &["」"]), ("『", &["』"])];
 
 /// The end of a text quoted by marks beyond ASCII that begins at `start`.
 pub(super) fn quoted_end(text: &str, start: usize) -> Option<usize> {
