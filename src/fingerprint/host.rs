@@ -124,7 +124,8 @@ pub(super) fn colon_hex_end(bytes: &[u8], start: usize) -> Option<usize> {
         }
         end += 1;
     }
-    let open = bytes[end - 1] == b':' && !bytes[start..end].ends_with(b"::");
+    let address = &bytes[start..end];
+    let open = address.ends_with(b":") && !address.ends_with(b"::");
     // All addresses are `::`, if it stands alone.
     let alone = end > start + 2 || matches!(bytes.get(end), None | Some(b' ' | b'\n' | b')'));
     (colons > 1 && alone && !open).then_some(end)
