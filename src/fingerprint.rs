@@ -18,6 +18,9 @@ mod entity;
 mod explain;
 mod header;
 mod host;
+#[cfg(test)]
+#[path = "fingerprint/hostile_tests.rs"]
+mod hostile_tests;
 mod library;
 mod line;
 mod name;

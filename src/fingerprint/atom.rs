@@ -1,14 +1,21 @@
 //! Words of a message: what of them stays, and what a word says about the next.
 
 use super::context::Context;
-use super::template::{AT_SIGN, CLASS, DIGIT, DOT, SEPARATOR, SLASH, Slot, Writer};
+use super::template::{AT_SIGN, CLASS, DIGIT, DOT, SEPARATOR, SLASH, Slot, Writer, steps};
 use super::word;
 use super::{code, entity, host};
 
-/// Whether two bytes are of scripts that are written without blanks between them: `用户4821登录` is three words.
-const fn changes_script(one: u8, other: u8) -> bool {
-    // From U+3000 on; bytes that continue a character are of what began it.
-    (one < 0x80 && other >= 0xe3) || (one >= 0x80 && other.is_ascii_digit())
+/// Whether what begins at `at` is of another script than the character before, of two that are written without blanks
+/// between them: `用户4821登录` is three words.
+fn changes_script(bytes: &[u8], at: usize) -> bool {
+    // From U+3000 on.
+    const FIRST: u8 = 0xe3;
+    let (last, next) = (bytes[at - 1], bytes[at]);
+    if last < 0x80 {
+        return next >= FIRST;
+    }
+    let lead = bytes[..at].iter().rev().take(4).find(|byte| **byte >= 0xc0);
+    next.is_ascii_digit() && lead.is_some_and(|lead| *lead >= FIRST)
 }
 
 impl Writer<'_> {
@@ -18,9 +25,10 @@ impl Writer<'_> {
         let (mut end, mut seen) = (start, 0);
         while let Some(byte) = bytes.get(end) {
             let class = CLASS[usize::from(*byte)];
-            if class & SEPARATOR != 0 || (end > start && changes_script(bytes[end - 1], *byte)) {
+            if class & SEPARATOR != 0 || (end > start && changes_script(bytes, end)) {
                 break;
             }
+            steps::take(1);
             seen |= class;
             end += 1;
         }
@@ -29,7 +37,9 @@ impl Writer<'_> {
                 let end = word::url_end(bytes, start);
                 return if self.context == Context::Method { self.segments(end) } else { self.mask(end) };
             }
-            if let Some(end) = host::colon_hex_end(bytes, start) {
+            if let Some(end) =
+                host::colon_hex_end(bytes, start).or_else(|| entity::key_end(bytes, start, end))
+            {
                 return self.mask(end);
             }
             if end == start + 1 && bytes.get(end + 1) == Some(&b'\\') {
@@ -99,7 +109,7 @@ impl Writer<'_> {
             Slot::Name | Slot::Process => entity::is_name(atom) || entity::is_named(atom, rest),
             Slot::Host => true,
             Slot::State => word::is_state(atom),
-            Slot::User => word::is_account(atom, rest),
+            Slot::User => word::is_account(atom, rest) || entity::is_name(atom),
             Slot::For => matches!(rest, [b' ', b'f', b'r', b'o', b'm', b' ', b'0'..=b'9', ..]),
         };
         if named {
@@ -110,7 +120,7 @@ impl Writer<'_> {
             && &bytes[self.copied..self.at] == b","
             && rest.first() != Some(&b'=');
         let truth = word::is_truth(atom) && bytes[..self.at].ends_with(b": ");
-        let account = rest.starts_with(b"(uid=");
+        let account = rest.starts_with(b"(uid=") || rest.starts_with(b" (UID ");
         (in_list || truth || account || word::is_date_name(atom, rest) || host::names_address(rest))
             .then_some(end)
     }

@@ -37,7 +37,7 @@ impl Context {
             {
                 Self::Status
             }
-            b's' if is(&["status", "statuscode"]) => Self::Status,
+            b's' if is(&["status", "statuscode", "sent"]) => Self::Status,
             b's' if is(&["sqlstate"]) => Self::Code,
             b'h' if is(&["hresult"]) => Self::Code,
             b'd' | b'g' | b'h' | b'o' | b'p' if METHODS.iter().any(|method| method.as_bytes() == word) => {

@@ -1,9 +1,12 @@
 //! Words after which a name stands: `container shop-db-1`, `topic orders.v1`, `View [emails.shipped]`.
 
 /// What has names of its own in most systems, in order.
-const NOUNS: [&str; 62] = [
+const NOUNS: [&str; 78] = [
     "account",
     "alias",
+    "argument",
+    "attribute",
+    "backend",
     "bean",
     "branch",
     "broker",
@@ -18,7 +21,9 @@ const NOUNS: [&str; 62] = [
     "constraint",
     "container",
     "customer",
+    "dag",
     "database",
+    "dataset",
     "deployment",
     "dev",
     "device",
@@ -27,7 +32,9 @@ const NOUNS: [&str; 62] = [
     "driver",
     "endpoint",
     "feature",
+    "field",
     "group",
+    "hook",
     "host",
     "image",
     "index",
@@ -37,30 +44,39 @@ const NOUNS: [&str; 62] = [
     "lock",
     "machine",
     "master",
+    "member",
     "model",
     "module",
     "namespace",
     "network",
     "node",
+    "operation",
     "package",
+    "parameter",
     "partition",
     "pipeline",
+    "player",
     "plugin",
     "pod",
+    "pool",
     "project",
+    "property",
     "queue",
     "region",
     "relation",
     "replica",
     "repository",
+    "resolver",
     "role",
     "route",
     "schema",
     "sensor",
     "service",
     "table",
+    "team",
     "tenant",
     "topic",
+    "variable",
     "view",
     "volume",
     "worker",
@@ -69,11 +85,17 @@ const NOUNS: [&str; 62] = [
 /// Whether names of what the word says follow it.
 pub(super) fn is_noun(word: &[u8]) -> bool {
     let lower = |noun: &&str| noun.bytes().cmp(word.iter().map(u8::to_ascii_lowercase));
-    word.len() <= 11 && NOUNS.binary_search_by(|noun| lower(&noun)).is_ok()
+    word.len() <= 11 && NOUNS.binary_search_by(|noun| lower(noun)).is_ok()
 }
 
-/// Whether a word is a name, not one of a language: it has a dash, line or stop inside, and says nothing by itself.
+/// Whether a word is a name, not one of a language: it has a dash, line, stop or capital inside, and says nothing by
+/// itself.
 pub(super) fn is_name(word: &[u8]) -> bool {
+    const OUTCOMES: [&str; 7] = ["Denied", "Error", "Exception", "Failed", "Failure", "Found", "Timeout"];
+    let humps = word.windows(2).any(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
+    if humps && word.iter().all(u8::is_ascii_alphanumeric) {
+        return !OUTCOMES.iter().any(|end| word.ends_with(end.as_bytes()));
+    }
     const PARTS: [&str; 26] = [
         "re", "un", "non", "pre", "read", "write", "only", "in", "out", "up", "down", "off", "on", "over",
         "self", "auto", "not", "is", "to", "by", "end", "back", "timed", "sync", "time", "error",
@@ -91,7 +113,8 @@ pub(super) fn is_name(word: &[u8]) -> bool {
 /// Whether a word of letters is a name because of what follows it: `container redis is unhealthy`, `endpoint db (…)`. Not
 /// what a verb, a quality or another noun is: `queue full is`, `node added to`, `database connection is`.
 pub(super) fn is_named(word: &[u8], rest: &[u8]) -> bool {
-    const NEXT: [&str; 10] = [" is ", " was ", " has ", " does ", " on ", " of ", " (", ":", ", ", ")"];
+    const NEXT: [&str; 12] =
+        [" is ", " was ", " has ", " does ", " on ", " of ", " from ", " (", ":", ", ", ")", "]"];
     const ENDS: [&str; 17] = [
         "ed", "ing", "ion", "ions", "able", "ible", "ment", "ure", "ity", "ance", "ence", "ful", "ent",
         "ant", "ive", "ess", "ly",
@@ -128,4 +151,27 @@ pub(super) fn end(bytes: &[u8], end: usize) -> usize {
         after -= 1;
     }
     after
+}
+
+/// Longest key of parts with colons between them, in bytes.
+const MAX_KEY_BYTES: usize = 256;
+
+/// The end of a key made of parts, `bull:mail:4821` or `arn:aws:iam::12:user/ann`, whose first part is from `start` to
+/// `end`. What has one colon alone is a word and its value.
+pub(super) fn key_end(bytes: &[u8], start: usize, end: usize) -> Option<usize> {
+    let resource = matches!(&bytes[start..end], b"arn" | b"urn");
+    let limit = bytes.len().min(start + MAX_KEY_BYTES);
+    let in_key = |byte: &&u8| byte.is_ascii_alphanumeric() || b":_-./*#~+".contains(byte);
+    let mut after = start + bytes[start..limit].iter().take_while(in_key).count();
+    while after > end && matches!(bytes[after - 1], b':' | b'.') {
+        after -= 1;
+    }
+    let key = &bytes[start..after];
+    if resource {
+        return (after > end).then_some(after);
+    }
+    let parts = || key.split(|byte| *byte == b':');
+    let lower = bytes[start..end].iter().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-'));
+    let digits = parts().next_back().is_some_and(|last| last.iter().any(u8::is_ascii_digit));
+    (lower && digits && parts().count() > 2 && !parts().any(<[u8]>::is_empty)).then_some(after)
 }

@@ -94,7 +94,7 @@ pub(super) fn is_host(word: &[u8], rest: &[u8]) -> bool {
     if rest.starts_with(b": ") && UNITS.iter().any(|unit| unit.as_bytes() == &word[dot + 1..]) {
         return true;
     }
-    let dots = word.iter().filter(|byte| **byte == b'.').count();
+    let dots = memchr::memchr_iter(b'.', word).count();
     let reversed = dots > 1 && REVERSED.iter().any(|start| word.starts_with(start.as_bytes()));
     let is = |list: &[&str]| list.iter().any(|ending| ending.as_bytes() == &word[dot + 1..]);
     if reversed || (is(&ENDINGS) && !word.contains(&b'_')) {
@@ -139,7 +139,7 @@ pub(super) fn bracketed_end(bytes: &[u8], start: usize) -> Option<usize> {
     let address = &bytes[inside..inside + length];
     let address = address.split(|byte| *byte == b'%').next().unwrap_or(address);
     let plain = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
-    let colons = address.iter().filter(|byte| **byte == b':').count();
+    let colons = memchr::memchr_iter(b':', address).count();
     if colons < 2 || !address.iter().all(plain) {
         return None;
     }
@@ -154,7 +154,7 @@ pub(super) fn names_address(rest: &[u8]) -> bool {
     let Some(rest) = rest.strip_prefix(b"[") else { return false };
     let length = rest.iter().take(MAX_COLON_HEX_BYTES).take_while(|byte| **byte != b']').count();
     let address = &rest[..length];
-    let count = |wanted: u8| address.iter().filter(|byte| **byte == wanted).count();
+    let count = |wanted: u8| memchr::memchr_iter(wanted, address).count();
     let of_four = count(b'.') == 3 && address.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
     let of_six = count(b':') > 1 && address.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b':');
     of_four || of_six

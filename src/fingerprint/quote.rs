@@ -1,7 +1,7 @@
 //! Quotes, brackets and equals signs of a message: what they hold varies, unless something says that it tells.
 
 use super::context::Context;
-use super::template::{Slot, Writer};
+use super::template::{Slot, Writer, steps};
 use super::word;
 use super::{host, value};
 
@@ -13,11 +13,13 @@ impl Writer<'_> {
     pub(super) fn quote(&mut self, quote: u8) {
         let bytes = self.text.as_bytes();
         let inside = self.at + 1;
-        let apostrophe = self.at > 0 && bytes[self.at - 1].is_ascii_alphanumeric();
+        let apostrophe =
+            self.at > 0 && bytes[self.at - 1].is_ascii_alphanumeric() && !is_prefixed(&bytes[..self.at]);
         let limit = bytes.len().min(inside + MAX_QUOTED_BYTES);
         let closing = if quote == b'`' { b'\'' } else { quote };
         let end = memchr::memchr2(quote, closing, &bytes[inside..limit]).map(|length| inside + length);
         self.at = inside;
+        steps::take(end.unwrap_or(limit).saturating_sub(inside));
         let Some(end) = end.filter(|_| !apostrophe) else { return };
         let content = &bytes[inside..end];
         let word = content.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-'));
@@ -98,5 +100,14 @@ impl Writer<'_> {
             self.mask(end);
         }
         self.context = Context::None;
+    }
+}
+
+/// `b'…'` and `u'…'` of Python, `N'…'` of SQL.
+fn is_prefixed(before: &[u8]) -> bool {
+    match before {
+        [b'b' | b'u' | b'r' | b'f' | b'N'] => true,
+        [.., one, b'b' | b'u' | b'r' | b'f' | b'N'] => !one.is_ascii_alphanumeric() && *one != b'_',
+        _ => false,
     }
 }

@@ -157,6 +157,7 @@ impl<'a> Writer<'a> {
     fn run(&mut self) {
         let bytes = self.text.as_bytes();
         while let Some(byte) = bytes.get(self.at).copied() {
+            steps::take(1);
             let written = self.out.len() - self.start + self.at - self.copied;
             if written >= MAX_TEMPLATE_BYTES || self.at >= MAX_READ_BYTES {
                 break;
@@ -171,7 +172,7 @@ impl<'a> Writer<'a> {
                 b'<' | b'>' if self.compares(bytes) => self.leave_out(self.at + 1),
                 b'(' | b'[' | b'{' => self.open(byte),
                 b':' if bytes.get(self.at + 1) == Some(&b':') && !self.after_word(bytes) => {
-                    self.colons(bytes)
+                    self.colons(bytes);
                 }
                 _ if byte.is_ascii_whitespace() => self.blanks(),
                 _ if CLASS[usize::from(byte)] & SEPARATOR != 0 => self.at += 1,
@@ -249,5 +250,31 @@ impl<'a> Writer<'a> {
         if is_pair {
             self.paired = self.masked;
         }
+    }
+}
+
+/// Steps of loops over bytes, counted in tests alone: how many are taken must not depend on what a text is made of.
+pub(super) mod steps {
+    #[cfg(test)]
+    std::thread_local! {
+        static TAKEN: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
+
+    #[cfg(test)]
+    pub(in crate::fingerprint) fn reset() {
+        TAKEN.set(0);
+    }
+
+    #[cfg(test)]
+    pub(in crate::fingerprint) fn taken() -> usize {
+        TAKEN.get()
+    }
+
+    #[inline]
+    pub(in crate::fingerprint) fn take(count: usize) {
+        #[cfg(test)]
+        TAKEN.set(TAKEN.get() + count);
+        #[cfg(not(test))]
+        let _ = count;
     }
 }

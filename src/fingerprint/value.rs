@@ -1,5 +1,7 @@
 //! Where values end: after `key=`, in brackets of any depth, in quotes of any script.
 
+use super::template::steps;
+
 /// Longest value in brackets that is taken for one, in bytes.
 const MAX_BRACKETED_BYTES: usize = 512;
 /// Longest quoted text, in bytes.
@@ -10,6 +12,7 @@ const MAX_QUOTED_BYTES: usize = 512;
 pub(super) fn end(bytes: &[u8], start: usize) -> usize {
     let (mut end, mut closed) = (start, true);
     while let Some(byte) = bytes.get(end) {
+        steps::take(1);
         match byte {
             b'[' | b'{' | b'(' | b'<' if closed => match bracketed_end(bytes, end) {
                 Some(after) => end = after,
@@ -30,9 +33,9 @@ pub(super) fn bracketed_end(bytes: &[u8], start: usize) -> Option<usize> {
     let limit = bytes.len().min(start + MAX_BRACKETED_BYTES);
     let (mut depth, mut quote) = (0_usize, None);
     for (at, byte) in bytes[..limit].iter().enumerate().skip(start) {
+        steps::take(1);
         match (quote, byte) {
-            (Some(open), byte) if byte == open => quote = None,
-            (Some(_), _) => {}
+            (Some(open), byte) => quote = Some(open).filter(|open| *open != byte),
             (None, b'"') => quote = Some(byte),
             (None, b'[' | b'{' | b'(' | b'<') => depth += 1,
             (None, b'>') if matches!(bytes[at - 1], b'-' | b'=') => {}

@@ -226,8 +226,7 @@ pub(super) fn is_next_key(text: &[u8]) -> bool {
 /// What is before the key a text ends with, and whether a colon and a blank follow it.
 fn key(text: &[u8]) -> Option<(&[u8], bool)> {
     let (rest, colon) = match text {
-        [rest @ .., b'='] => (rest, false),
-        [rest @ .., b'"', b':'] | [rest @ .., b'"', b':', b' '] => (rest, false),
+        [rest @ .., b'='] | [rest @ .., b'"', b':'] | [rest @ .., b'"', b':', b' '] => (rest, false),
         [rest @ .., b':', b' '] => (rest, true),
         _ => return None,
     };
