@@ -183,16 +183,14 @@ fn mean_of_labelled(folder: &str) -> f64 {
     mean
 }
 
+/// Lines written before the rules were mended, of sources by which they were mended at once (`open`), after having been
+/// measured (`held`), and lines of other sources written after that (`unseen`). docs/GROUPING.md tells what each was then.
 #[test]
-fn lines_of_sources_the_rules_were_made_on_are_grouped_as_labelled() {
-    let mean = mean_of_labelled("open");
-    assert!(mean >= 0.85, "mean {mean:.3}");
-}
-
-#[test]
-fn lines_of_sources_the_rules_have_not_seen_are_grouped_as_labelled() {
-    let mean = mean_of_labelled("held");
-    assert!(mean >= 0.85, "mean {mean:.3}");
+fn lines_of_many_sources_are_grouped_as_labelled() {
+    for (folder, floor) in [("open", 0.85), ("held", 0.85), ("unseen", 0.82)] {
+        let mean = mean_of_labelled(folder);
+        assert!(mean >= floor, "{folder}: mean {mean:.3}");
+    }
 }
 
 /// The fields of one line of CSV.

@@ -119,7 +119,7 @@ impl Writer<'_> {
         let in_list = self.masked == self.out.len()
             && &bytes[self.copied..self.at] == b","
             && rest.first() != Some(&b'=');
-        let truth = word::is_truth(atom) && bytes[..self.at].ends_with(b": ");
+        let truth = word::is_truth(atom) && word::awaits_value(&bytes[..self.at]);
         let account = rest.starts_with(b"(uid=") || rest.starts_with(b" (UID ");
         (in_list || truth || account || word::is_date_name(atom, rest) || host::names_address(rest))
             .then_some(end)
@@ -133,6 +133,13 @@ impl Writer<'_> {
             return self.path(word::path_end(bytes, self.at, end));
         }
         let apart = self.at > 0 && bytes[self.at - 1] == b' ' && matches!(rest.first(), None | Some(b' '));
+        if seen & SLASH != 0 && word::is_rate(atom) {
+            return self.mask(end);
+        }
+        let bracketed = self.at > 0 && bytes[self.at - 1] == b'[' && rest.first() == Some(&b']');
+        if seen & SLASH != 0 && bracketed {
+            return self.mask(end);
+        }
         // The root alone.
         if atom == b"/" && apart {
             return self.mask(end);

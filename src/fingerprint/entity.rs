@@ -85,21 +85,21 @@ const NOUNS: [&str; 78] = [
 /// Whether names of what the word says follow it.
 pub(super) fn is_noun(word: &[u8]) -> bool {
     let lower = |noun: &&str| noun.bytes().cmp(word.iter().map(u8::to_ascii_lowercase));
-    word.len() <= 11 && NOUNS.binary_search_by(|noun| lower(noun)).is_ok()
+    word.len() <= 11 && NOUNS.binary_search_by(lower).is_ok()
 }
 
 /// Whether a word is a name, not one of a language: it has a dash, line, stop or capital inside, and says nothing by
 /// itself.
 pub(super) fn is_name(word: &[u8]) -> bool {
     const OUTCOMES: [&str; 7] = ["Denied", "Error", "Exception", "Failed", "Failure", "Found", "Timeout"];
-    let humps = word.windows(2).any(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
-    if humps && word.iter().all(u8::is_ascii_alphanumeric) {
-        return !OUTCOMES.iter().any(|end| word.ends_with(end.as_bytes()));
-    }
     const PARTS: [&str; 26] = [
         "re", "un", "non", "pre", "read", "write", "only", "in", "out", "up", "down", "off", "on", "over",
         "self", "auto", "not", "is", "to", "by", "end", "back", "timed", "sync", "time", "error",
     ];
+    let humps = word.windows(2).any(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
+    if humps && word.iter().all(u8::is_ascii_alphanumeric) {
+        return !OUTCOMES.iter().any(|end| word.ends_with(end.as_bytes()));
+    }
     let inner = |byte: &u8| matches!(byte, b'-' | b'_' | b'.' | b'/');
     let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     if !word.iter().any(inner) || !ends(word.first()) || !ends(word.last()) {
@@ -137,7 +137,7 @@ pub(super) fn is_named(word: &[u8], rest: &[u8]) -> bool {
         && !glued
         && !ENDS.iter().any(|end| word.ends_with(end.as_bytes()))
         && !WORDS.iter().any(|one| one.as_bytes() == word)
-        && !is_noun(word)
+        && (!is_noun(word) || rest.starts_with(b" was "))
 }
 
 /// The end of a name that ends at `end` or has a tag after a colon.

@@ -46,6 +46,20 @@ impl Writer<'_> {
         }
     }
 
+    /// Of an object as Ruby shows it, `#<Order:0x0000 id: 17>`, the class stays.
+    pub(super) fn object(&mut self) {
+        let bytes = self.text.as_bytes();
+        let end = value::bracketed_end(bytes, self.at);
+        self.at += 1;
+        let Some(end) = end else { return };
+        let colon = |at: &usize| bytes[*at] == b':' && bytes[at + 1] != b':' && bytes[at - 1] != b':';
+        let class = (self.at..end - 1).find(|at| bytes[*at].is_ascii_whitespace() || colon(at));
+        self.at = class.unwrap_or(self.at);
+        if class.is_some() {
+            self.mask(end - 1);
+        }
+    }
+
     /// Empty brackets that stand alone are as if something were in them: `()` after a function's name is not.
     pub(super) fn open(&mut self, bracket: u8) {
         let bytes = self.text.as_bytes();

@@ -169,6 +169,7 @@ impl<'a> Writer<'a> {
                 b'"' | b'\'' if self.at == self.closing => self.at += 1,
                 b'"' | b'\'' | b'`' => self.quote(byte),
                 b'=' => self.equals(),
+                b'<' if self.at > 0 && bytes[self.at - 1] == b'#' => self.object(),
                 b'<' | b'>' if self.compares(bytes) => self.leave_out(self.at + 1),
                 b'(' | b'[' | b'{' => self.open(byte),
                 b':' if bytes.get(self.at + 1) == Some(&b':') && !self.after_word(bytes) => {

@@ -97,6 +97,11 @@ pub(super) fn is_unit(word: &[u8]) -> bool {
     word.len() <= 12 && UNITS.iter().any(|unit| unit.as_bytes().eq_ignore_ascii_case(word))
 }
 
+/// Two currencies, `EUR/USD`.
+pub(super) fn is_rate(word: &[u8]) -> bool {
+    matches!(word, [from @ .., b'/', _, _, _] if from.len() == 3 && is_unit(from) && is_unit(&word[4..]))
+}
+
 /// Something rooted, or of several segments; `and/or` and `text/html` are words.
 pub(super) fn is_path(word: &[u8]) -> bool {
     let slashes = word.iter().filter(|byte| matches!(byte, b'/' | b'\\')).count();
@@ -241,6 +246,11 @@ fn key(text: &[u8]) -> Option<(&[u8], bool)> {
 pub(super) fn is_truth(word: &[u8]) -> bool {
     const WORDS: [&str; 10] = ["true", "false", "null", "nil", "none", "yes", "no", "on", "off", "_"];
     word.len() <= 5 && WORDS.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
+}
+
+/// A truth value may follow: `charging: true`, `is now on`.
+pub(super) fn awaits_value(before: &[u8]) -> bool {
+    [": ", " now ", " turned ", " set to "].iter().any(|end| before.ends_with(end.as_bytes()))
 }
 
 /// A verb after which `from` one state `to` another may follow.
