@@ -119,7 +119,7 @@ impl Writer<'_> {
         let in_list = self.masked == self.out.len()
             && &bytes[self.copied..self.at] == b","
             && rest.first() != Some(&b'=');
-        let truth = word::is_truth(atom) && word::awaits_value(&bytes[..self.at]);
+        let truth = word::is_truth(atom) && word::awaits_value(&bytes[..self.at], rest);
         let account = rest.starts_with(b"(uid=") || rest.starts_with(b" (UID ");
         (in_list || truth || account || word::is_date_name(atom, rest) || host::names_address(rest))
             .then_some(end)

@@ -125,6 +125,7 @@ pub(super) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn new(text: &'a str, out: &'a mut String) -> Self {
+        let text = &text[..text.floor_char_boundary(MAX_READ_BYTES)];
         let start = out.len();
         let (context, slot) = (Context::None, Slot::None);
         let never = usize::MAX;
@@ -159,7 +160,7 @@ impl<'a> Writer<'a> {
         while let Some(byte) = bytes.get(self.at).copied() {
             steps::take(1);
             let written = self.out.len() - self.start + self.at - self.copied;
-            if written >= MAX_TEMPLATE_BYTES || self.at >= MAX_READ_BYTES {
+            if written >= MAX_TEMPLATE_BYTES {
                 break;
             }
             match byte {
@@ -182,7 +183,9 @@ impl<'a> Writer<'a> {
             }
         }
         self.flush();
-        let kept = self.out[self.start..].trim_end().len();
+        // A word without an end is no template either.
+        let end = self.out.floor_char_boundary(self.start + 2 * MAX_TEMPLATE_BYTES);
+        let kept = self.out[self.start..end].trim_end().len();
         self.out.truncate(self.start + kept);
     }
 

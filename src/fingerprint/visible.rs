@@ -41,7 +41,7 @@ fn skip_sequence(rest: &mut std::str::Chars<'_>) {
     const MAX: usize = 256;
     let mut ahead = rest.clone();
     let ends: fn(&char) -> bool = match ahead.next() {
-        Some('[') => |letter| !(' '..='?').contains(letter),
+        Some('[') => |letter| !('!'..='?').contains(letter),
         Some(']') => |letter| matches!(letter, '\u{7}' | '\u{1b}'),
         _ => return,
     };

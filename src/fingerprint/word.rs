@@ -248,9 +248,10 @@ pub(super) fn is_truth(word: &[u8]) -> bool {
     word.len() <= 5 && WORDS.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
 }
 
-/// A truth value may follow: `charging: true`, `is now on`.
-pub(super) fn awaits_value(before: &[u8]) -> bool {
-    [": ", " now ", " turned ", " set to "].iter().any(|end| before.ends_with(end.as_bytes()))
+/// A truth value may follow, if it is not the beginning of a sentence: `charging: true`, `is now on for all`.
+pub(super) fn awaits_value(before: &[u8], rest: &[u8]) -> bool {
+    let after_colon = before.ends_with(b": ") && rest.first() != Some(&b' ');
+    after_colon || [" now ", " turned ", " set to "].iter().any(|end| before.ends_with(end.as_bytes()))
 }
 
 /// A verb after which `from` one state `to` another may follow.
