@@ -7,6 +7,9 @@ export const LEVELS = /** @type {const} */ (["trace", "debug", "info", "warn", "
 export const DEFAULT_RANGE = "1h";
 /** Events a page of the list. */
 export const PAGE_SIZE = 100;
+const MOST_COLUMNS = 8;
+/** Characters of a value shown before a message. */
+const COLUMN_TEXT = 60;
 
 /**
  * @typedef {object} Filters
@@ -18,6 +21,7 @@ export const PAGE_SIZE = 100;
  * @property {string} to
  * @property {string} [tz] the zone of times as an IANA name; empty for the browser's own
  * @property {string} [wrongTz] what the address has for a zone, when it is none
+ * @property {string[]} [cols] fields and paths of the context shown before each message
  * @property {boolean} [fold] neighbours that say the same are one row
  * @property {boolean} [live] new events are added as they arrive
  * @property {"" | "fields" | "patterns"} [side] what is counted beside the list
@@ -45,10 +49,32 @@ export function readFilters(params) {
     to,
     live: params.get("live") === "1" && !absolute,
     side: side === "fields" || side === "patterns" ? side : "",
+    cols: columnsOf(params.get("cols") ?? ""),
     fold: params.get("fold") === "1",
     tz: zone ?? "",
     wrongTz: zone === null ? params.get("tz") ?? "" : "",
   };
+}
+
+/** The columns a text names, each once. @param {string} text */
+export function columnsOf(text) {
+  return [...new Set(text.split(",").map((name) => name.trim()))].filter((name) => /^[\w-]+(\.[\w-]+)*$/.test(name)).slice(0, MOST_COLUMNS);
+}
+
+/**
+ * The values of columns in one event, as `name=value` each; what it doesn't have is left out.
+ * @param {object} event
+ * @param {readonly string[]} columns
+ */
+export function columnText(event, columns) {
+  return columns.flatMap((path) => {
+    /** @type {unknown} */
+    let value = event;
+    for (const name of path.split(".")) value = Object.hasOwn(Object(value ?? {}), name) ? Reflect.get(Object(value), name) : undefined;
+    if (value === null || value === undefined || value === "") return [];
+    const text = typeof value === "object" ? JSON.stringify(value) : String(value);
+    return [`${path}=${text.length > COLUMN_TEXT ? `${text.slice(0, COLUMN_TEXT)}…` : text}`];
+  }).join(" ");
 }
 
 /**
@@ -96,6 +122,7 @@ function filterParams(filters) {
     params.set("range", filters.range);
   }
   if (filters.tz) params.set("tz", filters.tz);
+  if (filters.cols?.length) params.set("cols", filters.cols.join());
   return params;
 }
 

@@ -229,10 +229,10 @@ class LogsPage {
    * @param {number} limit
    */
   #showNew(events, limit) {
-    const { q, project } = this.#filters;
+    const { q, project, cols } = this.#filters;
     fill(this.#state);
     this.#list.element.hidden = false;
-    this.#list.prepend(events, { now: Date.now(), manyProjects: project === "", q }, limit);
+    this.#list.prepend(events, { now: Date.now(), manyProjects: project === "", q, cols }, limit);
     // Older pages would leave a hole behind what made room.
     if (this.#list.events.length < limit) return;
     this.#cursor = null;
@@ -257,9 +257,9 @@ class LogsPage {
 
   /** @param {LogPage} page */
   #showPage(page) {
-    const { q, project } = this.#filters;
+    const { q, project, cols } = this.#filters;
     this.#list.element.hidden = false;
-    this.#list.append(page.logs, { now: Date.now(), manyProjects: project === "", q });
+    this.#list.append(page.logs, { now: Date.now(), manyProjects: project === "", q, cols });
     this.#list.select(this.#selected);
     this.#cursor = page.next_cursor;
     this.#scanned = page.scanned;

@@ -2,11 +2,12 @@
 // filters it is given and hands back new ones.
 
 import { remember } from "../lib/complete.js";
-import { DEFAULT_RANGE, LEVELS, logsAddress } from "../lib/filters.js";
+import { columnsOf, DEFAULT_RANGE, LEVELS, logsAddress } from "../lib/filters.js";
 import { fill, h, icon, shown } from "../lib/h.js";
 import { momentText, readMoment } from "../lib/moment.js";
 import { ownZone, RANGES, rangeMillis, SECOND } from "../lib/time.js";
 import { Completion } from "./complete.js";
+import { go } from "../router.js";
 
 /** @typedef {import("../lib/filters.js").Filters} Filters */
 /** @typedef {import("../api.js").Project} Project */
@@ -223,6 +224,7 @@ export function toolLinks(filters, query) {
     toggle("Fold repeats", fold, { ...filters, fold: !fold }),
     toggle("Fields", side === "fields", { ...filters, side: side === "fields" ? "" : "fields" }),
     toggle("Patterns", side === "patterns", { ...filters, side: side === "patterns" ? "" : "patterns" }),
+    columnsMenu(filters),
     h("details", { class: "menu" },
       h("summary", { class: "button small" }, "Export"),
       h("ul", null, EXPORTS.map((format) => {
@@ -230,4 +232,15 @@ export function toolLinks(filters, query) {
         return h("li", null, h("a", { href: address, download: `logs.${format}` }, format.toUpperCase()));
       }))),
   ];
+}
+
+/** @param {Filters} filters */
+function columnsMenu(filters) {
+  const names = h("input", { "aria-label": "Columns", defaultValue: (filters.cols ?? []).join(", "), placeholder: "release, ctx.order.id", autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
+  return h("details", { class: "menu" },
+    h("summary", { class: "button small", "data-tool": "Columns" }, "Columns"),
+    h("ul", null, h("li", null, h("form", { class: "actions columns", onsubmit: (/** @type {Event} */ event) => {
+      event.preventDefault();
+      go(logsAddress({ ...filters, cols: columnsOf(names.value) }));
+    } }, names, h("button", { type: "submit" }, "Show")))));
 }

@@ -1,6 +1,6 @@
 // The rows of the log list. A row's link is the event's own address; a plain click opens it beside the list.
 
-import { eventAddress, hitWords } from "../lib/filters.js";
+import { columnText, eventAddress, hitWords } from "../lib/filters.js";
 import { endOfRun, foldedRows } from "../lib/fold.js";
 import { h, shown } from "../lib/h.js";
 import { clockTime, fullTime, offsetLabel } from "../lib/time.js";
@@ -41,7 +41,7 @@ export class EventList {
   #open = new Set();
   /** The rows in the document, by the ids of their events. @type {Map<string, Row>} */
   #rows = new Map();
-  /** @type {{ now: number, manyProjects: boolean, q: string }} */
+  /** @type {{ now: number, manyProjects: boolean, q: string, cols?: string[] }} */
   #view = { now: 0, manyProjects: false, q: "" };
   /** @type {string[]} */
   #words = [];
@@ -99,7 +99,7 @@ export class EventList {
 
   /**
    * @param {LogEvent[]} more older ones
-   * @param {{ now: number, manyProjects: boolean, q: string }} view
+   * @param {{ now: number, manyProjects: boolean, q: string, cols?: string[] }} view
    */
   append(more, view) {
     this.#take(view);
@@ -111,7 +111,7 @@ export class EventList {
 
   /**
    * @param {LogEvent[]} newer newest first
-   * @param {{ now: number, manyProjects: boolean, q: string }} view
+   * @param {{ now: number, manyProjects: boolean, q: string, cols?: string[] }} view
    * @param {number} limit rows kept; the oldest make room
    */
   prepend(newer, view, limit) {
@@ -224,7 +224,7 @@ export class EventList {
     return selection !== null && !selection.isCollapsed && this.#body.contains(selection.anchorNode);
   }
 
-  /** @param {{ now: number, manyProjects: boolean, q: string }} view */
+  /** @param {{ now: number, manyProjects: boolean, q: string, cols?: string[] }} view */
   #take(view) {
     this.#view = view;
     this.#time.textContent = `Time ${offsetLabel(view.now)}`;
@@ -332,7 +332,7 @@ export class EventList {
 /**
  * A row of a table of events.
  * @param {LogEvent} event
- * @param {{ now: number, manyProjects: boolean }} view
+ * @param {{ now: number, manyProjects: boolean, cols?: string[] }} view
  * @returns {Row}
  */
 export function rowOf(event, view) {
@@ -340,13 +340,14 @@ export function rowOf(event, view) {
   const text = shown(event.message.slice(0, ROW_TEXT)).trim() || "(no text)";
   const source = view.manyProjects && event.source !== event.project ? `${event.project} / ${event.source}` : event.source;
   const anchor = h("a", { href: eventAddress(event.id) }, text);
+  const columns = columnText(event, view.cols ?? []);
   const row = h(
     "div",
     { role: "row", class: "row", "data-level": event.level },
     h("time", { role: "cell", class: "time", datetime: event.ts, title: fullTime(at) }, clockTime(at, view.now)),
     h("span", { role: "cell", class: "level-cell" }, levelMark(event.level)),
     h("span", { role: "cell", class: "source", title: shown(source) }, shown(source)),
-    h("span", { role: "cell", class: "message" }, anchor),
+    h("span", { role: "cell", class: "message" }, columns && `${shown(columns)} `, anchor),
   );
   return { row, anchor };
 }
