@@ -1,5 +1,8 @@
 //! What of a file under `web/` travels: of a script its tokens, without comments and with only those blanks and line ends
-//! that tell two tokens or two statements apart; of a sheet the same, by the way this project writes sheets. Names stay.
+//! that tell two tokens or two statements apart; of a sheet the same, by the way this project writes sheets. Names stay, but
+//! for those of private members, which nobody sees from outside.
+
+use std::collections::BTreeMap;
 
 use super::tokens::{Gap, Kind, Token, Tokens, is_of_word};
 
@@ -16,6 +19,7 @@ pub fn script(text: &str) -> Result<String, String> {
     let mut sent = String::with_capacity(text.len());
     let mut tokens = Tokens::of(text);
     let mut heads = Heads::default();
+    let mut members = BTreeMap::new();
     let mut last = None;
     while let Some(token) = tokens.next()? {
         heads.see(last, token).map_err(|why| tokens.refused(why))?;
@@ -26,13 +30,26 @@ pub fn script(text: &str) -> Result<String, String> {
                 sent.push(if token.gap == Gap::Line { '\n' } else { ' ' });
             }
         }
-        sent.push_str(token.text);
+        match token.text.strip_prefix('#') {
+            Some(member) if token.kind == Kind::Word => {
+                let number = members.len();
+                sent.push_str(members.entry(member).or_insert_with(|| short(number)));
+            }
+            _ => sent.push_str(token.text),
+        }
         last = Some(token);
     }
     if !sent.is_empty() {
         sent.push('\n');
     }
     Ok(sent)
+}
+
+/// `#a`, `#b`, … `#z`, `#aa`, … for the members of a module in the order in which they are named.
+fn short(number: usize) -> String {
+    let letter = |digit: usize| char::from(b"abcdefghijklmnopqrstuvwxyz"[digit % 26]);
+    let first = number.checked_sub(26).map(|rest| letter(rest / 26));
+    ['#'].into_iter().chain(first).chain([letter(number)]).collect()
 }
 
 /// Whether the gap between two tokens says something.

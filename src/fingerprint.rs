@@ -21,6 +21,7 @@ mod host;
 #[cfg(test)]
 #[path = "fingerprint/hostile_tests.rs"]
 mod hostile_tests;
+mod judge;
 mod library;
 mod line;
 mod name;

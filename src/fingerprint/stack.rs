@@ -5,9 +5,9 @@
 //! there are none; each once, so that recursion of any depth is the same.
 
 use super::header::{self, Header, Link};
+use super::judge;
 use super::library;
 use super::line::{self, Frame};
-use super::name::{self, Place};
 
 /// Lines that are looked at; a stack is at most 32 KiB.
 const MAX_LINES: usize = 600;
@@ -369,37 +369,7 @@ impl<'a> Reader<'a> {
             }
             frames.append(&mut one.frames);
         }
-        let frames = judge(&frames);
+        let frames = judge::judge(&frames);
         (!frames.is_empty()).then_some(Trace { kinds, said, is_panic: self.is_panic, frames })
     }
-}
-
-/// Says of each frame whether it counts.
-fn judge(frames: &[Frame<'_>]) -> Vec<SeenFrame> {
-    let marks: Vec<Option<&'static str>> = frames.iter().map(library::mark).collect();
-    let any_own = marks.iter().any(Option::is_none);
-    let places: Vec<Place> = frames.iter().map(|frame| Place::of(frame.file)).collect();
-    let owned = places.iter().zip(&marks).filter(|(_, mark)| mark.is_none() || !any_own);
-    let root = name::common_folder(owned.map(|(place, _)| place));
-    let mut seen: Vec<SeenFrame> = Vec::with_capacity(frames.len());
-    let mut counted = 0;
-    for ((frame, place), mark) in frames.iter().zip(&places).zip(&marks) {
-        let mut function = name::function(frame.language, frame.function);
-        // Names of one or two letters in a bundle are made anew with each build.
-        if place.built && name::is_minified(&function) {
-            function.clear();
-        }
-        let file = place.below(&root);
-        let same = |one: &SeenFrame| one.verdict.counts() && one.function == function && one.file == file;
-        let verdict = match mark {
-            Some(mark) if any_own => Verdict::Library(mark),
-            _ if seen.iter().any(same) => Verdict::Repeated,
-            _ if counted == MAX_COUNTED => Verdict::Beyond,
-            None => Verdict::Own,
-            Some(_) => Verdict::OnlyLibraries,
-        };
-        counted += usize::from(verdict.counts());
-        seen.push(SeenFrame { function, file, verdict });
-    }
-    seen
 }

@@ -4,13 +4,6 @@ use flate2::read::GzDecoder;
 
 use super::*;
 
-#[path = "../../../build/link.rs"]
-mod link;
-#[path = "../../../build/strip.rs"]
-mod strip;
-#[path = "../../../build/tokens.rs"]
-mod tokens;
-
 /// Compressed bytes the whole page may have, in either encoding.
 const WHOLE_BUDGET: usize = 64 * 1024;
 
@@ -54,56 +47,6 @@ fn every_file_the_page_names_is_served() {
         assert!(BUILD.find(name).is_some(), "{name}");
     }
     assert!(!page.contains("{build}"));
-}
-
-fn linked(modules: &[(&str, &str)]) -> Result<[(String, String); 2], String> {
-    let list = [("main.js", "start();\n"), ("pages/logs.js", "export const page = 1;\n")];
-    let all =
-        list.iter().chain(modules).map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    link::link(&all)
-}
-
-#[test]
-fn modules_are_joined_in_the_order_of_their_imports_and_stay_scopes_of_their_own() {
-    let [(_, first), (_, rest)] = linked(&[
-        ("main.js", "import { a as b } from \"./lib/a.js\";\nimport * as c from \"./c.js\";\nvoid import(\"./pages/x.js\");\n"),
-        ("lib/a.js", "import { c } from \"../c.js\";\nexport async function a() {\n  return c;\n}\n"),
-        ("c.js", "export const c = import.meta.url;\nexport class D {}\n"),
-        ("pages/x.js", "import { a } from \"../lib/a.js\";\nexport const x = 1;\n"),
-    ])
-    .unwrap();
-    let order: Vec<_> = between(&first, "$M[\"", '"').collect();
-    assert_eq!(
-        order,
-        ["pages/logs.js", "c.js", "lib/a.js", "c.js", "main.js", "lib/a.js", "c.js"],
-        "{first}"
-    );
-    assert!(first.contains("const{a:b}=$M[\"lib/a.js\"];const c=$M[\"c.js\"];void $load(\"pages/x.js\")"));
-    assert!(
-        first.contains("const c=new URL(\"c.js\",import.meta.url);class D{}\nreturn{c,D}})();"),
-        "{first}"
-    );
-    assert!(rest.starts_with("import{$M,$load}from\"./main.js\";\n$M[\"pages/x.js\"]=(()=>{"), "{rest}");
-    assert!(!rest.contains("function a()"), "{rest}");
-}
-
-#[test]
-fn what_the_linker_does_not_understand_is_refused() {
-    for refused in [
-        "import \"./a.js\";",
-        "import a from \"./pages/logs.js\";",
-        "import { a } from './pages/logs.js';",
-        "import { a } from \"elsewhere\";",
-        "import { a } from \"./missing.js\";",
-        "import { a } from \"../../above.js\";",
-        "import { x } from \"./x.js\";",
-        "export default 1;",
-        "export { a };",
-        "export let a = 1;",
-        "export const { a } = b;",
-    ] {
-        assert!(linked(&[("x.js", &format!("{refused}\n"))]).is_err(), "{refused}");
-    }
 }
 
 #[test]
@@ -291,80 +234,4 @@ fn the_whole_page_keeps_its_budget() {
     println!("the whole page: {brotli} bytes with Brotli, {gzip} with gzip");
     assert!(brotli <= WHOLE_BUDGET, "{brotli} bytes");
     assert!(gzip <= WHOLE_BUDGET, "{gzip} bytes");
-}
-
-#[test]
-fn scripts_are_sent_without_comments_and_blanks_and_with_all_their_code() {
-    for (script, sent) in [
-        (
-            "/**\n * Says it.\n */\n  export const one = 1; // gone\n\n// gone\n\tthree();\n",
-            "export const one=1;three();\n",
-        ),
-        (
-            "/** @type {A} */ (b).c();\nf((/** @type {A} */ a) => \"/** @b */\");\n",
-            "(b).c();f((a)=>\"/** @b */\");\n",
-        ),
-        // Texts, templates and patterns are left, and what is in a template's places is not.
-        (
-            "const two = `\n  a * ${ one  + `b ${c }  d` }\n// b\n` + '  e // f';\n",
-            "const two=`\n  a * ${one+`b ${c}  d`}\n// b\n`+'  e // f';\n",
-        ),
-        (
-            "a(/` [/\"]\\/ {/g, b / 2 / c);\nreturn / /.test(\"\\\"  \");\n",
-            "a(/` [/\"]\\/ {/g,b/2/c);return/ /.test(\"\\\"  \");\n",
-        ),
-        // Where a line ends a statement, it still does.
-        (
-            "const a = b\nconst c = [d]\n(e)\nreturn\nf\ng = h()\nif (i) j()\nelse k()\n++l\nm++\nn\n",
-            "const a=b\nconst c=[d]\n(e)\nreturn\nf\ng=h()\nif(i)j()\nelse k()\n++l\nm++\nn\n",
-        ),
-        ("a\n  .b()\n  ?.c();\nd = e ?\n  f : g &&\n  h;\n", "a.b()?.c();d=e?f:g&&h;\n"),
-        // What would become another mark or word.
-        (
-            "a + +b - -c + d++ + e;\nx in y;\ntypeof /z/g in w;\n#p in q;\n",
-            "a+ +b- -c+d++ +e;x in y;typeof/z/g in w;#p in q;\n",
-        ),
-        (
-            "f([a, b,], { c, }, [,], [d,,],);\nclass E {\n  #f = 1;\n  g() { h(); }\n}\n",
-            "f([a,b],{c},[,],[d,,]);class E{#f=1;g(){h()}}\n",
-        ),
-        ("", ""),
-    ] {
-        assert_eq!(strip::script(script).unwrap(), sent);
-    }
-}
-
-#[test]
-fn a_script_that_can_not_be_told_apart_without_a_parser_is_refused() {
-    for (refused, line) in [
-        ("const a = 1;\nconst b = \"c\n\";\n", 2),
-        ("const a = `b\n", 1),
-        ("a();\n\n/* b\n c\n", 3),
-        ("const a = /b[/]\n;\n", 1),
-        ("const a = b /c;\n", 1),
-        ("if (a) /b/.test(c);\n", 1),
-        ("function a() {\n", 2),
-        ("a();\n}\n", 2),
-        ("a();\nwhile (b());\n", 2),
-        ("for (;;);\n", 1),
-        ("if (a) ;\n", 1),
-    ] {
-        let why = strip::script(refused).unwrap_err();
-        assert!(why.starts_with(&format!("line {line}: ")), "{refused}: {why}");
-    }
-}
-
-#[test]
-fn sheets_are_sent_without_comments_and_blanks() {
-    for (sheet, sent) in [
-        ("/* gone */\n  a { b: c; } /* kept */\n", "a{b:c}/* kept */\n"),
-        (
-            "@media (a <= 1px) {\n  b > c,\n  d :is(e) {\n    f: g(h, 1px + 2px);\n    &:i { content: \": ; \"; }\n  }\n}\n",
-            "@media (a <= 1px){b>c,d :is(e){f:g(h,1px + 2px);&:i{content:\": ; \"}}}",
-        ),
-        ("a\nb { c: d }\n", "a\nb{c:d}"),
-    ] {
-        assert_eq!(strip::sheet(sheet).unwrap(), sent);
-    }
-    assert!(strip::sheet("/* a\n b */\n").is_err());
 }
