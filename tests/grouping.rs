@@ -136,7 +136,7 @@ fn labelled_lines(path: &Path) -> Vec<(String, String)> {
     let mut labelled = Vec::new();
     for line in text.lines() {
         match line.strip_prefix("@@ ") {
-            Some(group) => label = group.to_owned(),
+            Some(group) => group.clone_into(&mut label),
             None => labelled.push((label.clone(), line.to_owned())),
         }
     }
