@@ -13,12 +13,18 @@ mod writer;
 
 #[path = "watch/chance.rs"]
 mod chance;
+#[path = "watch/cost.rs"]
+mod cost;
+#[path = "watch/crowd.rs"]
+mod crowd;
 #[path = "watch/day.rs"]
 mod day;
 #[path = "watch/endings.rs"]
 mod endings;
 #[path = "watch/instances.rs"]
 mod instances;
+#[path = "watch/locks.rs"]
+mod locks;
 #[path = "watch/noise.rs"]
 mod noise;
 #[path = "watch/rules.rs"]

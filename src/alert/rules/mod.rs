@@ -149,6 +149,7 @@ impl Rules {
     /// # Errors
     /// What the database said; the next look goes on.
     pub async fn look(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
+        self.say_left(store, now).await?;
         if !self.watch.is_due(now) {
             return Ok(());
         }
@@ -158,7 +159,6 @@ impl Rules {
             self.reload(&mut session).await?;
         }
         drop(session);
-        self.say_left(store, now).await?;
         if self.watch.look(store, now).await? {
             self.outbox.ring();
         }
@@ -173,7 +173,6 @@ impl Rules {
         self.book.reload(connection).await?;
         self.said().forget();
         self.usuals().forget();
-        self.left().clear();
         Ok(())
     }
 
