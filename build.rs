@@ -5,6 +5,8 @@
 mod link;
 #[path = "build/strip.rs"]
 mod strip;
+#[path = "build/tokens.rs"]
+mod tokens;
 #[path = "build/web.rs"]
 mod web;
 

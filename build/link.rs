@@ -14,7 +14,7 @@ pub const FIRST: &str = "main.js";
 pub const REST: &str = "rest.js";
 const FIRST_ROOTS: [&str; 2] = ["pages/logs.js", "main.js"];
 const LOADER: &str =
-    "const $M = {};\nconst $load = async (name) => $M[name] ?? (await import(\"./rest.js\")).$M[name];\n";
+    "const $M={};const $load=async(name)=>$M[name]??(await import(\"./rest.js\")).$M[name];\n";
 
 /// The two scripts, of modules by their names.
 ///
@@ -26,13 +26,13 @@ pub fn link(modules: &BTreeMap<String, String>) -> Result<[(String, String); 2],
     for root in FIRST_ROOTS {
         linked.add(root)?;
     }
-    let mut first = std::mem::take(&mut linked.text);
-    first.push_str("export { $M, $load };\n");
-    linked.text = format!("import {{ $M, $load }} from \"./{FIRST}\";\n");
+    linked.text.push_str("export{$M,$load};\n");
+    let first = std::mem::take(&mut linked.text);
+    linked.text = format!("import{{$M,$load}}from\"./{FIRST}\";\n");
     for name in modules.keys() {
         linked.add(name)?;
     }
-    linked.text.push_str("export { $M };\n");
+    linked.text.push_str("export{$M};\n");
     Ok([(FIRST.to_owned(), first), (REST.to_owned(), linked.text)])
 }
 
@@ -59,8 +59,8 @@ impl Linked<'_> {
             self.add(import)?;
         }
         let body = strip::script(&module.body).map_err(|why| format!("{name}, {why}"))?;
-        let exports = module.exports.join(", ");
-        let _ = write!(self.text, "$M[\"{name}\"] = (() => {{\n{body}return {{ {exports} }};\n}})();\n");
+        let exports = module.exports.join(",");
+        let _ = write!(self.text, "$M[\"{name}\"]=(()=>{{{body}return{{{exports}}}}})();\n");
         self.done.insert(name.to_owned());
         Ok(())
     }

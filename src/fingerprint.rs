@@ -27,7 +27,7 @@ mod trace_tests;
 mod word;
 
 pub use explain::{Explanation, Kind};
-pub use stack::{SeenFrame, Verdict};
+pub use stack::{SeenFrame, Verdict, library_lines};
 
 /// Version of the rules, part of every fingerprint: raised when the same event would get another one.
 pub const VERSION: u8 = 1;

@@ -132,14 +132,18 @@ async fn a_slice_ends_when_it_has_deleted_so_many_bytes() {
         let (mut deleted, mut session) = (Vec::new(), store.work().await.unwrap());
         loop {
             let before = writer.clock.now();
-            let (purged, more) = session.delete_expired_blocks(shop, before, 100, body + 1).await.unwrap();
-            deleted.push(purged.blocks);
-            if !more {
+            let slice = session.delete_expired_blocks(shop, before, 100, body + 1).await.unwrap();
+            deleted.push((slice.purged.blocks, slice.ended_by_bytes));
+            if !slice.more {
                 break;
             }
         }
         drop(session);
-        assert_eq!(deleted, [2, 2], "{name}: the second one passes the limit and is the last of its slice");
+        assert_eq!(
+            deleted,
+            [(2, true), (2, false)],
+            "{name}: the second one passes the limit and is the last of its slice"
+        );
         writer.stop().await;
         database.remove().await;
     }

@@ -22,6 +22,7 @@ import { signal as signalOf } from "./lib/h.js";
  * @property {string | null} [fingerprint]
  * @property {string | null} [expires_at]
  * @property {boolean} [truncated]
+ * @property {[number, number][]} [library_lines] lines of the stack that are frames of libraries; of one event alone, where there are any
  */
 /**
  * @typedef {object} Scanned
@@ -63,8 +64,9 @@ import { signal as signalOf } from "./lib/h.js";
  * @property {number} retention_days
  * @property {number | null} minute_cap
  * @property {string} created_at
+ * @property {{ off: boolean, extra_keys: string[] }} scrub
  */
-/** @typedef {{ id: string | number, api_key: string, signing_secret: string, kind: string }} NewKey */
+/** @typedef {{ id: string | number, api_key: string, signing_secret: string | null, kind: string }} NewKey */
 
 /** Longer than a sleeping host needs to wake. */
 const TIMEOUT_MS = 75_000;

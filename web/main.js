@@ -14,6 +14,7 @@ const ROUTES = [
   { pattern: /^\/ui\/issues$/, load: () => import("./pages/issues.js") },
   { pattern: /^\/ui\/issues\/([^/]+)$/, load: () => import("./pages/issue.js") },
   { pattern: /^\/ui\/projects\/([^/]+)\/setup$/, load: () => import("./pages/setup.js") },
+  { pattern: /^\/ui\/projects\/([^/]+)$/, load: () => import("./pages/project.js") },
   { pattern: /^\/ui\/projects$/, load: () => import("./pages/projects.js") },
   { pattern: /^\/ui\/overflow$/, load: () => import("./pages/overflow.js") },
   { pattern: /^\/ui\/alerts$/, load: () => import("./pages/alerts.js") },
@@ -75,6 +76,8 @@ function show(page, first) {
   fill(main, page.element);
   fill(notice);
   document.title = `${page.title} · Tekno Logger`;
+  // It gets the focus, so this is what a screen reader says of the page one came to.
+  main.ariaLabel = page.title;
   for (const link of links) {
     const here = isUnder(link.pathname);
     if (here) link.setAttribute("aria-current", "page");
@@ -136,8 +139,21 @@ const router = startRouter(ROUTES, {
   loading: () => fill(main),
 });
 
+// Menus close by pointing elsewhere, and by Escape.
+const openMenu = () => /** @type {HTMLDetailsElement | null} */ (document.querySelector(".menu[open]"));
+document.addEventListener("pointerdown", ({ target }) => {
+  const menu = openMenu();
+  if (target instanceof Node && menu?.contains(target) === false) menu.open = false;
+});
+
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]")) return;
+  const menu = openMenu();
+  if (event.key === "Escape" && menu) {
+    menu.open = false;
+    menu.querySelector("summary")?.focus();
+    return;
+  }
   if (isTyping(event.target) && event.key !== "Escape") return;
   if (event.key === "?" && !event.ctrlKey && !event.metaKey && !event.altKey) {
     event.preventDefault();

@@ -163,6 +163,12 @@ pub(super) fn go_function(line: &str) -> Option<&str> {
     (called && !function.contains(' ') && !function.ends_with(':')).then_some(function)
 }
 
+/// Without the bars Python puts before the parts of a group of exceptions.
+pub(super) fn without_margin(line: &str) -> &str {
+    let rest = line.trim_start();
+    rest.strip_prefix("| ").or_else(|| rest.strip_prefix("+ ")).unwrap_or(line)
+}
+
 pub(super) fn is_number(text: &str) -> bool {
     !text.is_empty() && text.len() <= 9 && text.bytes().all(|byte| byte.is_ascii_digit())
 }

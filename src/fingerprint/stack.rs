@@ -81,22 +81,16 @@ impl Trace<'_> {
 
 /// Reads a trace; `None` when no line of it is a frame.
 pub(super) fn read(text: &str) -> Option<Trace<'_>> {
-    let lines: Vec<&str> = text.lines().take(MAX_LINES).collect();
-    let mut reader = Reader {
-        chain: vec![Exception::default()],
-        at: 0,
-        pending: "",
-        is_panic: false,
-        read: 0,
-        indented: false,
-    };
-    for (number, line) in lines.iter().enumerate() {
-        let next = lines.get(number + 1).map_or("", |line| line.trim());
-        if reader.read >= MAX_READ || !reader.line(line, next) {
-            break;
-        }
-    }
-    reader.finish()
+    Reader::of(text).finish()
+}
+
+/// The frames of libraries in a trace, each with its first line and its last, from 0 and in their order. None where the
+/// whole trace has no other frames, and none beyond what is read of a trace.
+#[must_use]
+pub fn library_lines(text: &str) -> Vec<[usize; 2]> {
+    let mut reader = Reader::of(text);
+    reader.end_pending(reader.number);
+    if reader.own == 0 { Vec::new() } else { reader.libraries }
 }
 
 /// One exception of a chain.
@@ -125,12 +119,44 @@ struct Reader<'a> {
     read: usize,
     /// The line is indented: it belongs to what is told beside, if that is what came before.
     indented: bool,
+    /// The line's number, from 0.
+    number: usize,
+    /// First and last lines of frames of libraries, whatever exception they are of, …
+    libraries: Vec<[usize; 2]>,
+    /// … and how many others there are.
+    own: usize,
 }
 
 impl<'a> Reader<'a> {
+    fn of(text: &'a str) -> Self {
+        let lines: Vec<&str> = text.lines().take(MAX_LINES).collect();
+        let mut reader = Reader {
+            chain: vec![Exception::default()],
+            at: 0,
+            pending: "",
+            is_panic: false,
+            read: 0,
+            indented: false,
+            number: 0,
+            libraries: Vec::new(),
+            own: 0,
+        };
+        for (number, line) in lines.iter().enumerate() {
+            let next = lines.get(number + 1).map_or("", |line| line.trim());
+            if reader.read >= MAX_READ {
+                break;
+            }
+            reader.number = number;
+            if !reader.line(line, next) {
+                break;
+            }
+        }
+        reader
+    }
+
     /// Takes a line; false when what follows doesn't belong to the trace.
     fn line(&mut self, raw: &'a str, next: &'a str) -> bool {
-        let bare = without_margin(raw);
+        let bare = line::without_margin(raw);
         let line = bare.trim();
         self.indented = bare.starts_with([' ', '\t']);
         if line.is_empty() {
@@ -161,6 +187,10 @@ impl<'a> Reader<'a> {
         }
         let code_of_python =
             self.current().is_python && bare.starts_with([' ', '\t']) && !line.starts_with("File \"");
+        let above = self.libraries.last_mut().filter(|lines| lines[1] + 1 == self.number);
+        if let Some(lines) = above.filter(|_| code_of_python) {
+            lines[1] = self.number;
+        }
         if self.current().in_list || code_of_python || self.is_frame(line, next) {
             return true;
         }
@@ -178,13 +208,11 @@ impl<'a> Reader<'a> {
                 }
                 self.name(kind, said);
             }
-            self.add(frame);
+            self.add(frame, [self.number - usize::from(!pending.is_empty()), self.number]);
             return true;
         }
-        let language = line::Language::Rust;
-        if !pending.is_empty() {
-            self.add(Frame { language, function: pending, file: "" });
-        }
+        self.pending = pending;
+        self.end_pending(self.number.saturating_sub(1));
         if let Some(function) = line::rust_function(line) {
             if next.starts_with("at ") {
                 self.pending = function;
@@ -192,7 +220,7 @@ impl<'a> Reader<'a> {
             }
             // Built without debug information; else a numbered list of anything.
             if function.contains("::") {
-                self.add(Frame { language, function, file: "" });
+                self.add(Frame { language: line::Language::Rust, function, file: "" }, [self.number; 2]);
                 return true;
             }
         }
@@ -209,7 +237,15 @@ impl<'a> Reader<'a> {
         false
     }
 
-    fn add(&mut self, frame: Frame<'a>) {
+    /// Takes the function on a line as a frame, when its file didn't come.
+    fn end_pending(&mut self, number: usize) {
+        let function = std::mem::take(&mut self.pending);
+        if !function.is_empty() {
+            self.add(Frame { language: line::Language::Rust, function, file: "" }, [number; 2]);
+        }
+    }
+
+    fn add(&mut self, frame: Frame<'a>, lines: [usize; 2]) {
         // Not `std::panicking::try`, which is what catches a panic, at the other end.
         const PANICS: [&str; 9] = [
             "rust_begin_unwind",
@@ -227,6 +263,10 @@ impl<'a> Reader<'a> {
             return;
         }
         self.read += 1;
+        match library::mark(&frame) {
+            Some(_) => self.libraries.push(lines),
+            None => self.own += 1,
+        }
         let panics = matches!(frame.language, line::Language::Go | line::Language::Rust);
         // What is above is what handles the panic.
         let function = frame.function.strip_prefix("__rustc::").unwrap_or(frame.function);
@@ -303,10 +343,7 @@ impl<'a> Reader<'a> {
     }
 
     fn finish(mut self) -> Option<Trace<'a>> {
-        if !self.pending.is_empty() {
-            let function = std::mem::take(&mut self.pending);
-            self.add(Frame { language: line::Language::Rust, function, file: "" });
-        }
+        self.end_pending(self.number);
         let mut chain = self.chain;
         chain.retain(|one| !one.is_aside);
         chain.sort_by_key(|one| one.depth);
@@ -328,12 +365,6 @@ impl<'a> Reader<'a> {
         let frames = judge(&frames);
         (!frames.is_empty()).then_some(Trace { kinds, said, is_panic: self.is_panic, frames })
     }
-}
-
-/// Without the bars Python puts before the parts of a group of exceptions.
-fn without_margin(line: &str) -> &str {
-    let rest = line.trim_start();
-    rest.strip_prefix("| ").or_else(|| rest.strip_prefix("+ ")).unwrap_or(line)
 }
 
 /// Says of each frame whether it counts.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{Explanation, Fingerprint, Fingerprinter, Kind, Parts, Verdict};
+use super::{Explanation, Fingerprint, Fingerprinter, Kind, Parts, Verdict, library_lines};
 
 const FIXTURES: [(&str, &str); 8] = [
     ("javascript", include_str!("../../tests/fixtures/traces/javascript.txt")),
@@ -89,6 +89,50 @@ fn each_frame_says_why_it_counts_or_does_not() {
     assert_eq!(found.hashed, ["version 1", "source api", "type TypeError", "frame a in a.js"]);
     let alone = explain("failed", "E: x\n    at b (/srv/node_modules/m/b.js:1:1)");
     assert_eq!(alone.frames[0].verdict, Verdict::OnlyLibraries);
+}
+
+/// Read by the page's tests too (web/tests/stack.test.js), which leave these lines out.
+#[test]
+fn the_lines_of_libraries_are_those_the_page_leaves_out() {
+    let cases: Vec<serde_json::Value> =
+        serde_json::from_str(include_str!("../../tests/fixtures/traces/library_lines.json")).unwrap();
+    assert!(cases.len() >= 12);
+    for case in cases {
+        let found = library_lines(case["stack"].as_str().unwrap());
+        assert_eq!(serde_json::json!(found), case["library_lines"], "{}", case["name"]);
+    }
+}
+
+#[test]
+fn the_lines_of_libraries_agree_with_the_frames_that_count() {
+    for (language, fixture) in FIXTURES {
+        for (group, message, stack) in traces(fixture) {
+            let found = explain(message, stack);
+            let lines: Vec<&str> = stack.lines().collect();
+            let libraries = library_lines(stack);
+            let ends = libraries.iter().flatten().copied().collect::<Vec<_>>();
+            assert!(
+                ends.is_sorted() && ends.iter().all(|end| *end < lines.len()),
+                "{language}, {group}: {ends:?}"
+            );
+            let verdicts = found.frames.iter().map(|frame| frame.verdict);
+            let expected = verdicts.clone().filter(|verdict| matches!(verdict, Verdict::Library(_))).count();
+            if verdicts.clone().any(|verdict| verdict == Verdict::OnlyLibraries) {
+                assert_eq!(libraries.len(), 0, "{language}, {group}");
+            }
+            // What handles a panic, and what is told beside, is shown and counts for nothing.
+            assert!(libraries.len() >= expected, "{language}, {group}");
+            let is_left = |at: usize| !libraries.iter().any(|[from, to]| (*from..=*to).contains(&at));
+            let left: Vec<&str> =
+                lines.iter().enumerate().filter(|(at, _)| is_left(*at)).map(|(_, line)| *line).collect();
+            let own = found.frames.iter().filter(|frame| frame.verdict == Verdict::Own);
+            // Some names are shortened for the fingerprint; the others stand in the trace.
+            let names = own.map(|frame| frame.function.rsplit(['.', ':']).next().unwrap_or(""));
+            for name in names.filter(|name| stack.contains(name)) {
+                assert!(left.iter().any(|line| line.contains(name)), "{language}, {group}: {name}");
+            }
+        }
+    }
 }
 
 #[test]

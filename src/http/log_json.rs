@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::block::decode::StoredEvent;
+use crate::fingerprint::library_lines;
 use crate::project::Project;
 use crate::search::run::Hit;
 
@@ -33,9 +34,19 @@ pub struct LogJson<'a> {
     expires_at: String,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     truncated: bool,
+    /// Of one event alone: to read a trace costs more than to print it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    library_lines: Vec<[usize; 2]>,
 }
 
 impl LogJson<'_> {
+    /// With the lines of the trace that are frames of libraries, as the fingerprint sees them.
+    #[must_use]
+    pub fn with_library_lines(self) -> Self {
+        let library_lines = self.stack.as_deref().map(library_lines).unwrap_or_default();
+        Self { library_lines, ..self }
+    }
+
     /// The fields in the order of [`super::export_format::COLUMNS`], as text; empty where the event has none.
     ///
     /// # Panics
@@ -97,5 +108,6 @@ pub fn log_json<'a>(hit: &'a Hit, projects: &'a [Arc<Project>]) -> Option<LogJso
         fingerprint: event.fingerprint.to_string(),
         expires_at: project.expires_at(received_at).to_string(),
         truncated: event.truncated,
+        library_lines: Vec::new(),
     })
 }

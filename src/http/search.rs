@@ -165,7 +165,7 @@ pub async fn show_event(call: Call) -> Reply {
     let hit = find_event(&sources(&call), &scopes, id).await?.ok_or(ApiError::NotFound)?;
     drop(turn);
     let log = log_json(&hit, &projects).ok_or(ApiError::Internal)?;
-    json::reply_of(StatusCode::OK, &log)
+    json::reply_of(StatusCode::OK, &log.with_library_lines())
 }
 
 /// Waits for a turn to read: as many as there are connections for reads, by caller ([`crate::search::turns`]).

@@ -35,7 +35,9 @@ const RULE_COUNTS_KEPT_MS: i64 = 5 * 3_600_000;
 const COOLDOWNS_KEPT_MS: i64 = 2 * 86_400_000;
 /// Series whose counts one slice looks through: each has at most some 2,000 rows.
 const SERIES_IN_A_SPAN: usize = 50;
-/// Longest pause after a slice; it is half of what the slice took.
+/// Pause after a slice, as a multiple of what it took: the server works on after it (see [`SLICE_BYTES`]).
+const PAUSE: u32 = 3;
+/// Longest pause.
 const MAX_PAUSE: Duration = Duration::from_millis(100);
 /// The same where it is a multiple.
 const MAX_REST: Duration = Duration::from_secs(4);
@@ -96,6 +98,8 @@ pub(super) struct Done {
     pub span: Option<SeriesSpan>,
     /// Whether the same again may find more.
     pub more: bool,
+    /// Whether bytes ended the slice before its rows did: more rows would only be read in vain.
+    pub ended_by_bytes: bool,
 }
 
 /// Who takes slices.
@@ -127,7 +131,7 @@ impl<'a> Slices<'a> {
         report.ledger_rows += done.ledger_rows;
         report.alerts += done.alerts;
         report.audit_rows += done.audit_rows;
-        self.adapt(since.elapsed());
+        self.adapt(since.elapsed(), done.ended_by_bytes);
         self.end(since, 0, report).await;
         Ok(done)
     }
@@ -143,13 +147,13 @@ impl<'a> Slices<'a> {
         Ok(Instant::now())
     }
 
-    /// Ends it, and rests so many times as long as it took; 0 is half as long, as after any other slice.
+    /// Ends it, and rests so many times as long as it took; 0 rests as after any other slice.
     pub async fn end(&mut self, since: Instant, rest: u32, report: &mut Report) {
         let took = since.elapsed();
         report.slices += 1;
         report.longest_slice = report.longest_slice.max(took);
         self.note(report);
-        let pause = if rest == 0 { (took / 2).min(MAX_PAUSE) } else { (took * rest).min(MAX_REST) };
+        let pause = if rest == 0 { (took * PAUSE).min(MAX_PAUSE) } else { (took * rest).min(MAX_REST) };
         tokio::select! {
             () = self.stop.cancelled() => {}
             () = tokio::time::sleep(pause) => {}
@@ -190,10 +194,10 @@ impl<'a> Slices<'a> {
     }
 
     /// How many rows the last slices could have had.
-    fn adapt(&mut self, took: Duration) {
+    fn adapt(&mut self, took: Duration, ended_by_bytes: bool) {
         if took > SLICE {
             self.rows = (self.rows / 2).max(MIN_ROWS);
-        } else if took < QUICK_SLICE {
+        } else if took < QUICK_SLICE && !ended_by_bytes {
             self.rows = (self.rows * 2).min(MAX_ROWS);
         }
     }
@@ -218,8 +222,9 @@ impl<'a> Slices<'a> {
         let mut session = self.store.work().await?;
         match chore {
             Chore::Blocks { project_id, before } => {
-                (done.purged, done.more) =
-                    session.delete_expired_blocks(project_id, before, rows, SLICE_BYTES).await?;
+                let slice = session.delete_expired_blocks(project_id, before, rows, SLICE_BYTES).await?;
+                (done.purged, done.more, done.ended_by_bytes) =
+                    (slice.purged, slice.more, slice.ended_by_bytes);
                 self.store.forget_bodies(project_id, before);
             }
             Chore::Quarantine { project_id, before } => {

@@ -25,6 +25,17 @@ pub struct Purged {
     pub events: u64,
 }
 
+/// One slice of a purge of blocks.
+#[derive(Clone, Copy, Debug)]
+pub struct PurgedSlice {
+    /// What it deleted.
+    pub purged: Purged,
+    /// Whether the same again may find more.
+    pub more: bool,
+    /// Whether it ended at its bytes, before its rows.
+    pub ended_by_bytes: bool,
+}
+
 /// Ids of batches from `from` up to, not including, `to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchRange {
@@ -43,8 +54,7 @@ fn least_id_after(before: Timestamp) -> Uuid {
 
 impl Connection {
     /// Deletes up to `limit` of a project's blocks whose last event was received before `before`, oldest ids first, and
-    /// counts them in the ledger as purged. It ends with the block that makes their bodies `max_bytes` long. True when
-    /// there may be more of them.
+    /// counts them in the ledger as purged. It ends with the block that makes their bodies `max_bytes` long.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when somebody else deleted or folded some of them meanwhile (then none was deleted
@@ -55,7 +65,7 @@ impl Connection {
         before: Timestamp,
         limit: usize,
         max_bytes: u64,
-    ) -> Result<(Purged, bool), StoreError> {
+    ) -> Result<PurgedSlice, StoreError> {
         let find = format!("SELECT {DOOMED} {EXPIRED_BLOCKS} ORDER BY id LIMIT {limit}");
         let beyond = least_id_after(before);
         let values: [Value<'_>; 3] = [project_id.into(), beyond.as_bytes().into(), before.as_millis().into()];
@@ -68,13 +78,15 @@ impl Connection {
             fits
         });
         let fitting = fitting.count();
-        let more = fitting < doomed.len() || doomed.len() == limit;
+        let ended_by_bytes = fitting < doomed.len();
+        let more = ended_by_bytes || doomed.len() == limit;
         doomed.truncate(fitting);
         if !doomed.is_empty() {
             self.delete_blocks(project_id, &doomed, Entry::PURGED).await?;
         }
         let events = doomed.iter().map(|block| u64::from(block.events)).sum();
-        Ok((Purged { blocks: doomed.len() as u64, events }, more))
+        let purged = Purged { blocks: doomed.len() as u64, events };
+        Ok(PurgedSlice { purged, more, ended_by_bytes })
     }
 
     /// What [`Connection::delete_expired_blocks`] would delete in all.

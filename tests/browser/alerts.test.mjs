@@ -5,7 +5,7 @@ import { mkdir } from "node:fs/promises";
 import { createServer } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { until } from "./browser.mjs";
-import { check, SCREENSHOTS } from "./inspect.mjs";
+import { check, inEachSize, SCREENSHOTS } from "./inspect.mjs";
 import { openScene } from "./scene.mjs";
 import { FULL, postBatch } from "./seed.mjs";
 
@@ -234,18 +234,13 @@ describe("the page of alerts", { concurrency: false }, () => {
   });
 
   test("fits and is accessible in every size and theme", async () => {
-    for (const [width, height] of /** @type {const} */ ([[1440, 900], [390, 844]])) {
-      for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
-        const own = await scene.browser.newContext({ viewport: { width, height }, colorScheme, bypassCSP: true, storageState: await scene.context.storageState() });
-        const look = await own.newPage();
-        await scene.visit("/ui/alerts", look);
-        await check(look, `alerts-${width}-${colorScheme}`, true);
-        await look.getByRole("button", { name: "New channel" }).click();
-        await look.getByLabel("Kind").last().selectOption("email");
-        await check(look, `alerts-channel-form-${width}-${colorScheme}`, true);
-        await own.close();
-      }
-    }
+    await inEachSize(scene.browser, scene.context, async (look, width) => {
+      await scene.visit("/ui/alerts", look);
+      await check(look, `alerts-${width}`, true);
+      await look.getByRole("button", { name: "New channel" }).click();
+      await look.getByLabel("Kind").last().selectOption("email");
+      await check(look, `alerts-channel-form-${width}`, true);
+    });
   });
 
   test("broke no policy and logged no error in all of this", () => {

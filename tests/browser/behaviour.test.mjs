@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
-import { until } from "./browser.mjs";
+import { until, watchedPage } from "./browser.mjs";
 import { openScene, PLAIN_HOST } from "./scene.mjs";
 import { FULL, ordinary, postBatch } from "./seed.mjs";
 
@@ -160,6 +160,40 @@ describe("the histogram and the counts", { concurrency: false }, () => {
     await until(async () => scene.param("from") === null, "going back takes it back");
     await scene.settled();
     assert.equal(await scene.total(), before);
+  });
+
+  test("a brush may go back and past the end, may be one bar, and can be given up", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}&q=-source:flood`);
+    const box = await scene.page.locator(".chart").boundingBox();
+    assert.ok(box);
+    const { mouse } = scene.page;
+    const span = async (/** @type {number} */ from, /** @type {number} */ to) => {
+      await mouse.move(box.x + from, box.y + 20);
+      await mouse.down();
+      await mouse.move(box.x + to, box.y + 20, { steps: 3 });
+      await mouse.up();
+      await until(async () => scene.param("from") !== null, "the range is in the address");
+      const seconds = (Date.parse(scene.param("to") ?? "") - Date.parse(scene.param("from") ?? "")) / 1000;
+      await scene.settled();
+      await scene.page.goBack();
+      await until(async () => scene.param("from") === null, "going back takes it back");
+      await scene.settled();
+      return seconds;
+    };
+    const back = await span(box.width * 0.9, box.width * 0.6);
+    assert.ok(back > 800 && back < 1400, `${back} s for three tenths of an hour, from right to left`);
+    const past = await span(box.width * 0.9, box.width + 300);
+    assert.ok(past > 200 && past < 600, `${past} s for the last tenth, past the end`);
+    assert.ok((await span(box.width * 0.5, box.width * 0.5)) <= 60, "one bar");
+    await mouse.move(box.x + box.width * 0.5, box.y + 20);
+    await mouse.move(box.x + box.width * 0.6, box.y + 400);
+    assert.equal(await scene.page.locator(".chart .mark").getAttribute("width"), "0", "nothing is marked once the pointer has left");
+    await scene.page.getByRole("slider").focus();
+    for (const pressed of ["End", "Shift+ArrowLeft"]) await scene.page.keyboard.press(pressed);
+    assert.notEqual(await scene.page.locator(".chart .mark").getAttribute("width"), "0");
+    await scene.page.keyboard.press("Escape");
+    assert.equal(await scene.page.locator(".chart .mark").getAttribute("width"), "0");
+    assert.equal(scene.param("from"), null);
   });
 
   test("the keyboard narrows by the histogram too", async () => {
@@ -361,7 +395,7 @@ describe("when things go wrong around it", { concurrency: false }, () => {
   test("copying works without HTTPS, and says so when it does not", async () => {
     const base = scene.server.base.replace("127.0.0.1", PLAIN_HOST);
     const own = await scene.browser.newContext({ viewport: { width: 1440, height: 900 } });
-    const tab = await own.newPage();
+    const { page: tab } = await watchedPage(own, base, scene.faults);
     await tab.goto(`${base}/ui/login?next=${encodeURIComponent(`/ui/logs?project=${SLUG}&level=fatal`)}`);
     await tab.getByLabel("Admin token").fill(scene.server.token);
     await tab.keyboard.press("Enter");
@@ -383,9 +417,11 @@ describe("when things go wrong around it", { concurrency: false }, () => {
   test("fits at 200 % zoom, and nothing moves for those who asked for that", async () => {
     // 1440 × 900 at 200 % is 720 × 450 of CSS pixels.
     const own = await scene.browser.newContext({ viewport: { width: 720, height: 450 }, deviceScaleFactor: 2, reducedMotion: "reduce", storageState: await scene.context.storageState() });
-    const tab = await own.newPage();
+    const { page: tab } = await watchedPage(own, scene.server.base, scene.faults);
     const [id = ""] = await idsOf({ project_id: SLUG, level: "fatal" });
-    for (const address of ["/ui/", "/ui/logs", `/ui/logs?project=${SLUG}&sel=${id}`, `/ui/logs/${id}`, "/ui/projects", "/ui/overflow", "/ui/alerts", "/ui/system", "/ui/login"]) {
+    const [{ id: issue }] = (await scene.admin("GET", "/issues?status=all")).issues;
+    for (const address of ["/ui/", "/ui/logs", `/ui/logs?project=${SLUG}&sel=${id}&side=fields`, `/ui/logs?project=${SLUG}&live=1`, `/ui/logs/${id}?scope=project`, "/ui/issues?status=all",
+      `/ui/issues/${encodeURIComponent(issue)}`, "/ui/projects", `/ui/projects/${SLUG}`, `/ui/projects/${SLUG}/setup`, "/ui/overflow", "/ui/alerts", "/ui/system", "/ui/login"]) {
       await tab.goto(scene.server.base + address);
       const moving = await tab.evaluate(() => document.getAnimations().length);
       assert.equal(moving, 0, `${address} moves`);

@@ -14,32 +14,32 @@ export function startBrowser(more = []) {
 }
 
 /**
- * A page that notes every fault: errors of scripts, errors in the console, violations of the page's
- * Content-Security-Policy, requests to other hosts. A failed request that a test provokes is no fault.
+ * A page that notes every fault, and so does each page that is opened from it: errors of scripts, errors in the console,
+ * violations of the page's Content-Security-Policy, requests to other hosts. A failed request that a test provokes is no fault.
  * @param {import("playwright-core").BrowserContext} context
  * @param {string} base
+ * @param {string[]} [faults] where they are noted
  */
-export async function watchedPage(context, base) {
-  /** @type {string[]} */
-  const faults = [];
-  const page = await context.newPage();
-  page.on("pageerror", (error) => faults.push(`script: ${error.stack ?? error}`));
-  page.on("console", (message) => {
-    const provoked = /^Failed to load resource: .* status of (400|401|404|409|422|5\d\d)/.test(message.text());
-    if (message.type() === "error" && !provoked) faults.push(`console: ${message.text()}`);
+export async function watchedPage(context, base, faults = []) {
+  context.on("page", (page) => {
+    page.setDefaultTimeout(WAIT_MS);
+    page.on("pageerror", (error) => faults.push(`script: ${error.stack ?? error}`));
+    page.on("console", (message) => {
+      const provoked = /^Failed to load resource: .* status of (400|401|404|409|422|5\d\d)/.test(message.text());
+      if (message.type() === "error" && !provoked) faults.push(`console: ${message.text()}`);
+    });
+    page.on("request", (request) => {
+      const url = request.url();
+      if (!url.startsWith(`${base}/`) && !url.startsWith("data:")) faults.push(`request: ${url}`);
+    });
   });
-  page.on("request", (request) => {
-    const url = request.url();
-    if (!url.startsWith(`${base}/`) && !url.startsWith("data:")) faults.push(`request: ${url}`);
-  });
-  await page.exposeFunction("reportViolation", (/** @type {string} */ text) => faults.push(`policy: ${text}`));
-  await page.addInitScript(() => {
+  await context.exposeFunction("reportViolation", (/** @type {string} */ text) => faults.push(`policy: ${text}`));
+  await context.addInitScript(() => {
     document.addEventListener("securitypolicyviolation", (event) => {
       Reflect.get(window, "reportViolation")(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`);
     });
   });
-  page.setDefaultTimeout(WAIT_MS);
-  return { page, faults };
+  return { page: await context.newPage(), faults };
 }
 
 /**

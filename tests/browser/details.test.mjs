@@ -1,8 +1,10 @@
 // Small things that save time in an incident: keys to the next error, typed times, suggestions, repeats.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
 import { until } from "./browser.mjs";
 import { check, SCREENSHOTS } from "./inspect.mjs";
 import { openScene } from "./scene.mjs";
@@ -70,6 +72,52 @@ describe("keys of the log list", { concurrency: false }, () => {
     const dialog = scene.page.getByRole("dialog");
     for (const text of ["Next and previous error", "Next and previous warning", "What is around the event", "Filter by a field", "Live tail on and off"]) await dialog.getByText(text).waitFor();
     await press("Escape");
+  });
+});
+
+describe("an event taken elsewhere", { concurrency: false }, () => {
+  test("is copied as Markdown, and as a command that fetches it", async () => {
+    await scene.context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: scene.server.base });
+    await scene.visit(`/ui/logs?project=${SLUG}&level=fatal`);
+    await scene.rows().first().click();
+    const copied = async (/** @type {string} */ name) => {
+      await drawer().getByRole("button", { name, exact: true }).click();
+      await drawer().getByRole("button", { name: "Copied" }).waitFor();
+      const text = await scene.page.evaluate(() => navigator.clipboard.readText());
+      await drawer().getByRole("button", { name, exact: true }).waitFor();
+      return text;
+    };
+    const id = scene.param("sel");
+    const markdown = await copied("Copy Markdown");
+    assert.match(markdown, /^\*\*fatal\*\* .*project "details".*\n\n```\nevent 5 f\n```/);
+    assert.ok(markdown.endsWith(`<${scene.server.base}/ui/logs/${id}>`), markdown);
+    const command = await copied("Copy cURL");
+    const { stdout } = await promisify(execFile)("sh", ["-c", command], { env: { ...process.env, TOKEN: scene.server.token } });
+    assert.equal(JSON.parse(stdout).id, id);
+  });
+});
+
+describe("rows", { concurrency: false }, () => {
+  test("mark what was searched for without changing the text", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}&q=event+-level%3Awarn+%22even%22`);
+    const marked = await scene.page.evaluate(() => [...(CSS.highlights.get("hit") ?? [])].map((range) => range.toString()));
+    assert.equal(marked.length, 2 * (await scene.rows().count()), "both words, in each row");
+    assert.deepEqual([...new Set(marked)].sort(), ["even", "event"]);
+    assert.equal(await scene.page.locator(".rows mark, .rows .hit").count(), 0);
+  });
+
+  test("that look alike are all shown, and each says when it expires", async () => {
+    const { key } = await scene.project("alike");
+    const alike = Array.from({ length: 7 }, () => ({ ts: new Date().toISOString(), level: "error", message: "the very same", source: "web" }));
+    await postBatch(scene.server.base, key, JSON.stringify(alike));
+    await scene.visit("/ui/logs?project=alike");
+    assert.equal(await scene.total(), 7);
+    await scene.rows().first().click();
+    // It is kept for a day.
+    await drawer().getByText(/^expires in (23 h|24 h|1 d)$/).waitFor();
+    await drawer().getByRole("link", { name: "Permalink" }).click();
+    await scene.page.getByRole("heading", { name: "Event", level: 1 }).waitFor();
+    await scene.page.getByText(/^expires in (23 h|24 h|1 d)$/).waitFor();
   });
 });
 

@@ -4,45 +4,29 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { until } from "./browser.mjs";
-import { PAYLOADS, payloadEvents } from "./payloads.mjs";
+import { PAYLOADS, payloadEvents, unharmed } from "./payloads.mjs";
 import { openScene } from "./scene.mjs";
 import { postBatch } from "./seed.mjs";
 
 const SLUG = "hostile";
-/** What no page of ours has inside. */
-const FOREIGN = "img, iframe, script, object, embed, style, link, base, meta, math, video, audio, marquee, [onclick], [onload], [onerror], [onfocus], [onmouseover], a[href^='javascript' i], a[href^='data:'], a[href^='//']";
-const NAME = 120;
 
 /** @type {import("./scene.mjs").Scene} */
 let scene;
+/** @type {import("./seed.mjs").Key} */
+let key;
 /** @type {string[]} */
 let ids = [];
 
 const drawer = () => scene.page.getByRole("complementary", { name: "Event" });
 
-/** Nothing ran and nothing foreign is in the document. @param {string} where */
-async function clean(where) {
-  const found = await scene.page.evaluate((foreign) => ({
-    ran: Reflect.get(window, "ran"), polluted: Reflect.get({}, "ran") ?? Reflect.get({}, "hostile"),
-    elements: [...document.querySelectorAll(foreign)].filter((one) => !document.head.contains(one)).map((one) => one.outerHTML.slice(0, 200)),
-  }), FOREIGN);
-  assert.deepEqual(found, { ran: undefined, polluted: undefined, elements: [] }, where);
-  assert.deepEqual(scene.faults, [], where);
-}
+const clean = (/** @type {string} */ where) => unharmed(scene, where);
+/** A search that finds one event. @param {number} index */
+const only = (index) => encodeURIComponent(`message:/hostile ${index}$/`);
 
 before(async () => {
-  scene = await openScene({ OUTBOUND_ALLOW_PRIVATE: "true" });
-  const { id, key } = await scene.project(SLUG, PAYLOADS[1]);
+  scene = await openScene();
+  ({ key } = await scene.project(SLUG, PAYLOADS[1]));
   await postBatch(scene.server.base, key, JSON.stringify(payloadEvents()));
-  for (const [index, payload] of PAYLOADS.entries()) {
-    const name = payload.slice(0, NAME).replace(/[\u0000-\u001f]/g, "?");
-    await scene.admin("POST", "/admin/projects", { name, slug: `named-${index}` });
-    await scene.admin("POST", `/admin/projects/${id}/keys`, { kind: "read", note: name }).catch((error) => {
-      // A project has a bound of keys.
-      if (!/422|409/.test(String(error))) throw error;
-    });
-    await scene.admin("POST", "/admin/alerts/channels", { kind: "webhook", name, url: `http://127.0.0.1:9/${index}`, project_id: id, enabled: index % 2 === 0 });
-  }
   await until(async () => {
     const reply = await scene.admin("GET", `/logs?project_id=${SLUG}&limit=100`);
     ids = reply.logs.map((/** @type {{ id: string }} */ one) => one.id);
@@ -71,18 +55,59 @@ describe("hostile texts", { concurrency: false }, () => {
     scene.faults.length = 0;
   });
 
+  test("and so would an error in the console, a script that fails, and a request to another host", async () => {
+    await scene.visit("/ui/projects");
+    const fails = [
+      [/^console: broken on purpose/, () => console.error("broken on purpose")],
+      [/^script: .*broken on purpose/s, () => void setTimeout(() => {
+        throw new Error("broken on purpose");
+      })],
+      [/^request: https:\/\/example\.invalid\//, () => void Reflect.construct(Image, []).setAttribute("src", "https://example.invalid/x.png")],
+    ];
+    for (const [wanted, provoke] of /** @type {[RegExp, () => void][]} */ (fails)) {
+      await scene.page.evaluate(provoke);
+      await until(async () => scene.faults.some((fault) => wanted.test(fault)), `${wanted} is noted`);
+      await assert.rejects(clean("a fault"));
+      scene.faults.length = 0;
+    }
+  });
+
   test("in events: rows, detail, JSON, permalink and what is around it", async () => {
     await scene.visit(`/ui/logs?project=${SLUG}`);
     assert.equal(await scene.total(), PAYLOADS.length);
     for (const [index, id] of ids.entries()) {
-      await scene.travel(`/ui/logs?project=${SLUG}&sel=${id}`);
+      await scene.travel(`/ui/logs?project=${SLUG}&q=${only(index)}&side=${index % 2 === 0 ? "fields" : "patterns"}&sel=${id}`);
+      assert.equal(await scene.total(), 1, `the search for ${index}`);
       await drawer().getByRole("button", { name: "JSON", exact: true }).click();
       assert.ok((await drawer().textContent())?.includes("hostile"), `event ${index}`);
-      await clean(`the detail of ${index}`);
+      await clean(`the detail and the counts of ${index}`);
       await scene.travel(`/ui/logs/${id}?scope=${index % 2 === 0 ? "request" : "source"}`);
       await scene.page.getByRole("table", { name: "Events before and after" }).waitFor();
       await clean(`the permalink of ${index}`);
     }
+  });
+
+  test("in issues: their list, and each with its events, whom it concerns and why it is one", async () => {
+    const { issues } = await scene.admin("GET", "/issues?limit=100");
+    assert.ok(issues.length > PAYLOADS.length / 2, `${issues.length} issues`);
+    await scene.visit("/ui/issues?status=all");
+    await clean("the list of issues");
+    for (const { id } of issues) {
+      await scene.travel(`/ui/issues/${encodeURIComponent(id)}`);
+      await scene.page.getByRole("region", { name: "Affected" }).waitFor();
+      await clean(`the issue ${id}`);
+    }
+  });
+
+  test("in what the query box offers", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}`);
+    const box = scene.page.getByRole("combobox", { name: "Search" });
+    for (const typed of ["source:", "env:", "source:\"<", "env:\"'", "ctx.", "has:ctx."]) {
+      await box.fill(typed);
+      await scene.page.getByRole("option").first().waitFor();
+      await clean(`what ${typed} offers`);
+    }
+    await box.fill("");
   });
 
   test("in events: shown as they are written", async () => {
@@ -97,23 +122,17 @@ describe("hostile texts", { concurrency: false }, () => {
     assert.ok(!/[\u202e\u0007\u001b]/.test(rows));
   });
 
-  test("in counts, patterns, the tail and every page with names", async () => {
-    const [first] = (await scene.admin("GET", "/issues")).issues;
-    for (const address of [
-      `/ui/logs?project=${SLUG}&side=fields`, `/ui/logs?project=${SLUG}&side=patterns`, `/ui/logs?project=${SLUG}&live=1`, "/ui/logs",
-      "/ui/", `/ui/?project=${SLUG}`, "/ui/projects", `/ui/projects/${SLUG}`, `/ui/projects/${SLUG}/setup`, "/ui/issues?status=all", `/ui/issues/${encodeURIComponent(first.id)}`,
-      "/ui/overflow", "/ui/alerts", "/ui/system",
-    ]) {
+  test("in counts of many, patterns, the dashboard, and the tail as they arrive", async () => {
+    for (const address of [`/ui/logs?project=${SLUG}&side=fields`, `/ui/logs?project=${SLUG}&side=patterns`, "/ui/logs", "/ui/", `/ui/?project=${SLUG}`, "/ui/overflow"]) {
       await scene.visit(address);
       await clean(address);
     }
-    await scene.visit("/ui/alerts");
-    assert.equal(await scene.page.getByRole("region", { name: "Channels", exact: true }).getByRole("listitem").count(), PAYLOADS.length);
-    for (const name of ["Edit", "Send test", "Delete"]) {
-      await scene.page.getByRole("button", { name, exact: true }).first().click();
-      await scene.settled();
-      await clean(`alerts, ${name}`);
-    }
+    await scene.visit(`/ui/logs?project=${SLUG}&live=1&q=arriving`);
+    await scene.page.getByText("Live.").waitFor();
+    const tailed = payloadEvents().map((event) => ({ ...event, ts: new Date().toISOString(), level: "info", message: `${event.message} arriving` }));
+    await postBatch(scene.server.base, key, JSON.stringify(tailed));
+    await until(async () => (await scene.total()) === PAYLOADS.length, "all of them have arrived");
+    await clean("the tail");
   });
 
   test("in the query box", async () => {

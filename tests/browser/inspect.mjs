@@ -1,4 +1,4 @@
-// Every page seen with axe-core, at one size and in one theme: no violation, nothing wider than the window, and a
+// Every page seen with axe-core, at each size and in both themes: no violation, nothing wider than the window, and a
 // screenshot for people to look at.
 
 import assert from "node:assert/strict";
@@ -7,15 +7,32 @@ import axe from "axe-core";
 /** @typedef {import("playwright-core").Page} Page */
 
 export const SCREENSHOTS = new URL("./screenshots/", import.meta.url);
+export const SIZES = /** @type {const} */ ([[1440, 900], [390, 844]]);
+/** What a theme can change. */
+const COLOURS = { runOnly: ["color-contrast", "link-in-text-block"] };
+const THEMES = /** @type {const} */ (["light", "dark"]);
 
 /**
- * @param {import("playwright-core").BrowserContext} context signed in, without the policy, which axe may break
+ * A page of each size, in turn. It is signed in, and without the policy, which axe may break.
+ * @param {import("playwright-core").Browser} browser
+ * @param {import("playwright-core").BrowserContext} signedIn
+ * @param {(look: Page, width: number) => Promise<unknown>} work
+ */
+export async function inEachSize(browser, signedIn, work) {
+  for (const [width, height] of SIZES) {
+    const own = await browser.newContext({ viewport: { width, height }, bypassCSP: true, locale: "en-GB", storageState: await signedIn.storageState() });
+    await work(await own.newPage(), width);
+    await own.close();
+  }
+}
+
+/**
+ * @param {Page} look
  * @param {string} base
  * @param {string} slug a project with the seeded events
- * @param {string} label ends the names of the screenshots
+ * @param {number} width ends the names of the screenshots
  */
-export async function inspect(context, base, slug, label) {
-  const look = await context.newPage();
+export async function inspect(look, base, slug, width) {
   const logs = `/ui/logs?project=${slug}`;
   await look.goto(`${base}${logs}&level=fatal`);
   await look.locator(".rows a").first().waitFor();
@@ -34,20 +51,17 @@ export async function inspect(context, base, slug, label) {
     ["patterns", `${logs}&side=patterns`, () => look.locator(".patterns li").first().waitFor()],
     ["live", `${logs}&live=1`, () => look.getByText("Live.").waitFor()],
     ["context", `${full}?scope=source`, () => look.getByRole("table", { name: "Events before and after" }).waitFor()],
-    ["purged", "/ui/logs/00000000000000000000000000-0", () => look.getByText("This event is not here").waitFor()],
+    ["cut-short", "/ui/logs/00000000000000000000000000-0", () => look.getByText("This event is not here").waitFor()],
+    ["purged", (full ?? "").replace(/-\d+$/, "-99999"), () => look.getByText("has been purged").waitFor()],
     ["projects", "/ui/projects", () => look.getByRole("cell", { name: slug, exact: true }).waitFor()],
-    ["created", "/ui/projects", () => createAnother(look, `${slug} ${label}`)],
+    ["created", "/ui/projects", () => createAnother(look, `${slug} ${width}`)],
     ["help", logs, () => look.locator(".rows a").first().waitFor().then(() => look.keyboard.press("?"))],
   ];
   for (const [name, address, ready] of views) {
     await look.goto(base + address);
     await ready();
-    await check(look, `${name}-${label}`);
+    await check(look, `${name}-${width}`, ["event", "created"].includes(name));
   }
-  await context.clearCookies();
-  await look.goto(`${base}/ui/login`);
-  await look.getByLabel("Admin token").waitFor();
-  await check(look, `login-${label}`);
 }
 
 /**
@@ -61,20 +75,22 @@ async function createAnother(look, name) {
 }
 
 /**
- * A page that can't show its data: while it loads, while the service wakes, after a failure.
+ * A page that can't show its data: while it loads, while the service wakes or its database is away, after a failure.
  * @param {Page} look
  * @param {string} address
  * @param {(url: URL) => boolean} data what it loads
  * @param {string} name
  */
 export async function checkStates(look, address, data, name) {
-  const problem = { status: 500, contentType: "application/problem+json", body: JSON.stringify({ code: "internal", detail: "A fault of ours." }) };
+  const problem = (/** @type {number} */ status, /** @type {string} */ code, /** @type {string} */ detail) =>
+    ({ status, contentType: "application/problem+json", body: JSON.stringify({ code, detail }) });
   const waking = { status: 502, contentType: "text/html", body: "starting" };
-  /** @type {[string, string, (route: import("playwright-core").Route) => unknown][]} */
+  /** @type {[string, RegExp, (route: import("playwright-core").Route) => unknown][]} */
   const states = [
-    ["loading", "Loading…", () => {}],
-    ["waking", "The service is waking up", (route) => route.fulfill(waking)],
-    ["failed", "A fault of ours.", (route) => route.fulfill(problem)],
+    ["loading", /^(Loading|Searching)/, () => {}],
+    ["waking", /The service is waking up/, (route) => route.fulfill(waking)],
+    ["away", /The database is away/, (route) => route.fulfill(problem(503, "storage_unavailable", "The database does not answer."))],
+    ["failed", /A fault of ours\./, (route) => route.fulfill(problem(500, "internal", "A fault of ours."))],
   ];
   for (const [state, text, answer] of states) {
     await look.route(data, answer);
@@ -86,25 +102,30 @@ export async function checkStates(look, address, data, name) {
 }
 
 /**
+ * One state of a page, in both themes.
  * @param {Page} look
- * @param {string} name of the screenshot
+ * @param {string} name of the screenshots
  * @param {boolean} [whole] the page scrolls: show all of it
  */
 export async function check(look, name, whole = false) {
   await look.evaluate(axe.source);
-  /** @type {import("axe-core").AxeResults} */
-  const result = await look.evaluate(() => Reflect.get(window, "axe").run());
-  // The page scrolls within its window, so a taller window shows more of it.
-  const usual = look.viewportSize();
-  if (whole && usual) {
-    const height = await look.evaluate(() => (document.querySelector("main")?.scrollHeight ?? 0) + 60);
-    await look.setViewportSize({ width: usual.width, height: Math.max(usual.height, height) });
-  }
-  await look.screenshot({ path: new URL(`${name}.png`, SCREENSHOTS).pathname });
-  if (whole && usual) await look.setViewportSize(usual);
-  const found = result.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).slice(0, 3).join(" | ")}`);
-  assert.deepEqual(found, [], name);
   // The page scrolls within its window, so what sticks out of it widens `main` and not the document.
   const overflow = await look.evaluate(() => [document.documentElement, ...document.querySelectorAll("main")].map((box) => box.scrollWidth - box.clientWidth));
+  // For the same reason a taller window shows more of it.
+  const usual = look.viewportSize();
+  const found = [];
+  for (const colorScheme of THEMES) {
+    await look.emulateMedia({ colorScheme });
+    /** @type {import("axe-core").AxeResults} */
+    const result = await look.evaluate((only) => Reflect.get(window, "axe").run(only), colorScheme === "light" ? {} : COLOURS);
+    found.push(...result.violations.map(({ id, nodes }) => `${colorScheme}, ${id}: ${nodes.map(({ html }) => html).slice(0, 3).join(" | ")}`));
+    if (whole && usual) {
+      const height = await look.evaluate(() => (document.querySelector("main")?.scrollHeight ?? 0) + 60);
+      await look.setViewportSize({ width: usual.width, height: Math.max(usual.height, height) });
+    }
+    await look.screenshot({ path: new URL(`${name}-${colorScheme}.png`, SCREENSHOTS).pathname });
+    if (whole && usual) await look.setViewportSize(usual);
+  }
+  assert.deepEqual(found, [], name);
   assert.ok(overflow.every((wide) => wide === 0), `${name} is ${overflow} px wider than its window`);
 }

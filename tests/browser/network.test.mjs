@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { until } from "./browser.mjs";
+import { until, watchedPage } from "./browser.mjs";
 import { openScene } from "./scene.mjs";
 import { ordinary, postBatch } from "./seed.mjs";
 
@@ -26,7 +26,7 @@ after(() => scene?.close());
 /** A tab on the slow line, with nothing cached. */
 async function slowTab() {
   const context = await scene.browser.newContext({ viewport: { width: 1440, height: 900 }, storageState: await scene.context.storageState() });
-  const tab = await context.newPage();
+  const { page: tab } = await watchedPage(context, scene.server.base, scene.faults);
   const session = await context.newCDPSession(tab);
   await session.send("Network.enable");
   await session.send("Network.emulateNetworkConditions", SLOW);
@@ -78,4 +78,5 @@ describe("over a slow line", { concurrency: false }, () => {
     }
     await close();
   });
+  test("broke no policy and logged no error in all of this", () => assert.deepEqual(scene.faults, []));
 });

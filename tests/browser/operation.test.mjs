@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { signIn, startBrowser, until, watchedPage } from "./browser.mjs";
-import { check, SCREENSHOTS } from "./inspect.mjs";
+import { check, inEachSize, SCREENSHOTS } from "./inspect.mjs";
 import { FULL, ordinary, postBatch } from "./seed.mjs";
 import { startServer } from "./server.mjs";
 
@@ -172,29 +172,24 @@ describe("the operation pages", { concurrency: false }, () => {
     await region("Health").getByText("The database does not answer.").waitFor();
     await visit("/ui/");
     await page.getByText("Not ready: database.").waitFor();
-    assert.equal(await tile("Waiting in the spool").textContent(), "420");
+    assert.equal(await tile("In the spool").textContent(), "420");
     assert.equal(await tile("In quarantine").textContent(), "4");
     await page.unroute(asked);
   });
 
   test("the page fits and is accessible in every size and theme", async () => {
-    for (const [width, height] of /** @type {const} */ ([[1440, 900], [390, 844]])) {
-      for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
-        const own = await browser.newContext({ viewport: { width, height }, colorScheme, bypassCSP: true, storageState: await context.storageState() });
-        const look = await own.newPage();
-        for (const [name, address] of [["dashboard", `/ui/?project=${slug}`], ["overflow", "/ui/overflow"], ["system", "/ui/system"]]) {
-          await visit(address ?? "", look);
-          if (name === "system") {
-            await look.getByLabel("Project").selectOption({ label: slug });
-            await look.getByLabel("Age", { exact: true }).selectOption("now");
-            await look.getByRole("button", { name: "Preview" }).click();
-            await look.getByLabel("Type").waitFor();
-          }
-          await check(look, `${name}-${width}-${colorScheme}`, true);
+    await inEachSize(browser, context, async (look, width) => {
+      for (const [name, address] of [["dashboard", `/ui/?project=${slug}`], ["overflow", "/ui/overflow"], ["system", "/ui/system"]]) {
+        await visit(address ?? "", look);
+        if (name === "system") {
+          await look.getByLabel("Project").selectOption({ label: slug });
+          await look.getByLabel("Age", { exact: true }).selectOption("now");
+          await look.getByRole("button", { name: "Preview" }).click();
+          await look.getByLabel("Type").waitFor();
         }
-        await own.close();
+        await check(look, `${name}-${width}`, true);
       }
-    }
+    });
   });
 
   test("purging counts first, asks for the name, and is in the audit log", async () => {

@@ -1,5 +1,10 @@
 // Texts that would run, break out of their place or disguise themselves if a page took them for more than text.
 
+import assert from "node:assert/strict";
+
+/** What no page of ours has inside. */
+const FOREIGN = "img, iframe, script, object, embed, style, link, base, meta, math, video, audio, marquee, [onclick], [onload], [onerror], [onfocus], [onmouseover], a[href^='javascript' i], a[href^='data:'], a[href^='//']";
+
 export const PAYLOADS = [
   // Markup that runs by itself.
   "<script>window.ran=1</script>",
@@ -67,4 +72,26 @@ export function payloadEvents() {
     stack: `${text}\n    at ${text} (${text}:1:1)`,
     ctx: { [text]: text, list: [text], deep: { [text]: { [text]: [text] } } },
   }));
+}
+
+/**
+ * A payload as a name takes it: short and without control characters.
+ * @param {string} payload
+ */
+export function nameOf(payload) {
+  return payload.slice(0, 120).replace(/[\u0000-\u001f]/g, "?");
+}
+
+/**
+ * Nothing ran, nothing foreign is in the document, and no fault was noted.
+ * @param {import("./scene.mjs").Scene} scene
+ * @param {string} where
+ */
+export async function unharmed(scene, where) {
+  const found = await scene.page.evaluate((foreign) => ({
+    ran: Reflect.get(window, "ran"), polluted: Reflect.get({}, "ran") ?? Reflect.get({}, "hostile"),
+    elements: [...document.querySelectorAll(foreign)].filter((one) => !document.head.contains(one)).map((one) => one.outerHTML.slice(0, 200)),
+  }), FOREIGN);
+  assert.deepEqual(found, { ran: undefined, polluted: undefined, elements: [] }, where);
+  assert.deepEqual(scene.faults, [], where);
 }

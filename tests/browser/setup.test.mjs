@@ -9,7 +9,7 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { signIn, startBrowser, until, watchedPage } from "./browser.mjs";
-import { check, checkStates, SCREENSHOTS } from "./inspect.mjs";
+import { check, checkStates, inEachSize, SCREENSHOTS } from "./inspect.mjs";
 import { startServer } from "./server.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -234,26 +234,20 @@ describe("the setup page", { concurrency: false }, () => {
   });
 
   test("the page fits and is accessible in every size and theme", async () => {
-    for (const [width, height] of /** @type {const} */ ([[1440, 900], [390, 844]])) {
-      for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
-        const own = await browser.newContext({ viewport: { width, height }, colorScheme, bypassCSP: true, storageState: await context.storageState() });
-        const look = await own.newPage();
-        const label = `${width}-${colorScheme}`;
-        await makeProject(`${slug}-${label}`);
-        await visit(`/ui/projects/${slug}-${label}/setup`, look);
-        await look.getByText("Waiting for the first event…").waitFor();
-        await check(look, `setup-waiting-${label}`, true);
-        await look.getByRole("button", { name: "Make a server key" }).click();
-        await look.getByRole("button", { name: "Rust" }).click();
-        await look.getByRole("button", { name: "Send test event" }).click();
-        await look.getByText("An event has arrived:").waitFor();
-        await check(look, `setup-arrived-${label}`, true);
-        await visit("/ui/projects/no-such-project/setup", look);
-        await check(look, `setup-unknown-${label}`);
-        await checkStates(look, server.base + SETUP, (url) => url.pathname === `/admin/projects/${slug}`, `setup-*-${label}`);
-        await own.close();
-      }
-    }
+    await inEachSize(browser, context, async (look, width) => {
+      await makeProject(`${slug}-${width}`);
+      await visit(`/ui/projects/${slug}-${width}/setup`, look);
+      await look.getByText("Waiting for the first event…").waitFor();
+      await check(look, `setup-waiting-${width}`, true);
+      await look.getByRole("button", { name: "Make a server key" }).click();
+      await look.getByRole("button", { name: "Rust" }).click();
+      await look.getByRole("button", { name: "Send test event" }).click();
+      await look.getByText("An event has arrived:").waitFor();
+      await check(look, `setup-arrived-${width}`, true);
+      await visit("/ui/projects/no-such-project/setup", look);
+      await check(look, `setup-unknown-${width}`);
+      await checkStates(look, server.base + SETUP, (url) => url.pathname === `/admin/projects/${slug}`, `setup-*-${width}`);
+    });
   });
 
   test("broke no policy and logged no error in all of this", () => {

@@ -6,13 +6,12 @@ import { mkdir } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { startBrowser, until, watchedPage } from "./browser.mjs";
-import { inspect, SCREENSHOTS } from "./inspect.mjs";
+import { inEachSize, inspect, SCREENSHOTS } from "./inspect.mjs";
 import { FULL, HOSTILE, hostileEvents, ordinary, postBatch } from "./seed.mjs";
 import { startServer } from "./server.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
-const SIZES = /** @type {const} */ ([[1440, 900], [390, 844]]);
 const FIRST_LOAD = { requests: 16, bytes: 40 * 1024 };
 const stamp = Date.now().toString(36);
 const slug = `shop-${stamp}`;
@@ -351,16 +350,9 @@ describe("the page", { concurrency: false }, () => {
     await fresh.close();
   });
 
-  for (const [width, height] of SIZES) {
-    for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
-      test(`is accessible and fits, ${width} px ${colorScheme}`, async () => {
-        const session = await context.storageState();
-        const own = await browser.newContext({ viewport: { width, height }, colorScheme, bypassCSP: true, storageState: session });
-        await inspect(own, server.base, slug, `${width}-${colorScheme}`);
-        await own.close();
-      });
-    }
-  }
+  test("is accessible and fits in every size and theme", async () => {
+    await inEachSize(browser, context, (look, width) => inspect(look, server.base, slug, width));
+  });
 
   test("signs out", async () => {
     await visit("/ui/logs");

@@ -59,6 +59,11 @@ export function logsAddress(filters, sel) {
   return query === "" ? "/ui/logs" : `/ui/logs?${query}`;
 }
 
+/** The logs of a project. @param {{ slug: string }} project */
+export function projectLogs({ slug }) {
+  return logsAddress({ q: "", project: slug, levels: [], range: DEFAULT_RANGE, from: "", to: "" });
+}
+
 /** @param {Filters} filters */
 function filterParams(filters) {
   const params = new URLSearchParams();

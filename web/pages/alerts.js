@@ -4,7 +4,7 @@ import { listProjects, read } from "../api.js";
 import { fill, h, shown } from "../lib/h.js";
 import { kindTitle } from "../lib/rules.js";
 import { ago, expiresIn, fullTime } from "../lib/time.js";
-import { choice, section, table } from "../parts/board.js";
+import { choice, pager, section, table } from "../parts/board.js";
 import { channels } from "../parts/channels.js";
 import { rules } from "../parts/rules.js";
 import { button } from "../parts/state.js";
@@ -85,21 +85,26 @@ export function open(url) {
     const none = asked.state === "" && asked.project === "" && cursor === "" ? "Nothing was worth an alert in the last 30 days." : "No message is like that.";
     return [
       history.length === 0 ? h("p", { class: "muted" }, none) : historyTable(history, projects, known),
-      h("div", { class: "actions" }, cursor === "" ? null : button("First page", () => move("")), next ? button("Older", () => move(next)) : null),
+      pager(cursor, next, move),
     ];
   }
 
-  async function start() {
+  /** The sections say what is wrong; without the list numbers stand for projects. */
+  async function nameProjects() {
+    projects = await listProjects(life.signal).catch(() => projects);
     showFilters();
-    try {
-      projects = await listProjects(life.signal);
-      showFilters();
-    } catch {
-      // The sections say what is wrong; without the list numbers stand for projects.
-    }
+  }
+
+  async function start() {
+    await nameProjects();
     if (life.signal.aborted) return;
     started = false;
     await channelList.refresh();
+    // It has waited for a service that was asleep before.
+    if (projects.length === 0) {
+      await nameProjects();
+      await channelList.refresh();
+    }
     started = true;
     refreshOthers();
   }

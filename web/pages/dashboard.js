@@ -106,17 +106,18 @@ function statsView(stats, scope) {
     trend(stats, (slot) => behind(scope, slot, ["error", "fatal"])),
     h("ul", { class: "tiles" },
       tile({
-        name: "Errors a minute", value: rate(found.perMinute), href: behind(scope, stats, ["error", "fatal"]),
+        name: "Errors/min", value: rate(found.perMinute), href: behind(scope, stats, ["error", "fatal"]),
         note: found.before === null ? "" : `${rate(found.before)} before`, level: found.errors > 0 ? "error" : "",
       }),
       tile({
-        name: "Events a minute", value: rate(stats.per_minute), href: behind(scope, stats, []),
+        name: "Events/min", value: rate(stats.per_minute), href: behind(scope, stats, []),
         note: previous === null ? "" : `${rate(stats.previous.per_minute)} before`,
       }),
       levels.map((level) => tile({
         name: level, value: count(stats.events[level] ?? 0), href: behind(scope, stats, [level]),
         note: previous === null ? "" : `${count(previous[level] ?? 0)} before`, level: stats.events[level] ? level : "",
-      }))),
+      })),
+      tile({ name: "Stored", value: bytes(stats.storage.stored_bytes), note: counted(stats.storage.events, "event"), href: "/ui/system" })),
     h("h3", null, "Top issues"),
     stats.top_issues.length === 0 ? h("p", { class: "muted" }, "No issue in this time.") : issueTable(stats, scope, now),
     h("p", null, h("a", { href: `/ui/issues${scope.project === "" ? "" : `?project=${encodeURIComponent(scope.project)}`}` }, "All issues")),
@@ -178,7 +179,7 @@ function serviceView(ready) {
   return [
     verdictLine(ready.ready, ready.ready ? "Ready: every check is well." : `Not ready: ${wrong.join(", ")}.`, " ", h("a", { href: "/ui/system" }, "System")),
     h("ul", { class: "tiles" },
-      spool ? tile({ name: "Waiting in the spool", value: count(spool.events), note: `${bytes(spool.bytes)} of ${bytes(spool.max_bytes)}`, href: "/ui/overflow" }) : null,
+      spool ? tile({ name: "In the spool", value: count(spool.events), note: `${bytes(spool.bytes)} of ${bytes(spool.max_bytes)}`, href: "/ui/overflow" }) : null,
       quarantine ? tile({ name: "In quarantine", value: count(quarantine.events), note: quarantine.events === 0 ? "" : bytes(quarantine.bytes), href: "/ui/overflow", level: quarantine.events > 0 ? "warn" : "" }) : null),
   ];
 }

@@ -1,10 +1,10 @@
 // One issue: its state and what can be decided, its events one by one, who is affected, and why it is grouped so.
 
 import { change, Problem, read, searchLogs } from "../api.js";
-import { count } from "../lib/amount.js";
+import { count, counted } from "../lib/amount.js";
 import { withTerm } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
-import { facts, loads, when } from "../parts/board.js";
+import { facts, loads, part, when } from "../parts/board.js";
 import { copyButton } from "../parts/copy.js";
 import { eventView } from "../parts/event.js";
 import { badges, decisionBar, issueLogs, issuesAddress, spark, stateText } from "../parts/issue.js";
@@ -39,7 +39,7 @@ export function open(_url, [id = ""]) {
   /** @type {ReturnType<typeof eventWalk> | null} */
   let walk = null;
   const load = () => /** @type {Promise<Detail>} */ (read(address, life.signal));
-  const bar = decisionBar(life.signal, () => (issue ? [issue] : []), () => void load().then(({ issue: changed }) => showState(changed), () => {}));
+  const bar = decisionBar(() => (issue ? [issue] : []), () => void load().then(({ issue: changed }) => showState(changed), () => {}));
 
   /** @param {Issue} shownIssue */
   function showState(shownIssue) {
@@ -103,15 +103,10 @@ function brief(text) {
   return shown(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }
 
-/** @param {string} title @param {...import("../lib/h.js").Children} content */
-function part(title, ...content) {
-  return h("section", { class: "section", "aria-label": title }, h("h2", null, title), ...content);
-}
-
 /** @param {Issue} issue */
 function dayView(issue) {
   const chart = spark(issue.trend);
-  return chart && h("div", { class: "day" }, chart, h("p", { class: "trend-ends" }, h("span", null, "24 h ago"), h("span", null, "now")));
+  return chart && h("div", { class: "day" }, chart, h("p", { class: "trend-ends" }, h("span", null, "24 h ago"), h("span", null, `at most ${counted(Math.max(...issue.trend ?? []), "event")} an hour`), h("span", null, "now")));
 }
 
 /** @param {Issue} issue */

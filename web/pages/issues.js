@@ -50,7 +50,7 @@ export function open(url) {
     const boxed = rows.filter(({ box }) => box.checked);
     return (boxed.length > 0 ? boxed : rows.filter(isFocused)).map(({ issue }) => issue);
   };
-  const bar = decisionBar(life.signal, chosen, (decided, decision) => {
+  const bar = decisionBar(chosen, (decided, decision) => {
     if (decision === null) void again();
     else settle(decided, decision);
   });
@@ -189,7 +189,7 @@ function rowOf(issue, now, onMark) {
       issue.status === "open" ? null : h("span", { class: "badge muted", title: stateText(issue, now) }, STATES.find(([state]) => state === issue.status)?.[1]),
       h("span", { class: "where muted" }, `${shown(issue.project)} / ${shown(issue.source)}`)),
     h("span", { class: "day" }, spark(issue.trend)),
-    h("a", { class: "count", href: issueLogs(issue), "aria-label": `${counted(issue.count, "event")} of this issue`, title: "Their logs" }, count(issue.count)),
+    h("a", { class: "count", href: issueLogs(issue), "aria-label": `${counted(issue.count, "event")} of this issue`, title: "Their logs" }, count(issue.count), h("span", { class: "unit" }, issue.count === 1 ? " event" : " events")),
     time("first", issue.first_seen),
     time("last", issue.last_seen));
   return { issue, element, box, link };

@@ -4,9 +4,10 @@ import { read, readState } from "../api.js";
 import { bytes, count, counted, rate } from "../lib/amount.js";
 import { h } from "../lib/h.js";
 import { roughly } from "../lib/time.js";
-import { choice, facts, section, tile, verdictLine } from "../parts/board.js";
+import { choice, facts, projectChoice, section, tile, verdictLine } from "../parts/board.js";
 import { ledgerView } from "../parts/ledger.js";
 import { quarantine } from "../parts/quarantine.js";
+import { go } from "../router.js";
 
 /**
  * @typedef {object} Spool
@@ -41,17 +42,23 @@ import { quarantine } from "../parts/quarantine.js";
 
 const SPANS = /** @type {const} */ ([["1h", "This hour and the last"], ["23h", "Last 24 hours"], ["167h", "Last 7 days"], ["719h", "Last 30 days"]]);
 
+const USUAL = "23h";
+
 /** @type {import("../router.js").Open} */
-export function open() {
+export function open(url) {
   const life = new AbortController();
-  let span = "23h";
+  let asked = readAsked(url);
+  const travel = (/** @type {Partial<typeof asked>} */ next) => {
+    const { span, project } = { ...asked, ...next };
+    const params = new URLSearchParams({ ...(span === USUAL ? {} : { span }), ...(project === "" ? {} : { project }) });
+    go(`/ui/overflow${params.size === 0 ? "" : `?${params}`}`);
+  };
+  const spans = choice("Time of the ledger", SPANS, asked.span, (span) => travel({ span }));
+  const projects = projectChoice(life.signal, () => asked.project, (project) => travel({ project }));
   const ledger = section(life.signal, {
-    id: "ledger", title: "Ledger",
-    tools: choice("Time of the ledger", SPANS, span, (chosen) => {
-      span = chosen;
-      void ledger.refresh();
-    }),
-    load: () => /** @type {Promise<import("../parts/ledger.js").Ledger>} */ (read(`/stats/ledger?from=-${span}`, life.signal)),
+    id: "ledger", title: "Ledger", tools: h("div", { class: "actions" }, projects, spans),
+    load: () => /** @type {Promise<import("../parts/ledger.js").Ledger>} */ (read(
+      `/stats/ledger?${new URLSearchParams({ from: `-${asked.span}`, ...(asked.project === "" ? {} : { project_id: asked.project }) })}`, life.signal)),
     view: ledgerView,
   });
   const spool = section(life.signal, {
@@ -72,8 +79,20 @@ export function open() {
       h("div", { class: "page-head" }, h("h1", null, "Overflow"), h("button", { type: "button", onclick: refresh }, "Refresh")),
       parts.map((part) => part.element)),
     title: "Overflow",
+    update(next) {
+      asked = readAsked(next);
+      spans.value = asked.span;
+      projects.value = asked.project;
+      void ledger.refresh();
+    },
     close: () => life.abort(),
   };
+}
+
+/** @param {URL} url */
+function readAsked({ searchParams: params }) {
+  const span = params.get("span") ?? "";
+  return { span: SPANS.some(([name]) => name === span) ? span : USUAL, project: params.get("project")?.trim() ?? "" };
 }
 
 /** @param {Spool | undefined} spool */
@@ -87,14 +106,14 @@ function spoolView(spool) {
       : `${spool.events === 1 ? "1 event waits" : `${count(spool.events)} events wait`} for the database${spool.oldest_age_seconds === null ? "" : `, the oldest for ${roughly(spool.oldest_age_seconds * 1000)}`}.`,
     ` State: ${spool.state.replaceAll("_", " ")}.`),
     h("ul", { class: "tiles" },
-      tile({ name: "Batches waiting", value: count(spool.blocks), note: counted(spool.events, "event") }),
+      tile({ name: "Batches", value: count(spool.blocks), note: counted(spool.events, "event") }),
       tile({ name: "Size", value: bytes(spool.bytes), note: `of ${bytes(spool.max_bytes)}` }),
       tile({ name: "Oldest", value: spool.oldest_age_seconds === null ? "none" : roughly(spool.oldest_age_seconds * 1000) }),
-      tile({ name: "Drained a second", value: rate(spool.drained_per_second), note: `${counted(spool.drained_events, "event")} since the start` })),
+      tile({ name: "Drained/s", value: rate(spool.drained_per_second), note: `${counted(spool.drained_events, "event")} since the start` })),
     spool.held_groups + spool.lost_groups + dropped.length === 0 ? null : facts([
       ["Groups held back", count(spool.held_groups)],
       ["Groups lost", count(spool.lost_groups)],
-      ...dropped.map(([why, events]) => /** @type {[string, string]} */ ([`Dropped: ${why.replaceAll("_", " ")}`, count(events)])),
+      ...dropped.map(([why, events]) => /** @type {[string, string]} */ ([`Dropped: ${why.replaceAll("_", " ")}`, counted(events, "event")])),
     ]),
   ];
 }

@@ -2,7 +2,7 @@
 
 import { createProject, listProjects, Problem } from "../api.js";
 import { count, counted } from "../lib/amount.js";
-import { DEFAULT_RANGE, logsAddress } from "../lib/filters.js";
+import { projectLogs } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
 import { fullTime } from "../lib/time.js";
 import { loads, table } from "../parts/board.js";
@@ -13,7 +13,13 @@ import { createdView } from "./setup.js";
 /** @typedef {import("../api.js").Project} Project */
 
 /** Kept in step with the service: `RETENTION_DAYS` in src/project.rs. */
-const RETENTION = { least: 1, most: 90, usual: 3 };
+export const RETENTION = { least: 1, most: 90, usual: 3 };
+
+/** What a slug's input takes. */
+export const SLUG = {
+  required: true, maxlength: "64", pattern: "[a-z0-9\\-]*[a-z\\-][a-z0-9\\-]*", autocomplete: "off", autocapitalize: "off", spellcheck: "false",
+  title: "Small letters, digits and dashes, not only digits",
+};
 
 /** @type {import("../router.js").Open} */
 export function open() {
@@ -41,17 +47,18 @@ function noProject() {
 
 /** @param {Project[]} projects */
 function projectTable(projects) {
-  return table("Projects", [["Name"], ["Slug"], ["Id", "number aside"], ["Retention", "number"], ["Cap a minute", "number"], ["Created, UTC", "number aside"], ["Setup", "number"]],
+  return table("Projects", [["Name"], ["Slug"], ["Id", "number aside"], ["Retention", "number"], ["Cap a minute", "number"], ["Created", "number aside"], ["Go to", "number"]],
     projects.map((project) => {
       const name = shown(project.name || project.slug);
       return [
-        h("a", { href: logsAddress({ q: "", project: project.slug, levels: [], range: DEFAULT_RANGE, from: "", to: "" }), title: `Logs of ${name}` }, name),
+        h("a", { href: `/ui/projects/${encodeURIComponent(project.slug)}` }, name),
         h("span", { class: "mono" }, project.slug),
         project.id,
         counted(project.retention_days, "day"),
         project.minute_cap === null ? "default" : count(project.minute_cap),
         h("time", { datetime: project.created_at }, fullTime(Date.parse(project.created_at)).slice(0, 16)),
-        h("a", { href: `/ui/projects/${encodeURIComponent(project.slug)}/setup`, "aria-label": `Set up ${name}` }, "Set up"),
+        [h("a", { href: projectLogs(project), "aria-label": `Logs of ${name}` }, "Logs"), " ",
+          h("a", { href: `/ui/projects/${encodeURIComponent(project.slug)}/setup`, "aria-label": `Set up ${name}` }, "Set up")],
       ];
     }));
 }
@@ -59,10 +66,7 @@ function projectTable(projects) {
 /** @param {(result: { project: Project, key: import("../api.js").NewKey }) => void} onCreated */
 function createForm(onCreated) {
   const name = field("Name", { id: "name", required: true, maxlength: "128", autocomplete: "off" });
-  const slug = field("Slug", {
-    id: "slug", required: true, maxlength: "64", pattern: "[a-z0-9\\-]*[a-z\\-][a-z0-9\\-]*", autocomplete: "off",
-    autocapitalize: "off", spellcheck: "false", title: "Small letters, digits and dashes, not only digits",
-  }, "Its name in addresses: small letters, digits, dashes.");
+  const slug = field("Slug", { id: "slug", ...SLUG }, "Its name in addresses: small letters, digits, dashes.");
   const days = field("Retention, days", {
     id: "days", type: "number", required: true, min: RETENTION.least, max: RETENTION.most, step: "1", defaultValue: String(RETENTION.usual), inputmode: "numeric",
   }, "1 to 90. Overflow is usually looked at within 3 days.");

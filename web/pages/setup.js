@@ -2,7 +2,7 @@
 // been made shows the same, with its first key.
 
 import { change, Problem, read, readText, searchLogs } from "../api.js";
-import { DEFAULT_RANGE, logsAddress } from "../lib/filters.js";
+import { projectLogs } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
 import { loads, when } from "../parts/board.js";
 import { copyButton } from "../parts/copy.js";
@@ -25,21 +25,20 @@ export function open(_url, [slug = ""]) {
     load: () => /** @type {Promise<{ project: import("../api.js").Project }>} */ (read(`/admin/projects/${encodeURIComponent(slug)}`, life.signal)),
     view({ project }) {
       fill(heading, `Set up ${shown(project.name || project.slug)}`);
-      const logs = logsAddress({ q: "", project: project.slug, levels: [], range: DEFAULT_RANGE, from: "", to: "" });
       return [
         setupView(life.signal, project.slug, null),
         h("h2", null, "First event"),
         arrivals(life.signal, project.slug),
-        h("p", null, h("a", { href: logs }, "Logs of this project")),
+        h("p", null, h("a", { href: projectLogs(project) }, "Logs of this project")),
       ].flat();
     },
-    fail: (error, again) => (error instanceof Problem && error.status === 404 ? unknown() : errorPanel(error, again)),
+    fail: (error, again) => (error instanceof Problem && error.status === 404 ? unknownProject() : errorPanel(error, again)),
   });
   void refresh();
   return { element: h("div", { class: "page" }, heading, place), title: "Setup", close: () => life.abort() };
 }
 
-function unknown() {
+export function unknownProject() {
   const projects = h("a", { class: "button primary", href: "/ui/projects" }, "Go to the projects");
   return panel({ title: "No such project", text: "No project has this slug. It may have been deleted.", actions: [projects] });
 }
@@ -98,11 +97,7 @@ function setupView(life, slug, given, level = "h2") {
   }
 
   function showKey() {
-    if (key !== null) {
-      return fill(keys,
-        h("p", { class: "notice" }, "Copy both now. They are shown this once, are kept by this page only, and can't be shown again."),
-        h("dl", { class: "secrets" }, secret("API key", "Copy key", "api-key", key.api_key), secret("Signing secret", "Copy secret", "signing-secret", key.signing_secret)));
-    }
+    if (key !== null) return fill(keys, secretsView(key));
     const said = h("p", { class: "form-error", role: "alert" });
     const make = button("Make a server key", async () => {
       make.disabled = true;
@@ -123,6 +118,14 @@ function setupView(life, slug, given, level = "h2") {
   showKey();
   void refresh();
   return [h(level, null, "Key"), keys, h(level, null, "Send an event"), place];
+}
+
+/** What is shown of a new key, this once; one that only reads signs nothing. @param {NewKey} key */
+export function secretsView({ api_key: key, signing_secret: signing }) {
+  return [
+    h("p", { class: "notice" }, `${signing ? "Copy both now. They are" : "Copy it now. It is"} shown this once, kept by this page only, and can't be shown again.`),
+    h("dl", { class: "secrets" }, secret("API key", "Copy key", "api-key", key), signing ? secret("Signing secret", "Copy secret", "signing-secret", signing) : null),
+  ];
 }
 
 /**

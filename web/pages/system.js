@@ -4,7 +4,7 @@ import { change, listProjects, read, readState } from "../api.js";
 import { bytes, count, counted } from "../lib/amount.js";
 import { fill, h, shown } from "../lib/h.js";
 import { ago, fullTime, roughly, SECOND } from "../lib/time.js";
-import { facts, section, table, tile, verdictLine } from "../parts/board.js";
+import { facts, pager, section, table, tile, verdictLine } from "../parts/board.js";
 import { purgeForm } from "../parts/purge.js";
 import { button, problemText } from "../parts/state.js";
 
@@ -27,10 +27,14 @@ const AUDIT_TEXT = 200;
 /** @type {import("../router.js").Open} */
 export function open() {
   const life = new AbortController();
+  let cursor = "";
   const audit = section(life.signal, {
     id: "audit", title: "Audit log",
-    load: () => /** @type {Promise<{ entries: AuditEntry[] }>} */ (read(`/admin/audit?limit=${AUDIT_ROWS}`, life.signal)),
-    view: ({ entries }) => auditView(entries),
+    load: () => /** @type {Promise<{ entries: AuditEntry[], next_cursor: string | null }>} */ (read(`/admin/audit?limit=${AUDIT_ROWS}&cursor=${cursor}`, life.signal)),
+    view: ({ entries, next_cursor: next }) => [auditView(entries), pager(cursor, next, (to) => {
+      cursor = to;
+      void audit.refresh();
+    })],
   });
   const storage = section(life.signal, {
     id: "storage", title: "Storage",
@@ -77,6 +81,7 @@ function healthView(alive, ready) {
     facts([
       ["Version", alive.version],
       ["Running for", roughly(alive.uptime * 1000)],
+      ["For programs", [h("a", { href: "/openapi.json" }, "openapi.json"), " ", h("a", { href: "/metrics" }, "metrics")]],
       ...Object.entries(ready.checks).map(([name, check]) =>
         /** @type {[string, string]} */ ([titled(name), check.ok ? (name === "database" ? alive.database : "well") : (check.detail ?? "not well")])),
     ]),
@@ -129,7 +134,7 @@ function maintenanceFacts({ instance, lease, finished_ms_ago: finished, running,
 /** @param {AuditEntry[]} entries */
 function auditView(entries) {
   if (entries.length === 0) return h("p", { class: "muted" }, "Nobody has changed anything yet.");
-  return table(`The latest ${AUDIT_ROWS} changes`, [["Time"], ["Action"], ["Target", "text"], ["Details", "text aside"], ["Result", "text aside"], ["By", "aside"]],
+  return table("Changes, newest first", [["Time"], ["Action"], ["Target", "text"], ["Details", "text aside"], ["Result", "text aside"], ["By", "aside"]],
     entries.map((entry) => [
       h("time", { datetime: entry.at }, fullTime(Date.parse(entry.at)).slice(0, 19)),
       entry.action.replaceAll("_", " "),

@@ -3,7 +3,7 @@
 import { listProjects } from "../api.js";
 import { fill, h, shown } from "../lib/h.js";
 import { ago, fullTime } from "../lib/time.js";
-import { errorPanel, isSignedOut, loadingPanel, patiently, wakingPanel } from "./state.js";
+import { button, errorPanel, isSignedOut, loadingPanel, patiently, wakingPanel } from "./state.js";
 
 /**
  * What fills a place: loading, waking and failed states, then what was loaded. While it loads again, what is there stays.
@@ -20,6 +20,8 @@ export function loads(life, place, { load, view, fail = errorPanel }) {
   let turn = 0;
   return async function refresh() {
     const mine = ++turn;
+    const controls = () => /** @type {HTMLElement[]} */ ([...place.querySelectorAll("a, button, input, select")]);
+    const focused = controls().findIndex((one) => one === document.activeElement);
     const loading = loadingPanel("Loading…");
     if (place.childElementCount === 0 || place.querySelector(":scope > .panel")) fill(place, loading.element);
     place.setAttribute("aria-busy", "true");
@@ -27,7 +29,10 @@ export function loads(life, place, { load, view, fail = errorPanel }) {
       const loaded = await patiently(load, life, (problem, seconds, now) => {
         if (mine === turn) fill(place, wakingPanel(problem, seconds, now));
       });
-      if (mine === turn) fill(place, view(loaded));
+      if (mine !== turn) return;
+      fill(place, view(loaded));
+      // What is in the place of the control that had the focus gets it.
+      if (focused >= 0 && document.activeElement === document.body) (controls()[focused] ?? controls().at(-1))?.focus();
     } catch (error) {
       if (life.aborted || mine !== turn || isSignedOut(error)) return;
       fill(place, fail(error, () => void refresh()));
@@ -58,6 +63,11 @@ export function section(life, { id, title, load, view, tools }) {
     body,
   );
   return { element, refresh: loads(life, body, { load, view }) };
+}
+
+/** A section that has what it shows. @param {string} title @param {...import("../lib/h.js").Children} content */
+export function part(title, ...content) {
+  return h("section", { class: "section", "aria-label": title }, h("h2", null, title), ...content);
 }
 
 /**
@@ -109,6 +119,16 @@ export function table(label, heads, rows) {
 }
 
 /**
+ * The ways to other pages of a list; nothing where it has one.
+ * @param {string} cursor of the page shown; empty for the first
+ * @param {string | null} next
+ * @param {(cursor: string) => void} move
+ */
+export function pager(cursor, next, move) {
+  return h("div", { class: "actions" }, cursor === "" ? null : button("First page", () => move("")), next ? button("Older", () => move(next)) : null);
+}
+
+/**
  * A choice beside a heading.
  * @param {string} label
  * @param {readonly (readonly [string, string])[]} options value and label
@@ -129,7 +149,7 @@ export function choice(label, options, chosen, onChange) {
  */
 export function projectChoice(life, chosen, onChange) {
   const select = choice("Project", [["", "All projects"]], "", onChange);
-  void listProjects(life).then((list) => {
+  void patiently(() => listProjects(life), life, () => {}).then((list) => {
     select.append(...list.map(({ slug, name }) => h("option", { value: slug }, shown(name || slug))));
     select.value = chosen();
     // One that is not there is shown as what it is.

@@ -109,20 +109,19 @@ export function setControl(name, label, options, chosen, read, hint) {
  * @param {object} what
  * @param {string} what.title
  * @param {Control[]} what.controls
- * @param {object} [what.fixed] sent beside the controls' values
  * @param {"POST" | "PUT"} what.method
  * @param {string} what.address
  * @param {string} what.submit
  * @param {(reply: any) => void} what.done
- * @param {() => void} what.cancel
+ * @param {() => void} [what.cancel] a form that stays has none, and its section's heading
  */
-export function changeForm({ title, controls, fixed, method, address, submit, done, cancel }) {
+export function changeForm({ title, controls, method, address, submit, done, cancel }) {
   const said = h("p", { class: "form-error", role: "alert" });
   const send = h("button", { type: "submit", class: "primary" }, submit);
 
   function body() {
     /** @type {Record<string, any>} */
-    const made = { ...fixed };
+    const made = {};
     for (const control of controls) {
       const value = control.value();
       if (value === undefined) continue;
@@ -159,10 +158,10 @@ export function changeForm({ title, controls, fixed, method, address, submit, do
   }
 
   return h("form", { class: "card", "aria-label": title, onsubmit: (/** @type {Event} */ event) => void onsubmit(event) },
-    h("h3", null, title),
+    cancel ? h("h3", null, title) : null,
     h("div", { class: "form-grid" }, controls.map((control) => control.element)),
     said,
-    h("div", { class: "actions" }, send, button("Cancel", cancel)));
+    h("div", { class: "actions" }, send, cancel ? button("Cancel", cancel) : null));
 }
 
 /**
@@ -182,4 +181,32 @@ export function actionsWith(usual, { label, ask, sure, act }) {
   });
   fill(actions, usual, first);
   return actions;
+}
+
+/**
+ * The last step before what can't be undone: a word is typed.
+ * @param {object} what
+ * @param {string} what.label
+ * @param {string} what.text what will be done
+ * @param {string} what.word
+ * @param {string} what.sure
+ * @param {() => Promise<void>} what.act
+ * @param {() => void} what.cancel
+ */
+export function typedConfirm({ label, text, word, sure: name, act, cancel }) {
+  const id = idOf("word");
+  const sure = h("button", { type: "submit", class: "primary", disabled: true }, name);
+  const typed = h("input", { type: "text", id, autocomplete: "off", autocapitalize: "off", spellcheck: "false", oninput: () => {
+    sure.disabled = typed.value.trim() !== word;
+  } });
+  return h("form", { class: "confirm", "aria-label": label, onsubmit: (/** @type {Event} */ event) => {
+    event.preventDefault();
+    if (sure.disabled) return;
+    sure.disabled = true;
+    void act().finally(() => (sure.disabled = false));
+  } },
+  h("p", null, h("b", null, text)),
+  h("label", { for: id }, "Type ", h("code", null, shown(word)), " to confirm"),
+  typed,
+  h("div", { class: "actions" }, sure, button("Cancel", cancel)));
 }

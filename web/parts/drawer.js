@@ -33,7 +33,7 @@ export class Drawer {
     this.#load.abort();
     this.#load = new AbortController();
     const { signal } = this.#load;
-    if (this.element.hidden) fill(this.element, this.#head(id));
+    if (this.element.hidden) fill(this.element, this.#bar(id));
     this.element.hidden = false;
     try {
       const content = await this.#detailOf(id, signal);
@@ -42,7 +42,7 @@ export class Drawer {
       if (signal.aborted || isSignedOut(error)) return false;
       const gone = error instanceof Problem && error.status === 404;
       const text = gone ? "This event is no longer kept." : problemText(error);
-      fill(this.element, this.#head(id), h("p", { class: "notice", role: "alert" }, text));
+      fill(this.element, this.#bar(id), h("p", { class: "notice", role: "alert" }, text));
     }
     if (signal.aborted) return false;
     this.element.scrollTop = 0;
@@ -81,6 +81,11 @@ export class Drawer {
       h("a", { class: "button", href: own }, "Permalink"),
     ];
     return eventView(event, { onTerm: this.#does.onTerm, heading: this.#head(id), links });
+  }
+
+  /** @param {string} id */
+  #bar(id) {
+    return h("header", { class: "event-head" }, this.#head(id));
   }
 
   /** @param {string} id */

@@ -1,13 +1,14 @@
 // One event in full: message, fields, context, stack.
 
-import { ExactNumber } from "../api.js";
+import { ExactNumber, fetchLog } from "../api.js";
 import { fieldTerm, issueAddress } from "../lib/filters.js";
 import { fill, h, icon, shown } from "../lib/h.js";
+import { eventCurl, eventMarkdown } from "../lib/markdown.js";
 import { ownFrames } from "../lib/stack.js";
 import { ago, expiresIn, fullTime, roughly } from "../lib/time.js";
 import { copyButton } from "./copy.js";
 import { levelMark } from "./list.js";
-import { button } from "./state.js";
+import { button, problemText } from "./state.js";
 
 /** @typedef {import("../api.js").LogEvent} LogEvent */
 /** @typedef {(term: string, exclude: boolean) => void} OnTerm */
@@ -29,7 +30,7 @@ const DELAY_MS = 5000;
  * @param {number} [options.now]
  */
 export function eventView(event, { onTerm, heading, links, ofIssue, now = Date.now() }) {
-  const stack = event.stack ? stackSection(event.stack) : null;
+  const stack = event.stack ? stackSection(event, event.stack) : null;
   const grouped = !ofIssue && event.fingerprint && (event.level === "error" || event.level === "fatal");
   return h(
     "article",
@@ -42,7 +43,9 @@ export function eventView(event, { onTerm, heading, links, ofIssue, now = Date.n
       event.expires_at ? h("span", { class: "muted" }, `expires ${expiresIn(Date.parse(event.expires_at), now)}`) : null),
     h("pre", { class: "event-message", tabindex: "0", "aria-label": "Message" }, shown(event.message)),
     event.truncated ? h("p", { class: "notice" }, "Something in this event was cut to fit the limits.") : null,
-    h("div", { class: "actions" }, copyButton("Copy JSON", () => JSON.stringify(event, null, 2)), links,
+    h("div", { class: "actions" }, copyButton("Copy JSON", () => JSON.stringify({ ...event, library_lines: undefined }, null, 2)),
+      copyButton("Copy Markdown", () => eventMarkdown(event, `${location.origin}/ui/logs/${encodeURIComponent(event.id)}`)),
+      copyButton("Copy cURL", () => eventCurl(location.origin, event.id)), links,
       grouped ? h("a", { class: "button", href: issueAddress({ project_id: event.project_id, fingerprint: event.fingerprint ?? "" }) }, "Issue") : null),
     ofIssue ? stack : null,
     section("Fields", fieldList(event, onTerm, now)),
@@ -210,20 +213,36 @@ function twig(key, value, path, depth, budget, onTerm) {
   );
 }
 
-/** @param {string} stack */
-function stackSection(stack) {
-  const own = ownFrames(stack);
+/**
+ * A trace, whole or without the frames of libraries, which the service is asked for when somebody wants them out.
+ * @param {LogEvent} event
+ * @param {string} stack
+ */
+function stackSection({ id, library_lines: known }, stack) {
+  let whole = true;
+  /** @type {string | null | undefined} */
+  let own = known && ownFrames(stack, known);
   const code = h("pre", { class: "code", tabindex: "0", "aria-label": "Stack trace" }, shown(stack));
-  /** One of two ways to see it, as a pair of buttons. @param {boolean} all */
-  const show = (all) => {
-    fill(code, shown(all || own === null ? stack : own));
+  const said = h("p", { class: "hint", role: "status" });
+  /** @param {boolean} all */
+  const show = async (all) => {
+    whole = all;
     pair.forEach((one, index) => one.setAttribute("aria-pressed", String((index === 0) === all)));
+    fill(said);
+    try {
+      if (!all && own === undefined) own = ownFrames(stack, (await fetchLog(id)).library_lines ?? []);
+      if (!whole && own === null) fill(said, "Nothing to leave out: the frames are all of one kind.");
+    } catch (error) {
+      if (!whole) fill(said, problemText(error));
+    }
+    fill(code, shown((!whole && own) || stack));
   };
-  const pair = [button("All frames", () => show(true)), button("In-app", () => show(false))];
-  show(true);
+  const pair = [button("All frames", () => void show(true)), button("In-app", () => void show(false))];
+  void show(true);
   return section(
     "Stack",
-    h("div", { class: "actions" }, own === null ? null : h("span", { class: "pair" }, pair), copyButton("Copy stack", () => stack)),
+    h("div", { class: "actions" }, stack.includes("\n") ? h("span", { class: "pair" }, pair) : null, copyButton("Copy stack", () => stack)),
+    said,
     code,
   );
 }

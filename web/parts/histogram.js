@@ -72,7 +72,7 @@ export class HistogramView {
     this.#marked = [this.#buckets.length - 1, this.#buckets.length - 1];
     this.#bars.setAttribute("viewBox", `0 0 ${this.#buckets.length} ${HEIGHT}`);
     const paths = barPaths(this.#buckets).map(({ level, path }) => svg("path", { d: path, "data-level": level }));
-    this.#bars.replaceChildren(this.#mark, ...paths);
+    this.#bars.replaceChildren(...paths, this.#mark);
     this.#chart.setAttribute("aria-valuemax", String(this.#buckets.length - 1));
     const now = Date.now();
     const middle = this.#buckets[Math.floor(this.#buckets.length / 2)];

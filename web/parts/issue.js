@@ -133,11 +133,10 @@ const TIMES = /** @type {const} */ ([["now+1h", "For 1 hour"], ["now+24h", "For 
 const DONE = { resolve: "resolved", reopen: "reopened", mute: "muted" };
 
 /**
- * @param {AbortSignal} life
  * @param {() => Issue[]} chosen
  * @param {(decided: Issue[], decision: Decision | null) => void} onDecided null after it was taken back
  */
-export function decisionBar(life, chosen, onDecided) {
+export function decisionBar(chosen, onDecided) {
   const said = h("p", { role: "status", class: "actions decided" });
   let busy = false;
 
@@ -173,22 +172,14 @@ export function decisionBar(life, chosen, onDecided) {
     void decide(decision);
   };
   const most = h("input", { type: "number", min: "1", max: "1000000", step: "1", required: true, defaultValue: "100", inputmode: "numeric", "aria-label": "Events an hour" });
-  const menu = h("details", { class: "menu", onkeydown: (/** @type {KeyboardEvent} */ event) => {
-    if (event.key !== "Escape" || !menu.open) return;
-    event.preventDefault();
-    menu.open = false;
-    menu.querySelector("summary")?.focus();
-  } },
-  h("summary", { class: "button" }, "Mute"),
-  h("ul", null,
-    TIMES.map(([until, label]) => h("li", null, button(label, () => mute({ action: "mute", until })))),
-    h("li", null, h("form", { class: "actions", onsubmit: (/** @type {Event} */ event) => {
-      event.preventDefault();
-      mute({ action: "mute", until_per_hour: Number(most.value) });
-    } }, "Until more than", most, "an hour", h("button", { type: "submit" }, "Mute")))));
-  document.addEventListener("pointerdown", ({ target }) => {
-    if (target instanceof Node && !menu.contains(target)) menu.open = false;
-  }, { signal: life });
+  const menu = h("details", { class: "menu" },
+    h("summary", { class: "button" }, "Mute"),
+    h("ul", null,
+      TIMES.map(([until, label]) => h("li", null, button(label, () => mute({ action: "mute", until })))),
+      h("li", null, h("form", { class: "actions", onsubmit: (/** @type {Event} */ event) => {
+        event.preventDefault();
+        mute({ action: "mute", until_per_hour: Number(most.value) });
+      } }, "Until more than", most, "an hour", h("button", { type: "submit" }, "Mute")))));
 
   return {
     buttons: [button("Resolve", () => void decide({ action: "resolve" })), button("Reopen", () => void decide({ action: "reopen" })), menu],

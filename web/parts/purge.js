@@ -2,9 +2,10 @@
 
 import { change } from "../api.js";
 import { counted } from "../lib/amount.js";
-import { fill, h, shown } from "../lib/h.js";
+import { fill, h } from "../lib/h.js";
+import { typedConfirm } from "./control.js";
 import { field } from "./field.js";
-import { button, problemText } from "./state.js";
+import { problemText } from "./state.js";
 
 /** @typedef {{ deleted_events: number, deleted_blocks: number, rewritten_blocks: number, complete: boolean, unreadable_blocks?: number }} Purged */
 
@@ -51,33 +52,24 @@ export function purgeForm(projects, onPurged) {
   function confirmation(found, body) {
     const word = project.value === "" ? "all projects" : (project.selectedOptions[0]?.textContent ?? "");
     const amount = `${found.complete ? "" : "At least "}${counted(found.deleted_events, "event")}`;
-    const typed = h("input", { type: "text", id: "purge-word", autocomplete: "off", autocapitalize: "off", spellcheck: "false", oninput: () => {
-      sure.disabled = typed.value.trim() !== word;
-    } });
-    const sure = h("button", { type: "submit", class: "primary", disabled: true }, "Delete them");
-    const purge = async (/** @type {Event} */ event) => {
-      event.preventDefault();
-      if (sure.disabled) return;
-      sure.disabled = true;
-      fill(said, "Deleting…");
-      try {
-        const done = /** @type {Purged} */ (await change("POST", "/admin/purge", body));
-        fill(said, `${counted(done.deleted_events, "event")} deleted.${done.complete ? "" : " There is more to do; it goes on by itself."}`);
-        fill(confirm);
-        onPurged();
-      } catch (error) {
-        fill(said, problemText(error));
-        sure.disabled = false;
-      }
-    };
-    return h("form", { class: "confirm", "aria-label": "Confirm the purge", onsubmit: (/** @type {Event} */ event) => void purge(event) },
-      h("p", null, h("b", null, `${amount} will be deleted for good.`)),
-      h("label", { for: "purge-word" }, "Type ", h("code", null, shown(word)), " to confirm"),
-      typed,
-      h("div", { class: "actions" }, sure, button("Cancel", () => {
+    return typedConfirm({
+      label: "Confirm the purge", text: `${amount} will be deleted for good.`, word, sure: "Delete them",
+      act: async () => {
+        fill(said, "Deleting…");
+        try {
+          const done = /** @type {Purged} */ (await change("POST", "/admin/purge", body));
+          fill(said, `${counted(done.deleted_events, "event")} deleted.${done.complete ? "" : " There is more to do; it goes on by itself."}`);
+          fill(confirm);
+          onPurged();
+        } catch (error) {
+          fill(said, problemText(error));
+        }
+      },
+      cancel: () => {
         fill(confirm);
         preview.focus();
-      })));
+      },
+    });
   }
 
   const takeBack = () => {

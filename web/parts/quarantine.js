@@ -4,7 +4,7 @@ import { change, read } from "../api.js";
 import { bytes, count, counted } from "../lib/amount.js";
 import { fill, h, shown } from "../lib/h.js";
 import { ago, expiresIn, fullTime } from "../lib/time.js";
-import { section } from "./board.js";
+import { pager, section } from "./board.js";
 import { button, problemText } from "./state.js";
 
 /**
@@ -65,9 +65,7 @@ export function quarantine(life, onChange) {
         h("span", null, `${counted(page.events, "event")}, ${bytes(page.bytes)} (room for ${count(page.max_events)} and ${bytes(page.max_bytes)})`),
         button("Retry all", () => void retryAll())),
       h("ul", { class: "section-body" }, page.quarantine.map(heldView)),
-      h("div", { class: "actions" },
-        cursor === "" ? null : button("First page", () => move("")),
-        page.next_cursor ? button("Older", () => move(page.next_cursor ?? "")) : null));
+      pager(cursor, page.next_cursor, move));
   }
 
   /** @param {Held} held */

@@ -39,7 +39,7 @@ export function rules(life, projects, channels) {
         throw error;
       }
     },
-    view: (list) => list === null ? [] : [editor, h("ul", { class: "entries" }, list.map(ruleView)), said],
+    view: (list) => list === null ? [] : [editor, said, h("ul", { class: "entries" }, list.map(ruleView))],
   });
   part.element.hidden = true;
 

@@ -17,7 +17,7 @@ import { h } from "../lib/h.js";
 export function panel({ title, text, actions, alert, busy, heading = 2 }) {
   return h(
     "section",
-    { class: "panel", role: alert ? "alert" : null, "aria-busy": busy ? "true" : null },
+    { class: "panel", role: alert ? "alert" : busy ? "status" : null, "aria-busy": busy ? "true" : null },
     h(heading === 1 ? "h1" : "h2", null, title),
     text ? h("p", null, text) : null,
     actions ? h("div", { class: "actions" }, actions) : null,

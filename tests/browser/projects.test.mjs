@@ -1,0 +1,179 @@
+// Drives the page of one project: what is set for it, its keys, and its end.
+
+import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+import { until } from "./browser.mjs";
+import { check, checkStates, inEachSize, SCREENSHOTS } from "./inspect.mjs";
+import { openScene } from "./scene.mjs";
+import { postBatch } from "./seed.mjs";
+
+/** @type {import("./scene.mjs").Scene} */
+let scene;
+/** @type {import("./seed.mjs").Key} */
+let first;
+
+const region = (/** @type {string} */ name) => scene.page.getByRole("region", { name, exact: true });
+const press = (/** @type {string} */ name, on = region("Keys")) => on.getByRole("button", { name, exact: true }).click();
+const entry = (/** @type {string} */ note) => region("Keys").getByRole("listitem").filter({ hasText: note });
+const send = (/** @type {import("./seed.mjs").Key} */ key, message = "sent") => postBatch(scene.server.base, key, JSON.stringify([{ level: "info", message }]));
+const project = async (/** @type {string} */ slug) => (await scene.admin("GET", `/admin/projects/${slug}`)).project;
+
+before(async () => {
+  await mkdir(SCREENSHOTS, { recursive: true });
+  scene = await openScene();
+  ({ key: first } = await scene.project("shop", "The shop"));
+});
+
+after(() => scene?.close());
+
+describe("the page of a project", { concurrency: false }, () => {
+  test("is a link away from the list, and leads to its logs and its setup", async () => {
+    await scene.visit("/ui/projects");
+    await scene.page.getByRole("link", { name: "The shop", exact: true }).click();
+    await scene.page.getByRole("heading", { name: "The shop", level: 1 }).waitFor();
+    await scene.settled();
+    assert.equal(new URL(scene.page.url()).pathname, "/ui/projects/shop");
+    assert.equal(await scene.page.getByRole("link", { name: "Projects", exact: true }).getAttribute("aria-current"), "page");
+    const main = scene.page.getByRole("main");
+    assert.equal(await main.getByRole("link", { name: "Logs", exact: true }).getAttribute("href"), "/ui/logs?project=shop");
+    assert.equal(await main.getByRole("link", { name: "Set up", exact: true }).getAttribute("href"), "/ui/projects/shop/setup");
+  });
+
+  test("changes what is set, keeps the rest, and says what is wrong at its field", async () => {
+    await scene.visit("/ui/projects/shop");
+    const settings = region("Settings");
+    assert.equal(await settings.getByLabel("Name", { exact: true }).inputValue(), "The shop");
+    assert.equal(await settings.getByLabel("Events a minute").inputValue(), "");
+    await settings.getByLabel("Retention, days").fill("14");
+    await settings.getByLabel("Events a minute").fill("4000");
+    await settings.getByLabel("Further secret names").fill("iban, SSN");
+    await press("Save settings", settings);
+    await settings.getByText("Saved.").waitFor();
+    const { name, slug, retention_days: days, minute_cap: cap, scrub } = await project("shop");
+    assert.deepEqual([name, slug, days, cap, scrub], ["The shop", "shop", 14, 4000, { off: false, extra_keys: ["iban", "ssn"] }]);
+    await settings.getByLabel("Secrets in events").selectOption("Stored as sent");
+    await settings.getByLabel("Events a minute").fill("");
+    await press("Save settings", settings);
+    await until(async () => (await project("shop")).minute_cap === null, "the cap is the default again");
+    assert.deepEqual((await project("shop")).scrub, { off: true, extra_keys: ["iban", "ssn"] });
+    await settings.getByLabel("Further secret names").fill("x".repeat(65));
+    await press("Save settings", settings);
+    await settings.getByRole("alert").getByText(/64 texts of 1 to 64/).waitFor();
+    await settings.getByLabel("Further secret names").fill("");
+  });
+
+  test("a new slug moves the page, and one that is taken is refused", async () => {
+    await scene.project("other");
+    await scene.visit("/ui/projects/shop");
+    const settings = region("Settings");
+    await settings.getByLabel("Slug").fill("other");
+    await press("Save settings", settings);
+    await settings.getByRole("alert").filter({ hasText: /\S/ }).waitFor();
+    await settings.getByLabel("Slug").fill("shop-eu");
+    await press("Save settings", settings);
+    await until(async () => new URL(scene.page.url()).pathname === "/ui/projects/shop-eu", "the address has the new slug");
+    await scene.settled();
+    await send(first, "by the key from before");
+    await settings.getByLabel("Slug").fill("shop");
+    await press("Save settings", settings);
+    await until(async () => new URL(scene.page.url()).pathname === "/ui/projects/shop", "and back");
+    await scene.settled();
+  });
+
+  test("makes a key to send with and one to read with, shows their secrets once, and both work", async () => {
+    await scene.visit("/ui/projects/shop");
+    await press("New key");
+    await region("Keys").getByLabel("Note").fill("the billing server");
+    await press("Make key");
+    await region("Keys").getByText("Copy both now.").waitFor();
+    const made = { api_key: (await scene.page.locator("#api-key").textContent()) ?? "", signing_secret: (await scene.page.locator("#signing-secret").textContent()) ?? "" };
+    await send(made, "by the second key");
+    await entry("the billing server").getByText("Sends events, signed. Made").waitFor();
+
+    await press("New key");
+    await region("Keys").getByLabel("For", { exact: true }).selectOption("Reads the logs of this project");
+    await region("Keys").getByLabel("Note").fill("a dashboard");
+    await press("Make key");
+    await region("Keys").getByText("Copy it now.").waitFor();
+    const read = (await scene.page.locator("#api-key").textContent()) ?? "";
+    assert.equal(await scene.page.locator("#signing-secret").count(), 0);
+    const reply = await fetch(`${scene.server.base}/logs`, { headers: { Authorization: `Bearer ${read}` } });
+    assert.equal(reply.status, 200);
+    assert.ok((await reply.json()).logs.some((/** @type {{ message: string }} */ { message }) => message === "by the second key"));
+    await scene.page.reload();
+    await scene.settled();
+    assert.ok(!(await scene.page.content()).includes(made.signing_secret) && !(await scene.page.content()).includes(read));
+  });
+
+  test("a key is revoked after a second word, stays in the list, and is of no use", async () => {
+    await scene.visit("/ui/projects/shop");
+    await entry("the billing server").getByRole("button", { name: "Revoke", exact: true }).click();
+    await entry("the billing server").getByRole("button", { name: "Keep it" }).click();
+    const keys = async () => (await scene.admin("GET", "/admin/projects/shop/keys")).keys;
+    assert.equal((await keys()).filter((/** @type {{ revoked_at: string | null }} */ one) => one.revoked_at !== null).length, 0);
+    await entry("the billing server").getByRole("button", { name: "Revoke", exact: true }).click();
+    await scene.page.keyboard.press("Enter");
+    await entry("the billing server").getByText("(revoked)").waitFor();
+    assert.equal(await entry("the billing server").getByRole("button").count(), 0);
+    assert.deepEqual((await keys()).filter((/** @type {{ revoked_at: string | null }} */ one) => one.revoked_at !== null).map((/** @type {{ note: string }} */ { note }) => note), ["the billing server"]);
+    await send(first);
+  });
+
+  test("failures are said where they belong", async () => {
+    const problem = { status: 503, contentType: "application/problem+json", body: JSON.stringify({ code: "storage_unavailable", detail: "The database is away." }) };
+    const changes = (/** @type {import("playwright-core").Route} */ route) => (route.request().method() === "GET" ? route.fallback() : route.fulfill(problem));
+    const admin = (/** @type {URL} */ url) => url.pathname.startsWith("/admin/projects/");
+    await scene.visit("/ui/projects/shop");
+    await scene.page.route(admin, changes);
+    await press("Save settings", region("Settings"));
+    await region("Settings").getByRole("alert").getByText("The database is away.").waitFor();
+    await press("New key");
+    await press("Make key");
+    await region("Keys").getByRole("alert").getByText("The database is away.").waitFor();
+    await entry("a dashboard").getByRole("button", { name: "Revoke", exact: true }).click();
+    await press("Revoke it");
+    await region("Keys").getByRole("status").getByText("The database is away.").waitFor();
+    await press("Delete this project…", region("Delete"));
+    await region("Delete").getByLabel("Type").fill("shop");
+    await press("Delete the project", region("Delete"));
+    await region("Delete").getByRole("alert").getByText("The database is away.").waitFor();
+    await scene.page.unroute(admin);
+    await scene.visit("/ui/projects/no-such-project");
+    await scene.page.getByRole("heading", { name: "No such project" }).waitFor();
+  });
+
+  test("fits and is accessible in every size and theme", async () => {
+    await inEachSize(scene.browser, scene.context, async (look, width) => {
+      await scene.visit("/ui/projects/shop", look);
+      await check(look, `project-${width}`, true);
+      await look.getByRole("button", { name: "New key" }).click();
+      await check(look, `project-new-key-${width}`, true);
+      await look.getByLabel("Note").fill(`for ${width}`);
+      await look.getByRole("button", { name: "Make key" }).click();
+      await look.getByText("Copy both now.").waitFor();
+      await look.getByRole("button", { name: "Revoke", exact: true }).first().click();
+      await look.getByRole("button", { name: "Delete this project…" }).click();
+      await check(look, `project-asked-${width}`, true);
+      await checkStates(look, `${scene.server.base}/ui/projects/shop`, (url) => url.pathname === "/admin/projects/shop", `project-*-${width}`);
+    });
+  });
+
+  test("a project is deleted only after its slug is typed, and its key sends nothing more", async () => {
+    await scene.visit("/ui/projects/shop");
+    await press("Delete this project…", region("Delete"));
+    await press("Cancel", region("Delete"));
+    await press("Delete this project…", region("Delete"));
+    const sure = region("Delete").getByRole("button", { name: "Delete the project" });
+    await scene.page.keyboard.type("sho");
+    assert.ok(await sure.isDisabled());
+    await scene.page.keyboard.type("p");
+    await scene.page.keyboard.press("Enter");
+    await scene.page.getByRole("heading", { name: "Projects", level: 1 }).waitFor();
+    await scene.settled();
+    assert.equal(await scene.page.getByRole("link", { name: "The shop", exact: true }).count(), 0);
+    await assert.rejects(send(first), /401/);
+  });
+
+  test("broke no policy and logged no error in all of this", () => assert.deepEqual(scene.faults, []));
+});

@@ -1,0 +1,146 @@
+// One project: what is set for it, its keys, and its end.
+
+import { change, Problem, read } from "../api.js";
+import { projectLogs } from "../lib/filters.js";
+import { fill, h, shown } from "../lib/h.js";
+import { loads, part, section, when } from "../parts/board.js";
+import { actionsWith, changeForm, choiceControl, listControl, numberControl, textControl, typedConfirm } from "../parts/control.js";
+import { button, errorPanel, problemText } from "../parts/state.js";
+import { go } from "../router.js";
+import { RETENTION, SLUG } from "./projects.js";
+import { secretsView, unknownProject } from "./setup.js";
+
+/** @typedef {import("../api.js").Project} Project */
+/** @typedef {{ id: number, kind: string, note: string, hint: string, created_at: string, revoked_at: string | null }} Key */
+
+/** What a key is for. @type {Record<string, string>} */
+const KINDS = { server: "Sends events, signed", read: "Reads the logs of this project" };
+
+/** @type {import("../router.js").Open} */
+export function open(_url, [slug = ""]) {
+  const life = new AbortController();
+  const heading = h("h1", null, shown(slug.slice(0, 80)));
+  const place = h("div", { class: "section-body" });
+  const address = `/admin/projects/${encodeURIComponent(slug)}`;
+  const said = h("p", { role: "status", class: "muted" });
+
+  const refresh = loads(life.signal, place, {
+    load: () => /** @type {Promise<{ project: Project }>} */ (read(address, life.signal)),
+    view({ project }) {
+      fill(heading, shown(project.name));
+      const keys = keysOf(life.signal, address);
+      void keys.refresh();
+      return [
+        h("div", { class: "actions" }, h("a", { class: "button", href: projectLogs(project) }, "Logs"),
+          h("a", { class: "button", href: `/ui/projects/${encodeURIComponent(project.slug)}/setup` }, "Set up")),
+        part("Settings", settings(project, address, (saved) => {
+          fill(heading, shown(saved.name));
+          fill(said, "Saved.");
+          if (saved.slug !== slug) go(`/ui/projects/${saved.slug}`, { replace: true });
+        }), said),
+        keys.element,
+        part("Delete", ending(project.slug, address)),
+      ];
+    },
+    fail: (error, again) => (error instanceof Problem && error.status === 404 ? unknownProject() : errorPanel(error, again)),
+  });
+  void refresh();
+  return { element: h("div", { class: "page" }, heading, place), title: "Project", close: () => life.abort() };
+}
+
+/**
+ * @param {Project} project
+ * @param {string} address
+ * @param {(saved: Project) => void} onSaved
+ */
+function settings({ name, slug, retention_days: days, minute_cap: cap, scrub }, address, onSaved) {
+  return changeForm({
+    title: "Settings",
+    controls: [
+      textControl("name", "Name", { required: true, maxlength: "128", defaultValue: name }),
+      textControl("slug", "Slug", { ...SLUG, defaultValue: slug }, "Links with the one before no longer lead here."),
+      numberControl("retention_days", "Retention, days", days, { max: RETENTION.most }, "1 to 90, counted from when an event came."),
+      numberControl("minute_cap", "Events a minute", cap, { required: false }, "Empty takes the default of the service."),
+      listControl("scrub.extra_keys", "Further secret names", scrub.extra_keys, "Separated by commas; values of such names are taken out."),
+      choiceControl("scrub.off", "Secrets in events", [["", "Taken out"], ["off", "Stored as sent"]], scrub.off ? "off" : "", (value) => value !== ""),
+    ],
+    method: "PUT", address, submit: "Save settings",
+    done: (/** @type {{ project: Project }} */ { project }) => onSaved(project),
+  });
+}
+
+/** @param {AbortSignal} life @param {string} address of the project */
+function keysOf(life, address) {
+  const said = h("div", { role: "status", class: "section-body" });
+  const editor = h("div");
+  const make = button("New key", openForm);
+  const keys = section(life, {
+    id: "keys", title: "Keys", tools: make,
+    load: () => /** @type {Promise<{ keys: Key[] }>} */ (read(`${address}/keys`, life)),
+    view: ({ keys: list }) => [editor, said, h("ul", { class: "entries" }, list.map(keyView))],
+  });
+
+  /** @param {Key} key */
+  function keyView({ id, kind, note, hint, created_at: made, revoked_at: revoked }) {
+    const now = Date.now();
+    const revoke = async () => {
+      try {
+        await change("DELETE", `${address}/keys/${id}`);
+        fill(said, "Revoked.");
+        await keys.refresh();
+      } catch (error) {
+        fill(said, problemText(error));
+      }
+    };
+    return h("li", { class: "entry", "data-off": revoked ? "" : null },
+      h("div", null,
+        h("h3", null, h("code", null, `${shown(hint)}…`), revoked ? " (revoked)" : null),
+        h("p", { class: "value" }, shown(note)),
+        h("p", { class: "muted" }, `${KINDS[kind] ?? kind}. Made `, when(made, now), revoked ? ", revoked " : null, revoked ? when(revoked, now) : null, ".")),
+      revoked ? null : actionsWith([], { label: "Revoke", ask: "What uses it is refused from then on.", sure: "Revoke it", act: () => void revoke() }));
+  }
+
+  function openForm() {
+    const close = () => {
+      fill(editor);
+      make.focus();
+    };
+    const form = changeForm({
+      title: "New key",
+      controls: [
+        choiceControl("kind", "For", Object.entries(KINDS), "server", (value) => value),
+        textControl("note", "Note", { maxlength: "200" }, "Who or what uses it."),
+      ],
+      method: "POST", address: `${address}/keys`, submit: "Make key", cancel: close,
+      done: (/** @type {{ key: import("../api.js").NewKey }} */ { key }) => {
+        close();
+        fill(said, secretsView(key));
+        void keys.refresh();
+      },
+    });
+    fill(editor, form);
+    form.querySelector("select")?.focus();
+  }
+
+  return keys;
+}
+
+/** @param {string} slug @param {string} address */
+function ending(slug, address) {
+  const place = h("div", { class: "section-body" });
+  const said = h("p", { class: "form-error", role: "alert" });
+  const ask = button("Delete this project…", () => {
+    fill(place, typedConfirm({
+      label: "Confirm the deletion", text: "The project, its keys and all its events will be deleted for good.", word: slug, sure: "Delete the project",
+      act: () => change("DELETE", address).then(() => go("/ui/projects"), (error) => fill(said, problemText(error))),
+      cancel: rest,
+    }), said);
+    place.querySelector("input")?.focus();
+  });
+  const rest = () => {
+    fill(place, h("div", { class: "actions" }, ask));
+    ask.focus();
+  };
+  fill(place, h("div", { class: "actions" }, ask));
+  return place;
+}
