@@ -91,6 +91,7 @@ impl Look<'_> {
         news: &FoldNews,
         findings: &mut Findings,
     ) -> Result<Vec<Found>, StoreError> {
+        let news = &self.with_unread(news);
         if news.is_empty() {
             return Ok(Vec::new());
         }

@@ -59,6 +59,8 @@ pub struct Rules {
     usuals: Mutex<Usuals>,
     /// What was found and has its turn in the next look.
     left: Mutex<Vec<Found>>,
+    /// Issues that are judged in it.
+    unread: Mutex<Vec<TouchedIssue>>,
     /// When the log was last told of blocks left out.
     warned: Mutex<Option<Instant>>,
 }
@@ -127,8 +129,21 @@ impl Rules {
         let (book, said, warned) = (Arc::<RuleBook>::default(), Mutex::default(), Mutex::default());
         let watch = Watch::new(channels.clone(), directory.clone(), public_url.clone());
         let watch = watch.by_rules(book.clone());
-        let (usuals, left) = (Mutex::default(), Mutex::default());
-        Self { channels, outbox, directory, public_url, default_cap, book, watch, said, usuals, left, warned }
+        let (usuals, left, unread) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self {
+            channels,
+            outbox,
+            directory,
+            public_url,
+            default_cap,
+            book,
+            watch,
+            said,
+            usuals,
+            left,
+            unread,
+            warned,
+        }
     }
 
     /// Has what is open watched by this instead of the default one; by these rules, unless it has settings of its own.
@@ -213,6 +228,10 @@ impl Rules {
 
     fn usuals(&self) -> MutexGuard<'_, Usuals> {
         self.usuals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unread(&self) -> MutexGuard<'_, Vec<TouchedIssue>> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn left(&self) -> MutexGuard<'_, Vec<Found>> {
