@@ -171,7 +171,7 @@ async fn of_more_issues_than_one_look_judges_none_is_left_out() {
         for number in 0..110 {
             projects.push(project(&world.store, &format!("p{number}"), 3).await);
         }
-        for (count, pause) in [(1, 20 * MINUTE_MS), (5, 0)] {
+        for (count, pause) in [(1, 20 * MINUTE_MS), (15, 0)] {
             for project_id in &projects {
                 world.store_events(*project_id, Level::Error, 100, count).await;
             }
