@@ -166,6 +166,13 @@ impl<'a> Reader<'a> {
         if line.starts_with("goroutine ") && line.ends_with("]:") {
             return self.read == 0;
         }
+        // `+---------------- 2 ----------------` before each part of a group: the first is its cause.
+        if let Some(part) = line.strip_prefix("+-").and_then(|rest| rest.split_once("--- ")) {
+            self.push(if part.1.starts_with("1 ") { Link::Cause } else { Link::Aside });
+            self.current().is_python = false;
+            return true;
+        }
+        let line = line.strip_prefix("Exception Group ").unwrap_or(line);
         if line.starts_with("Traceback (most recent call last)") {
             if self.current().is_python || !self.current().frames.is_empty() {
                 self.push(Link::Effect);
@@ -379,8 +386,7 @@ fn judge(frames: &[Frame<'_>]) -> Vec<SeenFrame> {
     for ((frame, place), mark) in frames.iter().zip(&places).zip(&marks) {
         let mut function = name::function(frame.language, frame.function);
         // Names of one or two letters in a bundle are made anew with each build.
-        let last = function.rsplit('.').next().unwrap_or("");
-        if place.built && last.len() <= 2 {
+        if place.built && name::is_minified(&function) {
             function.clear();
         }
         let file = place.below(&root);

@@ -278,7 +278,7 @@ describe("the histogram and the counts", { concurrency: false }, () => {
     const range = `from=${encodeURIComponent(new Date(Date.now() - 7_200_000).toISOString())}&to=${encodeURIComponent(new Date(Date.now() + 60_000).toISOString())}`;
     for (const address of [
       "/ui/logs", `/ui/logs?project=${SLUG}`, "/ui/logs?q=checkout+%22a+phrase%22+-level%3Awarn", "/ui/logs?level=warn%2Cfatal",
-      "/ui/logs?range=15m", "/ui/logs?range=3d", `/ui/logs?${range}`, "/ui/logs?live=1", "/ui/logs?side=fields", "/ui/logs?side=patterns",
+      "/ui/logs?range=15m", "/ui/logs?range=3d", `/ui/logs?${range}`, "/ui/logs?live=1", "/ui/logs?side=fields", "/ui/logs?side=patterns", "/ui/logs?cols=env%2Cctx.order.id", "/ui/logs?tz=UTC", "/ui/logs?fold=1",
       `/ui/logs?q=checkout&project=${SLUG}&level=fatal&range=24h&side=fields&sel=${id}`,
     ]) {
       await scene.visit(address);

@@ -98,6 +98,26 @@ describe("an event taken elsewhere", { concurrency: false }, () => {
 });
 
 describe("rows", { concurrency: false }, () => {
+  test("show the fields one asks for, by a menu and by the address", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}`);
+    await scene.page.locator("summary", { hasText: "Columns" }).click();
+    await scene.page.getByLabel("Columns").fill("env, ctx.order.id, nothing");
+    await press("Enter");
+    await until(async () => scene.param("cols") === "env,ctx.order.id,nothing", "they are in the address");
+    await until(async () => (await scene.rows().count()) === LEVELS.length, "the rows are there");
+    const message = scene.rows().nth(2).getByRole("cell").last();
+    assert.equal(await message.textContent(), "env=staging ctx.order.id=2 event 2 c");
+    assert.equal(await message.getByRole("link").textContent(), "event 2 c");
+    await scene.page.reload();
+    await scene.settled();
+    assert.equal(await message.textContent(), "env=staging ctx.order.id=2 event 2 c");
+    await scene.page.locator("summary", { hasText: "Columns" }).click();
+    await scene.page.getByLabel("Columns").fill("");
+    await press("Enter");
+    await until(async () => (await message.textContent()) === "event 2 c", "they are gone");
+    assert.equal(scene.param("cols"), null);
+  });
+
   test("mark what was searched for without changing the text", async () => {
     await scene.visit(`/ui/logs?project=${SLUG}&q=event+-level%3Awarn+%22even%22`);
     const marked = await scene.page.evaluate(() => [...(CSS.highlights.get("hit") ?? [])].map((range) => range.toString()));

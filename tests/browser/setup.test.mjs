@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -143,7 +143,10 @@ describe("the setup page", { concurrency: false }, () => {
       await t.test(name, async (one) => {
         const lacking = await missing(programs);
         if (lacking.length > 0 && !needed) {
-          console.log(`SKIPPED: the ${name} snippet was not run, since ${lacking.join(", ")} is not installed.`);
+          const line = `SKIPPED in tests/browser/setup: the ${name} snippet: ${lacking.join(", ")} is not installed`;
+          console.log(line);
+          // The whole run ends with a summary of these.
+          if (process.env.TEST_SKIPS) await appendFile(process.env.TEST_SKIPS, `${line}\n`);
           return one.skip(`${lacking.join(", ")} is not installed`);
         }
         assert.deepEqual(lacking, [], `${name} needs them`);

@@ -1,12 +1,15 @@
 // The filters of the log list and their two spellings: the page's address and the API's query.
 
 import { relativeAt } from "./moment.js";
-import { rangeMillis } from "./time.js";
+import { rangeMillis, shownZone, zoneName } from "./time.js";
 
 export const LEVELS = /** @type {const} */ (["trace", "debug", "info", "warn", "error", "fatal"]);
 export const DEFAULT_RANGE = "1h";
 /** Events a page of the list. */
 export const PAGE_SIZE = 100;
+const MOST_COLUMNS = 8;
+/** Characters of a value shown before a message. */
+const COLUMN_TEXT = 60;
 
 /**
  * @typedef {object} Filters
@@ -16,6 +19,10 @@ export const PAGE_SIZE = 100;
  * @property {string} range a name of `RANGES`; empty when `from` or `to` is set
  * @property {string} from as in the address: RFC 3339 or anything the API reads
  * @property {string} to
+ * @property {string} [tz] the zone of times as an IANA name; empty for the browser's own
+ * @property {string} [wrongTz] what the address has for a zone, when it is none
+ * @property {string[]} [cols] fields and paths of the context shown before each message
+ * @property {boolean} [fold] neighbours that say the same are one row
  * @property {boolean} [live] new events are added as they arrive
  * @property {"" | "fields" | "patterns"} [side] what is counted beside the list
  */
@@ -32,6 +39,7 @@ export function readFilters(params) {
   const named = params.get("range") ?? "";
   const absolute = from !== "" || to !== "";
   const side = params.get("side");
+  const zone = zoneOf(params);
   return {
     q: params.get("q")?.trim() ?? "",
     project: params.get("project")?.trim() ?? "",
@@ -41,7 +49,41 @@ export function readFilters(params) {
     to,
     live: params.get("live") === "1" && !absolute,
     side: side === "fields" || side === "patterns" ? side : "",
+    cols: columnsOf(params.get("cols") ?? ""),
+    fold: params.get("fold") === "1",
+    tz: zone ?? "",
+    wrongTz: zone === null ? params.get("tz") ?? "" : "",
   };
+}
+
+/** The columns a text names, each once. @param {string} text */
+export function columnsOf(text) {
+  return [...new Set(text.split(",").map((name) => name.trim()))].filter((name) => /^[\w-]+(\.[\w-]+)*$/.test(name)).slice(0, MOST_COLUMNS);
+}
+
+/**
+ * The values of columns in one event, as `name=value` each; what it doesn't have is left out.
+ * @param {object} event
+ * @param {readonly string[]} columns
+ */
+export function columnText(event, columns) {
+  return columns.flatMap((path) => {
+    /** @type {unknown} */
+    let value = event;
+    for (const name of path.split(".")) value = Object.hasOwn(Object(value ?? {}), name) ? Reflect.get(Object(value), name) : undefined;
+    if (value === null || value === undefined || value === "") return [];
+    const text = typeof value === "object" ? JSON.stringify(value) : String(value);
+    return [`${path}=${text.length > COLUMN_TEXT ? `${text.slice(0, COLUMN_TEXT)}…` : text}`];
+  }).join(" ");
+}
+
+/**
+ * The zone an address names, empty for the browser's own; null where it is none.
+ * @param {URLSearchParams} params
+ */
+export function zoneOf(params) {
+  const text = params.get("tz")?.trim() ?? "";
+  return text === "" || text === "local" ? "" : zoneName(text);
 }
 
 /**
@@ -54,6 +96,7 @@ export function logsAddress(filters, sel) {
   const params = filterParams(filters);
   if (filters.live) params.set("live", "1");
   if (filters.side) params.set("side", filters.side);
+  if (filters.fold) params.set("fold", "1");
   if (sel) params.set("sel", sel);
   const query = params.toString();
   return query === "" ? "/ui/logs" : `/ui/logs?${query}`;
@@ -78,7 +121,21 @@ function filterParams(filters) {
   } else if (filters.range !== DEFAULT_RANGE) {
     params.set("range", filters.range);
   }
+  if (filters.tz) params.set("tz", filters.tz);
+  if (filters.cols?.length) params.set("cols", filters.cols.join());
   return params;
+}
+
+/**
+ * The page of an event, which shows times in the zone they are shown in here.
+ * @param {string} id
+ * @param {string} [scope] of what is around it
+ */
+export function eventAddress(id, scope) {
+  const params = new URLSearchParams();
+  if (scope) params.set("scope", scope);
+  if (shownZone() !== "") params.set("tz", shownZone());
+  return `/ui/logs/${encodeURIComponent(id)}${params.size > 0 ? `?${params}` : ""}`;
 }
 
 /**
@@ -90,7 +147,7 @@ export function issueAddress({ project_id: project, fingerprint }) {
 }
 
 /**
- * Whether two sets of filters ask for the same events.
+ * Whether two sets of filters ask for the same events, shown in the same zone.
  * @param {Filters} a
  * @param {Filters} b
  */

@@ -1,9 +1,9 @@
 // Times as people type them: "4:06 pm", "3 hours ago", "yesterday 14:00", dates, what a log line shows, epochs.
 // Everything here takes the present and the zone as arguments.
 
-import { DAY, HOUR, MINUTE, SECOND } from "./time.js";
+import { DAY, HOUR, MINUTE, offsetAt, SECOND, wallTime } from "./time.js";
 
-/** @typedef {string | number} Zone an IANA name, or minutes east of UTC */
+/** @typedef {import("./time.js").Zone} Zone */
 /** @typedef {{ at: number, text: string }} Moment `at` in ms; `text` as the address and the API take it */
 /** @typedef {{ year: number, month: number, day: number }} Day month from 0 */
 
@@ -57,8 +57,7 @@ export function momentText(text, zone) {
   const at = Date.parse(text);
   // What is no date of ours is shown as it is: relative times, epochs, mistakes.
   if (Number.isNaN(at) || !/^\d{4}-\d/.test(text)) return text;
-  const wall = new Date(at + offsetAt(at, zone)).toISOString().slice(0, 23).replace("T", " ");
-  return wall.replace(/\.000$/, "");
+  return wallTime(at, zone)?.replace("T", " ").replace(/\.000$/, "") ?? text;
 }
 
 /** "3 hours ago" as `-3h`; null for what is not relative. @param {string} text */
@@ -187,15 +186,4 @@ function dayAt(ms, zone) {
 function wallAt(wall, zone) {
   const [before = 0, behind = 0] = [wall - DAY, wall + DAY].map((near) => wall - offsetAt(near, zone));
   return [before, behind].find((at) => at + offsetAt(at, zone) === wall) ?? before;
-}
-
-/** How far clocks somewhere are ahead of UTC, in ms. @param {number} ms @param {Zone} zone */
-function offsetAt(ms, zone) {
-  if (typeof zone === "number") return zone * MINUTE;
-  const parts = new Intl.DateTimeFormat("en-US", {
-    timeZone: zone, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric",
-  }).formatToParts(ms);
-  const part = (/** @type {string} */ name) => Number(parts.find(({ type }) => type === name)?.value);
-  const wall = Date.UTC(part("year"), part("month") - 1, part("day"), part("hour"), part("minute"), part("second"));
-  return wall - Math.floor(ms / SECOND) * SECOND;
 }

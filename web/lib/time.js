@@ -1,4 +1,5 @@
-// Times for people and for the API. Everything here takes the present as an argument, so it can be tested.
+// Times for people and for the API. Everything here takes the present as an argument, so it can be tested. The zone is the
+// one the page shows times in, unless another is given.
 
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
@@ -21,44 +22,117 @@ export function rangeMillis(name) {
   return RANGES.find((range) => range.name === name)?.ms ?? null;
 }
 
-/** @param {number} n @param {number} [width] */
-const pad = (n, width = 2) => String(n).padStart(width, "0");
+/** @param {number} n */
+const pad = (n) => String(n).padStart(2, "0");
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
+/** @typedef {string | number} Zone an IANA name, or minutes east of UTC; the empty name is the browser's own zone */
+
+/** The zone times are shown in. @type {string} */
+let place = "";
+
+/** Shows times in a zone from now on; empty for the browser's own. @param {string} zone an IANA name that `zoneName` knows */
+export function showTimesIn(zone) {
+  place = zone;
+}
+
+/** The zone times are shown in; empty for the browser's own. */
+export function shownZone() {
+  return place;
+}
+
+/** The browser's own zone by its name; UTC where it doesn't know. */
+export function ownZone() {
+  return zoneName(Intl.DateTimeFormat().resolvedOptions().timeZone ?? "") ?? "UTC";
+}
+
 /**
- * Local time of day with milliseconds; with the day in front when it is not the day of `now`.
+ * A zone's name as it is written, or null where the browser knows no such zone.
+ * @param {string} text in any case
+ */
+export function zoneName(text) {
+  if (!/^[a-z]/i.test(text)) return null;
+  try {
+    return clockOf(text).resolvedOptions().timeZone;
+  } catch {
+    return null;
+  }
+}
+
+/** The last one: to make one takes longer than to use it. @type {{ zone: string, clock: Intl.DateTimeFormat } | null} */
+let last = null;
+
+/** @param {string} zone */
+function clockOf(zone) {
+  if (last?.zone !== zone) {
+    const number = "numeric";
+    last = { zone, clock: new Intl.DateTimeFormat("en-US", {
+      timeZone: zone, hourCycle: "h23", year: number, month: number, day: number, hour: number, minute: number, second: number,
+    }) };
+  }
+  return last.clock;
+}
+
+/**
+ * How far clocks somewhere are ahead of UTC, in ms.
+ * @param {number} ms
+ * @param {Zone} zone
+ */
+export function offsetAt(ms, zone) {
+  if (typeof zone === "number") return zone * MINUTE;
+  if (zone === "") return -new Date(ms).getTimezoneOffset() * MINUTE;
+  if (zone === "UTC") return 0;
+  /** @type {Record<string, string>} */
+  const parts = Object.fromEntries(clockOf(zone).formatToParts(ms).map(({ type, value }) => [type, value]));
+  const part = (/** @type {string} */ name) => Number(parts[name]);
+  const wall = Date.UTC(part("year"), part("month") - 1, part("day"), part("hour"), part("minute"), part("second"));
+  return wall - Math.floor(ms / SECOND) * SECOND;
+}
+
+/**
+ * What clocks show then, as `2026-11-20T23:57:01.123`; null for what is no time.
+ * @param {number} ms
+ * @param {Zone} zone
+ */
+export function wallTime(ms, zone) {
+  return Math.abs(ms) <= LAST ? new Date(ms + offsetAt(ms, zone)).toISOString().slice(0, -1) : null;
+}
+
+/** A day before the last that a `Date` can hold. */
+const LAST = 8.64e15 - DAY;
+
+/**
+ * The time of day with milliseconds; with the day in front when it is not the day of `now`.
  * @param {number} ms
  * @param {number} now
+ * @param {Zone} [zone]
  */
-export function clockTime(ms, now) {
-  const at = new Date(ms);
-  if (Number.isNaN(at.getTime())) return "unknown time";
-  const time = `${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}.${pad(at.getMilliseconds(), 3)}`;
-  if (at.toDateString() === new Date(now).toDateString()) return time;
-  return `${MONTHS[at.getMonth()]} ${pad(at.getDate())} ${time}`;
+export function clockTime(ms, now, zone = place) {
+  const [day = "", time] = wallTime(ms, zone)?.split("T") ?? [];
+  if (time === undefined) return "unknown time";
+  return day === wallTime(now, zone)?.split("T")[0] ? time : `${MONTHS[Number(day.slice(-5, -3)) - 1]} ${day.slice(-2)} ${time}`;
 }
 
 /**
- * Local date and time with the zone's offset: `2026-11-20 23:57:01.123 +01:00`.
+ * Date and time with the zone's offset: `2026-11-20 23:57:01.123 +01:00`.
  * @param {number} ms
+ * @param {Zone} [zone]
  */
-export function fullTime(ms) {
-  const at = new Date(ms);
-  if (Number.isNaN(at.getTime())) return "unknown time";
-  const date = `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())}`;
-  const time = `${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}.${pad(at.getMilliseconds(), 3)}`;
-  return `${date} ${time} ${offsetLabel(at.getTimezoneOffset())}`;
+export function fullTime(ms, zone = place) {
+  const wall = wallTime(ms, zone);
+  return wall === null ? "unknown time" : `${wall.replace("T", " ")} ${offsetLabel(ms, zone)}`;
 }
 
 /**
- * `UTC` or `+05:30`, from what `Date.getTimezoneOffset` gives.
- * @param {number} minutesBehind
+ * `UTC` or `+05:30`: how far clocks are ahead then.
+ * @param {number} ms
+ * @param {Zone} [zone]
  */
-export function offsetLabel(minutesBehind) {
-  if (minutesBehind === 0) return "UTC";
-  const minutes = Math.abs(minutesBehind);
-  return `${minutesBehind < 0 ? "+" : "-"}${pad(Math.floor(minutes / 60))}:${pad(minutes % 60)}`;
+export function offsetLabel(ms, zone = place) {
+  const ahead = Math.trunc(offsetAt(ms, zone) / MINUTE);
+  const minutes = Math.abs(ahead);
+  return ahead === 0 ? "UTC" : `${ahead > 0 ? "+" : "-"}${pad(Math.floor(minutes / 60))}:${pad(minutes % 60)}`;
 }
 
 /**

@@ -53,7 +53,11 @@ export function open(url) {
   });
   const ruleList = rules(life.signal, () => projects, () => known);
   let started = false;
-  const channelList = channels(life.signal, () => projects, (list) => {
+  const nameProjects = async () => {
+    projects = await listProjects(life.signal);
+    showFilters();
+  };
+  const channelList = channels(life.signal, () => projects, nameProjects, (list) => {
     known = list;
     if (started) refreshOthers();
   });
@@ -89,26 +93,15 @@ export function open(url) {
     ];
   }
 
-  /** The sections say what is wrong; without the list numbers stand for projects. */
-  async function nameProjects() {
-    projects = await listProjects(life.signal).catch(() => projects);
-    showFilters();
-  }
-
   async function start() {
-    await nameProjects();
-    if (life.signal.aborted) return;
     started = false;
     await channelList.refresh();
-    // It has waited for a service that was asleep before.
-    if (projects.length === 0) {
-      await nameProjects();
-      await channelList.refresh();
-    }
+    if (life.signal.aborted) return;
     started = true;
     refreshOthers();
   }
 
+  showFilters();
   void start();
   return {
     element: h("div", { class: "page" },

@@ -2,7 +2,7 @@
 
 import { read, readState, searchLogs } from "../api.js";
 import { bytes, count, counted, rate } from "../lib/amount.js";
-import { fieldTerm, issueAddress, logsAddress } from "../lib/filters.js";
+import { eventAddress, fieldTerm, issueAddress, logsAddress } from "../lib/filters.js";
 import { h, shown } from "../lib/h.js";
 import { ago, clockTime, rangeMillis, RANGES } from "../lib/time.js";
 import { verdict } from "../lib/verdict.js";
@@ -167,7 +167,7 @@ function recentView(logs, scope) {
     h("ul", { class: "lines" }, logs.map((event) => h("li", null,
       h("span", { class: "muted" }, when(event.ts, now)),
       h("span", null, h("span", { class: "level", "data-level": event.level }, event.level), " ", shown(event.source.slice(0, 40))),
-      h("a", { href: `/ui/logs/${encodeURIComponent(event.id)}` }, shown(event.message.slice(0, 300)) || "(no message)")))),
+      h("a", { href: eventAddress(event.id) }, shown(event.message.slice(0, 300)) || "(no message)")))),
     h("p", null, h("a", { href: all }, "All errors of this time")),
   ];
 }

@@ -2,7 +2,7 @@
 
 import { change, Problem, read, searchLogs } from "../api.js";
 import { count, counted } from "../lib/amount.js";
-import { withTerm } from "../lib/filters.js";
+import { eventAddress, withTerm } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
 import { facts, loads, part, when } from "../parts/board.js";
 import { copyButton } from "../parts/copy.js";
@@ -210,7 +210,7 @@ function eventWalk(issue, sample, life) {
     if (!event) return h("p", { class: "muted" }, "Its events are no longer kept.");
     fill(said, at === 0 ? "The newest." : `Number ${at + 1} from the newest.`);
     const heading = h("div", { class: "actions" }, newer, older, said);
-    const links = h("a", { class: "button", href: `/ui/logs/${encodeURIComponent(event.id)}` }, "Permalink");
+    const links = h("a", { class: "button", href: eventAddress(event.id) }, "Permalink");
     return eventView(event, { heading, links, ofIssue: true, onTerm: (term, exclude) => go(issueLogs(issue, withTerm("", term, exclude))) });
   }
 

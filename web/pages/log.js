@@ -1,9 +1,9 @@
 // The permalink of one event.
 
 import { fetchLog, Problem } from "../api.js";
-import { DEFAULT_RANGE, logsAddress } from "../lib/filters.js";
+import { DEFAULT_RANGE, logsAddress, zoneOf } from "../lib/filters.js";
 import { fill, h } from "../lib/h.js";
-import { ago, idTime, MINUTE } from "../lib/time.js";
+import { ago, idTime, MINUTE, showTimesIn, shownZone } from "../lib/time.js";
 import { contextView, scopeOf } from "../parts/context.js";
 import { eventView } from "../parts/event.js";
 import { errorPanel, loadingPanel, panel, patiently, wakingPanel } from "../parts/state.js";
@@ -18,6 +18,7 @@ export function open(url, [id = ""]) {
   const life = new AbortController();
   const element = h("div", { class: "page" });
   let asked = url.searchParams;
+  showTimesIn(zoneOf(asked) ?? "");
   /** @type {import("../api.js").LogEvent | null} */
   let event = null;
   let around = new AbortController();
@@ -66,7 +67,11 @@ export function open(url, [id = ""]) {
     showAround(true);
     return true;
   };
-  return { element, title: "Event", update, key, close: () => life.abort() };
+  const close = () => {
+    life.abort();
+    showTimesIn("");
+  };
+  return { element, title: "Event", update, key, close };
 }
 
 function heading() {
@@ -82,6 +87,7 @@ function view(event) {
     range: "",
     from: new Date(at - AROUND_MS).toISOString(),
     to: new Date(at + AROUND_MS).toISOString(),
+    tz: shownZone(),
   };
   const links = h("a", { class: "button", href: logsAddress(around, event.id) }, "Logs around this time");
   const onTerm = (/** @type {string} */ term, /** @type {boolean} */ exclude) =>

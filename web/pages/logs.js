@@ -1,15 +1,16 @@
 // The log list. Every filter and the open event are in the address; this page only follows it.
 
 import { listProjects, searchLogs } from "../api.js";
-import { apiQuery, logsAddress, readFilters, sameFilters, withTerm } from "../lib/filters.js";
+import { apiQuery, eventAddress, logsAddress, readFilters, sameFilters, withTerm } from "../lib/filters.js";
 import { fill, h } from "../lib/h.js";
-import { fullTime } from "../lib/time.js";
+import { fullTime, ownZone, showTimesIn } from "../lib/time.js";
 import { offerOf } from "../parts/complete.js";
 import { Drawer } from "../parts/drawer.js";
 import { FilterBar, toolLinks } from "../parts/filter.js";
 import { hatchGaps, HistogramView } from "../parts/histogram.js";
 import { EventList, STEPS } from "../parts/list.js";
-import { button, count, errorPanel, isDatabaseAway, isSignedOut, loadingPanel, noticeLine, patiently, problemText, wakingPanel, warningText } from "../parts/state.js";
+import { foundText, noticesOf } from "../parts/result.js";
+import { button, count, errorPanel, isSignedOut, loadingPanel, patiently, problemText, wakingPanel } from "../parts/state.js";
 import { go } from "../router.js";
 
 /** @typedef {import("../lib/filters.js").Filters} Filters */
@@ -46,9 +47,10 @@ class LogsPage {
   /** Where the list goes on; null at its end. @type {string | null} */
   #cursor = null;
 
+  /** What the last page took to find. @type {import("../api.js").Scanned | undefined} */
+  #scanned;
   /** @type {import("../parts/live.js").LiveTail | null} */
   #live = null;
-
   #bar;
   #histogram = new HistogramView((from, to) => this.#ask({ ...this.#filters, range: "", from, to, live: false }));
   #list = new EventList((event) => this.#openEvent(event.id));
@@ -69,6 +71,8 @@ class LogsPage {
   /** @param {URL} url */
   constructor(url) {
     this.#filters = readFilters(url.searchParams);
+    showTimesIn(this.#filters.tz ?? "");
+    this.#list.fold(this.#filters.fold === true);
     this.#bar = new FilterBar(this.#filters, (next) => this.#ask(next), offerOf(() => this.#list.events, () => this.#query, this.#life.signal));
     this.element = h(
       "div",
@@ -88,16 +92,21 @@ class LogsPage {
   /** Shows what the address asks for; a search runs only when its filters changed. @param {URL} url */
   follow(url) {
     const wanted = readFilters(url.searchParams);
-    const { live, side } = this.#filters;
+    const { live, side, tz = "" } = this.#filters;
     const same = sameFilters(wanted, this.#filters) && wanted.live === live && (wanted.side === side || wanted.side === "");
     this.#filters = wanted;
     this.#bar.show(wanted);
+    showTimesIn(wanted.tz ?? "");
+    if (wanted.tz !== tz && this.#selected !== null) void this.#drawer.show(this.#selected);
+    this.#list.fold(wanted.fold === true);
     if (same) this.#showTools();
     else void this.#run();
+    if (same && this.#list.length > 0) this.#showStatus();
     void this.#select(url.searchParams.get("sel"));
   }
 
   close() {
+    showTimesIn("");
     this.#list.close();
     this.#live?.close();
     this.#drawer.close();
@@ -111,16 +120,24 @@ class LogsPage {
     else if (event.key === "k") this.#move(-1);
     else if (event.key in STEPS) this.#moveTo(/** @type {keyof typeof STEPS} */ (event.key));
     else if (event.key === "f") this.#toFields();
-    else if (event.key === "l") /** @type {HTMLElement | null} */ (this.#tools.querySelector("[data-tool=Live]"))?.click();
+    else if (event.key === "l") this.#tool("Live")?.click();
+    else if (event.key === "r") this.#tool("Fold repeats")?.click();
+    else if (event.key === "x") this.#list.toggle(this.#at());
     else if (event.key === "c") this.#openContext();
     else if (event.key === "Escape" && this.#selected !== null) this.#closeEvent();
     else return false;
     return true;
   }
 
+  /** @param {string} tool @returns {HTMLElement | null} */
+  #tool(tool) {
+    return this.#tools.querySelector(`[data-tool="${tool}"]`);
+  }
+
   /** @param {Filters} next */
   #ask(next) {
-    const address = logsAddress(next);
+    // Another zone shows the same events: the open one stays open.
+    const address = logsAddress(next, (next.tz ?? "") === (this.#filters.tz ?? "") ? null : this.#selected);
     // Asking the same again is a new run: a relative range has moved on. The address may say it in another order.
     if (address === logsAddress(this.#filters)) void this.#run();
     else go(address);
@@ -170,14 +187,14 @@ class LogsPage {
     const { side } = this.#filters;
     const beside = side === "fields" ? ",facets" : side === "patterns" ? ",patterns" : "";
     const buckets = matchMedia(NARROW).matches ? 40 : 120;
-    return { include: `histogram${beside}`, buckets: String(buckets), tz: Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC" };
+    return { include: `histogram${beside}`, buckets: String(buckets), tz: this.#filters.tz || ownZone() };
   }
 
   /** The ways on from here; a panel that is closed takes its counts along. */
   #showTools() {
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.tool : undefined;
     fill(this.#tools, toolLinks(this.#filters, this.#query));
-    if (focused) /** @type {HTMLElement | null} */ (this.#tools.querySelector(`[data-tool="${focused}"]`))?.focus();
+    if (focused) this.#tool(focused)?.focus();
     this.#side.hidden = !this.#filters.side;
   }
 
@@ -212,10 +229,10 @@ class LogsPage {
    * @param {number} limit
    */
   #showNew(events, limit) {
-    const { q, project } = this.#filters;
+    const { q, project, cols } = this.#filters;
     fill(this.#state);
     this.#list.element.hidden = false;
-    this.#list.prepend(events, { now: Date.now(), manyProjects: project === "", q }, limit);
+    this.#list.prepend(events, { now: Date.now(), manyProjects: project === "", q, cols }, limit);
     // Older pages would leave a hole behind what made room.
     if (this.#list.events.length < limit) return;
     this.#cursor = null;
@@ -240,13 +257,14 @@ class LogsPage {
 
   /** @param {LogPage} page */
   #showPage(page) {
-    const { q, project } = this.#filters;
+    const { q, project, cols } = this.#filters;
     this.#list.element.hidden = false;
-    this.#list.append(page.logs, { now: Date.now(), manyProjects: project === "", q });
+    this.#list.append(page.logs, { now: Date.now(), manyProjects: project === "", q, cols });
     this.#list.select(this.#selected);
     this.#cursor = page.next_cursor;
-    this.#showNotices(page);
-    this.#showStatus(page);
+    this.#scanned = page.scanned;
+    fill(this.#notices, noticesOf(page, this.#filters.wrongTz));
+    this.#showStatus();
     this.#showMore();
   }
 
@@ -261,24 +279,12 @@ class LogsPage {
     const panel = allRead ? await explainEmpty(this.#filters, signal, again) : notAllRead(again);
     if (signal.aborted) return;
     this.#showInstead(panel);
-    this.#showNotices(page);
+    fill(this.#notices, noticesOf(page, this.#filters.wrongTz));
     fill(this.#status, "0 events.");
   }
 
-  /** @param {LogPage} page */
-  #showNotices({ scanned, warnings = [] }) {
-    const lines = warnings.map(warningText);
-    if (scanned && !scanned.complete && !warnings.some(isDatabaseAway)) {
-      lines.push(`The search stopped after reading ${count(scanned.events, "event")}. Older matches may be missing: search on below, or narrow the time range.`);
-    }
-    fill(this.#notices, lines.map((line) => noticeLine(line)));
-  }
-
-  /** @param {LogPage} page */
-  #showStatus({ scanned }) {
-    const found = `${count(this.#list.events.length, "event")}${this.#cursor === null ? "" : " so far"}, newest first.`;
-    const read = scanned ? ` Read ${count(scanned.events, "event")} in ${count(scanned.blocks, "block")}, ${scanned.ms} ms.` : "";
-    fill(this.#status, found, h("span", { class: "muted" }, read));
+  #showStatus() {
+    fill(this.#status, foundText(this.#list.events.length, this.#list.length, this.#cursor !== null, this.#scanned));
   }
 
   #showMore() {
@@ -298,13 +304,13 @@ class LogsPage {
 
   async #loadMore() {
     const { signal } = this.#search;
-    const at = this.#list.events.length;
+    const at = this.#list.length;
     if (this.#cursor === null) return;
     fill(this.#more, h("p", { class: "muted", role: "status" }, "Loading older events…"));
     try {
       this.#showPage(await searchLogs({ ...this.#query, cursor: this.#cursor }, signal));
       // The button that had the focus is gone; its place is the first of the new rows.
-      if (document.activeElement === document.body) this.#list.focus(at);
+      if (document.activeElement === document.body) this.#list.focus(Math.min(at, this.#list.length - 1));
     } catch (error) {
       if (signal.aborted || isSignedOut(error)) return;
       fill(this.#more, h("p", { role: "alert" }, problemText(error)), button("Try again", () => void this.#loadMore()));
@@ -352,8 +358,8 @@ class LogsPage {
   }
 
   #openContext() {
-    const id = this.#selected ?? this.#list.events[this.#list.focused()]?.id;
-    if (id) go(`/ui/logs/${encodeURIComponent(id)}?scope=source`);
+    const id = this.#selected ?? this.#list.row(this.#list.focused())?.id;
+    if (id) go(eventAddress(id, "source"));
   }
 
   /** Where keys move from: the open event, else the row with the focus, else before the first. */
@@ -377,7 +383,7 @@ class LogsPage {
 
   /** @param {number} index */
   #goTo(index) {
-    const event = this.#list.events[index];
+    const event = this.#list.row(index);
     if (!event) return;
     if (this.#selected !== null) this.#openEvent(event.id);
     this.#list.focus(index);

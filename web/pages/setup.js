@@ -2,7 +2,7 @@
 // been made shows the same, with its first key.
 
 import { change, Problem, read, readText, searchLogs } from "../api.js";
-import { projectLogs } from "../lib/filters.js";
+import { eventAddress, projectLogs } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
 import { loads, when } from "../parts/board.js";
 import { copyButton } from "../parts/copy.js";
@@ -179,7 +179,7 @@ function arrivals(life, slug) {
   function arrived(event) {
     looks = 0;
     line.dataset.well = "yes";
-    fill(line, h("b", null, "An event has arrived: "), h("a", { href: `/ui/logs/${encodeURIComponent(event.id)}` }, shown(event.message.slice(0, 200)) || "(no message)"));
+    fill(line, h("b", null, "An event has arrived: "), h("a", { href: eventAddress(event.id) }, shown(event.message.slice(0, 200)) || "(no message)"));
   }
 
   const send = button("Send test event", async () => {

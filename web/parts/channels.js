@@ -44,9 +44,10 @@ const kindTitle = (kind) => KINDS[kind]?.title ?? kind;
 /**
  * @param {AbortSignal} life
  * @param {() => Project[]} projects
+ * @param {() => Promise<void>} prepare asks for the projects
  * @param {(channels: Channel[]) => void} onList
  */
-export function channels(life, projects, onList) {
+export function channels(life, projects, prepare, onList) {
   const said = h("div", { role: "status", class: "section-body" });
   const editor = h("div");
   const make = button("New channel", () => openForm(null, "discord"));
@@ -55,6 +56,7 @@ export function channels(life, projects, onList) {
     title: "Channels",
     tools: make,
     load: async () => {
+      await prepare();
       const reply = /** @type {{ channels: Channel[] }} */ (await read("/admin/alerts/channels", life));
       onList(reply.channels);
       return reply.channels;

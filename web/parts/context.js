@@ -2,6 +2,7 @@
 // or in the whole project.
 
 import { fetchContext, Problem } from "../api.js";
+import { eventAddress } from "../lib/filters.js";
 import { fill, h } from "../lib/h.js";
 import { rowOf } from "./list.js";
 import { button, problemText, warningText } from "./state.js";
@@ -41,9 +42,8 @@ export function scopeOf(params, event) {
  */
 export function contextView(event, scope, signal, onShown) {
   const body = h("div", { class: "context-rows", "aria-busy": "true" });
-  const own = `/ui/logs/${encodeURIComponent(event.id)}`;
   const choices = SCOPES.filter((choice) => choice.scope !== "request" || event.request_id).map((choice) =>
-    h("a", { class: "button", href: `${own}?scope=${choice.scope}`, "aria-current": choice.scope === scope ? "true" : null }, choice.label));
+    h("a", { class: "button", href: eventAddress(event.id, choice.scope), "aria-current": choice.scope === scope ? "true" : null }, choice.label));
   const element = h(
     "section",
     { class: "event-part", id: "context", "aria-labelledby": "context-title" },

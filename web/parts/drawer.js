@@ -1,6 +1,7 @@
 // The detail of one event beside the list; on a phone it covers the list.
 
 import { fetchLog, Problem } from "../api.js";
+import { eventAddress } from "../lib/filters.js";
 import { fill, h } from "../lib/h.js";
 import { isSignedOut, problemText } from "./state.js";
 
@@ -75,10 +76,9 @@ export class Drawer {
    */
   async #detailOf(id, signal) {
     const [event, { eventView }] = await Promise.all([this.#does.known(id) ?? fetchLog(id, signal), import("./event.js")]);
-    const own = `/ui/logs/${encodeURIComponent(id)}`;
     const links = [
-      h("a", { class: "button", href: `${own}?scope=source` }, "Context"),
-      h("a", { class: "button", href: own }, "Permalink"),
+      h("a", { class: "button", href: eventAddress(id, "source") }, "Context"),
+      h("a", { class: "button", href: eventAddress(id) }, "Permalink"),
     ];
     return eventView(event, { onTerm: this.#does.onTerm, heading: this.#head(id), links });
   }

@@ -1,7 +1,7 @@
 // One event in full: message, fields, context, stack.
 
 import { ExactNumber, fetchLog } from "../api.js";
-import { fieldTerm, issueAddress } from "../lib/filters.js";
+import { eventAddress, fieldTerm, issueAddress } from "../lib/filters.js";
 import { fill, h, icon, shown } from "../lib/h.js";
 import { eventCurl, eventMarkdown } from "../lib/markdown.js";
 import { ownFrames } from "../lib/stack.js";
@@ -44,7 +44,7 @@ export function eventView(event, { onTerm, heading, links, ofIssue, now = Date.n
     h("pre", { class: "event-message", tabindex: "0", "aria-label": "Message" }, shown(event.message)),
     event.truncated ? h("p", { class: "notice" }, "Something in this event was cut to fit the limits.") : null,
     h("div", { class: "actions" }, copyButton("Copy JSON", () => JSON.stringify({ ...event, library_lines: undefined }, null, 2)),
-      copyButton("Copy Markdown", () => eventMarkdown(event, `${location.origin}/ui/logs/${encodeURIComponent(event.id)}`)),
+      copyButton("Copy Markdown", () => eventMarkdown(event, location.origin + eventAddress(event.id))),
       copyButton("Copy cURL", () => eventCurl(location.origin, event.id)), links,
       grouped ? h("a", { class: "button", href: issueAddress({ project_id: event.project_id, fingerprint: event.fingerprint ?? "" }) }, "Issue") : null),
     ofIssue ? stack : null,

@@ -2,17 +2,17 @@
 // filters it is given and hands back new ones.
 
 import { remember } from "../lib/complete.js";
-import { DEFAULT_RANGE, LEVELS, logsAddress } from "../lib/filters.js";
+import { columnsOf, DEFAULT_RANGE, LEVELS, logsAddress } from "../lib/filters.js";
 import { fill, h, icon, shown } from "../lib/h.js";
 import { momentText, readMoment } from "../lib/moment.js";
-import { RANGES, rangeMillis, SECOND } from "../lib/time.js";
+import { ownZone, RANGES, rangeMillis, SECOND } from "../lib/time.js";
 import { Completion } from "./complete.js";
+import { go } from "../router.js";
 
 /** @typedef {import("../lib/filters.js").Filters} Filters */
 /** @typedef {import("../api.js").Project} Project */
 
 const CUSTOM = "custom";
-const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 const TIME_EXAMPLES = "4:06 pm, 3 hours ago, yesterday 14:00 or 2026-11-20 16:06";
 
 export class FilterBar {
@@ -35,9 +35,10 @@ export class FilterBar {
     RANGES.map(({ name, label }) => h("option", { value: name }, label)),
     h("option", { value: CUSTOM }, "From … to …"),
   );
+  #zone = h("select", { class: "zone", "aria-label": "Time zone", onchange: () => this.#search(), onfocus: () => this.#offerZones() });
   #from = timeInput("From");
   #to = timeInput("To");
-  #span = h("div", { class: "span", title: `Such as ${TIME_EXAMPLES}; times without a zone are of ${ZONE}` }, this.#from, h("span", { "aria-hidden": "true" }, "to"), this.#to);
+  #span = h("div", { class: "span" }, this.#from, h("span", { "aria-hidden": "true" }, "to"), this.#to);
   #levels = LEVELS.map((name) => h("input", { type: "checkbox", name: "level", value: name, onchange: () => this.#search() }));
 
   /**
@@ -55,7 +56,7 @@ export class FilterBar {
       { class: "filters", role: "search", "aria-label": "Events", onsubmit: (/** @type {Event} */ event) => this.#submitted(event) },
       h("div", { class: "filters-line" },
         h("div", { class: "query" }, icon("search"), this.#query, completion.element),
-        this.#project, this.#range, this.#span,
+        this.#project, this.#range, this.#zone, this.#span,
         h("button", { type: "submit", class: "primary" }, "Search")),
       h("fieldset", { class: "levels" }, h("legend", { class: "unseen" }, "Levels; none chosen means all"), chips),
     );
@@ -69,11 +70,32 @@ export class FilterBar {
     this.#range.value = filters.range === "" ? CUSTOM : filters.range;
     this.#span.hidden = filters.range !== "";
     for (const [input, text] of /** @type {const} */ ([[this.#from, filters.from], [this.#to, filters.to]])) {
-      input.value = momentText(text, ZONE);
+      input.value = momentText(text, this.#in());
       input.setCustomValidity("");
     }
     for (const box of this.#levels) box.checked = filters.levels.includes(box.value);
+    this.#span.title = `Such as ${TIME_EXAMPLES}; times without a zone are of ${this.#in() || ownZone()}`;
+    this.#showZones([]);
     this.#showProjects();
+  }
+
+  /** The zone of the times typed and shown. */
+  #in() {
+    return this.#filters.tz ?? "";
+  }
+
+  /** @param {string[]} more beside those that are a step away */
+  #showZones(more) {
+    const names = new Set(["UTC", this.#in(), ...more].filter((name) => name !== ""));
+    fill(this.#zone, h("option", { value: "" }, "Local"), [...names].map((name) => h("option", { value: name }, name.replaceAll("_", " "))));
+    this.#zone.value = this.#in();
+    this.#zone.toggleAttribute("data-chosen", this.#in() !== "");
+    this.#zone.title = `Local time is ${ownZone()}`;
+  }
+
+  /** Four hundred names are there only for who looks for one. */
+  #offerZones() {
+    if (this.#zone.options.length < 4) this.#showZones(Intl.supportedValuesOf("timeZone"));
   }
 
   /** @param {Project[]} projects */
@@ -103,7 +125,7 @@ export class FilterBar {
   #rangeChosen() {
     if (this.#range.value !== CUSTOM) return this.#search();
     const now = Date.now();
-    const shown = (/** @type {number} */ ms) => momentText(new Date(Math.floor(ms / SECOND) * SECOND).toISOString(), ZONE);
+    const shown = (/** @type {number} */ ms) => momentText(new Date(Math.floor(ms / SECOND) * SECOND).toISOString(), this.#in());
     this.#from.value = shown(now - (rangeMillis(this.#filters.range) ?? 0));
     this.#to.value = shown(now);
     this.#span.hidden = false;
@@ -114,8 +136,8 @@ export class FilterBar {
   #read() {
     const custom = this.#range.value === CUSTOM;
     const now = Date.now();
-    const from = custom ? typed(this.#from, this.#filters.from, now) : NO_TIME;
-    const to = custom ? typed(this.#to, this.#filters.to, now, from?.at) : NO_TIME;
+    const from = custom ? typed(this.#from, this.#filters.from, now, this.#in()) : NO_TIME;
+    const to = custom ? typed(this.#to, this.#filters.to, now, this.#in(), from?.at) : NO_TIME;
     if (from === null || to === null) return null;
     if (to.at <= from.at) {
       complain(this.#to, "The end must be after the start.");
@@ -126,6 +148,7 @@ export class FilterBar {
       ...this.#filters,
       q: this.#query.value.trim(),
       project: this.#project.value,
+      tz: this.#zone.value,
       levels: this.#levels.filter((box) => box.checked).map((box) => box.value),
       range: from.text === "" && to.text === "" ? named : "",
       from: from.text,
@@ -165,12 +188,13 @@ const NO_TIME = { at: Number.NaN, text: "" };
  * @param {HTMLInputElement} input
  * @param {string} before
  * @param {number} now
+ * @param {string} zone
  * @param {number} [after] where the range begins
  */
-function typed(input, before, now, after) {
+function typed(input, before, now, zone, after) {
   if (input.value.trim() === "") return NO_TIME;
-  const kept = input.value === momentText(before, ZONE);
-  const read = readMoment(kept ? before : input.value, now, ZONE, after);
+  const kept = input.value === momentText(before, zone);
+  const read = readMoment(kept ? before : input.value, now, zone, after);
   if (read === null) complain(input, `This is no time. Write ${TIME_EXAMPLES}.`);
   return read && (kept ? { ...read, text: before } : read);
 }
@@ -192,13 +216,15 @@ export function toolLinks(filters, query) {
   const wanted = Object.entries(query).filter(([name]) => name !== "limit");
   const toggle = (/** @type {string} */ label, /** @type {boolean} */ on, /** @type {Filters} */ next) =>
     h("a", { class: "button small", href: logsAddress(next), "aria-current": on ? "true" : null, "data-tool": label }, label);
-  const { live = false, side = "" } = filters;
+  const { live = false, side = "", fold = false } = filters;
   // Following needs a range that moves along.
   const moving = filters.range === "" ? { ...filters, range: DEFAULT_RANGE, from: "", to: "" } : filters;
   return [
     toggle("Live", live, { ...moving, live: !live }),
+    toggle("Fold repeats", fold, { ...filters, fold: !fold }),
     toggle("Fields", side === "fields", { ...filters, side: side === "fields" ? "" : "fields" }),
     toggle("Patterns", side === "patterns", { ...filters, side: side === "patterns" ? "" : "patterns" }),
+    columnsMenu(filters),
     h("details", { class: "menu" },
       h("summary", { class: "button small" }, "Export"),
       h("ul", null, EXPORTS.map((format) => {
@@ -206,4 +232,15 @@ export function toolLinks(filters, query) {
         return h("li", null, h("a", { href: address, download: `logs.${format}` }, format.toUpperCase()));
       }))),
   ];
+}
+
+/** @param {Filters} filters */
+function columnsMenu(filters) {
+  const names = h("input", { "aria-label": "Columns", defaultValue: (filters.cols ?? []).join(", "), placeholder: "release, ctx.order.id", autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
+  return h("details", { class: "menu" },
+    h("summary", { class: "button small", "data-tool": "Columns" }, "Columns"),
+    h("ul", null, h("li", null, h("form", { class: "actions columns", onsubmit: (/** @type {Event} */ event) => {
+      event.preventDefault();
+      go(logsAddress({ ...filters, cols: columnsOf(names.value) }));
+    } }, names, h("button", { type: "submit" }, "Show")))));
 }

@@ -17,6 +17,8 @@ const KEYS = [
     ["c", "What is around the event"],
     ["f", "Filter by a field"],
     ["l", "Live tail on and off"],
+    ["r", "Fold repeats, or not"],
+    ["x", "Each of the repeats"],
     ["↑ ↓", "In the search: suggestions and earlier searches"],
   ]],
   ["Issues", [

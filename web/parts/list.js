@@ -1,21 +1,22 @@
 // The rows of the log list. A row's link is the event's own address; a plain click opens it beside the list.
 
-import { hitWords } from "../lib/filters.js";
+import { columnText, eventAddress, hitWords } from "../lib/filters.js";
+import { endOfRun, foldedRows } from "../lib/fold.js";
 import { h, shown } from "../lib/h.js";
 import { clockTime, fullTime, offsetLabel } from "../lib/time.js";
 import { hasModifier } from "../router.js";
+import { findHits, markHits } from "./hits.js";
 
 /** @typedef {import("../api.js").LogEvent} LogEvent */
-/** @typedef {{ row: HTMLElement, anchor: HTMLAnchorElement }} Row */
+/** @typedef {{ row: HTMLElement, anchor: HTMLAnchorElement, repeats?: HTMLElement }} Row */
 
 /** Characters of a message that a row shows; the rest is in the detail. */
 const ROW_TEXT = 400;
-/** Marks of search hits in a row. */
-const ROW_HITS = 20;
 /** Rows kept in the document beyond those in sight, on each side. */
 const AHEAD = 6;
-/** Rows in the document; eight nodes each keep the list below 500. */
+/** Rows in the document; eight nodes each, nine with a number of repeats, keep the list below 500. */
 const MOST_ROWS = 60;
+const MOST_FOLDED_ROWS = 53;
 /** Heights of a row. Also in css/tokens.css and css/parts.css. */
 const ROW_PX = 24;
 const PHONE_ROW_PX = 50;
@@ -34,9 +35,13 @@ export const STEPS = {
 export class EventList {
   /** Newest first. @type {readonly LogEvent[]} */
   events = [];
+  /** The rows of a folded list; null while each event has one. @type {import("../lib/fold.js").FoldedRow[] | null} */
+  #folded = null;
+  /** Events whose repeats are shown one by one. @type {Set<string>} */
+  #open = new Set();
   /** The rows in the document, by the ids of their events. @type {Map<string, Row>} */
   #rows = new Map();
-  /** @type {{ now: number, manyProjects: boolean, q: string }} */
+  /** @type {{ now: number, manyProjects: boolean, q: string, cols?: string[] }} */
   #view = { now: 0, manyProjects: false, q: "" };
   /** @type {string[]} */
   #words = [];
@@ -54,12 +59,13 @@ export class EventList {
     onclick: (/** @type {MouseEvent} */ event) => this.#clicked(event),
     onfocusin: (/** @type {Event} */ event) => this.#noteFocus(event),
   });
+  #time = h("span", { role: "columnheader" });
   element = h(
     "div",
     { role: "table", class: "table", "aria-label": "Events, newest first", hidden: true },
     h("div", { role: "rowgroup", class: "rows-head" },
       h("div", { role: "row", class: "row head", "aria-rowindex": "1" },
-        h("span", { role: "columnheader" }, `Time ${offsetLabel(new Date().getTimezoneOffset())}`),
+        this.#time,
         h("span", { role: "columnheader" }, "Level"),
         h("span", { role: "columnheader" }, "Source"),
         h("span", { role: "columnheader" }, "Message"))),
@@ -83,8 +89,9 @@ export class EventList {
   }
 
   clear() {
-    this.events = [];
+    this.#have([]);
     this.#rows.clear();
+    this.#open.clear();
     this.#focused = null;
     delete this.element.dataset.days;
     this.#render();
@@ -92,11 +99,11 @@ export class EventList {
 
   /**
    * @param {LogEvent[]} more older ones
-   * @param {{ now: number, manyProjects: boolean, q: string }} view
+   * @param {{ now: number, manyProjects: boolean, q: string, cols?: string[] }} view
    */
   append(more, view) {
     this.#take(view);
-    this.events = this.events.concat(more);
+    this.#have(this.events.concat(more));
     this.#makeRoomForDays(more);
     if (this.element.parentElement) this.#sizes.observe(this.element.parentElement);
     this.#render();
@@ -104,12 +111,12 @@ export class EventList {
 
   /**
    * @param {LogEvent[]} newer newest first
-   * @param {{ now: number, manyProjects: boolean, q: string }} view
+   * @param {{ now: number, manyProjects: boolean, q: string, cols?: string[] }} view
    * @param {number} limit rows kept; the oldest make room
    */
   prepend(newer, view, limit) {
     this.#take(view);
-    this.events = newer.concat(this.events).slice(0, limit);
+    this.#have(newer.concat(this.events).slice(0, limit));
     this.#makeRoomForDays(newer);
     this.#render();
   }
@@ -117,12 +124,24 @@ export class EventList {
   /** Marks the open event. @param {string | null} id null for none */
   select(id) {
     this.#selected = id;
-    for (const [of, { anchor }] of this.#rows) markCurrent(anchor, of === id);
+    const shown = this.row(this.indexOf(id))?.id;
+    for (const [of, { anchor }] of this.#rows) markCurrent(anchor, of === shown);
   }
 
-  /** @param {string | null} id */
+  /** Rows there are, in the document or not. */
+  get length() {
+    return this.#folded?.length ?? this.events.length;
+  }
+
+  /** The event of a row; of repeats the newest. @param {number} index */
+  row(index) {
+    return this.events[this.#folded ? this.#folded[index]?.at ?? -1 : index];
+  }
+
+  /** The row of an event, or that of its repeats; -1 when there is none. @param {string | null} id */
   indexOf(id) {
-    return id === null ? -1 : this.events.findIndex((event) => event.id === id);
+    const at = id === null ? -1 : this.events.findIndex((event) => event.id === id);
+    return at >= 0 && this.#folded ? this.#folded.findLastIndex((row) => row.at <= at) : at;
   }
 
   /**
@@ -132,8 +151,42 @@ export class EventList {
    * @param {string[]} levels
    */
   next(from, step, levels) {
-    for (let at = from + step; this.events[at]; at += step) if (levels.includes(this.events[at]?.level ?? "")) return at;
+    for (let at = from + step; this.row(at); at += step) if (levels.includes(this.row(at)?.level ?? "")) return at;
     return null;
+  }
+
+  /** Shows neighbours that say the same as one row, or each event. @param {boolean} on */
+  fold(on) {
+    if (on === (this.#folded !== null)) return;
+    this.#folded = on ? [] : null;
+    this.#keepPlace(this.#focused);
+  }
+
+  /** Shows the repeats of a row one by one, or no longer. @param {number} index */
+  toggle(index) {
+    const event = this.row(index);
+    if (!event || !this.#folded) return;
+    let at = this.events.indexOf(event);
+    while (at > 0 && endOfRun(this.events, at - 1) > at) at -= 1;
+    const run = this.events.slice(at, endOfRun(this.events, at));
+    const wasOpen = run.some(({ id }) => this.#open.has(id));
+    for (const { id } of run) this.#open.delete(id);
+    if (!wasOpen) this.#open.add(event.id);
+    this.#keepPlace(event.id);
+  }
+
+  /** Makes the rows anew; the focus stays at its event. @param {string | null} id */
+  #keepPlace(id) {
+    const had = this.#body.contains(document.activeElement);
+    this.#have(this.events);
+    this.#render();
+    if (had && !this.#body.contains(document.activeElement)) this.focus(this.indexOf(id));
+  }
+
+  /** @param {readonly LogEvent[]} events */
+  #have(events) {
+    this.events = events;
+    if (this.#folded) this.#folded = foldedRows(events, this.#open);
   }
 
   /** The row that has the focus, or had it before it was scrolled away; else -1. */
@@ -144,7 +197,7 @@ export class EventList {
 
   /** @param {number} index */
   focus(index) {
-    const event = this.events[index];
+    const event = this.row(index);
     if (!event) return;
     if (!this.#rows.has(event.id)) {
       scrollInto(this.#body, index * rowHeight());
@@ -171,9 +224,10 @@ export class EventList {
     return selection !== null && !selection.isCollapsed && this.#body.contains(selection.anchorNode);
   }
 
-  /** @param {{ now: number, manyProjects: boolean, q: string }} view */
+  /** @param {{ now: number, manyProjects: boolean, q: string, cols?: string[] }} view */
   #take(view) {
     this.#view = view;
+    this.#time.textContent = `Time ${offsetLabel(view.now)}`;
     this.#words = hitWords(view.q);
   }
 
@@ -194,13 +248,17 @@ export class EventList {
   #render() {
     const [first, end] = this.#window();
     const height = rowHeight();
-    this.#body.style.paddingBlock = `${first * height}px ${(this.events.length - end) * height}px`;
+    const selected = this.indexOf(this.#selected);
+    this.#body.style.paddingBlock = `${first * height}px ${(this.length - end) * height}px`;
     /** @type {Map<string, Row>} */
     const rows = new Map();
-    for (const [offset, event] of this.events.slice(first, end).entries()) {
+    for (let index = first; index < end; index += 1) {
+      const event = this.row(index);
+      if (!event) break;
       const made = this.#rows.get(event.id) ?? rowOf(event, this.#view);
-      made.row.setAttribute("aria-rowindex", String(first + offset + 2));
-      markCurrent(made.anchor, event.id === this.#selected);
+      made.row.setAttribute("aria-rowindex", String(index + 2));
+      this.#markRepeats(made, index);
+      markCurrent(made.anchor, index === selected);
       rows.set(event.id, made);
     }
     for (const [id, { row }] of this.#rows) if (!rows.has(id)) row.remove();
@@ -216,27 +274,44 @@ export class EventList {
       place = next;
     }
     this.#rows = rows;
-    this.element.setAttribute("aria-rowcount", String(this.events.length + 1));
+    this.element.setAttribute("aria-rowcount", String(this.length + 1));
     markHits([...rows.values()].flatMap(({ anchor }) => findHits(anchor, this.#words)));
+  }
+
+  /** The number of repeats a row stands for. @param {Row} made @param {number} index */
+  #markRepeats(made, index) {
+    const { at, times } = this.#folded?.[index] ?? { at: index, times: 1 };
+    made.row.toggleAttribute("data-repeat", times === 0);
+    if (times < 2) {
+      made.repeats?.remove();
+      return;
+    }
+    made.repeats ??= h("button", { type: "button", class: "repeats" });
+    const text = `× ${times.toLocaleString("en")}`;
+    const oldest = this.events[at + times - 1];
+    made.repeats.textContent = text;
+    made.repeats.setAttribute("aria-label", `${text} in a row, back to ${clockTime(Date.parse(oldest?.ts ?? ""), this.#view.now)}`);
+    made.repeats.setAttribute("aria-expanded", String(this.#folded?.[index + 1]?.times === 0));
+    if (made.repeats.nextSibling !== made.anchor) made.anchor.before(made.repeats);
   }
 
   /** The first row to have in the document and the end of them. @returns {[number, number]} */
   #window() {
     const pane = this.element.parentElement?.getBoundingClientRect();
-    if (!pane || this.events.length === 0) return [0, 0];
+    if (!pane || this.length === 0) return [0, 0];
     const top = this.#body.getBoundingClientRect().top;
     const height = rowHeight();
     const seenFrom = Math.max(0, pane.top) - top;
     const seenTo = Math.min(innerHeight, pane.bottom) - top;
-    const first = Math.min(Math.max(0, Math.floor(seenFrom / height) - AHEAD), Math.max(0, this.events.length - 1));
+    const first = Math.min(Math.max(0, Math.floor(seenFrom / height) - AHEAD), Math.max(0, this.length - 1));
     const wanted = Math.max(first + AHEAD, Math.ceil(seenTo / height) + AHEAD);
-    return [first, Math.min(this.events.length, wanted, first + MOST_ROWS)];
+    return [first, Math.min(this.length, wanted, first + (this.#folded ? MOST_FOLDED_ROWS : MOST_ROWS))];
   }
 
   /** @param {Event} event */
   #noteFocus(event) {
     const anchor = event.target;
-    for (const [id, row] of this.#rows) if (row.anchor === anchor) this.#focused = id;
+    for (const [id, row] of this.#rows) if (row.anchor === anchor || row.repeats === anchor) this.#focused = id;
   }
 
   /** @param {MouseEvent} click */
@@ -244,7 +319,8 @@ export class EventList {
     const target = click.target instanceof Element ? click.target : null;
     const row = target?.closest(".row") ?? null;
     const id = [...this.#rows].find(([, made]) => made.row === row)?.[0] ?? null;
-    const picked = this.events[this.indexOf(id)];
+    const picked = this.row(this.indexOf(id));
+    if (picked && target?.closest("button")) return this.toggle(this.indexOf(id));
     if (!picked || click.button !== 0 || hasModifier(click)) return;
     click.preventDefault();
     // Someone who marks text wants the text.
@@ -256,21 +332,22 @@ export class EventList {
 /**
  * A row of a table of events.
  * @param {LogEvent} event
- * @param {{ now: number, manyProjects: boolean }} view
+ * @param {{ now: number, manyProjects: boolean, cols?: string[] }} view
  * @returns {Row}
  */
 export function rowOf(event, view) {
   const at = Date.parse(event.ts);
   const text = shown(event.message.slice(0, ROW_TEXT)).trim() || "(no text)";
   const source = view.manyProjects && event.source !== event.project ? `${event.project} / ${event.source}` : event.source;
-  const anchor = h("a", { href: `/ui/logs/${encodeURIComponent(event.id)}` }, text);
+  const anchor = h("a", { href: eventAddress(event.id) }, text);
+  const columns = columnText(event, view.cols ?? []);
   const row = h(
     "div",
     { role: "row", class: "row", "data-level": event.level },
     h("time", { role: "cell", class: "time", datetime: event.ts, title: fullTime(at) }, clockTime(at, view.now)),
     h("span", { role: "cell", class: "level-cell" }, levelMark(event.level)),
     h("span", { role: "cell", class: "source", title: shown(source) }, shown(source)),
-    h("span", { role: "cell", class: "message" }, anchor),
+    h("span", { role: "cell", class: "message" }, columns && `${shown(columns)} `, anchor),
   );
   return { row, anchor };
 }
@@ -308,32 +385,4 @@ function scrollInto(element, offset) {
 export function levelMark(level) {
   const letter = level.slice(0, 1).toUpperCase();
   return h("span", { class: "level", "data-level": level, "data-letter": letter }, h("span", { class: "word" }, level));
-}
-
-/**
- * @param {HTMLElement} anchor with one text node
- * @param {string[]} words
- */
-function findHits(anchor, words) {
-  /** @type {Range[]} */
-  const found = [];
-  const node = anchor.firstChild;
-  const text = node?.nodeValue?.toLowerCase() ?? "";
-  // Lower case can change the length of a text; then positions would be wrong.
-  if (!node || text.length !== node.nodeValue?.length) return found;
-  for (const word of words) {
-    for (let at = text.indexOf(word); at >= 0 && found.length < ROW_HITS; at = text.indexOf(word, at + word.length)) {
-      const range = document.createRange();
-      range.setStart(node, at);
-      range.setEnd(node, at + word.length);
-      found.push(range);
-    }
-  }
-  return found;
-}
-
-/** @param {Range[]} hits */
-function markHits(hits) {
-  if (!("highlights" in CSS)) return;
-  CSS.highlights.set("hit", new Highlight(...hits));
 }

@@ -1,7 +1,7 @@
 // What the search found, counted: the commonest values of each field, or the templates of the messages. Each value
 // can be asked for or left out, which edits the query.
 
-import { fieldTerm, termOfAll } from "../lib/filters.js";
+import { eventAddress, fieldTerm, termOfAll } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
 import { termButtons } from "./event.js";
 import { levelMark } from "./list.js";
@@ -67,7 +67,7 @@ function patternsView(patterns, total, onTerm) {
         h("span", { class: "number" }, pattern.count.toLocaleString("en")),
         h("span", { class: "muted" }, percent(pattern.count, total)),
         terms.length > 0 ? termButtons("fingerprint", "", onTerm, termOfAll(terms), "this pattern") : null),
-      h("a", { class: "mono", href: `/ui/logs/${encodeURIComponent(pattern.sample)}` }, shown(pattern.template)),
+      h("a", { class: "mono", href: eventAddress(pattern.sample) }, shown(pattern.template)),
     );
   });
   return [h("ol", { class: "patterns" }, items)];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { apiQuery, fieldTerm, hitWords, logsAddress, readFilters, safeNext, sameFilters, splitTerms, withTerm } from "../lib/filters.js";
+import { columnsOf, columnText, apiQuery, fieldTerm, hitWords, logsAddress, readFilters, safeNext, sameFilters, splitTerms, withTerm } from "../lib/filters.js";
 
 const NOW = Date.parse("2026-11-20T12:00:00.000Z");
 
@@ -92,4 +92,18 @@ test("signing in leads to pages of this UI only", () => {
   for (const bad of [null, "", "https://evil.example/ui/", "//evil.example/ui", "/ui\\@evil", "/uix", "javascript:alert(1)", "/ui/login?next=/ui/login", "/ui/../admin", "/ui/%2e%2e/admin", "/ui/x/../login"]) {
     assert.equal(safeNext(bad), "/ui/logs", String(bad));
   }
+});
+
+test("columns are names of fields and paths, each once and few", () => {
+  assert.deepEqual(columnsOf(" release, ctx.order.id ,release,,a b,<b>,ctx..x"), ["release", "ctx.order.id"]);
+  assert.equal(columnsOf("a,b,c,d,e,f,g,h,i,j").length, 8);
+  const filters = readFilters(new URLSearchParams("cols=release,ctx.order.id&q=x"));
+  assert.equal(logsAddress(filters), "/ui/logs?q=x&cols=release%2Cctx.order.id");
+});
+
+test("a column shows what an event has and leaves out what it has not", () => {
+  const event = { release: "1.2", env: null, ctx: { order: { id: 7, lines: [1, 2] }, "a.b": 1, off: false } };
+  assert.equal(columnText(event, ["release", "env", "ctx.order.id", "ctx.order.lines", "ctx.off", "ctx.a.b", "ctx.none.at.all"]), "release=1.2 ctx.order.id=7 ctx.order.lines=[1,2] ctx.off=false");
+  assert.equal(columnText(event, ["constructor", "ctx.__proto__", "toString.name"]), "");
+  assert.equal(columnText({ release: "x".repeat(99) }, ["release"]), `release=${"x".repeat(60)}…`);
 });

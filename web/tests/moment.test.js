@@ -83,6 +83,10 @@ test("clocks that change have each time once", () => {
   assert.equal(read("2026-10-25 02:30"), "2026-10-25T00:30:00.000Z");
   assert.equal(read("2026-03-29 02:30"), "2026-03-29T01:30:00.000Z");
   assert.equal(read("2026-11-01 01:30", "America/New_York"), "2026-11-01T05:30:00.000Z");
+  // The other of the two is named by its offset.
+  assert.equal(read("2026-10-25 02:30 +01:00"), "2026-10-25T01:30:00.000Z");
+  assert.equal(momentText("2026-10-25T01:30:00.000Z", BERLIN), "2026-10-25 02:30:00");
+  assert.equal(read("2026-04-05 01:45", "Australia/Lord_Howe"), "2026-04-04T14:45:00.000Z");
 });
 
 test("a time of the address is shown in the zone, and read back the same", () => {

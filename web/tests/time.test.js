@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ago, clockTime, DAY, expiresIn, fullTime, HOUR, idTime, MINUTE, offsetLabel, roughly, SECOND } from "../lib/time.js";
+import { ago, clockTime, DAY, expiresIn, fullTime, HOUR, idTime, MINUTE, offsetLabel, ownZone, roughly, SECOND, showTimesIn, shownZone, zoneName } from "../lib/time.js";
 
 const NOW = new Date(2026, 10, 20, 23, 57, 1, 123).getTime();
 
@@ -14,10 +14,45 @@ test("what is no time says so instead of NaN", () => {
   assert.equal(fullTime(Number.NaN), "unknown time");
 });
 
-test("a zone is named by its offset", () => {
-  assert.equal(offsetLabel(0), "UTC");
-  assert.equal(offsetLabel(-330), "+05:30");
-  assert.equal(offsetLabel(300), "-05:00");
+test("a zone is named by its offset at that time", () => {
+  const summer = Date.UTC(2026, 6, 1);
+  for (const [zone, ms, label] of /** @type {[import("../lib/time.js").Zone, number, string][]} */ ([
+    ["UTC", NOW, "UTC"], ["Europe/London", NOW, "UTC"], ["Europe/London", summer, "+01:00"], ["Asia/Kolkata", NOW, "+05:30"],
+    ["America/New_York", NOW, "-05:00"], ["America/St_Johns", NOW, "-03:30"], [-90, NOW, "-01:30"],
+  ])) assert.equal(offsetLabel(ms, zone), label, String(zone));
+});
+
+test("times are shown in the chosen zone, also where its clocks change", () => {
+  const at = (/** @type {string} */ text) => Date.parse(text);
+  const berlin = (/** @type {string} */ text) => fullTime(at(text), "Europe/Berlin");
+  // The 25th of October has 25 hours: the hour from two to three comes twice, told apart by its offset.
+  assert.equal(berlin("2026-10-25T00:59:59.999Z"), "2026-10-25 02:59:59.999 +02:00");
+  assert.equal(berlin("2026-10-25T01:00:00Z"), "2026-10-25 02:00:00.000 +01:00");
+  assert.equal(berlin("2026-03-29T00:59:59Z"), "2026-03-29 01:59:59.000 +01:00");
+  assert.equal(berlin("2026-03-29T01:00:00Z"), "2026-03-29 03:00:00.000 +02:00");
+  // A day ends where it ends there, and a zone may have half hours.
+  assert.equal(clockTime(at("2026-11-20T18:29:59Z"), at("2026-11-20T18:30:00Z"), "Asia/Kolkata"), "Nov 20 23:59:59.000");
+  assert.equal(clockTime(at("2026-11-20T18:30:00Z"), at("2026-11-20T20:00:00Z"), "Asia/Kolkata"), "00:00:00.000");
+  assert.equal(fullTime(at("2026-04-04T15:15:00Z"), "Australia/Lord_Howe"), "2026-04-05 01:45:00.000 +10:30");
+});
+
+test("the zone of the page is the browser's own until another is chosen, and again after it", () => {
+  const own = fullTime(NOW);
+  assert.equal(own, fullTime(NOW, ownZone()));
+  showTimesIn("Asia/Tokyo");
+  assert.equal(shownZone(), "Asia/Tokyo");
+  assert.equal(fullTime(NOW), fullTime(NOW, "Asia/Tokyo"));
+  showTimesIn("");
+  assert.equal(fullTime(NOW), own);
+});
+
+test("a zone is known by its name in any case, and nothing else is one", () => {
+  for (const [text, name] of [["UTC", "UTC"], ["utc", "UTC"], ["europe/berlin", "Europe/Berlin"]]) assert.equal(zoneName(text ?? ""), name);
+  for (const text of ["", "Mars/Olympus", "+02:00", "02:00", "local time", "Europe", "x".repeat(2000), "<img>", "constructor"]) assert.equal(zoneName(text), null, text);
+});
+
+test("a time that a calendar can't hold is unknown", () => {
+  for (const ms of [Number.NaN, Infinity, -Infinity, 8.64e15, -8.64e15]) assert.equal(fullTime(ms, "Asia/Tokyo"), "unknown time");
 });
 
 test("a length is told in its largest fitting unit", () => {

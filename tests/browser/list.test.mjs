@@ -1,0 +1,226 @@
+// How the log list shows what it has: repeats folded into one row, and times in a zone of choice.
+
+import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+import { until } from "./browser.mjs";
+import { check, SCREENSHOTS } from "./inspect.mjs";
+import { openScene } from "./scene.mjs";
+import { postBatch } from "./seed.mjs";
+
+const SLUG = "repeats";
+/** Events of which a letter says the kind, newest first: four runs, and the first kind again apart from the first. */
+const KINDS = "aaa" + "ee" + "b" + "aaaa" + "e" + "c";
+const TEXTS = { a: "cache miss for page", b: "user signed in, visit", c: "backup done, run", e: "payment failed for order" };
+const ROWS = 6;
+
+/** @type {import("./scene.mjs").Scene} */
+let scene;
+/** @type {import("./seed.mjs").Key} */
+let key;
+/** Time of the newest. */
+const begin = Math.floor(Date.now() / 1000) * 1000 - 60_000;
+
+const drawer = () => scene.page.getByRole("complementary", { name: "Event" });
+const status = () => scene.page.locator(".logs-line .status");
+const repeats = () => scene.page.locator(".rows .repeats");
+const press = (/** @type {string} */ name) => scene.page.keyboard.press(name);
+const texts = async () => (await scene.rows().locator(".message").allTextContents()).map((text) => text.replace(/ \d+$/, ""));
+const focused = () => scene.page.evaluate(() => document.activeElement?.closest(".row")?.querySelector("a")?.textContent ?? null);
+
+before(async () => {
+  await mkdir(SCREENSHOTS, { recursive: true });
+  scene = await openScene();
+  ({ key } = await scene.project(SLUG, "Repeats"));
+  const events = [...KINDS].map((kind, at) => ({
+    ts: new Date(begin - at * 1000).toISOString(), level: kind === "e" ? "error" : "info", source: "web",
+    message: `${TEXTS[/** @type {keyof typeof TEXTS} */ (kind)]} ${1000 + at}`,
+  }));
+  await postBatch(scene.server.base, key, JSON.stringify(events));
+  await until(async () => (await scene.admin("GET", `/logs?project_id=${SLUG}`)).logs.length === KINDS.length, "the events are stored");
+});
+
+after(() => scene?.close());
+
+describe("folding repeats", { concurrency: false }, () => {
+  test("is off until asked for, asks the service nothing, and is in the address", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}`);
+    assert.equal(await scene.total(), KINDS.length);
+    assert.equal(await repeats().count(), 0);
+    /** @type {string[]} */
+    const asked = [];
+    scene.page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+    await scene.page.locator("main").focus();
+    await press("r");
+    await until(async () => (await scene.total()) === ROWS, "neighbours that say the same are one row");
+    assert.equal(scene.param("fold"), "1");
+    assert.deepEqual(asked, []);
+    assert.deepEqual(await texts(), ["× 3cache miss for page", "× 2payment failed for order", "user signed in, visit", "× 4cache miss for page", "payment failed for order", "backup done, run"]);
+    assert.match((await status().textContent()) ?? "", /^12 events in 6 rows, newest first\./);
+    await scene.page.getByRole("link", { name: "Fold repeats" }).click();
+    await until(async () => (await scene.total()) === KINDS.length, "each has its row again");
+    assert.equal(scene.param("fold"), null);
+  });
+
+  test("a row says to a screen reader how many it stands for, and opens and closes by mouse and by key", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}&fold=1`);
+    const three = scene.page.getByRole("button", { name: /^× 3 in a row, back to \d\d:\d\d:\d\d/ });
+    assert.equal(await three.getAttribute("aria-expanded"), "false");
+    await three.click();
+    assert.equal(await three.getAttribute("aria-expanded"), "true");
+    assert.equal(await scene.total(), ROWS + 2);
+    assert.equal(await scene.page.locator(".row[data-repeat]").count(), 2);
+    assert.equal(await drawer().isVisible(), false, "no event is opened by it");
+    await press("Enter");
+    assert.equal(await scene.total(), ROWS, "the button kept the focus");
+    await scene.page.locator("main").focus();
+    for (const name of ["j", "j", "x"]) await press(name);
+    assert.equal(await scene.total(), ROWS + 1, "the second row's repeats are shown");
+    assert.match((await focused()) ?? "", /order 1003$/);
+    await press("j");
+    assert.match((await focused()) ?? "", /order 1004$/);
+    await press("x");
+    assert.equal(await scene.total(), ROWS, "a repeat folds itself");
+    assert.match((await focused()) ?? "", /order 1003$/, "the focus goes to the row that stands for it");
+    const indices = await scene.rows().evaluateAll((rows) => rows.map((row) => row.getAttribute("aria-rowindex")));
+    assert.deepEqual(indices, ["2", "3", "4", "5", "6", "7"]);
+  });
+
+  test("keys to errors, opening and links to a folded event work on", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}&fold=1`);
+    await scene.page.locator("main").focus();
+    await press("e");
+    assert.match((await focused()) ?? "", /order 1003$/);
+    await press("e");
+    assert.match((await focused()) ?? "", /order 1010$/);
+    await press("E");
+    await press("Enter");
+    await drawer().getByText("order 1003").first().waitFor();
+    assert.equal(scene.param("fold"), "1");
+    const hidden = (await scene.admin("GET", `/logs?project_id=${SLUG}&q=1004`)).logs[0].id;
+    await scene.visit(`/ui/logs?project=${SLUG}&fold=1&sel=${hidden}`);
+    await drawer().getByText("order 1004").first().waitFor();
+    assert.match((await scene.page.locator(".rows [aria-current]").textContent()) ?? "", /order 1003$/, "the row it is folded into is marked");
+    await press("j");
+    await drawer().getByText("visit 1005").first().waitFor();
+  });
+
+  test("what arrives live joins the row of its kind", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}&fold=1&live=1`);
+    await scene.page.getByText("Live.").waitFor();
+    const post = (/** @type {number} */ n) => postBatch(scene.server.base, key, JSON.stringify(Array.from({ length: n }, (_, at) => ({ level: "warn", source: "web", message: `queue is long: ${at}` }))));
+    await post(3);
+    await until(async () => (await texts())[0] === "× 3queue is long:", "three are one row");
+    await post(2);
+    await until(async () => (await texts())[0] === "× 5queue is long:", "it counts on");
+    assert.equal(await scene.total(), ROWS + 1);
+    await repeats().first().click();
+    assert.equal(await scene.total(), ROWS + 5);
+    await post(1);
+    await until(async () => (await scene.total()) === ROWS + 6, "an open row stays open");
+  });
+
+  test("a tall list of folded rows stays a table of at most 500 nodes", async () => {
+    const pairs = Array.from({ length: 200 }, (_, at) => ({ ts: new Date(begin - at * 10).toISOString(), level: at % 4 < 2 ? "info" : "warn", source: "pairs", message: `pair ${at}` }));
+    await postBatch(scene.server.base, key, JSON.stringify(pairs));
+    await scene.page.setViewportSize({ width: 1440, height: 2000 });
+    await scene.visit(`/ui/logs?project=${SLUG}&fold=1&q=source:pairs`);
+    await scene.page.getByRole("button", { name: "Load older events" }).click();
+    await until(async () => (await scene.total()) === 100, "a hundred rows stand for two hundred events");
+    const nodes = await scene.page.evaluate(() => document.querySelectorAll(".table *").length);
+    assert.ok(nodes <= 500 && (await repeats().count()) > 40, `${nodes} nodes`);
+    await scene.page.setViewportSize({ width: 1440, height: 900 });
+  });
+
+  test("looks right, also on a phone and in the dark, and axe finds nothing", async () => {
+    for (const [width, height, scheme] of /** @type {[number, number, "light" | "dark"][]} */ ([[1440, 900, "light"], [390, 844, "light"], [390, 844, "dark"]])) {
+      await scene.page.setViewportSize({ width, height });
+      await scene.page.emulateMedia({ colorScheme: scheme });
+      await scene.visit(`/ui/logs?project=${SLUG}&fold=1&q=-source:pairs`);
+      await repeats().nth(1).click();
+      await check(scene.page, `folded-${width}-${scheme}`);
+    }
+    await scene.page.setViewportSize({ width: 1440, height: 900 });
+    await scene.page.emulateMedia({ colorScheme: null });
+  });
+});
+
+describe("the time zone", { concurrency: false }, () => {
+  const zone = () => scene.page.getByLabel("Time zone");
+  const head = () => scene.page.getByRole("columnheader").first();
+  /** What clocks in Tokyo show of the oldest event, which have no summer time. */
+  const tokyo = new Date(begin - (KINDS.length - 1) * 1000 + 9 * 3_600_000).toISOString().slice(11, 19);
+
+  test("of the address is the one of rows, histogram and details, and links carry it on", async () => {
+    const asked = scene.page.waitForRequest((request) => new URL(request.url()).pathname === "/logs");
+    await scene.visit(`/ui/logs?project=${SLUG}&q=backup&tz=asia/tokyo`);
+    assert.equal(new URL((await asked).url()).searchParams.get("tz"), "Asia/Tokyo");
+    assert.equal(await head().textContent(), "Time +09:00");
+    assert.match((await scene.rows().first().locator("time").textContent()) ?? "", new RegExp(`${tokyo}\\.\\d{3}$`));
+    assert.match((await scene.rows().first().locator("time").getAttribute("title")) ?? "", /\+09:00$/);
+    assert.equal(await zone().inputValue(), "Asia/Tokyo");
+    await scene.rows().first().click();
+    await drawer().getByText(`${tokyo}.000 +09:00`).first().waitFor();
+    assert.equal(scene.param("tz"), "Asia/Tokyo");
+    await drawer().getByRole("link", { name: "Permalink" }).click();
+    await scene.page.getByRole("link", { name: "Logs around this time" }).waitFor();
+    assert.equal(scene.param("tz"), "Asia/Tokyo");
+    await scene.page.getByText(`${tokyo}.000 +09:00`).first().waitFor();
+    await scene.page.getByRole("link", { name: "Logs around this time" }).click();
+    await until(async () => scene.param("from") !== null && scene.param("tz") === "Asia/Tokyo", "the list has it again");
+    assert.match(await scene.page.getByLabel("From", { exact: true }).inputValue(), /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/);
+  });
+
+  test("is chosen beside the range, changes what is open, and typed times are of it", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}&q=backup`);
+    assert.equal(scene.param("tz"), null);
+    await scene.rows().first().click();
+    await drawer().getByRole("button", { name: "Copy JSON" }).waitFor();
+    await zone().focus();
+    assert.ok((await zone().locator("option").count()) > 300, "every zone is offered");
+    await zone().selectOption("Asia/Tehran");
+    await until(async () => scene.param("tz") === "Asia/Tehran", "it is in the address");
+    await until(async () => (await head().textContent()) === "Time +03:30", "the rows are of it");
+    await drawer().getByText(/ \+03:30$/).first().waitFor();
+    await scene.page.getByLabel("Time range").selectOption("custom");
+    const from = scene.page.getByLabel("From", { exact: true });
+    await from.fill("2026-01-02 03:30");
+    await scene.page.getByLabel("To", { exact: true }).fill("now");
+    await from.press("Enter");
+    await until(async () => scene.param("from") === "2026-01-02T00:00:00.000Z", "half past three there is midnight in UTC");
+    await zone().selectOption("UTC");
+    await until(async () => scene.param("tz") === "UTC", "another is chosen");
+    assert.equal(await from.inputValue(), "2026-01-02 00:00:00");
+    await zone().selectOption({ label: "Local" });
+    await until(async () => scene.param("tz") === null, "the default needs no mention");
+  });
+
+  test("that is none is said, and times are local", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}&q=backup&tz=Mars/Olympus`);
+    await scene.page.getByText("the time zone “Mars/Olympus”, which this browser does not know. Times are local.").waitFor();
+    assert.equal(await zone().inputValue(), "");
+    assert.equal(await scene.rows().count(), 1);
+  });
+
+  test("is that of the list alone: other pages stay local", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}&tz=Asia/Tokyo`);
+    await scene.travel("/ui/system");
+    await scene.page.getByRole("heading", { name: "System", level: 1 }).waitFor();
+    await scene.travel(`/ui/logs?project=${SLUG}`);
+    await scene.rows().first().waitFor();
+    assert.notEqual(await head().textContent(), "Time +09:00");
+  });
+
+  test("looks right, also on a phone and in the dark, and axe finds nothing", async () => {
+    for (const [width, height, scheme] of /** @type {[number, number, "light" | "dark"][]} */ ([[1440, 900, "light"], [390, 844, "dark"]])) {
+      await scene.page.setViewportSize({ width, height });
+      await scene.page.emulateMedia({ colorScheme: scheme });
+      await scene.visit(`/ui/logs?project=${SLUG}&tz=America/Argentina/ComodRivadavia`);
+      await check(scene.page, `zone-${width}-${scheme}`);
+    }
+    await scene.visit(`/ui/logs?project=${SLUG}&q=backup&tz=Mars/Olympus&from=-2h`);
+    await check(scene.page, "zone-wrong-390");
+  });
+
+  test("broke no policy and logged no error in all of this", () => assert.deepEqual(scene.faults, []));
+});

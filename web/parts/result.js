@@ -1,0 +1,33 @@
+// What the log list says of its search beside the rows.
+
+import { h } from "../lib/h.js";
+import { count, isDatabaseAway, noticeLine, warningText } from "./state.js";
+
+/** @typedef {import("../api.js").LogPage} LogPage */
+
+/**
+ * What one should know of a result before trusting it.
+ * @param {LogPage} page
+ * @param {string | undefined} wrongTz a zone of the address that is none
+ */
+export function noticesOf({ scanned, warnings = [] }, wrongTz) {
+  const lines = warnings.map(warningText);
+  if (scanned && !scanned.complete && !warnings.some(isDatabaseAway)) {
+    lines.push(`The search stopped after reading ${count(scanned.events, "event")}. Older matches may be missing: search on below, or narrow the time range.`);
+  }
+  if (wrongTz) lines.push(`The address asks for the time zone “${wrongTz}”, which this browser does not know. Times are local.`);
+  return lines.map((line) => noticeLine(line));
+}
+
+/**
+ * How many rows there are, and what it took to find them.
+ * @param {number} events
+ * @param {number} rows fewer where repeats are folded
+ * @param {boolean} more whether there are older ones
+ * @param {import("../api.js").Scanned | undefined} scanned
+ */
+export function foundText(events, rows, more, scanned) {
+  const folded = rows < events ? ` in ${count(rows, "row")}` : "";
+  const read = scanned ? ` Read ${count(scanned.events, "event")} in ${count(scanned.blocks, "block")}, ${scanned.ms} ms.` : "";
+  return [`${count(events, "event")}${more ? " so far" : ""}${folded}, newest first.`, h("span", { class: "muted" }, read)];
+}
