@@ -60,7 +60,7 @@ impl Linked<'_> {
         }
         let body = strip::script(&module.body).map_err(|why| format!("{name}, {why}"))?;
         let exports = module.exports.join(",");
-        let _ = write!(self.text, "$M[\"{name}\"]=(()=>{{{body}return{{{exports}}}}})();\n");
+        let _ = writeln!(self.text, "$M[\"{name}\"]=(()=>{{{body}return{{{exports}}}}})();");
         self.done.insert(name.to_owned());
         Ok(())
     }
