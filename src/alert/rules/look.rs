@@ -83,6 +83,12 @@ fn counted(mut message: AlertMessage, count: u64, usual: Option<f64>, window_sec
     message
 }
 
+fn projects_of(news: &FoldNews) -> BTreeSet<i64> {
+    let projects = news.events.keys().map(|(project_id, _)| project_id).chain(news.limited.keys());
+    let projects = projects.chain(news.issues.iter().map(|issue| &issue.id.project_id));
+    projects.copied().filter(|id| *id > 0).collect()
+}
+
 impl Look<'_> {
     /// What the counts of levels and issues say of a fold.
     pub async fn by_counts(
@@ -95,7 +101,7 @@ impl Look<'_> {
         if news.is_empty() {
             return Ok(Vec::new());
         }
-        let projects = self.projects(news);
+        let projects = projects_of(news);
         let recent = self.recent(connection, news, &projects, findings).await?;
         let mut found = Vec::new();
         // First: what is left out of these is not found again.
@@ -116,12 +122,6 @@ impl Look<'_> {
 
     pub(super) fn rule(&self, project_id: i64, kind: RuleKind) -> Arc<Setting> {
         self.set.of(project_id, kind)
-    }
-
-    fn projects(&self, news: &FoldNews) -> BTreeSet<i64> {
-        let projects = news.events.keys().map(|(project_id, _)| project_id).chain(news.limited.keys());
-        let projects = projects.chain(news.issues.iter().map(|issue| &issue.id.project_id));
-        projects.copied().filter(|id| *id > 0).collect()
     }
 
     /// The first events of a project for a while: its main provider takes no more.

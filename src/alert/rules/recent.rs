@@ -112,7 +112,9 @@ impl Look<'_> {
         let later = unknown.split_off(unknown.len().min(MAX_USUAL_READ));
         for Full { what, series, .. } in &later {
             let which = if what.1.is_some() { SPIKE } else { ERRORS };
-            series.iter().for_each(|series| recent.set(what.0, *series, which, 0));
+            for series in series {
+                recent.set(what.0, *series, which, 0);
+            }
         }
         let later: BTreeSet<Counted> = later.iter().map(|full| full.what).collect();
         let is_later = |issue: &&TouchedIssue| {
