@@ -23,6 +23,8 @@ mod day;
 mod endings;
 #[path = "watch/instances.rs"]
 mod instances;
+#[path = "watch/late.rs"]
+mod late;
 #[path = "watch/locks.rs"]
 mod locks;
 #[path = "watch/noise.rs"]

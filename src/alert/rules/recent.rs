@@ -52,6 +52,7 @@ fn seen(issue: &TouchedIssue) -> TouchedIssue {
         muted_until: none,
         mute_per_hour: 0,
         events: 0,
+        first_seen: issue.seed.first_seen,
     });
     let (last_received, events) =
         (issue.seed.received.max(before.last_received), before.events + issue.count);
