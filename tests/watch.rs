@@ -13,6 +13,10 @@ mod writer;
 
 #[path = "watch/chance.rs"]
 mod chance;
+#[path = "watch/cost.rs"]
+mod cost;
+#[path = "watch/crowd.rs"]
+mod crowd;
 #[path = "watch/day.rs"]
 mod day;
 #[path = "watch/endings.rs"]
@@ -21,6 +25,8 @@ mod endings;
 mod instances;
 #[path = "watch/late.rs"]
 mod late;
+#[path = "watch/locks.rs"]
+mod locks;
 #[path = "watch/noise.rs"]
 mod noise;
 #[path = "watch/rules.rs"]

@@ -2,8 +2,10 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tekno_logger::alert::Enqueued;
 
-use crate::delivery::{OPEN, history};
+use crate::delivery::{OPEN, alert, enqueued, history};
+use crate::instances::ClosedPort;
 use crate::process::{PATIENCE, until};
 use crate::receiver::Receiver;
 use crate::running::{Key, Post, Running, everywhere};
@@ -150,4 +152,71 @@ async fn a_resolved_issue_that_comes_back_is_said_once_and_a_muted_one_never() {
         assert!(history(running, "").await.iter().all(|one| one["kind"] != "spike"), "it is muted");
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_of_many_issues_is_two_messages_with_a_link_to_the_projects_issues() {
+    for database in TestDatabase::all().await {
+        let discord = Receiver::start().await;
+        let url = discord.url("/hook");
+        let settings = [OPEN, ("DISCORD_WEBHOOK_URL", &url), ("PUBLIC_URL", "http://logs.example.com")];
+        let running = Running::start(&database, &settings).await;
+        let key = running.project("web").await;
+        let words = ["disk", "card", "login", "timeout", "proxy", "cache", "queue", "mail", "index", "lock"];
+        let events: Vec<Value> = words
+            .iter()
+            .flat_map(|word| vec![json!({ "level": "error", "message": format!("the {word} is broken") }); 5])
+            .collect();
+        assert_eq!(running.send(Post::bare(&key, json!(events).to_string())).await.status, 200);
+        let mut titles: Vec<String> = said(&running, "spike", 2)
+            .await
+            .iter()
+            .map(|one| one["title"].as_str().unwrap().to_owned())
+            .collect();
+        titles.sort();
+        assert_eq!((titles.len(), titles[0].as_str()), (2, "9 more issues"));
+        let spikes = || {
+            let all = discord.received().into_iter().map(|one| one.body);
+            all.filter(|body| body.contains("9 more issues")).collect::<Vec<String>>()
+        };
+        // One of the issues that spike, and one of those that are new.
+        until("both are delivered", PATIENCE, || async { spikes().len() == 2 }).await;
+        for body in spikes() {
+            assert!(body.contains("http://logs.example.com/ui/issues?project=web"), "{body}");
+            assert!(body.contains("is broken"), "{body}");
+        }
+        let metrics = running.admin(Method::GET, "/metrics", &Value::Null).await.body;
+        assert!(metrics.contains("tekno_alerts_total{rule=\"spike\",outcome=\"said\"} 2"), "{metrics}");
+        assert!(metrics.contains("tekno_alerts_total{rule=\"spike\",outcome=\"summed_up\"} 9"), "{metrics}");
+        running.stop().await;
+        database.remove().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_whose_messages_wait_keeps_no_other_one_out_and_what_is_lost_is_counted() {
+    for database in TestDatabase::all().await {
+        let closed = ClosedPort::take();
+        let url = format!("http://127.0.0.1:{closed}/hook");
+        let running = Running::start(&database, &[OPEN, ("SLACK_WEBHOOK_URL", &url)]).await;
+        let (noisy, other) = (running.project("noisy").await, running.project("other").await);
+        for slot in 0..500 {
+            assert_eq!(enqueued(&running, &alert(noisy.project_id, slot)).await, Enqueued::Added(1));
+        }
+        for key in [&noisy, &other] {
+            send(&running, key, &format!("burst-{}", key.project_id), "disk is full", 5).await;
+        }
+        counted(&running, 10).await;
+        let state = async |state: &str, key: &Key| {
+            history(&running, &format!("state={state}&limit=500&project_id={}", key.project_id)).await
+        };
+        let lost = state("dead", &noisy).await;
+        assert_eq!(lost.len(), 3, "an overflow, a new issue, a spike: {lost:?}");
+        assert!(lost.iter().all(|one| one["detail"] == "not sent: too many messages waited"), "{lost:?}");
+        assert_eq!(state("waiting", &other).await.len(), 3);
+        let metrics = running.admin(Method::GET, "/metrics", &Value::Null).await.body;
+        assert!(metrics.contains("tekno_alerts_total{rule=\"spike\",outcome=\"lost\"} 1"), "{metrics}");
+        running.stop().await;
+        database.remove().await;
+    }
 }

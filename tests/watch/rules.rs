@@ -18,7 +18,7 @@ pub async fn everywhere(test: impl AsyncFn(&mut World)) {
 }
 
 /// A rule of the shop, or of all projects, named for its kind in capitals.
-async fn make(world: &World, project_id: Option<i64>, kind: &str, settings: &Value) -> StoredRule {
+pub async fn make(world: &World, project_id: Option<i64>, kind: &str, settings: &Value) -> StoredRule {
     let now = at(world.now());
     let (kind, settings) = (kind.to_owned(), settings.to_string());
     let name = kind.to_uppercase();

@@ -173,13 +173,17 @@ impl Group {
         let Some(worst) = unsaid.first() else { return Vec::new() };
         let (more, few) = (worst.more(), worst.few());
         let lasts = worst.each == 0;
-        if lasts && ledger.hold_back(worst, &more) {
+        if lasts && ledger.is_held_back(worst, &more) {
+            ledger.count(worst, &more, unsaid.len() as u64, "suppressed");
             return Vec::new();
         }
-        let left = FEW.saturating_sub(ledger.used(&few, &self.rule));
-        let left = usize::try_from(left).unwrap_or(0);
-        let singles =
-            if unsaid.len() <= left { unsaid.len() } else { usize::from(left > 0 || unsaid.len() == 1) };
+        let used = ledger.used(&few, &self.rule);
+        let left = usize::try_from(FEW.saturating_sub(used)).unwrap_or(0);
+        let singles = match unsaid.len() {
+            all if all <= left => all,
+            1 => 1,
+            _ => usize::from(used == 0),
+        };
         let rest = unsaid.split_off(singles.min(known));
         // What was held back of the rest is told by whatever is said next.
         let mut suppressed = ledger.of(&more).suppressed;
@@ -232,21 +236,24 @@ impl<'a> Ledger<'a> {
         if (0..rule.cooldown_ms().max(LEAST_PERIOD_MS)).contains(&since) { known.suppressed } else { 0 }
     }
 
+    fn is_held_back(&self, found: &Found, key: &CooldownKey) -> bool {
+        found.rule.is_held_back(&self.of(key), self.now)
+    }
+
     /// Whether something is said to be quiet, in which case it is counted.
     fn hold_back(&mut self, found: &Found, key: &CooldownKey) -> bool {
-        let before = self.of(key);
-        let is_held_back = found.rule.is_held_back(&before, self.now);
+        let is_held_back = self.is_held_back(found, key);
         if is_held_back {
-            self.count(found, key, "suppressed");
+            self.count(found, key, 1, "suppressed");
         }
         is_held_back
     }
 
-    /// Counts something that was found and not said.
-    pub fn count(&mut self, found: &Found, key: &CooldownKey, outcome: &'static str) {
+    /// Counts so many things like this one that were found and not said.
+    fn count(&mut self, found: &Found, key: &CooldownKey, number: u64, outcome: &'static str) {
         let now = self.now;
         let known = self.at(key);
-        let times = found.held_back(known, now);
+        let times = found.held_back(known, now) * number;
         if times > 0 {
             known.suppressed += times;
             known.found_at = now;
@@ -285,11 +292,8 @@ impl<'a> Ledger<'a> {
             Some(found) if found.is_one_of_many() => found.more(),
             _ => saying.key.clone(),
         };
-        // Things that happened are counted one by one, a state that lasts once.
-        let lasts = saying.of.first().is_some_and(|found| found.each == 0);
-        let counted = if lasts { 1 } else { saying.of.len() };
-        for found in saying.of.iter().take(counted) {
-            self.count(found, &key, "lost");
+        if let Some(found) = saying.of.first() {
+            self.count(found, &key, saying.of.len() as u64, "lost");
         }
     }
 

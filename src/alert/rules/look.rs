@@ -102,6 +102,7 @@ impl Look<'_> {
         blocks: &[&FoldPiece],
         findings: &mut Findings,
     ) -> Result<Vec<Found>, StoreError> {
+        let news = &self.with_unread(news);
         if news.is_empty() {
             return Ok(Vec::new());
         }

@@ -63,6 +63,8 @@ pub struct Rules {
     usuals: Mutex<Usuals>,
     /// What was found and has its turn in the next look.
     left: Mutex<Vec<Found>>,
+    /// Issues that are judged in it.
+    unread: Mutex<Vec<TouchedIssue>>,
     /// When the log was last told of blocks left out.
     warned: Mutex<Option<Instant>>,
 }
@@ -137,8 +139,21 @@ impl Rules {
         let (book, said, warned) = (Arc::<RuleBook>::default(), Mutex::default(), Mutex::default());
         let watch = Watch::new(channels.clone(), directory.clone(), public_url.clone());
         let watch = watch.by_rules(book.clone());
-        let (usuals, left) = (Mutex::default(), Mutex::default());
-        Self { channels, outbox, directory, public_url, default_cap, book, watch, said, usuals, left, warned }
+        let (usuals, left, unread) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self {
+            channels,
+            outbox,
+            directory,
+            public_url,
+            default_cap,
+            book,
+            watch,
+            said,
+            usuals,
+            left,
+            unread,
+            warned,
+        }
     }
 
     /// Has what is open watched by this instead of the default one; by these rules, unless it has settings of its own.
@@ -159,6 +174,7 @@ impl Rules {
     /// # Errors
     /// What the database said; the next look goes on.
     pub async fn look(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
+        self.say_left(store, now).await?;
         if !self.watch.is_due(now) {
             return Ok(());
         }
@@ -168,7 +184,6 @@ impl Rules {
             self.reload(&mut session).await?;
         }
         drop(session);
-        self.say_left(store, now).await?;
         let looked = self.watch.look(store, now).await;
         // What was committed before something went wrong is on its way all the same.
         if self.count_told() {
@@ -185,7 +200,6 @@ impl Rules {
         self.book.reload(connection).await?;
         self.said().forget();
         self.usuals().forget();
-        self.left().clear();
         Ok(())
     }
 
@@ -226,6 +240,10 @@ impl Rules {
 
     fn usuals(&self) -> MutexGuard<'_, Usuals> {
         self.usuals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unread(&self) -> MutexGuard<'_, Vec<TouchedIssue>> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn left(&self) -> MutexGuard<'_, Vec<Found>> {

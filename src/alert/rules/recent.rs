@@ -8,11 +8,18 @@ use super::said::Findings;
 use super::turns::in_turn;
 use super::usual::{Counted, GONE_SEC, Judged, Usual, Verdict};
 use super::{RuleKind, Setting};
-use crate::store::{Connection, FoldNews, LEVEL_SERIES, StoreError, TouchedIssue, WantedCounts, bucket};
+use crate::issue::IssueId;
+use crate::store::{
+    Connection, FoldNews, KnownIssue, LEVEL_SERIES, StoreError, TouchedIssue, WantedCounts, bucket,
+};
+use crate::timestamp::Timestamp;
 
 /// Issues, and projects, of which one look reads what is usual; others have their turn in the next ones. Each is up to
 /// 540 rows: an hour by ten seconds, three more by minutes where windows are long.
 const MAX_USUAL_READ: usize = 100;
+
+/// Issues that wait for their turn at most.
+const MAX_UNREAD: usize = 1_000;
 
 /// Which sum of a project's counts is which.
 pub(super) const CAP: usize = 0;
@@ -36,6 +43,23 @@ impl Recent {
     }
 }
 
+/// An issue as it is once what came of it is counted: nothing of it is new any more.
+fn seen(issue: &TouchedIssue) -> TouchedIssue {
+    let none = Timestamp::from_millis(0);
+    let before = issue.known.unwrap_or(KnownIssue {
+        last_received: none,
+        resolved_at: none,
+        muted_until: none,
+        mute_per_hour: 0,
+        events: 0,
+        first_seen: issue.seed.first_seen,
+    });
+    let (last_received, events) =
+        (issue.seed.received.max(before.last_received), before.events + issue.count);
+    let known = KnownIssue { last_received, events, resolved_at: none, ..before };
+    TouchedIssue { count: 0, known: Some(known), ..issue.clone() }
+}
+
 /// Something whose window is full enough to ask what is usual.
 struct Full {
     what: Counted,
@@ -53,6 +77,15 @@ impl Full {
 }
 
 impl Look<'_> {
+    /// What a fold counted, and the issues whose turn it is since an earlier one.
+    pub(super) fn with_unread(&self, news: &FoldNews) -> FoldNews {
+        let mut news = news.clone();
+        let touched: BTreeSet<IssueId> = news.issues.iter().map(|issue| issue.id).collect();
+        let unread = self.rules.unread();
+        news.issues.extend(unread.iter().filter(|issue| !touched.contains(&issue.id)).cloned());
+        news
+    }
+
     /// Reads the sums that the rules need of these projects and of the issues that were touched.
     pub(super) async fn recent(
         &self,
@@ -77,9 +110,18 @@ impl Look<'_> {
         }
         unknown.sort_by_key(|full| (full.what.1.is_some(), std::cmp::Reverse(full.judged.count)));
         let mut unknown = in_turn(unknown, |full| full.what.0);
-        for full in unknown.split_off(unknown.len().min(MAX_USUAL_READ)) {
-            full.series.iter().for_each(|series| recent.set(full.what.0, *series, full.sums().0, 0));
+        let later = unknown.split_off(unknown.len().min(MAX_USUAL_READ));
+        for Full { what, series, .. } in &later {
+            let which = if what.1.is_some() { SPIKE } else { ERRORS };
+            for series in series {
+                recent.set(what.0, *series, which, 0);
+            }
         }
+        let later: BTreeSet<Counted> = later.iter().map(|full| full.what).collect();
+        let is_later = |issue: &&TouchedIssue| {
+            later.contains(&(issue.id.project_id, Some(issue.id.fingerprint.0.cast_signed())))
+        };
+        findings.unread = news.issues.iter().filter(is_later).take(MAX_UNREAD).map(seen).collect();
         self.read_usual(connection, &unknown, &mut recent, findings).await?;
         Ok(recent)
     }

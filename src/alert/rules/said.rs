@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::usual::Usual;
 use super::{Found, RuleKind};
-use crate::store::CooldownKey;
+use crate::store::{CooldownKey, TouchedIssue};
 use crate::timestamp::Timestamp;
 
 /// Cooldowns remembered: about 2 MB.
@@ -24,13 +24,16 @@ pub struct Findings {
     pub(super) usual: Vec<Usual>,
     /// What has its turn in the next look.
     pub(super) left: Vec<Found>,
+    /// Issues that are judged in the next look.
+    pub(super) unread: Vec<TouchedIssue>,
     /// It was said that something is over.
     pub(super) ended: bool,
 }
 
 impl Findings {
-    pub(super) const fn begun(ended: bool, at: Timestamp) -> Self {
-        Self { at, quiet: Vec::new(), outcomes: Vec::new(), usual: Vec::new(), left: Vec::new(), ended }
+    pub(super) fn begun(ended: bool, at: Timestamp) -> Self {
+        let (quiet, outcomes, usual) = (Vec::new(), Vec::new(), Vec::new());
+        Self { at, quiet, outcomes, usual, left: Vec::new(), unread: Vec::new(), ended }
     }
 
     pub(super) fn count(&mut self, kind: RuleKind, outcome: &'static str, times: u64) {

@@ -11,7 +11,9 @@ use super::said::Findings;
 use super::turns::in_turn;
 use super::{Found, Rules};
 use crate::alert::{AlertKind, Enqueued, NewAlert, enqueue_all};
-use crate::store::{Connection, CooldownKey, MAX_OPEN_ALERTS, STATEMENT_TIMEOUT, Store, StoreError};
+use crate::store::{
+    Connection, CooldownKey, FoldNews, MAX_OPEN_ALERTS, STATEMENT_TIMEOUT, Store, StoreError,
+};
 use crate::timestamp::Timestamp;
 
 /// Alerts one look says at most, beside those that are not found again; others have their turn in the next one.
@@ -102,18 +104,21 @@ impl Rules {
         Some(NewAlert { rule, group, cooldown_slot, message, channels: found.rule.channels.clone() })
     }
 
-    /// Says what had to wait for its turn, where nothing else is found meanwhile.
+    /// Judges and says what had to wait for its turn, where nothing else is found meanwhile.
     ///
     /// # Errors
     /// What the database said; it waits on.
     pub(super) async fn say_left(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
-        if self.left().is_empty() {
+        if self.left().is_empty() && self.unread().is_empty() {
             return Ok(());
         }
         let mut session = store.work().await?;
         session.begin(STATEMENT_TIMEOUT).await?;
         let mut findings = Findings::begun(false, now);
-        self.say(&mut session, Vec::new(), now, &mut findings).await?;
+        let set = self.book.current();
+        let found =
+            self.looking(&set, now).by_counts(&mut session, &FoldNews::default(), &[], &mut findings).await?;
+        self.say(&mut session, found, now, &mut findings).await?;
         session.commit(STATEMENT_TIMEOUT).await?;
         drop(session);
         self.remember(findings);
@@ -138,10 +143,11 @@ impl Rules {
     }
 
     fn remember(&self, findings: Findings) {
-        let Findings { at, quiet, outcomes, usual, left, ended } = findings;
+        let Findings { at, quiet, outcomes, usual, left, unread, ended } = findings;
         self.said().remember(quiet, at);
         self.usuals().remember(usual);
         *self.left() = left;
+        *self.unread() = unread;
         for (kind, outcome, times) in &outcomes {
             self.outbox.rules().count(*kind, outcome, *times);
         }

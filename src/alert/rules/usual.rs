@@ -95,9 +95,13 @@ impl Usuals {
             return Verdict::Usual(least);
         }
         match (known, judged.total) {
-            (None, Some(total)) if total <= judged.count => Verdict::Unusual(0),
+            // Less than what is counted it has where its issue was deleted meanwhile.
+            (None, Some(total)) if total == judged.count => Verdict::Unusual(0),
             (Some(Usual { before, inside, total: Some(then), .. }), Some(total)) => {
-                let most = before + inside + (total - then).max(0) - judged.count;
+                if total < *then {
+                    return Verdict::Unknown;
+                }
+                let most = before + inside + total - then - judged.count;
                 if is_spike(most.max(*before)) { Verdict::Unusual(*before) } else { Verdict::Unknown }
             }
             _ => Verdict::Unknown,
@@ -131,6 +135,7 @@ mod tests {
         assert_eq!(usuals.judge(what, 1_000, judged(4, 4)), Verdict::Usual(0));
         assert_eq!(usuals.judge(what, 1_000, judged(5, 5)), Verdict::Unusual(0), "it is new");
         assert_eq!(usuals.judge(what, 1_000, judged(5, 600)), Verdict::Unknown);
+        assert_eq!(usuals.judge(what, 1_000, judged(15, 5)), Verdict::Unknown, "the issue was deleted");
         usuals.remember(vec![of(7, 1_000)]);
         assert_eq!(
             usuals.judge(what, 1_010, judged(12, 5_002)),
