@@ -73,18 +73,52 @@ fn modules_are_joined_in_the_order_of_their_imports_and_stay_scopes_of_their_own
     ])
     .unwrap();
     let order: Vec<_> = between(&first, "$M[\"", '"').collect();
-    assert_eq!(
-        order,
-        ["pages/logs.js", "c.js", "lib/a.js", "c.js", "main.js", "lib/a.js", "c.js"],
+    assert_eq!(order, ["c.js", "lib/a.js", "lib/a.js", "c.js"], "{first}");
+    assert!(
+        first.contains("(()=>{const{a:b}=$M[\"lib/a.js\"];const c=$M[\"c.js\"];void $load(\"pages/x.js\")"),
         "{first}"
     );
-    assert!(first.contains("const{a:b}=$M[\"lib/a.js\"];const c=$M[\"c.js\"];void $load(\"pages/x.js\")"));
     assert!(
         first.contains("const c=new URL(\"c.js\",import.meta.url);class D{}\nreturn{c,D}})();"),
         "{first}"
     );
-    assert!(rest.starts_with("import{$M,$load}from\"./main.js\";\n$M[\"pages/x.js\"]=(()=>{"), "{rest}");
+    assert!(
+        rest.starts_with("import{$M,$load}from\"./main.js\";\n$M[\"pages/x.js\"]=(()=>{const x=1;"),
+        "{rest}"
+    );
     assert!(!rest.contains("function a()"), "{rest}");
+}
+
+#[test]
+fn a_name_that_means_one_thing_everywhere_is_shared_and_another_is_taken_from_its_module() {
+    let [(_, first), (_, rest)] = linked(&[
+        ("main.js", "import { fill, h, open, read } from \"./h.js\";\nvoid import(\"./x.js\");\nfill(h, open, read);\n"),
+        ("h.js", "export const fill = 1;\nexport const h = 2;\nexport const open = 3;\nexport const read = 4;\nexport const alone = 5;\n"),
+        // Here `open` is the window's, `h` is a member and a key, and `read` is a name of its own.
+        ("x.js", "import { fill } from \"./h.js\";\nconst read = fill.h;\nexport const x = [open, { h: read }, `${read}`];\n"),
+        ("y.js", "import { h as fill } from \"./h.js\";\nimport { x } from \"./x.js\";\nexport const y = (...h) => [fill, x, h];\n"),
+    ])
+    .unwrap();
+    assert!(first.contains("\n$M[\"h.js\"]=(()=>{const fill=1;"), "{first}");
+    assert!(first.contains("(()=>{const{fill,h,open,read}=$M[\"h.js\"];void $load"), "{first}");
+    assert!(
+        rest.contains("const{x}=$M[\"x.js\"]=(()=>{const{fill}=$M[\"h.js\"];const read=fill.h;"),
+        "{rest}"
+    );
+    assert!(
+        rest.contains("(()=>{const{h:fill}=$M[\"h.js\"];const y=(...h)=>[fill,x,h];\nreturn{}})();"),
+        "{rest}"
+    );
+    let [(_, first), (_, rest)] = linked(&[
+        ("main.js", "import { fill, h } from \"./h.js\";\nvoid import(\"./x.js\");\nfill(h);\n"),
+        ("h.js", "export const fill = 1;\nexport const h = 2;\nexport const open = 3;\n"),
+        ("x.js", "import { fill, open } from \"./h.js\";\nexport const x = [fill.h, { h: open }];\n"),
+    ])
+    .unwrap();
+    assert!(first.contains("\nconst{fill,h,open}=(()=>{const fill=1;"), "{first}");
+    assert!(first.contains("\n(()=>{void $load(\"x.js\");fill(h);"), "{first}");
+    assert!(first.ends_with("export{$M,$load,fill,open};\n"), "{first}");
+    assert!(rest.starts_with("import{$M,$load,fill,open}from\"./main.js\";\n$M[\"x.js\"]=(()=>{const x=[fill.h,{h:open}];\nreturn{x}})();"), "{rest}");
 }
 
 #[test]
