@@ -1,5 +1,6 @@
 //! What of a file under `web/` travels: of a script its tokens, without comments and with only those blanks and line ends
-//! that tell two tokens or two statements apart; of a sheet the same, by the way this project writes sheets. Names stay.
+//! that tell two tokens or two statements apart; of a sheet the same, by the way this project writes sheets. Names stay, but for those of
+//! private members: nothing outside their class can name them.
 
 use super::tokens::{Gap, Kind, Token, Tokens, is_of_word};
 
@@ -17,6 +18,7 @@ pub fn script(text: &str) -> Result<String, String> {
     let mut tokens = Tokens::of(text);
     let mut heads = Heads::default();
     let mut last = None;
+    let mut members = Vec::new();
     while let Some(token) = tokens.next()? {
         heads.see(last, token).map_err(|why| tokens.refused(why))?;
         if let Some(last) = last {
@@ -26,13 +28,27 @@ pub fn script(text: &str) -> Result<String, String> {
                 sent.push(if token.gap == Gap::Line { '\n' } else { ' ' });
             }
         }
-        sent.push_str(token.text);
+        match token.text.strip_prefix('#') {
+            Some(name) if token.kind == Kind::Word => sent.push_str(&short_member(&mut members, name)),
+            _ => sent.push_str(token.text),
+        }
         last = Some(token);
     }
     if !sent.is_empty() {
         sent.push('\n');
     }
     Ok(sent)
+}
+
+/// A private member's name as it is sent: by the order in which a file's members come, `#a` to `#z`, then `#aa` and so on.
+fn short_member<'a>(members: &mut Vec<&'a str>, name: &'a str) -> String {
+    let place = members.iter().position(|known| *known == name).unwrap_or_else(|| {
+        members.push(name);
+        members.len() - 1
+    });
+    let letter = |place: usize| char::from(b"abcdefghijklmnopqrstuvwxyz"[place % 26]);
+    let first = (place / 26).checked_sub(1).map(letter);
+    ['#'].into_iter().chain(first).chain([letter(place)]).collect()
 }
 
 /// Whether the gap between two tokens says something.

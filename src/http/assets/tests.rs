@@ -389,6 +389,21 @@ fn a_script_that_can_not_be_told_apart_without_a_parser_is_refused() {
 }
 
 #[test]
+fn private_members_have_short_names_and_nothing_else_is_renamed() {
+    let script = "class A {\n  #first = \"#first\";\n  #second() {\n    return `#first ${this.#first} #second`;\n  }\n  get first() {\n    return this.#second() + /#first/.source;\n  }\n}\n";
+    let sent = strip::script(script).unwrap();
+    assert_eq!(
+        sent,
+        "class A{\n#a=\"#first\";\n#b(){return `#first ${this.#a} #second`}\nget first(){return this.#b()+/#first/.source}}\n"
+    );
+    let many: String = (0..60).map(|number| format!("this.#member{number};\n")).collect();
+    let sent = strip::script(&many).unwrap();
+    let names: std::collections::BTreeSet<&str> = between(&sent, "this.", ';').collect();
+    assert_eq!(names.len(), 60);
+    assert!(sent.contains("#z;") && sent.contains("#aa;") && sent.contains("#bh;"), "{sent}");
+}
+
+#[test]
 fn sheets_are_sent_without_comments_and_blanks() {
     for (sheet, sent) in [
         ("/* gone */\n  a { b: c; } /* kept */\n", "a{b:c}/* kept */\n"),
