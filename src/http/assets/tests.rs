@@ -356,11 +356,11 @@ fn scripts_are_sent_without_comments_and_blanks_and_with_all_their_code() {
         // What would become another mark or word.
         (
             "a + +b - -c + d++ + e;\nx in y;\ntypeof /z/g in w;\n#p in q;\n",
-            "a+ +b- -c+d++ +e;x in y;typeof/z/g in w;#p in q;\n",
+            "a+ +b- -c+d++ +e;x in y;typeof/z/g in w;#a in q;\n",
         ),
         (
             "f([a, b,], { c, }, [,], [d,,],);\nclass E {\n  #f = 1;\n  g() { h(); }\n}\n",
-            "f([a,b],{c},[,],[d,,]);class E{#f=1;g(){h()}}\n",
+            "f([a,b],{c},[,],[d,,]);class E{#a=1;g(){h()}}\n",
         ),
         ("", ""),
     ] {
@@ -394,7 +394,7 @@ fn private_members_have_short_names_and_nothing_else_is_renamed() {
     let sent = strip::script(script).unwrap();
     assert_eq!(
         sent,
-        "class A{\n#a=\"#first\";\n#b(){return `#first ${this.#a} #second`}\nget first(){return this.#b()+/#first/.source}}\n"
+        "class A{#a=\"#first\";#b(){return`#first ${this.#a} #second`}\nget first(){return this.#b()+/#first/.source}}\n"
     );
     let many: String = (0..60).map(|number| format!("this.#member{number};\n")).collect();
     let sent = strip::script(&many).unwrap();
