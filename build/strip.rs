@@ -1,6 +1,8 @@
 //! What of a file under `web/` travels: of a script its tokens, without comments and with only those blanks and line ends
-//! that tell two tokens or two statements apart; of a sheet the same, by the way this project writes sheets. Names stay, but for those of
-//! private members: nothing outside their class can name them.
+//! that tell two tokens or two statements apart; of a sheet the same, by the way this project writes sheets. Names stay, but
+//! for those of private members, which nobody sees from outside.
+
+use std::collections::BTreeMap;
 
 use super::tokens::{Gap, Kind, Token, Tokens, is_of_word};
 
@@ -17,8 +19,8 @@ pub fn script(text: &str) -> Result<String, String> {
     let mut sent = String::with_capacity(text.len());
     let mut tokens = Tokens::of(text);
     let mut heads = Heads::default();
+    let mut members = BTreeMap::new();
     let mut last = None;
-    let mut members = Vec::new();
     while let Some(token) = tokens.next()? {
         heads.see(last, token).map_err(|why| tokens.refused(why))?;
         if let Some(last) = last {
@@ -29,7 +31,10 @@ pub fn script(text: &str) -> Result<String, String> {
             }
         }
         match token.text.strip_prefix('#') {
-            Some(name) if token.kind == Kind::Word => sent.push_str(&short_member(&mut members, name)),
+            Some(member) if token.kind == Kind::Word => {
+                let number = members.len();
+                sent.push_str(members.entry(member).or_insert_with(|| short(number)));
+            }
             _ => sent.push_str(token.text),
         }
         last = Some(token);
@@ -40,15 +45,11 @@ pub fn script(text: &str) -> Result<String, String> {
     Ok(sent)
 }
 
-/// A private member's name as it is sent: by the order in which a file's members come, `#a` to `#z`, then `#aa` and so on.
-fn short_member<'a>(members: &mut Vec<&'a str>, name: &'a str) -> String {
-    let place = members.iter().position(|known| *known == name).unwrap_or_else(|| {
-        members.push(name);
-        members.len() - 1
-    });
-    let letter = |place: usize| char::from(b"abcdefghijklmnopqrstuvwxyz"[place % 26]);
-    let first = (place / 26).checked_sub(1).map(letter);
-    ['#'].into_iter().chain(first).chain([letter(place)]).collect()
+/// `#a`, `#b`, … `#z`, `#aa`, … for the members of a module in the order in which they are named.
+fn short(number: usize) -> String {
+    let letter = |digit: usize| char::from(b"abcdefghijklmnopqrstuvwxyz"[digit % 26]);
+    let first = number.checked_sub(26).map(|rest| letter(rest / 26));
+    ['#'].into_iter().chain(first).chain([letter(number)]).collect()
 }
 
 /// Whether the gap between two tokens says something.

@@ -24,7 +24,7 @@ use crate::keep_awake::KeepAwake;
 use crate::key::KeyDirectory;
 use crate::lifecycle::{ExitOutcome, Lifecycle, ShutdownTrigger, Stage, StopBounds};
 use crate::limit::Limiter;
-use crate::maintenance::{Maintainer, maintainer};
+use crate::maintenance::{Folding, Maintainer, maintainer};
 use crate::memory::Budget;
 use crate::metrics::Gauges;
 use crate::outbound::Outbound;
@@ -70,6 +70,7 @@ impl App {
         let limits = config.limits.clone();
         let ingest = Ingest::new(limits, clock.clone(), limiter.clone(), queue.clone(), outcomes.clone());
         let (maintenance, maintainer) = maintainer(store.clone(), clock.clone());
+        let maintainer = maintainer.folding(Folding::Task(mailbox.clone()));
         let (tail_places, export_places) = (Places::of_tails(), Places::of_exports());
         let gauges = Gauges {
             maintenance: maintenance.progress().clone(),

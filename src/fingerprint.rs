@@ -11,12 +11,21 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::event::Event;
 
+mod atom;
 mod code;
+mod context;
+mod entity;
 mod explain;
 mod header;
+mod host;
+#[cfg(test)]
+#[path = "fingerprint/hostile_tests.rs"]
+mod hostile_tests;
+mod judge;
 mod library;
 mod line;
 mod name;
+mod quote;
 mod stack;
 mod template;
 #[cfg(test)]
@@ -24,13 +33,15 @@ mod tests;
 #[cfg(test)]
 #[path = "fingerprint/trace_tests.rs"]
 mod trace_tests;
+mod value;
+mod visible;
 mod word;
 
 pub use explain::{Explanation, Kind};
 pub use stack::{SeenFrame, Verdict, library_lines};
 
 /// Version of the rules, part of every fingerprint: raised when the same event would get another one.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 /// Longest title, in characters.
 pub const MAX_TITLE_CHARACTERS: usize = 200;
 
@@ -130,6 +141,8 @@ impl Fingerprinter {
     }
 
     fn of_parts(&mut self, parts: &Parts<'_>) -> Fingerprint {
+        let (message, stack) = (visible::text(parts.message), parts.stack.map(visible::text));
+        let parts = &Parts { message: &message, stack: stack.as_deref(), ..*parts };
         self.buffer.clear();
         self.buffer.push(char::from(VERSION));
         let mut own = parts.own().peekable();
@@ -189,7 +202,7 @@ impl Fingerprinter {
     /// The template of a message, as hashed. It lives until the next call.
     pub fn template(&mut self, message: &str) -> &str {
         self.buffer.clear();
-        template::write(message, &mut self.buffer);
+        template::write(&visible::text(message), &mut self.buffer);
         &self.buffer
     }
 }

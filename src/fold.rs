@@ -26,7 +26,7 @@ use crate::write::{PieceBuilder, SeedTexts};
 /// Blocks whose counts are kept in memory at most; further ones are read back from the database.
 const MAX_PIECES: usize = 2_048;
 /// Issues named by those blocks at most, together: about 20 MB.
-const MAX_SEEDS: usize = 50_000;
+const MAX_SEEDS: usize = 30_000;
 /// Blocks one transaction counts at most.
 const PIECES_PER_FOLD: usize = 256;
 /// Writes of the ledger without blocks in one tick.
@@ -209,7 +209,7 @@ impl Fold {
         while let Some(last) = after {
             after = self.fold_orphans(last).await?;
         }
-        self.write_tally().await?;
+        self.write_ledger().await?;
         // Only once everything that was committed is counted.
         if let Some(rules) = rules.filter(|_| orphans) {
             Box::pin(rules.look(&self.store, self.clock.now())).await?;
@@ -228,7 +228,10 @@ impl Fold {
     }
 
     /// Writes what is left of the ledger in memory: what came with no block, or was too much for the folds before.
-    async fn write_tally(&self) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// What the database said; the next call makes up for it.
+    pub async fn write_ledger(&self) -> Result<(), StoreError> {
         self.settle_doubt().await?;
         for _ in 0..WRITES_PER_TICK {
             if self.mailbox.tally.is_empty() {
@@ -384,12 +387,12 @@ fn add_line(sum: &mut PieceBuilder, line: &[u8]) {
         level: event.level,
         fingerprint: event.fingerprint,
         line_bytes: 0,
+        environment: EventHead::NO_ENVIRONMENT,
     };
-    sum.add(event.id, &head, || SeedTexts {
+    sum.add(event.id, &head, Some(event.env.as_ref()), || SeedTexts {
         title: Fingerprinter::new().title(&event.message),
         source: event.source.clone().into_owned(),
         release: event.release.as_deref().unwrap_or_default().to_owned(),
-        environments: vec![event.env.clone().into_owned()],
+        sample: SeedTexts::sample_of(&event.message),
     });
-    sum.add_environments(event.id, &head, [event.env.as_ref()]);
 }

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::Recorded;
 use crate::clock::Clock;
+use crate::fold::{Fold, FoldMailbox};
 use crate::store::{DatabaseStatus, Store, StoreError};
 
 pub use erase::Erasure;
@@ -154,6 +155,33 @@ impl Maintenance {
     }
 }
 
+/// Who counts the blocks that a deletion by filter finds not yet counted. Maintenance never does so without alert rules:
+/// what is due in those blocks would never be said.
+pub enum Folding {
+    /// The task that folds, here or in another process. It is told to look.
+    Task(Arc<FoldMailbox>),
+    /// Nobody else may be there: this does, with the rules it was given.
+    Own(Box<Fold>),
+}
+
+impl Default for Folding {
+    fn default() -> Self {
+        Self::Task(Arc::default())
+    }
+}
+
+impl Folding {
+    async fn hurry(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Task(mailbox) => {
+                mailbox.look_for_orphans();
+                Ok(())
+            }
+            Self::Own(fold) => fold.tick(true).await,
+        }
+    }
+}
+
 /// The owned task that maintains.
 pub struct Maintainer {
     store: Store,
@@ -164,6 +192,7 @@ pub struct Maintainer {
     /// Requests sent and not yet begun.
     waiting: Arc<AtomicUsize>,
     renew_every: Duration,
+    folding: Folding,
 }
 
 /// A maintainer and the way to ask it.
@@ -179,7 +208,8 @@ pub fn maintainer(store: Store, clock: Clock) -> (Maintenance, Maintainer) {
         waiting: waiting.clone(),
         wait: WAIT,
     };
-    (asking, Maintainer { store, clock, nudge, progress, requests, waiting, renew_every: RENEW_EVERY })
+    let (renew_every, folding) = (RENEW_EVERY, Folding::default());
+    (asking, Maintainer { store, clock, nudge, progress, requests, waiting, renew_every, folding })
 }
 
 impl Maintainer {
@@ -187,6 +217,13 @@ impl Maintainer {
     #[must_use]
     pub fn renewing_every(mut self, renew_every: Duration) -> Self {
         self.renew_every = renew_every;
+        self
+    }
+
+    /// Has what a deletion finds not yet counted counted by this; else it only waits for it.
+    #[must_use]
+    pub fn folding(mut self, folding: Folding) -> Self {
+        self.folding = folding;
         self
     }
 
@@ -286,7 +323,7 @@ impl Maintainer {
     }
 
     fn one_run<'a>(&'a self, stop: &'a CancellationToken) -> Run<'a> {
-        let Self { store, clock, progress, waiting, renew_every, .. } = self;
-        Run { store, clock, stop, progress, own: None, waiting, renew_every: *renew_every }
+        let Self { store, clock, progress, waiting, renew_every, folding, .. } = self;
+        Run { store, clock, stop, progress, own: None, waiting, renew_every: *renew_every, folding }
     }
 }

@@ -12,6 +12,8 @@ mod running;
 #[path = "support/skip.rs"]
 mod skip;
 mod support;
+#[path = "support/writer.rs"]
+mod writer;
 
 #[path = "alerts/awake.rs"]
 mod awake;
@@ -21,6 +23,8 @@ mod channels;
 mod delivery;
 #[path = "alerts/discord.rs"]
 mod discord;
+#[path = "alerts/erased.rs"]
+mod erased;
 #[path = "alerts/instances.rs"]
 mod instances;
 #[path = "alerts/mail.rs"]

@@ -91,7 +91,7 @@ impl Writer {
                     title: "event <n>".to_owned(),
                     source: "shop".to_owned(),
                     release: String::new(),
-                    environments: Vec::new(),
+                    sample: String::new(),
                 },
             })
             .collect();

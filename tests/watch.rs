@@ -19,6 +19,8 @@ mod day;
 mod endings;
 #[path = "watch/instances.rs"]
 mod instances;
+#[path = "watch/late.rs"]
+mod late;
 #[path = "watch/noise.rs"]
 mod noise;
 #[path = "watch/rules.rs"]

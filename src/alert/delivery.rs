@@ -19,7 +19,7 @@ use super::channel::Channel;
 use super::directory::{ChannelId, ChannelRecord, Channels};
 use super::outbox::Outbox;
 use super::retry::{GIVE_UP_AFTER_MS, LEAST_PAUSE_MS, attempt_of, whole_millis};
-use super::{AlertMessage, ChannelKind};
+use super::{AlertKind, AlertMessage, ChannelKind};
 use crate::clock::Clock;
 use crate::outbound::{Outbound, Trust};
 use crate::store::{AlertAttempt, AlertState, ClaimedAlert, DatabaseStatus, Store, StoreError, WaitingAlert};
@@ -288,9 +288,9 @@ impl Run {
                     break;
                 }
             };
-            let answer = self.send(&claimed).await;
+            let (rule, answer) = self.send(&claimed).await;
             let now = self.clock.now();
-            self.outbox.count(self.kind, answer.verdict);
+            self.outbox.count(rule, self.kind, answer.verdict);
             let attempt = attempt_of(&answer, &claimed, now);
             if attempt.state == AlertState::Dead {
                 tracing::error!(channel = %self.id, message = %id, detail = attempt.detail, "an alert is given up");
@@ -318,10 +318,17 @@ impl Run {
         end
     }
 
-    async fn send(&self, claimed: &ClaimedAlert) -> ChannelAnswer {
+    /// What the message is about, if it can be read, and what its channel said.
+    async fn send(&self, claimed: &ClaimedAlert) -> (Option<AlertKind>, ChannelAnswer) {
         match serde_json::from_str::<AlertMessage>(&claimed.message) {
-            Ok(message) => self.channel.deliver(&self.outbound, &message, self.clock.now()).await,
-            Err(error) => ChannelAnswer::new(Verdict::Dead, format!("the message can't be read: {error}")),
+            Ok(message) => {
+                let answer = self.channel.deliver(&self.outbound, &message, self.clock.now()).await;
+                (Some(message.kind), answer)
+            }
+            Err(error) => {
+                let why = format!("the message can't be read: {error}");
+                (None, ChannelAnswer::new(Verdict::Dead, why))
+            }
         }
     }
 

@@ -76,6 +76,15 @@ impl AlertKind {
         }
     }
 
+    /// The kind of rule that says it, as rules and metrics call it.
+    #[must_use]
+    pub const fn rule_name(self) -> &'static str {
+        match self {
+            Self::Custom => "query",
+            other => other.name(),
+        }
+    }
+
     /// What a headline starts with.
     #[must_use]
     pub const fn words(self) -> &'static str {
@@ -87,7 +96,7 @@ impl AlertKind {
             Self::Heartbeat => "No events",
             Self::OverflowStarted => "Overflow started",
             Self::OverflowEnded => "Overflow ended",
-            Self::NearCap => "Near the cap",
+            Self::NearCap => "Limits",
             Self::Custom => "Alert",
             Self::Test => "Test",
         }
@@ -155,6 +164,9 @@ pub struct AlertMessage {
     /// The issue.
     #[serde(default, with = "fingerprint_text")]
     pub issue: Option<Fingerprint>,
+    /// Until when what it counts was received, where that was a while before it was counted.
+    #[serde(default, with = "optional_millis")]
+    pub received_until: Option<Timestamp>,
     /// When it was found.
     #[serde(with = "millis")]
     pub at: Timestamp,
@@ -186,6 +198,7 @@ impl AlertMessage {
             link: None,
             mute: None,
             issue: None,
+            received_until: None,
             at,
         }
     }

@@ -36,7 +36,7 @@ pub use directory::{ChannelId, ChannelRecord, Channels};
 pub use message::{AlertKind, AlertMessage, issue_link};
 pub use outbox::{Enqueued, NewAlert, Outbox, enqueue, enqueue_all};
 pub use rules::{
-    Findings, Judge, RuleBook, RuleCounters, RuleId, RuleKind, RuleSet, Rules, Selection, Setting, Tested,
-    check_query,
+    Findings, Judge, RuleBook, RuleCounters, RuleId, RuleKind, RuleSet, RuleState, Rules, Selection, Setting,
+    Tested, check_query,
 };
 pub use smtp_url::{MailServer, MailTls};

@@ -222,6 +222,7 @@ fn bounded(mut message: AlertMessage) -> AlertMessage {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Attempt {
+    rule: &'static str,
     channel: &'static str,
     outcome: &'static str,
 }
@@ -246,7 +247,7 @@ impl Outbox {
 
     /// Registers the counters.
     pub fn register(&self, registry: &mut Registry) {
-        let attempts = "Attempts to deliver an alert, by kind of channel and what came of it";
+        let attempts = "Attempts to deliver a message, by kind of rule and of channel and what came of it";
         registry.register("tekno_alert_attempts", attempts, self.0.attempts.clone());
         let waiting = "Alert messages waiting for their channel, as last seen";
         registry.register("tekno_alert_waiting", waiting, self.0.waiting.clone());
@@ -267,12 +268,14 @@ impl Outbox {
         self.0.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
-    pub(super) fn count(&self, kind: ChannelKind, verdict: Verdict) {
+    /// Counts an attempt at a message of a rule of this kind; `None` for one that can't be read.
+    pub(super) fn count(&self, rule: Option<AlertKind>, kind: ChannelKind, verdict: Verdict) {
         let outcome = match verdict {
             Verdict::Delivered => "delivered",
             Verdict::Retry => "retry",
             Verdict::Dead | Verdict::Disable => "dead",
         };
-        self.0.attempts.get_or_create(&Attempt { channel: kind.name(), outcome }).inc();
+        let rule = rule.map_or("unknown", AlertKind::rule_name);
+        self.0.attempts.get_or_create(&Attempt { rule, channel: kind.name(), outcome }).inc();
     }
 }

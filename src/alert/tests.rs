@@ -39,6 +39,7 @@ fn huge() -> AlertMessage {
     message.rule.clone_from(&long);
     message.sample = Some(long.clone());
     message.release = Some(long.clone());
+    message.received_until = Some(AT);
     message.mute = Some(long.clone());
     message.environments = vec![long.clone(); 200];
     message.sources = vec![long; 200];

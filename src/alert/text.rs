@@ -111,6 +111,7 @@ pub(super) fn facts(message: &AlertMessage) -> Vec<(&'static str, String)> {
             "Held back",
             (message.suppressed > 0).then(|| format!("{} alerts before this one", message.suppressed)),
         ),
+        ("Counted late", message.received_until.map(|until| format!("received until {until}"))),
         ("Rule", text(&message.rule)),
         ("Found", Some(message.at.to_string())),
     ];

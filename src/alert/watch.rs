@@ -16,7 +16,7 @@ mod still_true;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::rules::{OVERFLOW_GRACE_SEC, RuleBook};
+use super::rules::{OVERFLOW_GRACE_SEC, RuleBook, RuleKind};
 use super::{AlertKind, Channels};
 use crate::key::KeyDirectory;
 use crate::spool::Spool;
@@ -73,10 +73,14 @@ pub struct FirstEvents {
     pub since: Timestamp,
 }
 
+/// How often something was said, held back or lost, by rule and what became of it, for the metrics.
+pub(super) type Told = BTreeMap<(RuleKind, &'static str), u64>;
+
 /// What a fold adds once it is committed.
 #[derive(Default)]
 struct Pending {
     looked: Option<i64>,
+    told: Told,
     noted: Vec<(Topic, Timestamp)>,
     came: Vec<(i64, i64)>,
 }
@@ -90,6 +94,8 @@ struct State {
     listened: Option<i64>,
     /// When a topic was last noted as still true.
     noted: BTreeMap<Topic, Timestamp>,
+    /// When the end of what is open and quiet is possible at the earliest, as last seen; no more than may be open.
+    not_before: BTreeMap<Topic, Timestamp>,
     /// The last bucket in which a project's events were folded here.
     came: BTreeMap<i64, i64>,
     /// What the fold under way did of these.
@@ -99,6 +105,16 @@ struct State {
     blind: bool,
     /// When a project's silence is looked at next.
     next_check: BTreeMap<i64, Timestamp>,
+    /// What was committed and not yet counted.
+    told: Told,
+}
+
+impl State {
+    fn tell(&mut self, told: Told) {
+        for (what, times) in told {
+            *self.told.entry(what).or_default() += times;
+        }
+    }
 }
 
 impl Watch {
@@ -203,8 +219,10 @@ impl Watch {
             return Ok(false);
         }
         let endings = self.find_endings(connection, now).await?;
-        let said = self.say_endings(connection, endings, now).await?;
-        self.state().pending.looked = Some(bucket(now));
+        let told = self.say_endings(connection, endings, now).await?;
+        let said = !told.is_empty();
+        let mut state = self.state();
+        (state.pending.looked, state.pending.told) = (Some(bucket(now)), told);
         Ok(said)
     }
 
@@ -277,8 +295,9 @@ impl Watch {
     /// The fold is committed.
     pub fn committed(&self) {
         let mut state = self.state();
-        let Pending { looked, noted, came } = std::mem::take(&mut state.pending);
+        let Pending { looked, told, noted, came } = std::mem::take(&mut state.pending);
         state.looked = looked.or(state.looked);
+        state.tell(told);
         state.came.extend(came);
         if state.came.len() > MAX_NOTED {
             state.came.clear();
@@ -287,6 +306,11 @@ impl Watch {
             state.noted.clear();
         }
         state.noted.extend(noted);
+    }
+
+    /// What was said since the last time this was asked, for the metrics.
+    pub(super) fn take_told(&self) -> Told {
+        std::mem::take(&mut self.state().told)
     }
 
     /// Whether [`Self::look`] has anything to do by now.

@@ -81,6 +81,7 @@ pub(super) fn body(message: &AlertMessage) -> Value {
             "sample": message.sample.as_deref().map(|sample| cut(&without_controls(sample), MAX_SAMPLE)),
             "environments": message.environments,
             "sources": message.sources,
+            "received_until": message.received_until.map(|at| at.to_string()),
             "release": message.release,
             "suppressed": message.suppressed,
             "link": message.link,

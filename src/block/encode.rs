@@ -15,7 +15,7 @@ use super::filter::{self, IdTokens};
 use super::json::{push_compact, push_string};
 use super::summary::Summary;
 use super::trigram::TrigramSet;
-use super::{Block, BlockHeader, Codec, EncodedBatch, EventHead};
+use super::{Block, BlockHeader, Codec, EncodedBatch, EventHead, place_of};
 use crate::event::{BatchId, Event};
 
 /// Bodies below this many bytes have no text filter: reading them costs less.
@@ -59,6 +59,7 @@ pub struct BatchEncoder {
     heads: Vec<EventHead>,
     lines: Vec<u8>,
     tokens: IdTokens,
+    environments: Vec<String>,
 }
 
 impl BatchEncoder {
@@ -68,7 +69,7 @@ impl BatchEncoder {
         let batch_text = batch.to_string();
         let mut tokens = IdTokens::default();
         tokens.add("batch", &batch_text);
-        Self { batch, batch_text, heads: Vec::new(), lines: Vec::new(), tokens }
+        Self { batch, batch_text, heads: Vec::new(), lines: Vec::new(), tokens, environments: Vec::new() }
     }
 
     /// Makes room for so many bytes of lines, to spare growing there in steps.
@@ -85,7 +86,8 @@ impl BatchEncoder {
         self.push_line(event);
         let line_bytes = u32::try_from(self.lines.len() - start).expect("an event's fields are bounded");
         let Event { index, ts, level, fingerprint, .. } = *event;
-        self.heads.push(EventHead { index, ts, level, fingerprint, line_bytes });
+        let environment = place_of(&mut self.environments, &event.env);
+        self.heads.push(EventHead { index, ts, level, fingerprint, line_bytes, environment });
         self.push_tokens(event);
     }
 
@@ -98,11 +100,11 @@ impl BatchEncoder {
     /// The batch, ready to be put into blocks.
     #[must_use]
     pub fn finish(self) -> EncodedBatch {
-        let Self { batch, heads, mut lines, tokens, .. } = self;
+        let Self { batch, heads, mut lines, tokens, environments, .. } = self;
         if lines.capacity() - lines.len() > MOST_SLACK_BYTES {
             lines.shrink_to_fit();
         }
-        EncodedBatch { batch, heads, lines, id_tokens: tokens.finish() }
+        EncodedBatch { batch, heads, lines, id_tokens: tokens.finish(), environments }
     }
 
     fn push_line(&mut self, event: &Event<'_>) {

@@ -32,6 +32,9 @@ pub const MAX_EVENTS: usize = 2_000;
 /// Most bytes of uncompressed body in a block; a single larger event has a block of its own.
 pub const MAX_RAW_BYTES: usize = 1 << 20;
 
+/// Environments of a batch that are told apart.
+pub const BATCH_ENVIRONMENTS: usize = 16;
+
 /// What one accepted event adds to a block's header, beside its line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventHead {
@@ -45,6 +48,27 @@ pub struct EventHead {
     pub fingerprint: Fingerprint,
     /// Bytes of its line in [`EncodedBatch::lines`], without separators.
     pub line_bytes: u32,
+    /// The place of its environment in [`EncodedBatch::environments`]; none there is beyond their number.
+    pub environment: u8,
+}
+
+impl EventHead {
+    /// No place of an environment.
+    pub const NO_ENVIRONMENT: u8 = u8::MAX;
+}
+
+/// The place of an environment among those of a batch, as in [`EventHead::environment`].
+fn place_of(environments: &mut Vec<String>, name: &str) -> u8 {
+    let known = environments.iter().position(|known| known == name);
+    let place = known.unwrap_or_else(|| {
+        if environments.len() < BATCH_ENVIRONMENTS {
+            environments.push(name.to_owned());
+            environments.len() - 1
+        } else {
+            usize::from(EventHead::NO_ENVIRONMENT)
+        }
+    });
+    u8::try_from(place).unwrap_or(EventHead::NO_ENVIRONMENT)
 }
 
 /// The accepted events of one batch, encoded once in the request's task.
@@ -58,6 +82,8 @@ pub struct EncodedBatch {
     pub lines: Vec<u8>,
     /// Tokens for the id filter, distinct.
     pub id_tokens: Vec<u64>,
+    /// Environments of its events, the first [`BATCH_ENVIRONMENTS`] of them.
+    pub environments: Vec<String>,
 }
 
 impl EncodedBatch {
@@ -67,6 +93,7 @@ impl EncodedBatch {
         self.lines.capacity()
             + self.heads.capacity() * size_of::<EventHead>()
             + self.id_tokens.capacity() * size_of::<u64>()
+            + self.environments.iter().map(|one| one.capacity() + size_of::<String>()).sum::<usize>()
     }
 }
 

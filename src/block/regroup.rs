@@ -3,7 +3,7 @@
 
 use super::decode::{StoredEvent, lines};
 use super::filter::IdTokens;
-use super::{BlockError, EncodedBatch, EventHead};
+use super::{BlockError, EncodedBatch, EventHead, place_of};
 
 /// The batches of an inflated body, in order; neighbouring events of one batch are one entry.
 ///
@@ -21,14 +21,21 @@ pub fn regroup(raw: &[u8]) -> Result<Vec<EncodedBatch>, BlockError> {
             close(&mut batches, &mut tokens);
             tokens.add("batch", &event.id.batch.to_string());
             let batch = event.id.batch;
-            batches.push(EncodedBatch { batch, heads: Vec::new(), lines: Vec::new(), id_tokens: Vec::new() });
+            batches.push(EncodedBatch {
+                batch,
+                heads: Vec::new(),
+                lines: Vec::new(),
+                id_tokens: Vec::new(),
+                environments: Vec::new(),
+            });
         }
         tokens.add_event(event.user_id.as_deref(), event.request_id.as_deref(), event.fingerprint);
         tokens.add_ctx(event.ctx.map_or("", |ctx| ctx.get()));
         if let Some(batch) = batches.last_mut() {
             let line_bytes = u32::try_from(line.len()).map_err(|_| BlockError::TooLarge)?;
             let StoredEvent { ts, level, fingerprint, .. } = event;
-            batch.heads.push(EventHead { index: event.id.index, ts, level, fingerprint, line_bytes });
+            let (index, environment) = (event.id.index, place_of(&mut batch.environments, &event.env));
+            batch.heads.push(EventHead { index, ts, level, fingerprint, line_bytes, environment });
             batch.lines.extend_from_slice(line);
         }
     }

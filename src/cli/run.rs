@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::export::export;
 use super::output::{self, NewKey};
 use super::{Cli, Command, EXIT_CONFIG, NewProject, ProjectCommand, PurgeArguments, check_config};
+use crate::alert::{Channels, Outbox, Rules};
 use crate::app::App;
 use crate::audit::{self, Change, Origin, Recorded};
 use crate::clock::Clock;
@@ -20,9 +21,9 @@ use crate::fold::{Fold, FoldMailbox};
 use crate::http::maintenance::{purged_json, strict_query};
 use crate::http::state::AppState;
 use crate::ingest::{IncomingBody, Ingest, test_event};
-use crate::key::{ApiKey, KeyKind, KeyRecord, KeyRing};
+use crate::key::{ApiKey, KeyDirectory, KeyKind, KeyRecord, KeyRing};
 use crate::limit::Limiter;
-use crate::maintenance::{Erasure, Purge, Ran, maintainer};
+use crate::maintenance::{Erasure, Folding, Purge, Ran, maintainer};
 use crate::memory::{BUDGET_WAIT, Budget};
 use crate::outcome::Outcomes;
 use crate::project::{Project, ProjectRef, ProjectSlug, ScrubSettings};
@@ -170,7 +171,10 @@ async fn on_store(config: Config, command: Command) -> Result<String, String> {
         }
         Command::SendTest { project } => send_test(&store, &find(&store, &project).await?, &config).await,
         Command::Maintain => maintain(store).await,
-        Command::Purge(arguments) => purge(store, arguments).await,
+        Command::Purge(arguments) => {
+            let fold = fold_with_rules(&store, &config, &ring).await?;
+            Box::pin(purge(store, fold, arguments)).await
+        }
         Command::Export(arguments) => export(&store, &arguments).await,
         Command::Serve | Command::CheckConfig => Ok(String::new()),
     }
@@ -243,7 +247,20 @@ async fn maintain(store: Store) -> Result<String, String> {
     }
 }
 
-async fn purge(store: Store, arguments: PurgeArguments) -> Result<String, String> {
+/// Counts what nobody counted, as a service with these settings would; what it finds worth saying is delivered by the
+/// service, or by the next one that starts.
+async fn fold_with_rules(store: &Store, config: &Config, ring: &KeyRing) -> Result<Fold, String> {
+    let directory = KeyDirectory::new();
+    directory.replace(store.list_projects().await.map_err(|error| error.to_string())?, &[]);
+    let (channels, public_url) = (Channels::new(config, ring), config.public_url.clone());
+    let cap = config.limits.rate_limit_per_minute;
+    let rules = Rules::new(channels, Outbox::default(), Arc::new(directory), public_url, cap);
+    // It knows nothing of what a service still has to count, so it calls nothing over.
+    rules.watch().blind();
+    Ok(Fold::new(store.clone(), Clock::system(), Arc::default()).alerting(rules))
+}
+
+async fn purge(store: Store, fold: Fold, arguments: PurgeArguments) -> Result<String, String> {
     let PurgeArguments { project, older_than, query, dry_run } = arguments;
     let project_id = match project {
         None => None,
@@ -259,6 +276,7 @@ async fn purge(store: Store, arguments: PurgeArguments) -> Result<String, String
     let target = project_id.map_or_else(|| "all projects".to_owned(), |id| format!("project {id}"));
     let recorded = if dry_run { None } else { record(&store, "purge", &target, given).await? };
     let (_, maintainer) = maintainer(store, Clock::system());
+    let maintainer = maintainer.folding(Folding::Own(Box::new(fold)));
     let quit = CancellationToken::new();
     let ran = match query {
         None => maintainer.purge(&Purge { project_id, older_than, dry_run }, &quit).await,
@@ -338,8 +356,9 @@ async fn send_test(store: &Store, project: &Project, config: &Config) -> Result<
         receipt
     };
     let (receipt, ()) = tokio::join!(sent, slot.run());
-    if let Err(error) = Fold::new(store.clone(), clock, mailbox).tick(false).await {
-        tracing::debug!(%error, "the service counts it instead");
+    // The event itself is counted by the service, which knows what is worth an alert.
+    if let Err(error) = Fold::new(store.clone(), clock, mailbox).write_ledger().await {
+        tracing::debug!(%error, "the ledger doesn't know who sent it");
     }
     let receipt = receipt.map_err(|error| error.detail().into_owned())?;
     Ok(format!("Stored {} event in {}.\n", receipt.accepted, project.slug))

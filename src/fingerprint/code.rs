@@ -13,10 +13,21 @@ pub(super) fn is_hex_code(word: &[u8]) -> bool {
     (1..=8).contains(&digits.len()) && digits.iter().all(u8::is_ascii_hexdigit)
 }
 
+/// A code of Windows wherever it stands: a failed `HRESULT` of a usual facility, or an `NTSTATUS`.
+fn is_system_code(word: &[u8]) -> bool {
+    const STARTS: [&str; 8] = ["8000", "8001", "8002", "8004", "8007", "8013", "8024", "c000"];
+    let Some(digits) = word.strip_prefix(b"0x").filter(|digits| digits.len() == 8) else { return false };
+    digits.iter().all(u8::is_ascii_hexdigit)
+        && STARTS.iter().any(|start| start.as_bytes().eq_ignore_ascii_case(&digits[..4]))
+}
+
 /// A code wherever it stands: `E1234`, or a named code before a colon or closing bracket. `E1120 22:10:36.9` is how
 /// Kubernetes begins a line: a level and a date.
 pub(super) fn is_code(word: &[u8], rest: &[u8]) -> bool {
     let is_date = matches!(rest, [b' ', b'0'..=b'2', b'0'..=b'9', b':', ..]);
+    if is_system_code(word) {
+        return true;
+    }
     is_named_code(word)
         && !is_date
         && ((word[0] == b'E' && word[1].is_ascii_digit()) || matches!(rest.first(), Some(b':' | b']' | b')')))

@@ -1,6 +1,6 @@
 //! Why an event has the fingerprint it has, for people.
 
-use super::{DEFAULT_GROUPING, Fingerprint, Fingerprinter, Parts, SeenFrame, Told, names_default};
+use super::{DEFAULT_GROUPING, Fingerprint, Fingerprinter, Parts, SeenFrame, Told, names_default, visible};
 
 /// Frames that are shown at most.
 const MAX_SHOWN_FRAMES: usize = 60;
@@ -48,6 +48,8 @@ pub struct Explanation {
 impl Fingerprinter {
     /// Why an event of these parts has the fingerprint it has.
     pub fn explain(&mut self, parts: &Parts<'_>) -> Explanation {
+        let (message, stack) = (visible::text(parts.message), parts.stack.map(visible::text));
+        let parts = &Parts { message: &message, stack: stack.as_deref(), ..*parts };
         let fingerprint = self.of_parts(parts);
         let template = self.template(parts.message).to_owned();
         let mut hashed = vec![format!("version {}", super::VERSION)];

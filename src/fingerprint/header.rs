@@ -122,6 +122,10 @@ pub(super) fn panic<'a>(line: &'a str, next: Option<&'a str>) -> Option<&'a str>
     if let Some(said) = line.strip_prefix("panic: ").or_else(|| line.strip_prefix("fatal error: ")) {
         return Some(said.trim_end_matches(" [recovered]"));
     }
+    // `2026/11/20 10:12:33 http: panic serving 10.0.0.7:51234: said`
+    if let Some((_, said)) = line.split_once("http: panic serving ") {
+        return said.split_once(": ").map(|(_, said)| said);
+    }
     let (before, place) = line.split_once(" panicked at ")?;
     if !before.starts_with("thread '") {
         return None;

@@ -31,6 +31,9 @@ pub(super) fn frame<'a>(line: &'a str, pending: &'a str) -> Option<Frame<'a>> {
     if let Some(rest) = line.strip_prefix("at ") {
         return at_frame(rest.trim_end_matches(" {"), pending);
     }
+    if let Some(frame) = foreign_dot_net(line) {
+        return Some(frame);
+    }
     python(line)
         .or_else(|| php(line))
         .or_else(|| go(line, pending))
@@ -81,6 +84,28 @@ fn at_frame<'a>(rest: &'a str, pending: &'a str) -> Option<Frame<'a>> {
     let java = unknown || source || (file.len() < place.len() && !place.contains(' '));
     let language = if java { Language::Java } else { Language::DotNet };
     Some(Frame { language, function, file: if java && !unknown { file } else { "" } })
+}
+
+/// .NET prints traces in the language of its host: `bei Shop.Cart.Add(Int32 id) in C:\src\Cart.cs:Zeile 10.`
+fn foreign_dot_net(line: &str) -> Option<Frame<'_>> {
+    const WORDS: [(&str, &str, &str); 6] = [
+        ("bei ", " in ", ":Zeile "),
+        ("à ", " dans ", ":ligne "),
+        ("en ", " en ", ":línea "),
+        ("in ", " in ", ":riga "),
+        ("в ", " в ", ":строка "),
+        ("場所 ", " 場所 ", ":行 "),
+    ];
+    WORDS.iter().find_map(|(at, within, number)| {
+        let rest = line.strip_prefix(at)?;
+        let (call, file) = match rest.rsplit_once(within) {
+            Some((call, file)) if call.ends_with(')') => (call, file.split_once(number)?.0),
+            _ => (rest, ""),
+        };
+        let (function, _) = call.split_once('(').filter(|_| call.ends_with(')'))?;
+        let named = function.contains('.') && !function.contains(' ');
+        named.then_some(Frame { language: Language::DotNet, function: call, file })
+    })
 }
 
 fn python(line: &str) -> Option<Frame<'_>> {

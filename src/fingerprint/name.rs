@@ -104,10 +104,25 @@ fn rust(name: &str) -> String {
     plain + rest
 }
 
+/// Without type parameters, `load[go.shape.string]`.
+fn without_brackets(name: &str) -> String {
+    let mut depth = 0_usize;
+    let mut plain = String::with_capacity(name.len());
+    for letter in name.chars() {
+        match letter {
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            _ if depth == 0 => plain.push(letter),
+            _ => {}
+        }
+    }
+    plain
+}
+
 /// Without arguments, type parameters, and numbers of closures.
 fn go(name: &str) -> String {
     let name = name.split(" in goroutine").next().unwrap_or(name);
-    let name = name.split("[...]").collect::<String>();
+    let name = without_brackets(name);
     let is_made = |part: &str| {
         let digits = ["func", "gowrap"].iter().find_map(|made| part.strip_prefix(made)).unwrap_or(part);
         digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
@@ -128,8 +143,11 @@ fn ruby(name: &str) -> &str {
     if name.starts_with("_app_") { "" } else { name }
 }
 
+/// `App\Job->App\{closure}` and since PHP 8.4 `App\Job->{closure:App\Job::run():14}` are one.
 fn php(name: &str) -> String {
-    name.find("{closure").map_or_else(|| name.to_owned(), |at| format!("{}{{closure}}", &name[..at]))
+    let Some(at) = name.find("{closure") else { return name.to_owned() };
+    let holder = name[..at].rfind([':', '>']).map_or("", |end| &name[..=end]);
+    format!("{holder}{{closure}}")
 }
 
 /// Leaves out addresses, and digits that no letter comes before: `access$000`, `lambda$add$3`; `sha256` stays.
@@ -172,8 +190,20 @@ impl Place {
         Self { folder: folder.to_owned(), name, built }
     }
 
+    /// The folders below `app` of a file that a framework's router knows by them alone: all are called `page.js`.
+    fn route(&self) -> Option<&str> {
+        const NAMES: [&str; 3] = ["page.", "route.", "layout."];
+        const ROOTS: [&str; 4] = ["/server/app/", "/chunks/app/", "/src/app/", "/./app/"];
+        let of_router = NAMES.iter().any(|name| self.name.starts_with(name));
+        let (_, route) = ROOTS.iter().filter(|_| of_router).find_map(|root| self.folder.rsplit_once(root))?;
+        Some(route)
+    }
+
     /// The file's name, with the folder it is in below `root` if that is one that stays.
     pub(super) fn below(&self, root: &str) -> String {
+        if let Some(route) = self.route() {
+            return format!("{route}/{}", self.name);
+        }
         let inner = self.folder.strip_prefix(root).unwrap_or("");
         // Of a URL the first part is the host.
         let within = if self.folder.contains("://") && !root.contains("://") { "" } else { inner };
@@ -184,6 +214,12 @@ impl Place {
             _ => self.name.clone(),
         }
     }
+}
+
+/// Whether a function's name is one a minifier made: no part of it has more than two letters.
+pub(super) fn is_minified(function: &str) -> bool {
+    let last = function.rsplit('.').next().unwrap_or("");
+    last.split(|letter: char| !letter.is_alphanumeric()).all(|part| part.len() <= 2)
 }
 
 /// The folder that all of them are in.

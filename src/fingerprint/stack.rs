@@ -5,9 +5,9 @@
 //! there are none; each once, so that recursion of any depth is the same.
 
 use super::header::{self, Header, Link};
+use super::judge;
 use super::library;
 use super::line::{self, Frame};
-use super::name::{self, Place};
 
 /// Lines that are looked at; a stack is at most 32 KiB.
 const MAX_LINES: usize = 600;
@@ -166,6 +166,13 @@ impl<'a> Reader<'a> {
         if line.starts_with("goroutine ") && line.ends_with("]:") {
             return self.read == 0;
         }
+        // `+---------------- 2 ----------------` before each part of a group: the first is its cause.
+        if let Some(part) = line.strip_prefix("+-").and_then(|rest| rest.split_once("--- ")) {
+            self.push(if part.1.starts_with("1 ") { Link::Cause } else { Link::Aside });
+            self.current().is_python = false;
+            return true;
+        }
+        let line = line.strip_prefix("Exception Group ").unwrap_or(line);
         if line.starts_with("Traceback (most recent call last)") {
             if self.current().is_python || !self.current().frames.is_empty() {
                 self.push(Link::Effect);
@@ -362,38 +369,7 @@ impl<'a> Reader<'a> {
             }
             frames.append(&mut one.frames);
         }
-        let frames = judge(&frames);
+        let frames = judge::judge(&frames);
         (!frames.is_empty()).then_some(Trace { kinds, said, is_panic: self.is_panic, frames })
     }
-}
-
-/// Says of each frame whether it counts.
-fn judge(frames: &[Frame<'_>]) -> Vec<SeenFrame> {
-    let marks: Vec<Option<&'static str>> = frames.iter().map(library::mark).collect();
-    let any_own = marks.iter().any(Option::is_none);
-    let places: Vec<Place> = frames.iter().map(|frame| Place::of(frame.file)).collect();
-    let owned = places.iter().zip(&marks).filter(|(_, mark)| mark.is_none() || !any_own);
-    let root = name::common_folder(owned.map(|(place, _)| place));
-    let mut seen: Vec<SeenFrame> = Vec::with_capacity(frames.len());
-    let mut counted = 0;
-    for ((frame, place), mark) in frames.iter().zip(&places).zip(&marks) {
-        let mut function = name::function(frame.language, frame.function);
-        // Names of one or two letters in a bundle are made anew with each build.
-        let last = function.rsplit('.').next().unwrap_or("");
-        if place.built && last.len() <= 2 {
-            function.clear();
-        }
-        let file = place.below(&root);
-        let same = |one: &SeenFrame| one.verdict.counts() && one.function == function && one.file == file;
-        let verdict = match mark {
-            Some(mark) if any_own => Verdict::Library(mark),
-            _ if seen.iter().any(same) => Verdict::Repeated,
-            _ if counted == MAX_COUNTED => Verdict::Beyond,
-            None => Verdict::Own,
-            Some(_) => Verdict::OnlyLibraries,
-        };
-        counted += usize::from(verdict.counts());
-        seen.push(SeenFrame { function, file, verdict });
-    }
-    seen
 }

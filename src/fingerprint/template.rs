@@ -4,13 +4,14 @@
 //! addresses, paths, quoted strings, times and `key=value` values are masked, runs of masks become one. Statuses
 //! and error codes stay, so that a 404 and a 500 are two templates.
 
-use super::code;
-use super::word::{self, Context};
+use super::context::Context;
+use super::word;
+use super::{host, value};
 
+/// Bytes of a message that are read.
+const MAX_READ_BYTES: usize = 16 * 1024;
 /// Longest template in bytes: what follows tells little and may be a whole document.
 const MAX_TEMPLATE_BYTES: usize = 400;
-/// Longest quoted string that is taken for one, in bytes.
-const MAX_QUOTED_BYTES: usize = 512;
 /// Codes of a text that are told apart.
 const MAX_CODES: usize = 4;
 /// What a masked part becomes.
@@ -37,13 +38,13 @@ pub(super) fn codes<'a>(text: &'a str, scratch: &mut String) -> Vec<&'a str> {
 }
 
 /// Classes of bytes, as bits.
-const SEPARATOR: u8 = 1;
-const DIGIT: u8 = 2;
-const SLASH: u8 = 4;
-const AT_SIGN: u8 = 8;
-const DOT: u8 = 16;
+pub(super) const SEPARATOR: u8 = 1;
+pub(super) const DIGIT: u8 = 2;
+pub(super) const SLASH: u8 = 4;
+pub(super) const AT_SIGN: u8 = 8;
+pub(super) const DOT: u8 = 16;
 
-static CLASS: [u8; 256] = classes();
+pub(super) static CLASS: [u8; 256] = classes();
 
 const fn classes() -> [u8; 256] {
     let mut classes = [0; 256];
@@ -77,42 +78,78 @@ const fn classes() -> [u8; 256] {
     classes
 }
 
-/// A word after which an account's name may stand.
+/// A word after which a name may stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Slot {
+pub(super) enum Slot {
     None,
     User,
     For,
+    /// What has names: `container`, `topic`.
+    Name,
+    /// A process, whose name may follow its number in brackets.
+    Process,
+    /// A host that was looked up.
+    Host,
+    /// How it ended, perhaps in quotes.
+    Result,
+    /// `from` or `to` of a change.
+    State,
 }
 
-struct Writer<'a> {
-    text: &'a str,
+pub(super) struct Writer<'a> {
+    pub(super) text: &'a str,
     /// What is before has been decided.
-    at: usize,
+    pub(super) at: usize,
     /// What is before has been written or left out; from here to `at` the text is to be copied.
-    copied: usize,
-    out: &'a mut String,
+    pub(super) copied: usize,
+    pub(super) out: &'a mut String,
     /// Where this template begins in `out`.
-    start: usize,
+    pub(super) start: usize,
     /// Length of `out` after the last mask.
-    masked: usize,
-    context: Context,
-    slot: Slot,
+    pub(super) masked: usize,
+    pub(super) context: Context,
+    pub(super) slot: Slot,
+    /// Something changed: between which states may follow.
+    pub(super) changing: bool,
+    /// Values beside what happened follow, of which only the first key counts.
+    pub(super) beside: bool,
+    /// Length of `out` after the last value of a `key=value`.
+    pub(super) paired: usize,
+    /// Length of `out` after the last masked number.
+    pub(super) counted: usize,
     /// Where the quotes end that the text is in, if what is in them is not masked.
-    closing: usize,
+    pub(super) closing: usize,
     /// Where codes stand in the text, the first [`MAX_CODES`].
-    codes: Vec<(usize, usize)>,
+    pub(super) codes: Vec<(usize, usize)>,
 }
 
 impl<'a> Writer<'a> {
     fn new(text: &'a str, out: &'a mut String) -> Self {
+        let text = &text[..text.floor_char_boundary(MAX_READ_BYTES)];
         let start = out.len();
         let (context, slot) = (Context::None, Slot::None);
-        let (masked, closing) = (usize::MAX, usize::MAX);
-        Self { text, at: 0, copied: 0, out, start, masked, context, slot, closing, codes: Vec::new() }
+        let never = usize::MAX;
+        let (masked, paired, counted, closing) = (never, never, never, never);
+        let beside = !text.starts_with('{') || word::has_message(text.as_bytes());
+        Self {
+            text,
+            at: 0,
+            copied: 0,
+            out,
+            start,
+            masked,
+            context,
+            slot,
+            changing: false,
+            beside,
+            paired,
+            counted,
+            closing,
+            codes: Vec::new(),
+        }
     }
 
-    fn note_code(&mut self, from: usize, to: usize) {
+    pub(super) fn note_code(&mut self, from: usize, to: usize) {
         if self.codes.len() < MAX_CODES {
             self.codes.push((from, to));
         }
@@ -121,7 +158,9 @@ impl<'a> Writer<'a> {
     fn run(&mut self) {
         let bytes = self.text.as_bytes();
         while let Some(byte) = bytes.get(self.at).copied() {
-            if self.out.len() - self.start + self.at - self.copied >= MAX_TEMPLATE_BYTES {
+            steps::take(1);
+            let written = self.out.len() - self.start + self.at - self.copied;
+            if written >= MAX_TEMPLATE_BYTES {
                 break;
             }
             match byte {
@@ -131,15 +170,22 @@ impl<'a> Writer<'a> {
                 b'"' | b'\'' if self.at == self.closing => self.at += 1,
                 b'"' | b'\'' | b'`' => self.quote(byte),
                 b'=' => self.equals(),
+                b'<' if self.at > 0 && bytes[self.at - 1] == b'#' => self.object(),
                 b'<' | b'>' if self.compares(bytes) => self.leave_out(self.at + 1),
-                b'(' | b'[' | b'{' => self.open(),
+                b'(' | b'[' | b'{' => self.open(byte),
+                b':' if bytes.get(self.at + 1) == Some(&b':') && !self.after_word(bytes) => {
+                    self.colons(bytes);
+                }
                 _ if byte.is_ascii_whitespace() => self.blanks(),
                 _ if CLASS[usize::from(byte)] & SEPARATOR != 0 => self.at += 1,
+                0xc2 | 0xe2 | 0xe3 if let Some(end) = value::quoted_end(self.text, self.at) => self.mask(end),
                 _ => self.atom(),
             }
         }
         self.flush();
-        let kept = self.out[self.start..].trim_end().len();
+        // A word without an end is no template either.
+        let end = self.out.floor_char_boundary(self.start + 2 * MAX_TEMPLATE_BYTES);
+        let kept = self.out[self.start..end].trim_end().len();
         self.out.truncate(self.start + kept);
     }
 
@@ -148,13 +194,25 @@ impl<'a> Writer<'a> {
         self.at > 0 && bytes[self.at - 1] == b' ' && bytes.get(self.at + 1).is_some_and(u8::is_ascii_digit)
     }
 
+    fn after_word(&self, bytes: &[u8]) -> bool {
+        self.at > 0 && !matches!(bytes[self.at - 1], b' ' | b'\t' | b'(' | b'=' | b',' | b'"')
+    }
+
+    /// `::1` begins with its colons.
+    fn colons(&mut self, bytes: &[u8]) {
+        match host::colon_hex_end(bytes, self.at) {
+            Some(end) => self.mask(end),
+            None => self.at += 1,
+        }
+    }
+
     fn flush(&mut self) {
         self.out.push_str(&self.text[self.copied..self.at]);
         self.copied = self.at;
     }
 
     /// Leaves out the text from `at` to `end`.
-    fn leave_out(&mut self, end: usize) {
+    pub(super) fn leave_out(&mut self, end: usize) {
         self.flush();
         self.at = end;
         self.copied = end;
@@ -174,7 +232,7 @@ impl<'a> Writer<'a> {
 
     /// Writes a mask for the text up to `end`, or lets the last one stand for it too when nothing but
     /// punctuation is between them.
-    fn mask(&mut self, end: usize) {
+    pub(super) fn mask(&mut self, end: usize) {
         let between = &self.text.as_bytes()[self.copied..self.at];
         let joins =
             |byte: &u8| matches!(byte, b' ' | b',' | b':' | b';' | b'/' | b'-' | b'.' | b'|' | b'+' | b'#');
@@ -183,194 +241,44 @@ impl<'a> Writer<'a> {
             self.at = end;
             return;
         }
+        // Of a list of keys with values only the first key stays: which follow depends on what was at hand.
+        let is_pair = self.beside && word::is_pair(between);
+        if is_pair && self.paired == self.out.len() && word::is_next_key(between) {
+            self.copied = end;
+            self.at = end;
+            return;
+        }
         self.leave_out(end);
         self.out.push(MASK);
         self.masked = self.out.len();
-    }
-
-    /// A quoted string is one mask between its quotes, but a JSON key is a word.
-    fn quote(&mut self, quote: u8) {
-        let bytes = self.text.as_bytes();
-        let inside = self.at + 1;
-        let apostrophe = self.at > 0 && bytes[self.at - 1].is_ascii_alphanumeric();
-        let limit = bytes.len().min(inside + MAX_QUOTED_BYTES);
-        let closing = if quote == b'`' { b'\'' } else { quote };
-        let end = memchr::memchr2(quote, closing, &bytes[inside..limit]).map(|length| inside + length);
-        self.at = inside;
-        let Some(end) = end.filter(|_| !apostrophe) else { return };
-        let content = &bytes[inside..end];
-        if word::is_telling_value(&bytes[..inside - 1]) || word::is_request_line(content, &bytes[end + 1..]) {
-            // What is inside is a text of its own; its end is no beginning.
-            self.closing = end;
-            return;
-        }
-        if let Some(method) = word::request_method(content) {
-            self.at = inside + method;
-            self.mask(end);
-            self.at = end + 1;
-            return;
-        }
-        let word = content.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-'));
-        if word && bytes.get(end + 1) == Some(&b':') {
-            self.context = self.context.after(content);
-        } else if end > inside {
-            self.mask(end);
-        }
-        self.at = end + 1;
-    }
-
-    /// Empty brackets that stand alone are as if something were in them: `()` after a function's name is not.
-    fn open(&mut self) {
-        let bytes = self.text.as_bytes();
-        let alone = self.at > 0 && matches!(bytes[self.at - 1], b' ' | b':' | b'=');
-        let empty = matches!(bytes[self.at..], [b'(', b')', ..] | [b'[', b']', ..] | [b'{', b'}', ..]);
-        self.at += 1;
-        if alone && empty {
-            self.mask(self.at);
+        if is_pair {
+            self.paired = self.masked;
         }
     }
+}
 
-    /// After `key=` everything up to the next blank or closing mark is a value.
-    fn equals(&mut self) {
-        let bytes = self.text.as_bytes();
-        let after_key = self.at > 0
-            && matches!(bytes[self.at - 1], b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-');
-        self.at += 1;
-        if !after_key || matches!(bytes.get(self.at), Some(b'=' | b'>' | b'"' | b'\'')) {
-            return;
-        }
-        let in_value = |byte: &&u8| {
-            !matches!(
-                **byte,
-                b' ' | b'\t' | b'\n' | b'\r' | b',' | b';' | b'&' | b')' | b'}' | b']' | b'>' | b'"' | b'\''
-            )
-        };
-        let end = self.at + bytes[self.at..].iter().take_while(in_value).count();
-        let value = &bytes[self.at..end];
-        if self.context.keeps(value, &bytes[end..]) {
-            self.note_code(self.at, end);
-            self.at = end;
-        } else if value.iter().all(u8::is_ascii_alphabetic) && word::is_telling_value(&bytes[..self.at]) {
-            self.at = end;
-        } else {
-            self.mask(end);
-        }
-        self.context = Context::None;
+/// Steps of loops over bytes, counted in tests alone: how many are taken must not depend on what a text is made of.
+pub(super) mod steps {
+    #[cfg(test)]
+    std::thread_local! {
+        static TAKEN: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
     }
 
-    fn atom(&mut self) {
-        let bytes = self.text.as_bytes();
-        let start = self.at;
-        let (mut end, mut seen) = (start, 0);
-        while let Some(byte) = bytes.get(end) {
-            let class = CLASS[usize::from(*byte)];
-            if class & SEPARATOR != 0 {
-                break;
-            }
-            seen |= class;
-            end += 1;
-        }
-        if bytes.get(end) == Some(&b':') {
-            if bytes[end..].starts_with(b"://") {
-                return self.segments(word::url_end(bytes, start));
-            }
-            if let Some(end) = word::colon_hex_end(bytes, start) {
-                return self.mask(end);
-            }
-        }
-        // A sentence's full stop is no part of what it ends.
-        let mut stop = end;
-        while stop > start + 1 && matches!(bytes[stop - 1], b'.' | b'!' | b'?') {
-            stop -= 1;
-        }
-        let slot = std::mem::replace(&mut self.slot, Slot::None);
-        if seen == 0 || (seen == DOT && stop < end) {
-            self.plain(stop, slot);
-        } else {
-            self.decide(stop, seen, slot);
-        }
-        self.at = self.at.max(end);
+    #[cfg(test)]
+    pub(in crate::fingerprint) fn reset() {
+        TAKEN.set(0);
     }
 
-    /// A word of letters.
-    fn plain(&mut self, end: usize, slot: Slot) {
-        let bytes = self.text.as_bytes();
-        let (atom, rest) = (&bytes[self.at..end], &bytes[end..]);
-        let account = match slot {
-            Slot::None => false,
-            Slot::User => word::is_account(atom, rest),
-            Slot::For => matches!(rest, [b' ', b'f', b'r', b'o', b'm', b' ', b'0'..=b'9', ..]),
-        };
-        if account || word::is_date_name(atom, rest) {
-            return self.mask(end);
-        }
-        let after_mask = self.masked == self.out.len() && &bytes[self.copied..self.at] == b" ";
-        if after_mask && word::is_unit(atom) {
-            self.at = self.copied;
-            return self.leave_out(end);
-        }
-        self.slot = match atom {
-            b"user" | b"User" | b"USER" => Slot::User,
-            b"for" => Slot::For,
-            _ => Slot::None,
-        };
-        self.context = self.context.after(atom);
-        if code::is_error_name(atom) {
-            self.note_code(self.at, end);
-        }
-        self.at = end;
+    #[cfg(test)]
+    pub(in crate::fingerprint) fn taken() -> usize {
+        TAKEN.get()
     }
 
-    /// A word with digits, slashes, dots or an at sign in it.
-    fn decide(&mut self, end: usize, seen: u8, slot: Slot) {
-        let bytes = self.text.as_bytes();
-        let (atom, rest) = (&bytes[self.at..end], &bytes[end..]);
-        if seen & SLASH != 0 && word::is_path(atom) {
-            return self.path(end);
-        }
-        if (seen & AT_SIGN != 0 && word::is_email(atom)) || (seen & DOT != 0 && word::is_host(atom)) {
-            return self.mask(end);
-        }
-        if seen & DIGIT == 0 {
-            return self.plain(end, slot);
-        }
-        let is_code = self.context.keeps(atom, rest) || code::is_code(atom, rest);
-        let keep = is_code || (seen & DOT != 0 && word::is_source_file(atom));
-        if is_code {
-            self.note_code(self.at, end);
-        }
-        self.context = self.context.after_number(is_code);
-        if keep { self.at = end } else { self.mask(end) }
-    }
-
-    /// A path of a request keeps the segments that don't vary; of another only a source file's name stays.
-    fn path(&mut self, end: usize) {
-        let bytes = self.text.as_bytes();
-        if self.context == Context::Method {
-            return self.segments(word::url_end(bytes, self.at));
-        }
-        match word::source_file(&bytes[self.at..end]) {
-            Some(name) => {
-                self.leave_out(self.at + name);
-                self.at = end;
-            }
-            None => self.mask(end),
-        }
-    }
-
-    /// A URL, or a path of one: segments that vary are masked, the query is left out.
-    fn segments(&mut self, end: usize) {
-        let bytes = self.text.as_bytes();
-        let path_end =
-            self.at + bytes[self.at..end].iter().take_while(|byte| !matches!(byte, b'?' | b'#')).count();
-        while self.at < path_end {
-            let length = bytes[self.at..path_end].iter().take_while(|byte| **byte != b'/').count();
-            let segment_end = self.at + length;
-            if word::is_variable_segment(&bytes[self.at..segment_end]) {
-                self.mask(segment_end);
-            }
-            self.at = (segment_end + 1).min(path_end);
-        }
-        self.leave_out(end);
+    #[inline]
+    pub(in crate::fingerprint) fn take(count: usize) {
+        #[cfg(test)]
+        TAKEN.set(TAKEN.get() + count);
+        #[cfg(not(test))]
+        let _ = count;
     }
 }

@@ -42,16 +42,16 @@ fn what_varies_from_event_to_event_is_masked() {
         ("took 1203 ms for order ord_8123 (attempt 3)", "took * for order * (attempt *)"),
         ("took 3.5s", "took *"),
         ("GET /users/123/orders?x=1 404 12ms", "GET /users/*/orders 404 *"),
-        ("see https://api.example.com/v1/users/98/x?q=1 now", "see https://api.example.com/v1/users/*/x now"),
-        ("from 10.0.0.1:5432 to [fe80::1ff:fe23:4567:890a]:80", "from * to [*]:*"),
+        ("see https://api.example.com/v1/users/98/x?q=1 now", "see * now"),
+        ("from 10.0.0.1:5432 to [fe80::1ff:fe23:4567:890a]:80", "from * to *"),
         ("mac 00:1A:2b:3c:4D:5e up", "mac * up"),
         ("no mail to bob@example.com", "no mail to *"),
         ("host db1.internal.example.com and ns.example.net gone", "host * and * gone"),
-        ("key 'abc' in \"x y\" of `z`", "key '*' in \"*\" of `*`"),
+        ("key 'abc' in \"x y\" of `z`", "key * in * of *"),
         ("can't open it, don't", "can't open it, don't"),
         ("at 2026-11-20T22:10:36.853Z and Sun Jul 10 03:55:15 2005", "at * and *"),
         ("id 550e8400-e29b-41d4-a716-446655440000 hash 9f86d081884c7d65", "id * hash *"),
-        ("uid=0 tty= ruser=bob rhost=::1", "uid=* tty=* ruser=* rhost=*"),
+        ("uid=0 tty= ruser=bob rhost=::1", "uid=*"),
         ("read /var/log/app.log failed in /srv/app/db.py:12", "read * failed in db.py:*"),
         ("items [] of [1,2,3] init()", "items [*] of [*] init()"),
         ("Invalid user webmaster from 1.2.3.4", "Invalid user * from *"),
@@ -307,8 +307,8 @@ fn a_title_is_the_template_on_one_line_within_its_bound() {
 /// These change only together with `VERSION`: counts and issues are kept under them.
 #[test]
 fn the_version_s_fingerprints_stay_as_they_are() {
-    assert_eq!(of("request 12 failed with status 404").to_string(), "56056e1c03c53c10");
-    assert_eq!(with_stack(TRACES[0].0).to_string(), "134e3bd2b683ea6c");
+    assert_eq!(of("request 12 failed with status 404").to_string(), "56db7bca96178c46");
+    assert_eq!(with_stack(TRACES[0].0).to_string(), "bd7715a9ef2accdf");
 }
 
 proptest! {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{Explanation, Fingerprint, Fingerprinter, Kind, Parts, Verdict, library_lines};
 
-const FIXTURES: [(&str, &str); 8] = [
+const FIXTURES: [(&str, &str); 16] = [
     ("javascript", include_str!("../../tests/fixtures/traces/javascript.txt")),
     ("python", include_str!("../../tests/fixtures/traces/python.txt")),
     ("java", include_str!("../../tests/fixtures/traces/java.txt")),
@@ -16,6 +16,14 @@ const FIXTURES: [(&str, &str); 8] = [
     ("go", include_str!("../../tests/fixtures/traces/go.txt")),
     ("ruby", include_str!("../../tests/fixtures/traces/ruby.txt")),
     ("php", include_str!("../../tests/fixtures/traces/php.txt")),
+    ("javascript, second set", include_str!("../../tests/fixtures/traces/second/javascript.txt")),
+    ("python, second set", include_str!("../../tests/fixtures/traces/second/python.txt")),
+    ("java, second set", include_str!("../../tests/fixtures/traces/second/java.txt")),
+    ("dotnet, second set", include_str!("../../tests/fixtures/traces/second/dotnet.txt")),
+    ("rust, second set", include_str!("../../tests/fixtures/traces/second/rust.txt")),
+    ("go, second set", include_str!("../../tests/fixtures/traces/second/go.txt")),
+    ("ruby, second set", include_str!("../../tests/fixtures/traces/second/ruby.txt")),
+    ("php, second set", include_str!("../../tests/fixtures/traces/second/php.txt")),
 ];
 
 fn explain(message: &str, stack: &str) -> Explanation {
@@ -86,7 +94,7 @@ fn each_frame_says_why_it_counts_or_does_not() {
     let library = Verdict::Library;
     assert_eq!(verdicts, [Verdict::Own, library("node_modules/"), Verdict::Repeated, library("node:")]);
     assert_eq!(found.types, ["TypeError"]);
-    assert_eq!(found.hashed, ["version 1", "source api", "type TypeError", "frame a in a.js"]);
+    assert_eq!(found.hashed, ["version 2", "source api", "type TypeError", "frame a in a.js"]);
     let alone = explain("failed", "E: x\n    at b (/srv/node_modules/m/b.js:1:1)");
     assert_eq!(alone.frames[0].verdict, Verdict::OnlyLibraries);
 }

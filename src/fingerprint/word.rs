@@ -1,116 +1,6 @@
-//! What a word of a message is: a unit, a code, a path, a host; and what the words before a number say about it.
+//! What a word of a message is: a unit, a path, a file, a name of a date, a key of a value.
 
-use super::code;
-
-/// What the words before let a number mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Context {
-    /// Nothing: a number varies.
-    None,
-    /// An HTTP method came: a path and a status follow.
-    Method,
-    /// A status may follow.
-    Status,
-    /// A code of any kind may follow.
-    Code,
-}
-
-impl Context {
-    /// The context after a word without digits.
-    pub(super) fn after(self, word: &[u8]) -> Self {
-        let Some(first) = word.first().filter(|_| word.len() <= 16) else { return Self::None };
-        let is = |list: &[&str]| list.iter().any(|listed| listed.as_bytes().eq_ignore_ascii_case(word));
-        match first | 0x20 {
-            b'a' if is(&["answered"]) => Self::Status,
-            b'c' | b'e' if is(&["code", "errno", "error", "err", "exit"]) => Self::Code,
-            b'g' if is(&["got"]) && word != b"GOT" => Self::Status,
-            b'h' if is(&["http", "https"]) => Self::Status,
-            b'r' if is(&[
-                "response",
-                "returned",
-                "returns",
-                "return",
-                "responded",
-                "received",
-                "replied",
-            ]) =>
-            {
-                Self::Status
-            }
-            b's' if is(&["status", "statuscode"]) => Self::Status,
-            b's' if is(&["sqlstate"]) => Self::Code,
-            b'h' if is(&["hresult"]) => Self::Code,
-            b'd' | b'g' | b'h' | b'o' | b'p' if METHODS.iter().any(|method| method.as_bytes() == word) => {
-                Self::Method
-            }
-            _ if ends_with_code(word) => Self::Code,
-            _ if self == Self::None => self,
-            b'a' | b'f' | b'i' | b'o' | b't' | b'w'
-                if is(&["with", "is", "was", "of", "a", "an", "to", "from"]) =>
-            {
-                self
-            }
-            // An arrow or dash.
-            _ if !first.is_ascii_alphanumeric() => self,
-            _ => Self::None,
-        }
-    }
-
-    /// The context after a word with digits, `kept` when it was the status or code.
-    pub(super) const fn after_number(self, kept: bool) -> Self {
-        match self {
-            Self::Method if !kept => self,
-            _ => Self::None,
-        }
-    }
-
-    /// True when this word is a status or code here, so that it stays. `rest` is what follows it.
-    pub(super) fn keeps(self, word: &[u8], rest: &[u8]) -> bool {
-        let digits = word.strip_prefix(b"-").unwrap_or(word);
-        let number = !digits.is_empty() && digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit);
-        let sqlstate =
-            word.len() == 5 && word.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
-        match self {
-            Self::Code => number || sqlstate || code::is_named_code(word) || code::is_hex_code(word),
-            Self::Status => is_status(word) && !counts_something(rest),
-            Self::Method => is_status(word),
-            Self::None => is_status(word) && word[0] >= b'4' && is_reason(rest),
-        }
-    }
-}
-
-const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
-fn ends_with_code(word: &[u8]) -> bool {
-    let tail = |ending: &[u8]| {
-        word.len() > ending.len() && word[word.len() - ending.len()..].eq_ignore_ascii_case(ending)
-    };
-    word.last().is_some_and(|last| matches!(last | 0x20, b'e' | b's')) && (tail(b"code") || tail(b"status"))
-}
-
-/// An HTTP status: 100 to 599.
-fn is_status(word: &[u8]) -> bool {
-    word.len() == 3 && matches!(word[0], b'1'..=b'5') && word.iter().all(u8::is_ascii_digit)
-}
-
-/// A word in lower case follows that is none a status is followed by: `returned 200 rows`.
-fn counts_something(rest: &[u8]) -> bool {
-    const AFTER: [&str; 18] = [
-        "after", "and", "at", "but", "by", "during", "error", "expected", "for", "from", "in", "instead",
-        "on", "response", "to", "when", "while", "with",
-    ];
-    let Some(next) = rest.strip_prefix(b" ") else { return rest.first().is_some_and(|byte| *byte == b'%') };
-    let word = &next[..next.iter().take_while(|byte| byte.is_ascii_lowercase()).count()];
-    // `status=404 path=…`
-    if next.get(word.len()) == Some(&b'=') {
-        return false;
-    }
-    !word.is_empty() && !AFTER.iter().any(|after| after.as_bytes() == word)
-}
-
-/// A reason phrase follows, as in `502 Bad Gateway`.
-fn is_reason(rest: &[u8]) -> bool {
-    matches!(rest, [b' ', first, second, ..] if first.is_ascii_uppercase() && second.is_ascii_lowercase())
-}
+use super::context::{METHODS, is_status};
 
 /// Whether what follows is the value of a key that says what happened, as in `msg="…"`, `"error":"…"`, `level=error`.
 pub(super) fn is_telling_value(before: &[u8]) -> bool {
@@ -196,80 +86,29 @@ pub(super) fn is_unit(word: &[u8]) -> bool {
         "msec",
         "milliseconds",
     ];
+    // Zones after a time, currencies after an amount.
+    const CAPITALS: [&str; 20] = [
+        "UTC", "GMT", "CET", "CEST", "EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT", "JST", "IST",
+        "BST", "EUR", "USD", "GBP", "CHF", "JPY",
+    ];
+    if word.len() <= 4 && CAPITALS.iter().any(|one| one.as_bytes() == word) {
+        return true;
+    }
     word.len() <= 12 && UNITS.iter().any(|unit| unit.as_bytes().eq_ignore_ascii_case(word))
+}
+
+/// Two currencies, `EUR/USD`.
+pub(super) fn is_rate(word: &[u8]) -> bool {
+    matches!(word, [from @ .., b'/', _, _, _] if from.len() == 3 && is_unit(from) && is_unit(&word[4..]))
 }
 
 /// Something rooted, or of several segments; `and/or` and `text/html` are words.
 pub(super) fn is_path(word: &[u8]) -> bool {
     let slashes = word.iter().filter(|byte| matches!(byte, b'/' | b'\\')).count();
     let rooted = matches!(word, [b'/' | b'~' | b'\\', ..] | [b'.', b'/' | b'.', ..]);
-    word.len() > 1 && (rooted || slashes > 1)
-}
-
-pub(super) fn is_email(word: &[u8]) -> bool {
-    let Some(at) = memchr::memchr(b'@', word) else { return false };
-    at > 0 && at + 1 < word.len()
-}
-
-/// A host's name with a public or local ending, in lower case.
-pub(super) fn is_host(word: &[u8]) -> bool {
-    // Those of countries that are no words of code: `obj.it` is one, `process.in` is not.
-    const ENDINGS: [&str; 48] = [
-        "com",
-        "net",
-        "org",
-        "edu",
-        "gov",
-        "mil",
-        "int",
-        "info",
-        "biz",
-        "io",
-        "cloud",
-        "local",
-        "internal",
-        "lan",
-        "localdomain",
-        "cn",
-        "de",
-        "uk",
-        "ru",
-        "jp",
-        "br",
-        "tw",
-        "it",
-        "eu",
-        "hk",
-        "sg",
-        "fr",
-        "nl",
-        "ca",
-        "au",
-        "kr",
-        "es",
-        "se",
-        "fi",
-        "dk",
-        "pl",
-        "ch",
-        "nz",
-        "za",
-        "mx",
-        "cz",
-        "gr",
-        "hu",
-        "pt",
-        "ro",
-        "tr",
-        "ua",
-        "vn",
-    ];
-    let Some(dot) = memchr::memrchr(b'.', word) else { return false };
-    let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
-    ENDINGS.iter().any(|ending| ending.as_bytes() == &word[dot + 1..])
-        && dot > 0
-        && word.iter().all(plain)
-        && !word.starts_with(b"java.")
+    // `shop/cart.csv`, `com.shop.app/.Main`, `kube-system/cert-manager`
+    let named = slashes == 1 && word.iter().any(|byte| matches!(byte, b'.' | b'-' | b'_'));
+    word.len() > 1 && (rooted || slashes > 1 || named)
 }
 
 /// An account's name after `user`, as far as what follows it says so.
@@ -279,13 +118,25 @@ pub(super) fn is_account(word: &[u8], rest: &[u8]) -> bool {
         "action",
     ];
     let ends = rest.is_empty()
-        || [" from ", " by ", " at ", " [", " ("].iter().any(|next| rest.starts_with(next.as_bytes()));
+        || rest == b"."
+        || matches!(rest, [b' ', b'0'..=b'9', ..])
+        || [" from ", " by ", " at ", " [", " (", "("].iter().any(|next| rest.starts_with(next.as_bytes()));
     ends && !NOUNS.iter().any(|noun| noun.as_bytes().eq_ignore_ascii_case(word))
 }
 
 /// The name of a source file, but not of a built one with a hash in its name.
 pub(super) fn is_source_file(name: &[u8]) -> bool {
     source_file(name) == Some(0)
+}
+
+/// The name of a file as people write, set up and build programs: a number after its colon is a line.
+pub(super) fn is_file(name: &[u8]) -> bool {
+    const EXTENSIONS: [&str; 25] = [
+        "cfg", "conf", "config", "cshtml", "css", "dart", "erb", "fs", "htm", "html", "ini", "json", "less",
+        "log", "m", "md", "mm", "scss", "sh", "sql", "svelte", "toml", "vue", "yaml", "yml",
+    ];
+    let Some(dot) = memchr::memrchr(b'.', name) else { return false };
+    is_source_file(name) || EXTENSIONS.iter().any(|extension| extension.as_bytes() == &name[dot + 1..])
 }
 
 /// Where a source file's name begins in a path, when it is one.
@@ -301,29 +152,27 @@ pub(super) fn source_file(path: &[u8]) -> Option<usize> {
         .then_some(name)
 }
 
+/// Where a path that begins at `start` ends if what has been read of it ends at `end`: `/orders/[id]` goes on in brackets,
+/// `/cart?step=2` after the question mark.
+pub(super) fn path_end(bytes: &[u8], start: usize, mut end: usize) -> usize {
+    if bytes[start..end].contains(&b'?') {
+        return url_end(bytes, start).max(end);
+    }
+    while matches!(bytes.get(end), Some(b'[' | b'{' | b'('))
+        && matches!(bytes[end - 1], b'/' | b'\\')
+        && let Some(after) = super::value::bracketed_end(bytes, end)
+    {
+        let more =
+            |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'\\' | b'.' | b'-' | b'_');
+        end = after + bytes[after..].iter().take_while(more).count();
+    }
+    end
+}
+
 /// Where the URL, or path of one, that begins at `start` ends.
 pub(super) fn url_end(bytes: &[u8], start: usize) -> usize {
     let in_url = |byte: &&u8| !byte.is_ascii_whitespace() && !b"\"'`<>()[]{},;|".contains(byte);
     start + bytes[start..].iter().take_while(in_url).count()
-}
-
-/// Longest address of hex digits and colons, in bytes; the longest of IPv6 has 45.
-const MAX_COLON_HEX_BYTES: usize = 64;
-
-/// The end of groups of hex digits with colons between them: an address of IPv6 or of a network card.
-pub(super) fn colon_hex_end(bytes: &[u8], start: usize) -> Option<usize> {
-    let (mut end, mut group, mut colons) = (start, 0, 0);
-    let limit = bytes.len().min(start + MAX_COLON_HEX_BYTES);
-    while let Some(byte) = bytes[..limit].get(end) {
-        match byte {
-            b':' => (group, colons) = (0, colons + 1),
-            _ if byte.is_ascii_hexdigit() && group < 4 => group += 1,
-            _ if byte.is_ascii_alphanumeric() => return None,
-            _ => break,
-        }
-        end += 1;
-    }
-    (colons > 1 && bytes[end - 1] != b':').then_some(end)
 }
 
 /// The name of a weekday or month with more of a date after it, as in `Sun Jul 10`.
@@ -343,5 +192,112 @@ pub(super) fn is_date_name(word: &[u8], rest: &[u8]) -> bool {
 /// A segment of a URL's path that varies.
 pub(super) fn is_variable_segment(segment: &[u8]) -> bool {
     let version = matches!(segment, [b'v', b'0'..=b'9'] | [b'v', b'0'..=b'9', b'0'..=b'9']);
-    !version && (segment.len() > 40 || segment.iter().any(u8::is_ascii_digit) || is_email(segment))
+    !version
+        && (segment.len() > 40 || segment.iter().any(u8::is_ascii_digit) || super::host::is_email(segment))
+}
+
+/// A name in brackets, without blanks: its length.
+pub(super) fn bracketed_name(text: &[u8]) -> Option<usize> {
+    let inside = &text[1..];
+    let closing = match text[0] {
+        b'[' => b']',
+        b'(' => b')',
+        _ => return None,
+    };
+    let length =
+        inside.iter().take(128).take_while(|byte| **byte != closing && !byte.is_ascii_whitespace()).count();
+    (length > 0 && inside.get(length) == Some(&closing)).then_some(length)
+}
+
+/// A message that is JSON as a whole and says in it what happened: its other fields are beside.
+pub(super) fn has_message(json: &[u8]) -> bool {
+    let head = &json[..json.len().min(2048)];
+    [b"\"msg\":".as_slice(), b"\"message\":"].iter().any(|key| memchr::memmem::find(head, key).is_some())
+}
+
+/// What ends with a key of a value: `key=`, `"key":`, `, key: `.
+pub(super) fn is_pair(text: &[u8]) -> bool {
+    key(text).is_some()
+}
+
+/// A further key of a list: blanks, a comma or both before it, and nothing else.
+pub(super) fn is_next_key(text: &[u8]) -> bool {
+    key(text).is_some_and(|(before, colon)| {
+        let separator = before.trim_ascii();
+        !before.is_empty() && (separator == b"," || separator == b";" || (separator.is_empty() && !colon))
+    })
+}
+
+/// What is before the key a text ends with, and whether a colon and a blank follow it.
+fn key(text: &[u8]) -> Option<(&[u8], bool)> {
+    let (rest, colon) = match text {
+        [rest @ .., b'='] | [rest @ .., b'"', b':'] | [rest @ .., b'"', b':', b' '] => (rest, false),
+        [rest @ .., b':', b' '] => (rest, true),
+        _ => return None,
+    };
+    let in_key = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let length = rest.iter().rev().take(64).take_while(in_key).count();
+    let before = &rest[..rest.len() - length];
+    let before = if text.contains(&b'"') { before.strip_suffix(b"\"")? } else { before };
+    (length > 0).then_some((before, colon))
+}
+
+/// A truth value, or what stands for none.
+pub(super) fn is_truth(word: &[u8]) -> bool {
+    const WORDS: [&str; 10] = ["true", "false", "null", "nil", "none", "yes", "no", "on", "off", "_"];
+    word.len() <= 5 && WORDS.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word))
+}
+
+/// A truth value may follow, if it is not the beginning of a sentence: `charging: true`, `is now on for all`.
+pub(super) fn awaits_value(before: &[u8], rest: &[u8]) -> bool {
+    let after_colon = before.ends_with(b": ") && rest.first() != Some(&b' ');
+    after_colon || [" now ", " turned ", " set to "].iter().any(|end| before.ends_with(end.as_bytes()))
+}
+
+/// A verb after which `from` one state `to` another may follow.
+pub(super) fn is_change(word: &[u8]) -> bool {
+    const VERBS: [&str; 9] = [
+        "changed",
+        "changes",
+        "changing",
+        "flipped",
+        "switched",
+        "toggled",
+        "transition",
+        "transitioned",
+        "went",
+    ];
+    VERBS.iter().any(|verb| verb.as_bytes().eq_ignore_ascii_case(word))
+}
+
+/// A word that begins another thought.
+pub(super) fn ends_change(word: &[u8]) -> bool {
+    matches!(word, b"and" | b"but" | b"because" | b"after" | b"in" | b"at" | b"by" | b"for")
+}
+
+/// A state's name in small letters. In capitals people write states of a machine whose changes they tell apart.
+pub(super) fn is_state(word: &[u8]) -> bool {
+    !matches!(word, b"the" | b"a" | b"an" | b"be" | b"use")
+        && word.iter().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-'))
+}
+
+/// A word of English in the plural, as far as its end tells, that is no key.
+pub(super) fn is_plural(word: &[u8], rest: &[u8]) -> bool {
+    word.len() > 3
+        && word.ends_with(b"s")
+        && !["ss", "us", "is"].iter().any(|end| word.ends_with(end.as_bytes()))
+        && word.iter().all(u8::is_ascii_lowercase)
+        && matches!(rest.first(), None | Some(b' ' | b',' | b'.' | b')' | b';'))
+}
+
+/// A parser names the character it didn't expect: `Unexpected token < in JSON`.
+pub(super) fn has_token(word: &[u8], rest: &[u8]) -> bool {
+    word == b"token" && matches!(rest, [b' ', one, b' ' | b',', ..] if one.is_ascii_punctuation())
+}
+
+/// Where a path of Windows ends that begins at `start` with its first backslash.
+pub(super) fn file_path_end(bytes: &[u8], start: usize) -> usize {
+    let in_path = |byte: &&u8| !byte.is_ascii_whitespace() && !b"\"'`<>()[]{},;|:".contains(byte);
+    let end = start + bytes[start..].iter().take_while(in_path).count();
+    path_end(bytes, start, end)
 }

@@ -1,10 +1,12 @@
 //! Alert rules, for an admin: those that are there by themselves, and those that replace them.
 
+use std::sync::Arc;
+
 use poem::http::StatusCode;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::alert::{ChannelId, RuleId, RuleSet, Setting};
+use crate::alert::{ChannelId, RuleId, RuleSet, RuleState, Setting};
 use crate::error::ApiError;
 use crate::http::alert_rule_input as input;
 use crate::http::audit;
@@ -14,7 +16,7 @@ use crate::project::ProjectRef;
 use crate::store::{MAX_QUERIES, MAX_QUERIES_OF_ONE, MAX_RULES, RuleError, StoredRule};
 
 /// `GET /admin/alerts/rules?project_id=`: the rules that apply to a project; without one, those of every project, and
-/// what single projects have of their own.
+/// what single projects have of their own. Each with how it stands.
 ///
 /// # Errors
 /// 400 naming the parameter, 503 while the storage is away.
@@ -29,7 +31,13 @@ pub async fn list(call: Call) -> Reply {
             set.of_project(id)
         }
     };
-    let rules: Vec<Value> = rules.iter().map(|rule| rule_json(rule)).collect();
+    let states = set.states(&mut *call.state.store.read().await?, project_id).await?;
+    let shown = |rule: &Arc<Setting>| {
+        let mut shown = rule_json(rule);
+        shown["state"] = state_json(states.get(&rule.key()).copied().unwrap_or_default());
+        shown
+    };
+    let rules: Vec<Value> = rules.iter().map(shown).collect();
     Ok(json::reply(StatusCode::OK, &json!({ "rules": rules })))
 }
 
@@ -179,6 +187,11 @@ fn asked_project(query: &str) -> Result<Option<i64>, ApiError> {
         Some(ProjectRef::Id(id)) => Ok(Some(id)),
         _ => Err(ApiError::InvalidParameter("project_id: must be a project's number.".to_owned())),
     }
+}
+
+fn state_json(state: RuleState) -> Value {
+    let RuleState { open, last_said_at, suppressed } = state;
+    json!({ "open": open, "last_said_at": last_said_at.map(|at| at.to_string()), "suppressed": suppressed })
 }
 
 /// For the audit log: the rule as it is shown.

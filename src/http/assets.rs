@@ -14,6 +14,8 @@ use crate::http::route::{Call, Reply};
 use crate::server::SharedMemory;
 
 #[cfg(test)]
+mod build_tests;
+#[cfg(test)]
 mod tests;
 
 include!(concat!(env!("OUT_DIR"), "/web.rs"));

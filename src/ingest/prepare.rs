@@ -84,15 +84,12 @@ fn content(
 /// Titles of one batch are few; a batch of many different errors is bounded by its events.
 fn note_title(titles: &mut Vec<IssueTitle>, event: &Event<'_>, fingerprinter: &mut Fingerprinter) {
     let fingerprint: Fingerprint = event.fingerprint;
-    let mut recent = titles.iter_mut().rev().take(64);
-    if let Some(known) = recent.find(|title| title.fingerprint == fingerprint) {
-        known.texts.add_environment(&event.env);
-    } else {
+    if !titles.iter().rev().take(64).any(|title| title.fingerprint == fingerprint) {
         let texts = SeedTexts {
             title: fingerprinter.title(&event.message),
             source: event.source.to_string(),
             release: event.release.as_deref().unwrap_or_default().to_owned(),
-            environments: vec![event.env.to_string()],
+            sample: SeedTexts::sample_of(&event.message),
         };
         titles.push(IssueTitle { fingerprint, texts });
     }

@@ -17,7 +17,6 @@ use crate::block::decode::{StoredEvent, inflate_body, lines};
 use crate::block::encode::{BlockEncoder, CompressionLevel, Part};
 use crate::block::regroup::regroup;
 use crate::block::{Block, BlockError};
-use crate::fold::Fold;
 use crate::search::event_filter::{Criteria, EventFilter};
 use crate::search::language::{ProjectName, Query};
 use crate::store::{Replaced, Replacement, StoreError, StoredBody};
@@ -127,8 +126,6 @@ impl Run<'_> {
         slices: &mut Slices<'_>,
         report: &mut Report,
     ) -> Result<bool, Halt> {
-        // The command line has no task that folds; where there is one, each block is still counted once.
-        let fold = Fold::new(self.store.clone(), self.clock.clone(), Arc::default());
         for look in 0..FOLD_LOOKS {
             if waiting.is_empty() {
                 return Ok(true);
@@ -139,7 +136,7 @@ impl Run<'_> {
                     () = tokio::time::sleep(FOLD_PAUSE) => {}
                 }
             }
-            fold.tick(true).await?;
+            self.folding.hurry().await?;
             let mut left = Vec::new();
             for some in waiting.chunks(PAGE) {
                 left.extend(erase_from(target, some, slices, report).await?);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::Folding;
 use super::compact::{Compactor, Pace};
 use super::purge::Purge;
 use super::report::{OwnSums, Progress, Ran, Report};
@@ -51,6 +52,8 @@ pub(super) struct Run<'a> {
     pub waiting: &'a AtomicUsize,
     /// How often the lease is renewed.
     pub renew_every: Duration,
+    /// Who counts what is not yet counted.
+    pub folding: &'a Folding,
 }
 
 impl Run<'_> {

@@ -141,6 +141,28 @@ impl Connection {
         self.insert_rows(INSERT, &rows, &tail).await.map(drop)
     }
 
+    /// When each rule said something last, and how often it held something back since it was said: of one project or of all.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn rules_said(
+        &mut self,
+        project_id: Option<i64>,
+    ) -> Result<Vec<(String, Timestamp, u64)>, StoreError> {
+        let of = project_id.map_or(String::new(), |id| format!("AND project_id = {id} "));
+        // Groups named `few` count messages that were said.
+        let find = format!(
+            "SELECT rule_key, MAX(said_at), CAST(SUM(suppressed) AS SIGNED) FROM alert_cooldowns \
+             WHERE group_key NOT LIKE '%:few' {of}GROUP BY rule_key"
+        );
+        let rows = self.select(find, STATEMENT_TIMEOUT).await?;
+        let read = |row: &super::value::Row| {
+            let suppressed = u64::try_from(row.int(2)?).unwrap_or(0);
+            Ok((row.text(0)?, Timestamp::from_millis(row.int(1)?), suppressed))
+        };
+        rows.iter().map(read).collect()
+    }
+
     /// Deletes up to about `limit` of those that were last found before a time.
     ///
     /// # Errors

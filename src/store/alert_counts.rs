@@ -70,6 +70,34 @@ pub struct WantedRuleCount {
     pub window: i64,
     /// First bucket of the longer time.
     pub usual: i64,
+    /// Last bucket of both; [`i64::MAX`] where they go on.
+    pub until: i64,
+}
+
+/// A span of a project's counts and a longer time before it that ends with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedPast {
+    /// The project.
+    pub project_id: i64,
+    /// Series of `counts`.
+    pub series: Vec<i64>,
+    /// First bucket of the span, epoch seconds.
+    pub window: i64,
+    /// First bucket of the longer time.
+    pub usual: i64,
+    /// Last bucket of both.
+    pub until: i64,
+}
+
+/// What is counted in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PastSum {
+    /// Events in the span.
+    pub inside: i64,
+    /// Events in the longer time, the span included.
+    pub longer: i64,
+    /// Minutes before the span that have any.
+    pub minutes: i64,
 }
 
 /// The sums.
@@ -120,6 +148,34 @@ impl Connection {
         Ok(found)
     }
 
+    /// Sums of counts between given times, in the order asked, in one round trip.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn past_sums(&mut self, wanted: &[WantedPast]) -> Result<Vec<PastSum>, StoreError> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let divide = self.dialect().divide();
+        let of = |one: &WantedPast| {
+            let WantedPast { project_id, series, window, usual, until } = one;
+            let series: Vec<String> = series.iter().map(i64::to_string).collect();
+            format!(
+                "SELECT CAST(COALESCE(SUM(CASE WHEN bucket >= {window} THEN event_count ELSE 0 END), 0) AS SIGNED), \
+                 CAST(COALESCE(SUM(event_count), 0) AS SIGNED), \
+                 COUNT(DISTINCT CASE WHEN bucket < {window} THEN bucket {divide} 60 END) FROM counts \
+                 WHERE project_id = {project_id} AND series IN ({}) AND bucket >= {usual} AND bucket <= {until}",
+                series.join(",")
+            )
+        };
+        let asked: Vec<String> = wanted.iter().map(of).collect();
+        let rows = self.select(asked.join(";"), STATEMENT_TIMEOUT).await?;
+        let read = |row: &super::value::Row| {
+            Ok(PastSum { inside: row.int(0)?, longer: row.int(1)?, minutes: row.int(2)? })
+        };
+        rows.iter().map(read).collect()
+    }
+
     /// Adds to what rules counted, within the caller's transaction, in one statement.
     ///
     /// # Errors
@@ -148,7 +204,7 @@ impl Connection {
     /// What the database said.
     pub async fn rule_counts(&mut self, wanted: &[WantedRuleCount]) -> Result<Vec<RuleSums>, StoreError> {
         let of = |one: &WantedRuleCount| {
-            let WantedRuleCount { project_id, rule_id, window, usual } = one;
+            let WantedRuleCount { project_id, rule_id, window, usual, until } = one;
             let inside = |column: &str| {
                 format!(
                     "CAST(COALESCE(SUM(CASE WHEN bucket >= {window} THEN {column} ELSE 0 END), 0) AS SIGNED)"
@@ -156,7 +212,7 @@ impl Connection {
             };
             format!(
                 "SELECT {}, {}, CAST(COALESCE(SUM(matched), 0) AS SIGNED) FROM alert_rule_counts \
-                 WHERE project_id = {project_id} AND rule_id = {rule_id} AND bucket >= {usual}",
+                 WHERE project_id = {project_id} AND rule_id = {rule_id} AND bucket >= {usual} AND bucket <= {until}",
                 inside("matched"),
                 inside("seen")
             )

@@ -13,6 +13,8 @@ const OVER_THE_CAP: &str = "rate_limited_project";
 /// An issue as it was before a fold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownIssue {
+    /// The time of its first event.
+    pub first_seen: Timestamp,
     /// When its last event was received.
     pub last_received: Timestamp,
     /// When somebody called it resolved; the epoch when nobody did.
@@ -47,15 +49,20 @@ pub struct FoldNews {
     pub events: BTreeMap<(i64, i64), i64>,
     /// What each project sent over its cap since the last time: events, or requests whose events were not counted.
     pub limited: BTreeMap<i64, i64>,
+    /// Events of each project that were refused one by one since the last time, by reason.
+    pub rejected: BTreeMap<(i64, &'static str), i64>,
 }
 
 impl FoldNews {
-    /// Adds what these rows of the ledger say was over a cap.
+    /// Adds what these rows of the ledger say was dropped: over a cap, or refused for itself.
     #[must_use]
-    pub fn with_limited(mut self, rows: &[LedgerRow]) -> Self {
-        for row in rows {
+    pub fn with_dropped(mut self, rows: &[LedgerRow]) -> Self {
+        for row in rows.iter().filter(|row| row.amount > 0) {
+            if row.entry.kind == Kind::Rejected {
+                *self.rejected.entry((row.project_id, row.entry.reason)).or_default() += row.amount;
+            }
             let is_request = row.entry.kind == Kind::Requests && row.entry.reason == OVER_THE_CAP;
-            if (row.entry.kind == Kind::Limited || is_request) && row.amount > 0 {
+            if row.entry.kind == Kind::Limited || is_request {
                 *self.limited.entry(row.project_id).or_default() += row.amount;
             }
         }
@@ -65,6 +72,9 @@ impl FoldNews {
     /// Whether there is nothing to look at.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.issues.is_empty() && self.events.is_empty() && self.limited.is_empty()
+        self.issues.is_empty()
+            && self.events.is_empty()
+            && self.limited.is_empty()
+            && self.rejected.is_empty()
     }
 }

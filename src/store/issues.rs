@@ -53,28 +53,28 @@ pub struct IssueSeed {
     pub count: u32,
     /// One of them.
     pub sample: EventId,
+    /// The beginning of an event's message, for people.
+    pub message: String,
     /// Bucket of receipt, as in `counts`.
     pub bucket: i64,
     /// Latest receipt.
     pub received: Timestamp,
     /// Release of an event of the batch, empty when it named none.
     pub release: String,
-    /// Environments of the events, at most [`MAX_ENVIRONMENTS`] of them.
-    pub environments: Vec<String>,
+    /// Environments of the events and how many each had, at most [`MAX_ENVIRONMENTS`] of them.
+    pub environments: Vec<(String, u32)>,
 }
 
 /// Environments of an issue that a fold tells apart.
 pub const MAX_ENVIRONMENTS: usize = 8;
 
 impl IssueSeed {
-    /// Adds environments that aren't there yet.
-    pub fn add_environments<'a>(&mut self, environments: impl IntoIterator<Item = &'a str>) {
-        for one in environments {
-            if self.environments.len() < MAX_ENVIRONMENTS
-                && !self.environments.iter().any(|known| known == one)
-            {
-                self.environments.push(one.to_owned());
-            }
+    /// Counts events of an environment; those of one too many are in the sum alone.
+    pub fn add_environment(&mut self, name: &str, count: u32) {
+        if let Some((_, known)) = self.environments.iter_mut().find(|(known, _)| known == name) {
+            *known += count;
+        } else if self.environments.len() < MAX_ENVIRONMENTS {
+            self.environments.push((name.to_owned(), count));
         }
     }
 }
@@ -161,8 +161,10 @@ impl Connection {
         let mut found = None;
         if let Some(judge) = judge {
             let limited = counted.map(|counted| counted.rows.as_slice()).unwrap_or_default();
-            let news = sums.news(&known, &unmuted).with_limited(limited);
-            found = Some(judge.evaluate(self, &news, &waiting, now).await?);
+            let news = sums.news(&known, &unmuted).with_dropped(limited);
+            let blocks: Vec<&FoldPiece> =
+                pieces.iter().filter(|piece| held.contains(&piece.block.block_id)).collect();
+            found = Some(judge.evaluate(self, &news, &blocks, now).await?);
         }
         self.add_folded(&sums.accepted, counted).await?;
         self.delete_unfolded(&waiting).await?;
@@ -202,7 +204,7 @@ impl Connection {
             let list: Vec<String> = wanted.iter().map(|(_, series)| series.to_string()).collect();
             format!(
                 "SELECT project_id, fingerprint, last_received, resolved_at, muted_until, mute_per_hour, \
-                 event_count FROM issues WHERE project_id = {} AND fingerprint IN ({}){lock}",
+                 event_count, first_seen FROM issues WHERE project_id = {} AND fingerprint IN ({}){lock}",
                 wanted[0].0,
                 list.join(",")
             )
@@ -211,9 +213,14 @@ impl Connection {
         let queries = of_projects.flat_map(|wanted| wanted.chunks(1_000)).map(of_some);
         for row in self.select_packets(queries.collect::<Vec<_>>()).await? {
             let at = |column| row.int(column).map(Timestamp::from_millis);
-            let (last_received, resolved_at, muted_until) = (at(2)?, at(3)?, at(4)?);
-            let (mute_per_hour, events) = (row.int(5)?, row.int(6)?);
-            let one = KnownIssue { last_received, resolved_at, muted_until, mute_per_hour, events };
+            let one = KnownIssue {
+                first_seen: at(7)?,
+                last_received: at(2)?,
+                resolved_at: at(3)?,
+                muted_until: at(4)?,
+                mute_per_hour: row.int(5)?,
+                events: row.int(6)?,
+            };
             known.insert(issue_id(row.int(0)?, row.int(1)?), one);
         }
         Ok(known)
@@ -330,14 +337,18 @@ impl Sums {
             let series = seed.fingerprint.0.cast_signed();
             *self.series.entry((project, series, seed.bucket)).or_default() += i64::from(seed.count);
             self.buckets.entry((project, series)).or_default().insert(seed.bucket);
-            let (sum, count) = self.issues.entry((project, series)).or_insert_with(|| (seed.clone(), 0));
+            let none = || (IssueSeed { environments: Vec::new(), ..seed.clone() }, 0);
+            let (sum, count) = self.issues.entry((project, series)).or_insert_with(none);
             *count += i64::from(seed.count);
-            sum.add_environments(seed.environments.iter().map(String::as_str));
+            seed.environments.iter().for_each(|(name, count)| sum.add_environment(name, *count));
             sum.level = sum.level.max(seed.level);
             sum.first_seen = sum.first_seen.min(seed.first_seen);
             if seed.last_seen >= sum.last_seen {
                 sum.last_seen = seed.last_seen;
                 sum.sample = seed.sample;
+                if !seed.message.is_empty() {
+                    sum.message.clone_from(&seed.message);
+                }
             }
             if seed.received >= sum.received {
                 sum.received = seed.received;

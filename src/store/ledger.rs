@@ -131,11 +131,11 @@ impl Connection {
             return Ok(None);
         }
         self.begin(STATEMENT_TIMEOUT).await?;
-        let news = FoldNews::default().with_limited(&counted.rows);
+        let news = FoldNews::default().with_dropped(&counted.rows);
         let mut found = None;
         // Before the ledger, as a fold does: of two instances none holds the one while it waits for the other.
         if let Some(rules) = rules.filter(|_| !news.is_empty()) {
-            found = Some(rules.evaluate_limited(self, &news, now).await?);
+            found = Some(rules.evaluate_dropped(self, &news, now).await?);
         }
         self.add(&Additions::default().and_counted(counted)).await?;
         self.commit(STATEMENT_TIMEOUT).await?;

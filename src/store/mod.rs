@@ -68,7 +68,9 @@ use body_cache::BodyCache;
 
 pub use alert_channels::{MAX_CHANNELS, StoredChannel};
 pub use alert_cooldowns::{Cooldown, CooldownKey};
-pub use alert_counts::{RuleCount, RuleCountKey, RuleSums, SPANS, SpanSums, WantedCounts, WantedRuleCount};
+pub use alert_counts::{
+    PastSum, RuleCount, RuleCountKey, RuleSums, SPANS, SpanSums, WantedCounts, WantedPast, WantedRuleCount,
+};
 pub use alert_outbox::{
     AlertAttempt, AlertRecord, AlertState, ClaimedAlert, HistoryQuery, MAX_DETAIL_CHARS, MAX_WAITING_ALERTS,
     OutboxRow, WaitingAlert,

@@ -88,6 +88,23 @@ fn listed(topics: &[Topic]) -> String {
     topics.iter().map(|topic| hex_literal(topic)).collect::<Vec<_>>().join(",")
 }
 
+/// The rows of alerts that were not true for a while; `None` for no kind.
+fn quiet(kinds: &[(&'static str, Timestamp)], wrong_after: Timestamp) -> Option<String> {
+    let wrong = wrong_after.as_millis();
+    let due = |(kind, at): &(&str, Timestamp)| {
+        let at = at.as_millis();
+        format!("(open_alerts.kind = '{kind}' AND (last_true_at <= {at} OR last_true_at > {wrong}))")
+    };
+    let due: Vec<String> = kinds.iter().map(due).collect();
+    let rows = format!(
+        "open_alerts LEFT JOIN alert_outbox AS earlier ON earlier.slot = first_slot \
+         LEFT JOIN alert_outbox AS later ON later.slot = last_slot \
+         WHERE ({}) AND COALESCE(earlier.state, 1) <> 0 AND COALESCE(later.state, 1) <> 0",
+        due.join(" OR ")
+    );
+    Some(rows).filter(|_| !due.is_empty())
+}
+
 impl Connection {
     /// Notes that channels were told, within the transaction that told them, where so many alerts are open already. Said
     /// again while it is open, one stays the same alert. Beyond [`MAX_OPEN_ALERTS`] nothing is noted.
@@ -136,8 +153,25 @@ impl Connection {
         self.change(note, STATEMENT_TIMEOUT).await.map(drop)
     }
 
-    /// Open alerts of these kinds that were last true at or before the time given with them, or after `wrong_after`;
-    /// oldest first. Left out are those of which a message is still on its way to the channel.
+    /// What open alerts of these kinds are about that were last true at or before the time given with them, or after
+    /// `wrong_after`; oldest first. Left out are those of which a message is still on its way to the channel.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn quiet_topics(
+        &mut self,
+        kinds: &[(&'static str, Timestamp)],
+        wrong_after: Timestamp,
+    ) -> Result<Vec<Topic>, StoreError> {
+        let Some(quiet) = quiet(kinds, wrong_after) else { return Ok(Vec::new()) };
+        let find = format!(
+            "SELECT topic, MIN(last_true_at) AS since FROM {quiet} GROUP BY topic ORDER BY since, topic \
+             LIMIT {MAX_OPEN_ALERTS}"
+        );
+        self.select(find, STATEMENT_TIMEOUT).await?.iter().map(|row| row.array(0)).collect()
+    }
+
+    /// Those alerts, about these topics, oldest first, at most `limit`.
     ///
     /// # Errors
     /// What the database said.
@@ -145,28 +179,53 @@ impl Connection {
         &mut self,
         kinds: &[(&'static str, Timestamp)],
         wrong_after: Timestamp,
+        topics: &[Topic],
         limit: usize,
     ) -> Result<Vec<OpenAlert>, StoreError> {
-        let due: Vec<String> = kinds
-            .iter()
-            .map(|(kind, at)| {
-                let (at, wrong) = (at.as_millis(), wrong_after.as_millis());
-                format!("(open_alerts.kind = '{kind}' AND (last_true_at <= {at} OR last_true_at > {wrong}))")
-            })
-            .collect();
+        let Some(quiet) = quiet(kinds, wrong_after).filter(|_| !topics.is_empty()) else {
+            return Ok(Vec::new());
+        };
         let find = format!(
             "SELECT topic, open_alerts.channel, open_alerts.project_id, open_alerts.kind, opened_at, last_true_at, \
-             open_alerts.message, earlier.state, later.state FROM open_alerts \
-             LEFT JOIN alert_outbox AS earlier ON earlier.slot = first_slot \
-             LEFT JOIN alert_outbox AS later ON later.slot = last_slot \
-             WHERE ({}) AND COALESCE(earlier.state, 1) <> 0 AND COALESCE(later.state, 1) <> 0 \
+             open_alerts.message, earlier.state, later.state FROM {quiet} AND topic IN ({}) \
              ORDER BY last_true_at, topic, open_alerts.channel LIMIT {limit}",
-            due.join(" OR ")
+            listed(topics)
         );
-        if due.is_empty() {
-            return Ok(Vec::new());
-        }
         self.select(find, STATEMENT_TIMEOUT).await?.iter().map(read_open).collect()
+    }
+
+    /// What is open, each once on however many channels: project, kind, and the message of a user's own rule (else empty).
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn list_open_alerts(
+        &mut self,
+        project_id: Option<i64>,
+    ) -> Result<Vec<(i64, String, String)>, StoreError> {
+        let of = project_id.map_or(String::new(), |id| format!("WHERE project_id = {id} "));
+        let find = format!(
+            "SELECT topic, project_id, kind, CASE WHEN kind = 'custom' THEN message ELSE '' END \
+             FROM open_alerts {of}ORDER BY topic, channel LIMIT {MAX_OPEN_ALERTS}"
+        );
+        let mut seen: BTreeMap<Topic, (i64, String, String)> = BTreeMap::new();
+        for row in self.select(find, STATEMENT_TIMEOUT).await? {
+            seen.insert(row.array(0)?, (row.int(1)?, row.text(2)?, row.text(3)?));
+        }
+        Ok(seen.into_values().collect())
+    }
+
+    /// The first and the latest message about a topic on each channel it is open on, as JSON; empty where it was deleted.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn open_messages(&mut self, topic: &Topic) -> Result<Vec<String>, StoreError> {
+        let find = "SELECT open_alerts.message, COALESCE(later.message, '') FROM open_alerts \
+                    LEFT JOIN alert_outbox AS later ON later.slot = last_slot WHERE topic = ?";
+        let mut messages = Vec::new();
+        for row in self.query(find, &[topic.into()], STATEMENT_TIMEOUT).await? {
+            messages.extend([row.text(0)?, row.text(1)?]);
+        }
+        Ok(messages)
     }
 
     /// Takes an alert off the list; false when another instance did, or it was true again meanwhile.

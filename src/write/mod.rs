@@ -70,17 +70,18 @@ pub struct SeedTexts {
     pub source: String,
     /// The event's release, empty when it named none.
     pub release: String,
-    /// Environments of the batch's events of the issue, at most [`crate::store::MAX_ENVIRONMENTS`] of them.
-    pub environments: Vec<String>,
+    /// The event's message, cut to [`MAX_SAMPLE_CHARS`].
+    pub sample: String,
 }
 
+/// Characters of a message that an alert shows.
+pub const MAX_SAMPLE_CHARS: usize = 300;
+
 impl SeedTexts {
-    /// Adds an environment that isn't there yet.
-    pub fn add_environment(&mut self, environment: &str) {
-        let is_known = self.environments.iter().any(|known| known == environment);
-        if !is_known && self.environments.len() < crate::store::MAX_ENVIRONMENTS {
-            self.environments.push(environment.to_owned());
-        }
+    /// So much of a message as is kept.
+    #[must_use]
+    pub fn sample_of(message: &str) -> String {
+        message.chars().take(MAX_SAMPLE_CHARS).collect()
     }
 }
 
@@ -92,7 +93,7 @@ impl IssueTitle {
             + self.texts.title.capacity()
             + self.texts.source.capacity()
             + self.texts.release.capacity()
-            + self.texts.environments.iter().map(|one| one.capacity() + size_of::<String>()).sum::<usize>()
+            + self.texts.sample.capacity()
     }
 }
 

@@ -96,10 +96,9 @@ fn fold_piece(block: Unfolded, parts: &[Part<'_>], titles: &Titles<'_>) -> FoldP
         for head in heads {
             let id = EventId { batch: part.batch.batch, index: head.index };
             let title = titles.get(&(part.batch.batch, head.fingerprint));
-            sum.add(id, head, || title.map_or_else(SeedTexts::default, |title| title.texts.clone()));
-            if let Some(title) = title {
-                sum.add_environments(id, head, title.texts.environments.iter().map(String::as_str));
-            }
+            let environment = part.batch.environments.get(usize::from(head.environment)).map(String::as_str);
+            let texts = || title.map_or_else(SeedTexts::default, |title| title.texts.clone());
+            sum.add(id, head, environment, texts);
         }
     }
     sum.finish(block)
@@ -115,8 +114,14 @@ pub(crate) struct PieceBuilder {
 }
 
 impl PieceBuilder {
-    /// Counts one event; `texts` gives what its issue is called when that is needed.
-    pub(crate) fn add(&mut self, id: EventId, head: &EventHead, texts: impl FnOnce() -> SeedTexts) {
+    /// Counts one event of an environment, where that is known; `texts` gives what its issue is called when that is needed.
+    pub(crate) fn add(
+        &mut self,
+        id: EventId,
+        head: &EventHead,
+        environment: Option<&str>,
+        texts: impl FnOnce() -> SeedTexts,
+    ) {
         let received = id.batch.received_at();
         self.events += 1;
         self.received = Some(self.received.map_or(received, |first| first.min(received)));
@@ -126,7 +131,7 @@ impl PieceBuilder {
             return;
         }
         let seed = self.issues.entry((head.fingerprint, bucket)).or_insert_with(|| {
-            let SeedTexts { title, source, release, environments } = texts();
+            let SeedTexts { title, source, release, sample: message } = texts();
             IssueSeed {
                 fingerprint: head.fingerprint,
                 title,
@@ -136,12 +141,16 @@ impl PieceBuilder {
                 last_seen: head.ts,
                 count: 0,
                 sample: id,
+                message,
                 bucket,
                 received,
                 release,
-                environments,
+                environments: Vec::new(),
             }
         });
+        if let Some(environment) = environment {
+            seed.add_environment(environment, 1);
+        }
         seed.count += 1;
         seed.received = seed.received.max(received);
         seed.level = seed.level.max(head.level);
@@ -149,18 +158,6 @@ impl PieceBuilder {
         if head.ts >= seed.last_seen {
             seed.last_seen = head.ts;
             seed.sample = id;
-        }
-    }
-
-    /// Adds environments to the issue of an event that was added.
-    pub(crate) fn add_environments<'a>(
-        &mut self,
-        id: EventId,
-        head: &EventHead,
-        environments: impl IntoIterator<Item = &'a str>,
-    ) {
-        if let Some(seed) = self.issues.get_mut(&(head.fingerprint, bucket(id.batch.received_at()))) {
-            seed.add_environments(environments);
         }
     }
 

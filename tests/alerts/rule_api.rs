@@ -60,9 +60,10 @@ async fn defaults_are_there_without_a_row_and_say_all_their_settings() {
             rules[2],
             json!({
                 "id": "spike", "project_id": null, "kind": "spike", "name": "spike", "enabled": true,
-                "source": "default", "levels": null, "environments": null, "issues": everything,
+                "source": "default", "levels": null, "environments": everything, "issues": everything,
                 "cooldown_sec": 900, "n": 5, "window_sec": 60, "share": null, "grace_sec": null, "q": null,
-                "channels": null, "created_at": null, "updated_at": null
+                "channels": null, "created_at": null, "updated_at": null,
+                "state": { "open": 0, "last_said_at": null, "suppressed": 0 }
             })
         );
         assert_eq!(
@@ -167,7 +168,8 @@ async fn what_is_wrong_with_a_rule_is_said_by_the_fields_name() {
             (json!({ "kind": "spike", "cooldown_sec": 59 }), "cooldown_sec"),
             (json!({ "kind": "spike", "cooldown_sec": 86_401 }), "cooldown_sec"),
             (json!({ "kind": "spike", "share": 0.5 }), "share"),
-            (json!({ "kind": "spike", "environments": { "include": ["a"] } }), "environments"),
+            (json!({ "kind": "spike", "environments": { "include": [1] } }), "environments.include"),
+            (json!({ "kind": "heartbeat", "environments": { "include": ["a"] } }), "environments"),
             (json!({ "kind": "spike", "q": "x" }), "q"),
             (json!({ "kind": "spike", "issues": { "include": ["7"] } }), "issues.include"),
             (json!({ "kind": "spike", "issues": { "only": [] } }), "issues.only"),

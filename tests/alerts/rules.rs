@@ -54,7 +54,19 @@ async fn a_spike_reaches_discord_with_count_and_link_and_no_clicking() {
         let got = discord.received();
         let spike = got.iter().find(|one| one.body.contains("Spike")).unwrap();
         assert!(spike.body.contains("http://logs.example.com/ui/issues/"), "{}", spike.body);
-        assert!(spike.body.contains("card") && spike.body.contains("web"), "{}", spike.body);
+        // The title is what such events have in common; the sample is one of them as it came.
+        for said in [
+            "card 4711 was declined",
+            "5 in 60 s (usually 0.0)",
+            "web",
+            "First seen",
+            "Last seen",
+            "production",
+            "shop",
+            "PUT /issues/",
+        ] {
+            assert!(spike.body.contains(said), "{said} in {}", spike.body);
+        }
         running.stop().await;
         database.remove().await;
     }
@@ -89,6 +101,28 @@ async fn ten_thousand_errors_in_a_burst_give_two_messages_a_rule_at_most() {
             let messages = said(running, kind, 1).await;
             assert!(messages.len() <= 2, "{kind}: {messages:?}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn events_that_are_rejected_are_said_and_how_a_rule_stands_is_shown() {
+    everywhere(async |running| {
+        let key = running.project("web").await;
+        let body = json!([{ "level": "error" }, { "level": "info" }, { "message": "all is well" }]);
+        assert_eq!(running.send(Post::bare(&key, body.to_string())).await.status, 200);
+        let messages = said(running, "near_cap", 1).await;
+        assert_eq!((messages.len(), &messages[0]["title"]), (1, &json!("Events are being rejected")));
+        let rules = running.admin(Method::GET, "/admin/alerts/rules", &Value::Null).await.json();
+        let state = |kind: &str| {
+            let rules = rules["rules"].as_array().unwrap();
+            rules.iter().find(|rule| rule["kind"] == kind).unwrap()["state"].clone()
+        };
+        assert_eq!((&state("near_cap")["open"], &state("spike")["open"]), (&json!(1), &json!(0)));
+        assert!(state("near_cap")["last_said_at"].is_string(), "{rules}");
+        let path = format!("/admin/alerts/rules?project_id={}", running.project("other").await.project_id);
+        let of_other = running.admin(Method::GET, &path, &Value::Null).await.json();
+        assert!(of_other["rules"].as_array().unwrap().iter().all(|rule| rule["state"]["open"] == 0));
     })
     .await;
 }

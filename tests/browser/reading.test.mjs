@@ -33,7 +33,7 @@ after(() => scene?.close());
 describe("as it is read aloud", { concurrency: false }, () => {
   test("each page has a title of its own, one first heading, no level left out, and named landmarks", async () => {
     const pages = [["/ui/", "Now"], ["/ui/logs", "Logs"], [`/ui/logs/${worst.id}?scope=source`, "Event"], ["/ui/issues", "Issues"],
-      [`/ui/issues/${worst.project_id}-${worst.fingerprint}`, "Unhandled exception"], ["/ui/projects", "Projects"], [`/ui/projects/${SLUG}/setup`, "Setup"],
+      [`/ui/issues/${worst.project_id}-${worst.fingerprint}`, "Unhandled exception"], ["/ui/projects", "Projects"], [`/ui/projects/${SLUG}`, "Project"], [`/ui/projects/${SLUG}/setup`, "Setup"],
       ["/ui/overflow", "Overflow"], ["/ui/alerts", "Alerts"], ["/ui/system", "System"], ["/ui/nothing-here", "No such page"]];
     for (const [address = "", title = ""] of pages) {
       await scene.visit(address);

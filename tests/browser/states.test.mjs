@@ -6,7 +6,7 @@ import { mkdir } from "node:fs/promises";
 import { createServer } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { until } from "./browser.mjs";
-import { check, checkStates, inEachSize, SCREENSHOTS } from "./inspect.mjs";
+import { arrive, check, checkStates, inEachSize, SCREENSHOTS } from "./inspect.mjs";
 import { openScene } from "./scene.mjs";
 import { FULL, ordinary, postBatch } from "./seed.mjs";
 
@@ -36,7 +36,8 @@ const heading = (/** @type {Page} */ look, /** @type {string} */ name) => look.g
 /** @param {View[]} views */
 const shoot = (views) => inEachSize(scene.browser, scene.context, async (look, width) => {
   for (const [name, address, ready, whole] of views) {
-    await scene.visit(address, look);
+    await arrive(look, scene.server.base + address);
+    await scene.settled(look);
     await ready(look);
     await check(look, `${name}-${width}`, whole);
   }
@@ -65,7 +66,7 @@ describe("every state fits and is accessible", { concurrency: false }, () => {
       ["no-such-page", "/ui/nothing-here", (look) => heading(look, "No such page")],
     ]);
     await scene.project(SLUG, "Shop");
-    await shoot([["no-event", `/ui/logs?project=${SLUG}`, (look) => heading(look, "No event has arrived yet")]]);
+    await shoot([["no-event", `/ui/logs?project=${SLUG}`, (look) => look.getByRole("link", { name: "Set up" }).waitFor()]]);
   });
 
   test("signing in, and being refused", async () => {
@@ -222,8 +223,11 @@ describe("every state fits and is accessible", { concurrency: false }, () => {
       await check(look, `zoom-${nameOf(address).replace(/[/?].*/, "-one")}`);
     }
     await look.emulateMedia({ forcedColors: "active" });
+    const outlined = (/** @type {string} */ part) => look.locator(part).first().evaluate((one) => getComputedStyle(one).outlineStyle);
     for (const address of ["/ui/", `/ui/logs?project=${SLUG}&level=warn,fatal&sel=${event.id}`, "/ui/issues", "/ui/alerts"]) {
       await scene.visit(address, look);
+      assert.equal(await outlined(".bar-link[aria-current]"), "solid");
+      if (address.includes("sel=")) for (const chosen of [".row:has([aria-current])", ".chip:has(:checked)"]) assert.equal(await outlined(chosen), "solid", chosen);
       // Its colours are the system's, which axe doesn't know.
       await look.screenshot({ path: new URL(`forced-${nameOf(address).replace(/[/?].*/, "-one")}.png`, SCREENSHOTS).pathname });
     }
@@ -238,4 +242,6 @@ async function brush(look) {
   await look.mouse.move(box.x + box.width * 0.7, box.y + 20);
   await look.mouse.down();
   await look.mouse.move(box.x + box.width * 0.85, box.y + 20, { steps: 4 });
+  // Bars of any height would hide what lies below them.
+  assert.equal(await look.locator(".chart svg > :last-child").getAttribute("class"), "mark");
 }

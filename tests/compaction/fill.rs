@@ -8,7 +8,7 @@ use tekno_logger::block::{Block, EncodedBatch, decode};
 use tekno_logger::clock::Clock;
 use tekno_logger::event::{BatchId, Event, Level, uuid_at};
 use tekno_logger::fold::Fold;
-use tekno_logger::maintenance::{Maintainer, Ran, Report, maintainer};
+use tekno_logger::maintenance::{Folding, Maintainer, Ran, Report, maintainer};
 use tekno_logger::store::{STATEMENT_TIMEOUT, Store};
 use tekno_logger::timestamp::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -85,7 +85,8 @@ pub fn clock_at(millis: i64) -> Clock {
 }
 
 pub fn worker(store: &Store, clock: &Clock) -> Maintainer {
-    maintainer(store.clone(), clock.clone()).1
+    let fold = Fold::new(store.clone(), clock.clone(), Arc::default());
+    maintainer(store.clone(), clock.clone()).1.folding(Folding::Own(Box::new(fold)))
 }
 
 /// A run that an admin asked for, to its end.

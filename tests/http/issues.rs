@@ -135,7 +135,7 @@ async fn an_issue_says_why_it_is_grouped_so_and_shows_an_event() {
         assert_eq!(why["frames"], json!([pay, library]));
         assert_eq!(
             why["hashed"],
-            json!(["version 1", "source shop", "type TypeError", "frame pay in pay.js"])
+            json!(["version 2", "source shop", "type TypeError", "frame pay in pay.js"])
         );
         assert_eq!(why["matches"], true);
 
@@ -149,7 +149,7 @@ async fn an_issue_says_why_it_is_grouped_so_and_shows_an_event() {
         assert_eq!(shown["grouping"]["by"], "client");
         let why = &shown["why"];
         assert_eq!((&why["kind"], &why["matches"]), (&json!("client"), &json!(true)));
-        assert_eq!(why["hashed"], json!(["version 1", "client my-group", "client 7"]));
+        assert_eq!(why["hashed"], json!(["version 2", "client my-group", "client 7"]));
     })
     .await;
 }

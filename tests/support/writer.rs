@@ -132,7 +132,7 @@ impl Writer {
                     title: "something happened".to_owned(),
                     source: event.source.clone().into_owned(),
                     release: String::new(),
-                    environments: Vec::new(),
+                    sample: SeedTexts::sample_of(&event.message),
                 },
             })
             .collect();

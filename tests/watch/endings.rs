@@ -251,7 +251,7 @@ async fn after_the_database_was_away_nothing_is_over_until_what_came_meanwhile_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_stored_before_a_sleep_is_not_told_as_if_it_were_now() {
+async fn what_was_stored_before_a_sleep_is_told_with_its_time_and_is_no_overflow_now() {
     everywhere(async |world| {
         let shop = world.shop;
         world.store_events(shop, Level::Error, 107, 100).await;
@@ -259,8 +259,13 @@ async fn what_was_stored_before_a_sleep_is_not_told_as_if_it_were_now() {
         world.restart().await;
         world.sleep(8 * HOUR_MS);
         world.wait(MINUTE_MS).await;
-        let kinds: Vec<AlertKind> = world.said().await.iter().map(|one| one.message.kind).collect();
-        assert_eq!(kinds, [AlertKind::NewIssue], "nobody knew of the issue; the rest is past");
+        let said = world.said().await;
+        let mut began: Vec<_> = said.iter().filter(|one| !one.message.resolved).collect();
+        began.sort_by_key(|one| one.message.kind.name());
+        let late: Vec<(AlertKind, bool)> =
+            began.iter().map(|one| (one.message.kind, one.message.received_until.is_some())).collect();
+        let expected = [(AlertKind::ErrorRate, true), (AlertKind::NewIssue, false), (AlertKind::Spike, true)];
+        assert_eq!(late, expected);
     })
     .await;
 }
@@ -294,6 +299,54 @@ async fn what_is_open_is_bounded_and_goes_with_its_project() {
         assert_eq!(world.rows("open_alerts").await, 2_000);
         world.store.hide_project(world.shop, at(world.now())).await.unwrap();
         while world.store.delete_project_step(world.shop).await.unwrap() {}
+        assert_eq!(world.rows("open_alerts").await, 0);
+    })
+    .await;
+}
+
+/// Opens alerts of a query whose window is an hour, as if they had just been said.
+async fn open_long_ones(world: &World, count: u64) {
+    let mut message = AlertMessage::new(AlertKind::Custom, world.shop, "shop", "a query", at(world.now()));
+    message.window_seconds = Some(3_600);
+    let message = serde_json::to_string(&message).unwrap();
+    let mut session = world.store.work().await.unwrap();
+    session.begin(STATEMENT_TIMEOUT).await.unwrap();
+    for number in 0..count {
+        let mut topic = [7; 32];
+        topic[..8].copy_from_slice(&number.to_be_bytes());
+        let opening = OpeningAlert {
+            topic,
+            channel: "",
+            project_id: world.shop,
+            kind: AlertKind::Custom.name(),
+            slot: topic,
+            opened_at: at(world.now()),
+            last_true_at: at(world.now()),
+            message: &message,
+        };
+        session.open_alerts(&[opening], 0).await.unwrap();
+    }
+    session.commit(STATEMENT_TIMEOUT).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_is_said_in_time_however_many_others_are_open_and_cannot_end_yet() {
+    everywhere(async |world| {
+        open_long_ones(world, 450).await;
+        world.wait(2 * MINUTE_MS).await;
+        world.errors(107, 5).await;
+        assert_eq!(world.counted(AlertKind::Spike).await, (1, 0));
+        world.wait(8 * MINUTE_MS).await;
+        assert_eq!(
+            world.counted(AlertKind::Spike).await,
+            (1, 1),
+            "its turn comes though 450 began before it"
+        );
+        assert_eq!(world.rows("open_alerts").await, 451, "they and the overflow");
+        world.wait(45 * MINUTE_MS).await;
+        assert_eq!(world.rows("open_alerts").await, 451, "an hour to the second");
+        // Twenty a look, and more than are looked at in one.
+        world.wait(30 * MINUTE_MS).await;
         assert_eq!(world.rows("open_alerts").await, 0);
     })
     .await;

@@ -9,7 +9,7 @@ use tekno_logger::store::{FoldNews, ProjectChange, STATEMENT_TIMEOUT, StoredRule
 use crate::support::TestDatabase;
 use crate::world::{MINUTE_MS, World, at};
 
-async fn everywhere(test: impl AsyncFn(&mut World)) {
+pub async fn everywhere(test: impl AsyncFn(&mut World)) {
     for database in TestDatabase::all().await {
         let mut world = World::ruled(database).await;
         test(&mut world).await;
@@ -36,7 +36,7 @@ async fn make(world: &World, project_id: Option<i64>, kind: &str, settings: &Val
     rule
 }
 
-async fn of_shop(world: &World, kind: &str, settings: Value) -> StoredRule {
+pub async fn of_shop(world: &World, kind: &str, settings: Value) -> StoredRule {
     make(world, Some(world.shop), kind, &settings).await
 }
 
@@ -142,6 +142,40 @@ async fn an_overflow_ends_after_the_seconds_its_rule_says_or_without_a_word() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ends_and_silences_are_counted_like_everything_that_is_said() {
+    everywhere(async |world| {
+        of_shop(world, "heartbeat", json!({ "grace_sec": 120, "cooldown_sec": 1_800 })).await;
+        world.errors(107, 5).await;
+        // Silent at once, again within the cooldown but not until its end, and a third time after it.
+        world.wait(8 * MINUTE_MS).await;
+        world.infos(1).await;
+        world.wait(8 * MINUTE_MS).await;
+        world.infos(1).await;
+        world.wait(MINUTE_MS).await;
+        world.sleep(14 * MINUTE_MS);
+        world.infos(1).await;
+        world.wait(8 * MINUTE_MS).await;
+        world.wait(60 * MINUTE_MS).await;
+        let (silences, over) = world.of_kind(AlertKind::Heartbeat).await;
+        let held_back: Vec<u64> = silences.iter().map(|one| one.message.suppressed).collect();
+        assert_eq!((held_back, over.len()), (vec![0, 1], 1));
+        let metrics = world.one.metrics();
+        for (rule, outcome, times) in [
+            ("spike", "said", 1),
+            ("spike", "resolved", 1),
+            ("heartbeat", "said", 2),
+            ("heartbeat", "suppressed", 1),
+            ("heartbeat", "resolved", 1),
+            ("overflow_ended", "said", 1),
+        ] {
+            let line = format!("tekno_alerts_total{{rule=\"{rule}\",outcome=\"{outcome}\"}} {times}\n");
+            assert!(metrics.contains(&line), "{line} in {metrics}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_heartbeat_of_the_projects_own_needs_no_steady_traffic_and_one_of_all_projects_does() {
     everywhere(async |world| {
         make(world, None, "heartbeat", &json!({ "grace_sec": 120 })).await;
@@ -200,10 +234,10 @@ async fn what_a_transaction_that_was_rolled_back_found_is_said_by_the_next_one()
         world.restart().await;
         let (rules, now) = (&world.one.rules, at(world.now()));
         let row = |kind| LedgerRow::new(world.shop, now, Entry { kind, reason: "" }, 30_i64);
-        let news = FoldNews::default().with_limited(&[row(Kind::Limited)]);
+        let news = FoldNews::default().with_dropped(&[row(Kind::Limited)]);
         let mut session = world.store.work().await.unwrap();
         session.begin(STATEMENT_TIMEOUT).await.unwrap();
-        drop(rules.evaluate_limited(&mut session, &news, now).await.unwrap());
+        drop(rules.evaluate_dropped(&mut session, &news, now).await.unwrap());
         session.rollback(STATEMENT_TIMEOUT).await.unwrap();
         // A write in which there is nothing for rules to look at.
         let tally = world.writer.mailbox.tally();
@@ -213,7 +247,7 @@ async fn what_a_transaction_that_was_rolled_back_found_is_said_by_the_next_one()
         assert!(found.is_none(), "{found:?}");
         assert_eq!(world.counted(AlertKind::NearCap).await, (0, 0));
         session.begin(STATEMENT_TIMEOUT).await.unwrap();
-        let found = rules.evaluate_limited(&mut session, &news, now).await.unwrap();
+        let found = rules.evaluate_dropped(&mut session, &news, now).await.unwrap();
         session.commit(STATEMENT_TIMEOUT).await.unwrap();
         rules.committed(found);
         drop(session);

@@ -78,6 +78,32 @@ async fn a_silence_that_goes_on_over_a_restart_and_a_sleep_is_the_same_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_silence_is_said_once_however_wide_the_counts_before_it_become() {
+    everywhere(ALWAYS, async |world| {
+        // Neither at the start of a minute nor of an hour, where wider buckets stand.
+        world.sleep(90_000 + 25_000);
+        world.infos(1).await;
+        world.wait(15 * MINUTE_MS).await;
+        assert_eq!(world.counted(AlertKind::Heartbeat).await, (1, 0));
+        for _ in 0..2 {
+            world.wait(90 * MINUTE_MS).await;
+            world.maintain().await;
+            world.wait(20 * MINUTE_MS).await;
+            assert_eq!(world.counted(AlertKind::Heartbeat).await, (1, 0), "in minutes");
+        }
+        world.restart().await;
+        world.wait(22 * HOUR_MS).await;
+        world.maintain().await;
+        world.wait(20 * MINUTE_MS).await;
+        assert_eq!(world.counted(AlertKind::Heartbeat).await, (1, 0), "in hours");
+        world.infos(1).await;
+        world.wait(15 * MINUTE_MS).await;
+        assert_eq!(world.counted(AlertKind::Heartbeat).await, (2, 1), "the next one is said");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn traffic_that_was_steady_for_a_day_and_stops_is_said_and_an_overflow_that_ends_is_not() {
     everywhere(WatchSettings::DEFAULT, async |world| {
         for hour in 0..25 {

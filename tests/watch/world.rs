@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
 use tekno_logger::alert::watch::{SettingsOf, Watch, WatchSettings};
 use tekno_logger::alert::{AlertKind, AlertMessage, Channels, Outbox, Rules};
 use tekno_logger::config::Secret;
@@ -9,9 +11,11 @@ use tekno_logger::event::{Event, Level};
 use tekno_logger::fingerprint::Fingerprint;
 use tekno_logger::fold::{Fold, FoldMailbox};
 use tekno_logger::key::{KeyDirectory, KeyRing};
+use tekno_logger::maintenance::{Ran, maintainer};
 use tekno_logger::store::{STATEMENT_TIMEOUT, Store};
 use tekno_logger::timestamp::Timestamp;
 use tekno_logger::write::WriteOutcome;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{HMAC_SECRET, TestDatabase};
 use crate::writer::{NOW, Writer, event, project};
@@ -32,6 +36,18 @@ pub struct Instance {
     pub store: Store,
     pub fold: Fold,
     pub rules: Arc<Rules>,
+    outbox: Outbox,
+}
+
+impl Instance {
+    /// What its counters say, as on `/metrics`.
+    pub fn metrics(&self) -> String {
+        let mut registry = Registry::default();
+        self.outbox.register(&mut registry);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        text
+    }
 }
 
 pub struct World {
@@ -56,16 +72,18 @@ fn instance(
     let (database, environment, settings) = world;
     let ring = KeyRing::new(&Secret::new(HMAC_SECRET), None);
     let channels = Channels::new(&database.config(environment), &ring);
+    let outbox = Outbox::default();
     let make = || {
         let mut watch = Watch::new(channels.clone(), directory.clone(), None);
         if let Some(settings) = settings.clone() {
             let of: SettingsOf = Arc::new(move |_| settings.clone());
             watch = watch.with_settings(of);
         }
-        Rules::new(channels.clone(), Outbox::default(), directory.clone(), None, 0).watching(watch)
+        Rules::new(channels.clone(), outbox.clone(), directory.clone(), None, 0).watching(watch)
     };
     let fold = Fold::new(store.clone(), writer.clock.clone(), mailbox).alerting(make());
-    Instance { store, fold, rules: Arc::new(make()) }
+    let rules = Arc::new(make());
+    Instance { store, fold, rules, outbox }
 }
 
 impl World {
@@ -137,6 +155,13 @@ impl World {
             left -= step;
             self.tick().await;
         }
+    }
+
+    /// Has maintenance do all it has to do now.
+    pub async fn maintain(&self) {
+        let (_, maintainer) = maintainer(self.store.clone(), self.writer.clock.clone());
+        let ran = maintainer.maintain(true, &CancellationToken::new()).await.unwrap();
+        assert!(matches!(ran, Ran::Done(report) if report.complete), "{ran:?}");
     }
 
     /// Stores events of an issue without folding them.

@@ -28,7 +28,7 @@ export const KINDS = {
   query: ["Events that match a query", ["q", "n", "window_sec", "levels", "environments", "issues"]],
   new_issue: ["New issue", ["levels", "environments", "issues"]],
   regression: ["Regression", ["levels", "environments", "issues"]],
-  spike: ["Spike of an issue", ["n", "window_sec", "levels", "issues"]],
+  spike: ["Spike of an issue", ["n", "window_sec", "levels", "environments", "issues"]],
   error_rate: ["Error rate", ["n", "window_sec", "share", "levels", "environments", "issues"]],
   heartbeat: ["Heartbeat", ["grace_sec"]],
   overflow_started: ["Overflow started", []],

@@ -122,7 +122,7 @@ function spoolView(spool) {
 function limitsView(config) {
   const perMinute = (/** @type {number} */ n, /** @type {string} */ what) => (n === 0 ? "no limit" : `${count(n)} ${what} a minute`);
   return facts([
-    ["A project, unless it has its own cap", perMinute(config.rate_limit_per_minute, "events")],
+    ["A project without its own cap", perMinute(config.rate_limit_per_minute, "events")],
     ["A client's address", perMinute(config.rate_limit_per_ip, "requests")],
     ["Events of one request", count(config.max_events_per_post)],
     ["Body of one request", `${bytes(config.max_payload_bytes)} as sent, ${bytes(config.max_inflated_bytes)} inflated`],

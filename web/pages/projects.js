@@ -38,7 +38,7 @@ function noProject() {
 
 /** @param {Project[]} projects */
 function projectTable(projects) {
-  return table("Projects", [["Name"], ["Slug"], ["Id", "number aside"], ["Retention", "number"], ["Cap a minute", "number"], ["Created", "number aside"], ["Go to", "number"]],
+  return table("Projects", [["Name"], ["Slug", "text"], ["Id", "number aside"], ["Retention", "number"], ["Cap a minute", "number aside"], ["Created", "number aside"], ["Go to", "number"]],
     projects.map((project) => {
       const name = shown(project.name || project.slug);
       return [

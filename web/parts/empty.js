@@ -29,7 +29,7 @@ export async function explainEmpty(filters, signal, again) {
   const newest = (await searchLogs({ ...apiQuery(ever, now), limit: "1" }, signal)).logs[0];
   if (newest) return nothingInRange(wide, Date.parse(newest.ts));
   const projects = await listProjects(signal);
-  return projects.length === 0 ? noProject() : noEvent(again);
+  return projects.length === 0 ? noProject() : noEvent(filters.project, again);
 }
 
 /** @param {() => void} again */
@@ -71,12 +71,12 @@ function nothingInRange(wide, at) {
   });
 }
 
-/** @param {() => void} again */
-function noEvent(again) {
+/** @param {string} project @param {() => void} again */
+function noEvent(project, again) {
   return panel({
     title: "No event has arrived yet",
     text: "Send a signed batch with a project's key, then look again.",
-    actions: [h("a", { class: "button primary", href: "/ui/projects" }, "Projects"), button("Look again", again)],
+    actions: [h("a", { class: "button primary", href: `/ui/projects${project && `/${encodeURIComponent(project)}/setup`}` }, project ? "Set up" : "Projects"), button("Look again", again)],
   });
 }
 

@@ -85,7 +85,7 @@ export function rules(life, projects, channels) {
           choiceControl("kind", "Kind", Object.keys(KINDS).map((name) => [name, kindTitle(name)]), kind, (value) => value, (chosen) => openForm(null, chosen)),
           choiceControl("project_id", "For", [["", "All projects"], ...projects().map(({ id, slug }) => /** @type {[string, string]} */ ([String(id), slug]))], "", (value) => (value === "" ? null : Number(value))),
         ] : []),
-        textControl("name", "Name", { required: true, maxlength: "128", defaultValue: rule?.name ?? kindTitle(kind) }),
+        textControl("name", "Name", { required: true, maxlength: "128", defaultValue: rule && rule.name !== kind ? rule.name : kindTitle(kind) }),
         ...own.flatMap((name) => controlsOf(name, rule, kind)),
         numberControl("cooldown_sec", "Says the same again after, seconds", rule?.cooldown_sec ?? (kind === "regression" ? 0 : 900), { min: "0" }, "0 is each time."),
         channelControl(rule),

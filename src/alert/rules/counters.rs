@@ -28,7 +28,7 @@ pub struct RuleCounters {
 impl RuleCounters {
     /// Registers the counters.
     pub fn register(&self, registry: &mut Registry) {
-        let alerts = "Alerts found, by kind of rule: said, summed_up (in one that is said), suppressed, lost (outbox full), \
+        let alerts = "Alerts found, by kind of rule: said, resolved, summed_up (in one that is said), suppressed, lost (outbox full), \
                       left_out";
         registry.register("tekno_alerts", alerts, self.alerts.clone());
         let blocks =

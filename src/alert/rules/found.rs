@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::Setting;
+use super::{RuleKind, Setting};
 use crate::alert::{AlertKind, AlertMessage};
 use crate::event::Level;
-use crate::store::{Cooldown, CooldownKey};
+use crate::store::{Cooldown, CooldownKey, FoldNews, TouchedIssue};
 use crate::timestamp::Timestamp;
 
 /// Something worth saying.
@@ -43,6 +43,32 @@ impl Found {
         Self { silences: Some(group), ..self }
     }
 
+    /// Counted long after it was received.
+    pub fn received_until(mut self, until: Timestamp) -> Self {
+        self.message.received_until = Some(until);
+        self
+    }
+
+    /// Shows, where it is about all errors of a project, those of the issue with most of them just now.
+    pub fn illustrate(&mut self, news: &FoldNews) {
+        if self.rule.kind != RuleKind::ErrorRate {
+            return;
+        }
+        let looks_at = |issue: &&TouchedIssue| {
+            let all = u32::try_from(issue.count).unwrap_or(u32::MAX);
+            issue.id.project_id == self.message.project_id
+                && self.rule.issues.admits(issue.id.fingerprint)
+                && self.rule.environments.admitted(&issue.seed.environments, all) > 0
+        };
+        if let Some(issue) = news.issues.iter().filter(looks_at).max_by_key(|issue| issue.count) {
+            let seed = &issue.seed;
+            self.message.sample = Some(seed.message.clone()).filter(|sample| !sample.is_empty());
+            self.message.environments = seed.environments.iter().map(|(name, _)| name.clone()).collect();
+            self.message.sources = vec![seed.source.clone()];
+            self.message.last_seen = Some(seed.last_seen);
+        }
+    }
+
     /// What its rule says it about.
     pub fn key(&self) -> CooldownKey {
         self.key_of(self.group.clone())
@@ -60,7 +86,9 @@ impl Found {
 
     /// Whether it is not found again: what isn't said of it now has to be counted.
     pub fn happened_once(&self) -> bool {
-        self.each > 0 || self.message.kind == AlertKind::OverflowStarted
+        self.each > 0
+            || self.message.kind == AlertKind::OverflowStarted
+            || self.message.received_until.is_some()
     }
 
     /// What is worse is said first.

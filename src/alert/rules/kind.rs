@@ -83,12 +83,18 @@ impl RuleKind {
         }
     }
 
+    /// The kind of rule that says this, if one does.
+    #[must_use]
+    pub fn of_alert(alert: AlertKind) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.alert() == alert)
+    }
+
     /// The settings it has beside `name`, `enabled`, `cooldown_sec` and `channels`, which every rule has.
     #[must_use]
     pub const fn fields(self) -> &'static [&'static str] {
         match self {
             Self::NewIssue | Self::Regression => &["levels", "environments", "issues"],
-            Self::Spike => &["levels", "issues", "n", "window_sec"],
+            Self::Spike => &["levels", "environments", "issues", "n", "window_sec"],
             Self::ErrorRate => &["levels", "environments", "issues", "n", "window_sec", "share"],
             Self::Heartbeat | Self::OverflowEnded => &["grace_sec"],
             Self::OverflowStarted => &[],

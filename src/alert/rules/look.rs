@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::more::more_are_new;
+use super::narrow::Narrow;
 use super::recent::{CAP, ERRORS, ERRORS_USUAL, Recent, SPIKE, SPIKE_USUAL};
 use super::said::Findings;
 use super::{Found, RuleKind, RuleSet, Rules, Setting};
@@ -13,8 +14,8 @@ use crate::alert::watch::FirstEvents;
 use crate::event::Level;
 use crate::search::event_filter::LevelSet;
 use crate::store::{
-    Connection, FoldNews, LEVEL_SERIES, RuleCount, RuleCountKey, RuleSums, StoreError, TouchedIssue,
-    WantedRuleCount, bucket,
+    Connection, FoldNews, FoldPiece, LEVEL_SERIES, RuleCount, RuleCountKey, RuleSums, StoreError,
+    TouchedIssue, WantedRuleCount, bucket,
 };
 use crate::timestamp::Timestamp;
 
@@ -70,10 +71,11 @@ pub(super) fn is_muted(issue: &TouchedIssue, now: Timestamp) -> bool {
 
 /// Whether a rule of issues looks at this one.
 pub(super) fn admits(rule: &Setting, issue: &TouchedIssue) -> bool {
+    let all = u32::try_from(issue.count).unwrap_or(u32::MAX);
     rule.enabled
         && rule.admits_level(issue.seed.level)
         && rule.issues.admits(issue.id.fingerprint)
-        && (rule.environments.is_all() || rule.environments.admits_any(&issue.seed.environments))
+        && (rule.environments.is_all() || rule.environments.admitted(&issue.seed.environments, all) > 0)
 }
 
 fn counted(mut message: AlertMessage, count: u64, usual: Option<f64>, window_sec: u32) -> AlertMessage {
@@ -83,18 +85,28 @@ fn counted(mut message: AlertMessage, count: u64, usual: Option<f64>, window_sec
     message
 }
 
+/// Projects of which there is anything to look at.
+fn projects(news: &FoldNews) -> BTreeSet<i64> {
+    let projects = news.events.keys().map(|(project_id, _)| project_id).chain(news.limited.keys());
+    let projects = projects.chain(news.issues.iter().map(|issue| &issue.id.project_id));
+    let projects = projects.chain(news.rejected.keys().map(|(project_id, _)| project_id));
+    projects.copied().filter(|id| *id > 0).collect()
+}
+
 impl Look<'_> {
     /// What the counts of levels and issues say of a fold.
     pub async fn by_counts(
         &self,
         connection: &mut Connection,
         news: &FoldNews,
+        blocks: &[&FoldPiece],
         findings: &mut Findings,
     ) -> Result<Vec<Found>, StoreError> {
         if news.is_empty() {
             return Ok(Vec::new());
         }
-        let projects = self.projects(news);
+        let narrow = self.narrow_counts(connection, news, blocks).await?;
+        let projects = projects(news);
         let recent = self.recent(connection, news, &projects, findings).await?;
         let mut found = Vec::new();
         // First: what is left out of these is not found again.
@@ -104,23 +116,18 @@ impl Look<'_> {
         for project_id in &projects {
             found.extend(self.error_rate(&recent, *project_id));
             found.extend(self.near_cap(&recent, news, *project_id));
+            found.extend(self.rejecting(news, *project_id));
             found.extend(self.new_issues(news, *project_id));
         }
         for issue in &news.issues {
             found.extend(self.regression(issue));
-            found.extend(self.spike(&recent, issue));
+            found.extend(self.spike(&recent, &narrow, issue));
         }
         Ok(found)
     }
 
     pub(super) fn rule(&self, project_id: i64, kind: RuleKind) -> Arc<Setting> {
         self.set.of(project_id, kind)
-    }
-
-    fn projects(&self, news: &FoldNews) -> BTreeSet<i64> {
-        let projects = news.events.keys().map(|(project_id, _)| project_id).chain(news.limited.keys());
-        let projects = projects.chain(news.issues.iter().map(|issue| &issue.id.project_id));
-        projects.copied().filter(|id| *id > 0).collect()
     }
 
     /// The first events of a project for a while: its main provider takes no more.
@@ -154,19 +161,18 @@ impl Look<'_> {
         let inside = recent.sum(project_id, levels_of(&rule), ERRORS);
         let longer = recent.sum(project_id, levels_of(&rule), ERRORS_USUAL);
         let all = recent.sum(project_id, 0..LEVEL_SERIES, ERRORS);
-        self.too_many(&rule, project_id, inside, longer, all)
+        let counted = self.against_usual(inside, longer, i64::from(rule.window_sec));
+        self.too_many(&rule, project_id, counted, all)
     }
 
     /// An error rate by its numbers: by what is usual, or by its share of all events.
-    fn too_many(
+    pub(super) fn too_many(
         &self,
         rule: &Arc<Setting>,
         project_id: i64,
-        inside: i64,
-        longer: i64,
+        (count, usual): (u64, f64),
         all: i64,
     ) -> Option<Found> {
-        let (count, usual) = self.against_usual(inside, longer, i64::from(rule.window_sec));
         let too_many = match rule.share {
             Some(share) => {
                 count >= u64::from(rule.n) && is_share(count, u64::try_from(all).unwrap_or(0), share)
@@ -199,6 +205,24 @@ impl Look<'_> {
         Some(if dropped > 0 { found.silencing(format!("{project_id}:near")) } else { found })
     }
 
+    /// Events of a project that are refused one by one: what sends them is wrong, and they are lost.
+    fn rejecting(&self, news: &FoldNews, project_id: i64) -> Option<Found> {
+        let rule = self.rule(project_id, RuleKind::NearCap);
+        let reasons: Vec<(&str, i64)> = news
+            .rejected
+            .range((project_id, "")..(project_id + 1, ""))
+            .map(|((_, reason), count)| (*reason, *count))
+            .collect();
+        if reasons.is_empty() || !rule.enabled {
+            return None;
+        }
+        let mut message = self.rules.message(&rule, project_id, "Events are being rejected", self.now);
+        message.count = u64::try_from(reasons.iter().map(|(_, count)| count).sum::<i64>()).ok();
+        let said: Vec<String> = reasons.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
+        message.sample = Some(said.join("\n"));
+        Some(Found::new(&rule, format!("{project_id}:rejected"), message))
+    }
+
     /// One message for all issues that are new: the worst is named.
     fn new_issues(&self, news: &FoldNews, project_id: i64) -> Option<Found> {
         let rule = self.rule(project_id, RuleKind::NewIssue);
@@ -229,20 +253,39 @@ impl Look<'_> {
         Some(found.in_slot(known.resolved_at.as_millis()))
     }
 
-    fn spike(&self, recent: &Recent, issue: &TouchedIssue) -> Option<Found> {
+    fn spike(&self, recent: &Recent, narrow: &Narrow, issue: &TouchedIssue) -> Option<Found> {
         let rule = self.rule(issue.id.project_id, RuleKind::Spike);
         if is_muted(issue, self.now) || !admits(&rule, issue) {
             return None;
         }
+        let window = i64::from(rule.window_sec);
         let series = || std::iter::once(issue.id.fingerprint.0.cast_signed());
         let sum = |span| recent.sum(issue.id.project_id, series(), span);
-        let (count, usual) = self.against_usual(sum(SPIKE), sum(SPIKE_USUAL), i64::from(rule.window_sec));
+        let all = self.against_usual(sum(SPIKE), sum(SPIKE_USUAL), window);
+        if rule.own_count_of(issue.id.fingerprint).is_none() {
+            return self.spike_of(&rule, issue, all);
+        }
+        // What is usual was not read where all of its events are too few, or many others come first.
+        let sums = narrow.get(&issue.id).filter(|_| all.0 > 0)?;
+        let (count, usual) = self.against_usual(sums.inside.matched, sums.matched, window);
+        // Of the time before a rule was made nothing is known but all events of the issue.
+        let is_young = rule.is_younger_than(self.now.plus_millis(-usual_seconds(window) * 1_000));
+        let usual = if is_young { usual.max(all.1) } else { usual };
+        self.spike_of(&rule, issue, (count, usual))
+    }
+
+    pub(super) fn spike_of(
+        &self,
+        rule: &Arc<Setting>,
+        issue: &TouchedIssue,
+        (count, usual): (u64, f64),
+    ) -> Option<Found> {
         if !is_spike(count, usual, u64::from(rule.n)) {
             return None;
         }
-        let message = self.rules.issue_message(&rule, issue, self.now);
+        let message = self.rules.issue_message(rule, issue, self.now);
         let message = counted(message, count, Some(usual), rule.window_sec);
-        Some(Found::new(&rule, issue.id.to_string(), message))
+        Some(Found::new(rule, issue.id.to_string(), message))
     }
 
     /// Adds what rules counted of a fold themselves, and finds what that comes to.
@@ -265,7 +308,7 @@ impl Look<'_> {
         let window = |(project_id, rule_id)| {
             let rule = self.set.counting_by_id(project_id, rule_id)?;
             let window = now - i64::from(rule.window_sec);
-            Some((rule, WantedRuleCount { project_id, rule_id, window, usual: window }))
+            Some((rule, WantedRuleCount { project_id, rule_id, window, usual: window, until: i64::MAX }))
         };
         let asked: Vec<(Arc<Setting>, WantedRuleCount)> = touched.into_iter().filter_map(window).collect();
         let windows: Vec<WantedRuleCount> = asked.iter().map(|(_, wanted)| *wanted).collect();
@@ -286,17 +329,33 @@ impl Look<'_> {
             .collect())
     }
 
+    /// What a rule counted itself in the window that ends now, and in the time that says what is usual.
+    pub(super) fn own_window(&self, project_id: i64, rule_id: i64, window: i64) -> WantedRuleCount {
+        let (now, usual) = (bucket(self.now), usual_seconds(window));
+        WantedRuleCount { project_id, rule_id, window: now - window, usual: now - usual, until: i64::MAX }
+    }
+
     fn own_count(&self, rule: &Arc<Setting>, project_id: i64, sums: RuleSums) -> Option<Found> {
         let RuleSums { inside, matched } = sums;
+        let counted = self.against_usual(inside.matched, matched, i64::from(rule.window_sec));
+        self.own_count_of(rule, project_id, counted, inside.seen)
+    }
+
+    /// What a rule that counts events itself makes of their number, of which `all` is the share's whole.
+    pub(super) fn own_count_of(
+        &self,
+        rule: &Arc<Setting>,
+        project_id: i64,
+        (count, usual): (u64, f64),
+        all: i64,
+    ) -> Option<Found> {
         if rule.kind == RuleKind::ErrorRate {
-            return self.too_many(rule, project_id, inside.matched, matched, inside.seen);
+            return self.too_many(rule, project_id, (count, usual), all);
         }
-        let count = u64::try_from(inside.matched).unwrap_or(0);
         if count < u64::from(rule.n) {
             return None;
         }
         let message = self.rules.message(rule, project_id, &rule.name, self.now);
-        let (_, usual) = self.against_usual(inside.matched, matched, i64::from(rule.window_sec));
         let message = counted(message, count, Some(usual), rule.window_sec);
         Some(Found::new(rule, project_id.to_string(), message))
     }

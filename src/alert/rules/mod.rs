@@ -2,7 +2,8 @@
 //! never said, and what one committed is said however the process ends.
 //!
 //! Rules are settings ([`RuleSet`]): defaults that nobody has to make, and what replaces them. [`look`] finds by the
-//! counts of levels and issues ([`recent`] reads as few of them as will do), [`tested`] counts what those don't know,
+//! counts of levels and issues ([`recent`] reads as few of them as will do), [`narrow`] by those of an issue within some
+//! environments, [`late`] in what was counted long after it was received, [`tested`] counts what those don't know,
 //! [`groups`] keeps the cooldowns and [`say`] says it: a rule says the same once in its cooldown, however many instances
 //! find it, and no project keeps another one's alerts waiting.
 
@@ -10,14 +11,17 @@ mod counters;
 mod found;
 mod groups;
 mod kind;
+mod late;
 mod look;
 mod more;
+mod narrow;
 mod query;
 mod recent;
 mod said;
 mod say;
 mod set;
 mod setting;
+mod state;
 mod tested;
 mod turns;
 mod usual;
@@ -31,6 +35,7 @@ pub use self::query::parse as check_query;
 pub use self::said::Findings;
 pub use self::set::{RuleBook, RuleSet};
 pub use self::setting::{ERROR_RATE_N, GRACE_SEC, OVERFLOW_GRACE_SEC, RuleId, SPIKE_N, Selection, Setting};
+pub use self::state::RuleState;
 pub use self::tested::Tested;
 
 use self::found::Found;
@@ -41,9 +46,8 @@ use super::watch::Watch;
 use super::{AlertMessage, Channels, Outbox, issue_link};
 use crate::key::KeyDirectory;
 use crate::project::ProjectRef;
-use crate::store::{Connection, FoldNews, Store, StoreError, TouchedIssue};
+use crate::store::{Connection, FoldNews, FoldPiece, Store, StoreError, TouchedIssue};
 use crate::timestamp::Timestamp;
-use uuid::Uuid;
 
 /// The rules, and where what they find goes.
 pub struct Rules {
@@ -100,15 +104,21 @@ impl<'a> Judge<'a> {
         &self,
         connection: &mut Connection,
         news: &FoldNews,
-        blocks: &[Uuid],
+        blocks: &[&FoldPiece],
         now: Timestamp,
     ) -> Result<Findings, StoreError> {
         let rules = self.rules;
         let set = rules.book.current();
         let mut findings = rules.settle(connection, now).await?;
-        let mut found = rules.looking(&set, now).by_counts(connection, news, &mut findings).await?;
+        let look = rules.looking(&set, now);
         let counted = self.tested.of_blocks(blocks);
-        found.extend(rules.looking(&set, now).by_own_counts(connection, &counted).await?);
+        let mut found = look.by_counts(connection, news, blocks, &mut findings).await?;
+        found.extend(look.by_own_counts(connection, &counted).await?);
+        // Last: of two that say the same, what is true now is said.
+        found.extend(look.by_late_counts(connection, news, blocks, &counted).await?);
+        for found in &mut found {
+            found.illustrate(news);
+        }
         rules.say(connection, found, now, &mut findings).await?;
         Ok(findings)
     }
@@ -159,10 +169,12 @@ impl Rules {
         }
         drop(session);
         self.say_left(store, now).await?;
-        if self.watch.look(store, now).await? {
+        let looked = self.watch.look(store, now).await;
+        // What was committed before something went wrong is on its way all the same.
+        if self.count_told() {
             self.outbox.ring();
         }
-        Ok(())
+        looked.map(drop)
     }
 
     /// Reads the rules anew; what was said under the old ones is looked up again.
@@ -183,11 +195,11 @@ impl Rules {
         &self.book
     }
 
-    /// As [`Judge::evaluate`], where there was no block to fold: events over a cap.
+    /// As [`Judge::evaluate`], where there was no block to fold: events over a cap, or refused for themselves.
     ///
     /// # Errors
     /// What the database said.
-    pub async fn evaluate_limited(
+    pub async fn evaluate_dropped(
         &self,
         connection: &mut Connection,
         news: &FoldNews,
@@ -199,7 +211,7 @@ impl Rules {
         }
         let mut findings = self.settle(connection, now).await?;
         let set = self.book.current();
-        let found = self.looking(&set, now).by_counts(connection, news, &mut findings).await?;
+        let found = self.looking(&set, now).by_counts(connection, news, &[], &mut findings).await?;
         self.say(connection, found, now, &mut findings).await?;
         Ok(findings)
     }
@@ -235,10 +247,12 @@ impl Rules {
     fn issue_message(&self, rule: &Setting, issue: &TouchedIssue, now: Timestamp) -> AlertMessage {
         let mut message = self.message(rule, issue.id.project_id, &issue.seed.title, now);
         message.level = Some(issue.seed.level);
-        message.first_seen = Some(issue.seed.first_seen);
+        let before = issue.known.map(|known| known.first_seen);
+        message.first_seen = before.into_iter().chain([issue.seed.first_seen]).min();
         message.last_seen = Some(issue.seed.last_seen);
         message.sources = vec![issue.seed.source.clone()];
-        message.environments.clone_from(&issue.seed.environments);
+        message.sample = Some(issue.seed.message.clone()).filter(|sample| !sample.is_empty());
+        message.environments = issue.seed.environments.iter().map(|(name, _)| name.clone()).collect();
         message.release = Some(issue.seed.release.clone()).filter(|release| !release.is_empty());
         message.issue = Some(issue.id.fingerprint);
         message.link = issue_link(self.public_url.as_deref(), issue.id.project_id, issue.id.fingerprint);

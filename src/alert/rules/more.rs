@@ -45,6 +45,9 @@ impl Rules {
         message.window_seconds = worst.message.window_seconds;
         message.first_seen = each().filter_map(|message| message.first_seen).min();
         message.last_seen = each().filter_map(|message| message.last_seen).max();
+        // Late if all of it is.
+        let until: Option<Vec<Timestamp>> = each().map(|message| message.received_until).collect();
+        message.received_until = until.and_then(|until| until.into_iter().max());
         message.link = self.issues_link(&message.project);
         Some(message)
     }

@@ -120,9 +120,20 @@ impl Rules {
         Ok(())
     }
 
+    /// Counts what the watch said; gives whether that was anything to be sent.
+    pub(super) fn count_told(&self) -> bool {
+        let mut any = false;
+        for ((kind, outcome), times) in self.watch.take_told() {
+            any |= matches!(outcome, "said" | "resolved");
+            self.outbox.rules().count(kind, outcome, times);
+        }
+        any
+    }
+
     /// The transaction is committed: what it found is sent now.
     pub fn committed(&self, findings: Findings) {
         self.watch.committed();
+        self.count_told();
         self.remember(findings);
     }
 
@@ -144,7 +155,8 @@ impl Rules {
 fn still_true(found: &[Found]) -> Vec<(AlertKind, CooldownKey)> {
     let mut many = std::collections::BTreeMap::new();
     let mut all = Vec::new();
-    for found in found.iter().filter(|found| found.each == 0) {
+    // What was true a while ago prolongs nothing.
+    for found in found.iter().filter(|found| found.each == 0 && found.message.received_until.is_none()) {
         let kind = found.message.kind;
         if found.is_one_of_many() {
             let more = found.more();

@@ -103,13 +103,14 @@ impl Selection<String> {
         self.admits_by(same)
     }
 
-    /// Whether it looks at one of these; where none is known, only if it looks at everything but some.
+    /// Of `all` events, those of environments it looks at. Events of one that isn't known are among them only if it looks
+    /// at everything but some.
     #[must_use]
-    pub fn admits_any(&self, environments: &[String]) -> bool {
-        if environments.is_empty() {
-            return self.include.is_empty();
-        }
-        environments.iter().any(|one| self.admits(one))
+    pub fn admitted(&self, environments: &[(String, u32)], all: u32) -> u32 {
+        let known: u32 = environments.iter().map(|(_, count)| count).sum();
+        let unknown = if self.include.is_empty() { all.saturating_sub(known) } else { 0 };
+        let admitted = environments.iter().filter(|(name, _)| self.admits(name));
+        admitted.map(|(_, count)| count).sum::<u32>() + unknown
     }
 }
 
@@ -236,6 +237,32 @@ impl Setting {
             RuleKind::ErrorRate => !self.environments.is_all() || !self.issues.is_all(),
             _ => false,
         }
+    }
+
+    /// The number under which it counts an issue's events itself, because it looks at some environments alone: negative,
+    /// and another one for other environments. `None` where the counts of issues tell.
+    #[must_use]
+    pub fn own_count_of(&self, issue: Fingerprint) -> Option<i64> {
+        if self.kind != RuleKind::Spike || self.environments.is_all() {
+            return None;
+        }
+        let mut hash = xxhash_rust::xxh3::Xxh3::new();
+        for list in [&self.environments.include, &self.environments.exclude] {
+            hash.update(&list.len().to_be_bytes());
+            for name in list {
+                let name: String = lower(name).collect();
+                hash.update(&name.len().to_be_bytes());
+                hash.update(name.as_bytes());
+            }
+        }
+        hash.update(&issue.0.to_be_bytes());
+        Some(hash.digest().cast_signed() | i64::MIN)
+    }
+
+    /// Whether it was made or changed after this time.
+    #[must_use]
+    pub fn is_younger_than(&self, time: Timestamp) -> bool {
+        self.times.is_some_and(|(_, changed)| changed > time)
     }
 
     /// Whether it looks at this level, where its kind looks at all of them by itself.

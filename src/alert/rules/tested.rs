@@ -47,9 +47,10 @@ impl Tested {
 
     /// What was counted of some of the blocks.
     #[must_use]
-    pub fn of_blocks(&self, blocks: &[Uuid]) -> BTreeMap<RuleCountKey, RuleCount> {
+    pub fn of_blocks(&self, blocks: &[&FoldPiece]) -> BTreeMap<RuleCountKey, RuleCount> {
         let mut sums = BTreeMap::new();
-        for (key, count) in blocks.iter().filter_map(|block| self.counts.get(block)).flatten() {
+        let counts = blocks.iter().filter_map(|piece| self.counts.get(&piece.block.block_id));
+        for (key, count) in counts.flatten() {
             *sums.entry(*key).or_insert_with(RuleCount::default) += *count;
         }
         sums

@@ -1,10 +1,11 @@
 //! Saying that something is over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::rules::RuleKind;
 use super::super::{AlertKind, AlertMessage, ChannelId, Enqueued, NewAlert, enqueue};
 use super::still_true::{Verdict, series_of};
-use super::{QUIET_MS, Watch, quiet_ms};
+use super::{QUIET_MS, Told, Watch, quiet_ms};
 use crate::maintenance::wide_before;
 use crate::store::{
     AlertState, BUCKET_MS, Connection, MAX_WAITING_ALERTS, OpenAlert, STATEMENT_TIMEOUT, Session, StoreError,
@@ -14,7 +15,7 @@ use crate::timestamp::Timestamp;
 
 /// Alerts that one look ends at most, and takes into its hands.
 const MAX_ENDINGS: usize = 20;
-const MAX_LOOKED_AT: usize = 200;
+pub(super) const MAX_LOOKED_AT: usize = 200;
 /// Messages are deleted after some 30 days; an alert older than this was said, though nobody can tell any more.
 const FORGOTTEN_MS: i64 = 29 * 86_400_000;
 /// Seconds of a bucket.
@@ -42,7 +43,9 @@ impl Watch {
         // One alert is open on each of its channels.
         let mut verdicts: BTreeMap<Topic, Verdict> = BTreeMap::new();
         let mut endings = Vec::new();
-        for alert in connection.quiet_alerts(&kinds, wrong_after, MAX_LOOKED_AT).await? {
+        let quiet = connection.quiet_topics(&kinds, wrong_after).await?;
+        let turn = self.whose_turn(quiet, now);
+        for alert in connection.quiet_alerts(&kinds, wrong_after, &turn, MAX_LOOKED_AT).await? {
             if endings.len() == MAX_ENDINGS {
                 break;
             }
@@ -64,14 +67,40 @@ impl Watch {
                     let message = self.ending_message(connection, &alert, message, last, now).await?;
                     endings.push(Ending { message, alert: alert.clone() });
                 }
-                Verdict::True(at) if at > alert.last_true_at && !verdicts.contains_key(&alert.topic) => {
-                    connection.note_still_true(&[alert.topic], at).await?;
+                Verdict::True { at, until } if !verdicts.contains_key(&alert.topic) => {
+                    if at > alert.last_true_at {
+                        connection.note_still_true(&[alert.topic], at).await?;
+                    }
+                    self.state().not_before.insert(alert.topic, until);
                 }
-                Verdict::True(_) => {}
+                Verdict::True { .. } => {}
             }
             verdicts.insert(alert.topic, verdict);
         }
         Ok(endings)
+    }
+
+    /// Of alerts that were quiet for a while, oldest first, those whose end is possible by now: those never looked at, then
+    /// those whose end has been possible for the longest time, so that none waits for ever behind others.
+    fn whose_turn(&self, quiet: Vec<Topic>, now: Timestamp) -> Vec<Topic> {
+        let mut state = self.state();
+        let mut known = std::mem::take(&mut state.not_before);
+        if state.looked.is_some_and(|looked| looked > bucket(now)) {
+            // The clock was set back: what it said of times to come is worth nothing.
+            known.clear();
+        }
+        let mut turn = Vec::new();
+        for topic in quiet {
+            match known.get(&topic).copied() {
+                Some(until) if until > now => drop(state.not_before.insert(topic, until)),
+                until => turn.push((until, topic)),
+            }
+        }
+        turn.sort_by_key(|(until, _)| *until);
+        for (until, topic) in turn.iter().skip(MAX_LOOKED_AT) {
+            state.not_before.extend(until.map(|until| (*topic, until)));
+        }
+        turn.into_iter().take(MAX_LOOKED_AT).map(|(_, topic)| topic).collect()
     }
 
     /// The shortest quiet that ends an alert of a kind in any project.
@@ -113,8 +142,15 @@ impl Watch {
         };
         // The window that was looked at when it was found.
         let window_ms = message.window_seconds.take().map_or(0, |seconds| i64::from(seconds) * 1_000);
-        let began = alert.opened_at.plus_millis(-window_ms);
-        let Some(series) = series_of(&message) else { return Ok(Some(message)) };
+        let found = message.received_until.take().map_or(alert.opened_at, |until| until.min(alert.opened_at));
+        let began = found.plus_millis(-window_ms);
+        // The counts say nothing of what a rule counts itself.
+        let counts_tell = match message.kind {
+            AlertKind::Spike => settings.spike_n.is_some(),
+            AlertKind::ErrorRate => settings.error_rate_n.is_some(),
+            _ => true,
+        };
+        let Some(series) = series_of(&message).filter(|_| counts_tell) else { return Ok(Some(message)) };
         let is_overflow = message.kind == AlertKind::OverflowStarted;
         let began = if is_overflow { message.first_seen.unwrap_or(began) } else { began };
         let (from, to) = (counted_from(bucket(began), now), bucket(last_true_at));
@@ -134,18 +170,18 @@ impl Watch {
     }
 
     /// Takes these off the list and puts what is to be said of them into the outbox, within the caller's transaction. Gives
-    /// whether there was anything.
+    /// what that was: an alert counts once, on however many channels it ends.
     pub(super) async fn say_endings(
         &self,
         connection: &mut Connection,
         endings: Vec<Ending>,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Told, StoreError> {
+        let (mut told, mut topics) = (Told::new(), BTreeSet::new());
         if endings.is_empty() || connection.count_waiting_alerts().await? + endings.len() > MAX_WAITING_ALERTS
         {
-            return Ok(false);
+            return Ok(told);
         }
-        let mut said = false;
         for Ending { alert, message } in endings {
             if !connection.close_alert(&alert).await? {
                 continue;
@@ -168,9 +204,16 @@ impl Watch {
             };
             // Found before whatever the same fold finds next.
             let at = now.plus_millis(-1);
-            said |= matches!(enqueue(connection, &self.channels, &resolved, at).await?, Enqueued::Added(_));
+            let added = enqueue(connection, &self.channels, &resolved, at).await?;
+            if matches!(added, Enqueued::Added(_)) && topics.insert(alert.topic) {
+                let is_rule = resolved.message.kind == AlertKind::OverflowEnded;
+                let outcome = if is_rule { "said" } else { "resolved" };
+                if let Some(rule) = RuleKind::of_alert(resolved.message.kind) {
+                    *told.entry((rule, outcome)).or_default() += 1;
+                }
+            }
         }
-        Ok(said)
+        Ok(told)
     }
 
     /// The same in a transaction of its own, where there is something to say.
@@ -184,8 +227,10 @@ impl Watch {
             return Ok(false);
         }
         session.begin(STATEMENT_TIMEOUT).await?;
-        let said = self.say_endings(session, endings, now).await?;
+        let told = self.say_endings(session, endings, now).await?;
         session.commit(STATEMENT_TIMEOUT).await?;
+        let said = !told.is_empty();
+        self.state().tell(told);
         Ok(said)
     }
 }

@@ -8,8 +8,9 @@
 use std::sync::Arc;
 
 use super::super::rules::{RuleKind, Setting};
-use super::super::{AlertKind, Enqueued, NewAlert, enqueue};
-use super::ending::{Ending, opened_by, was_told};
+use super::super::{AlertKind, AlertMessage, Enqueued, NewAlert, enqueue};
+use super::ending::{Ending, MAX_LOOKED_AT, opened_by, was_told};
+use super::opening::topic;
 use super::{Watch, WatchSettings};
 use crate::store::{BUCKET_MS, Cooldown, CooldownKey, STATEMENT_TIMEOUT, Session, StoreError, bucket};
 use crate::timestamp::Timestamp;
@@ -166,7 +167,8 @@ impl Watch {
         Ok((end - STEADY_HOURS..end).map(hour).collect())
     }
 
-    /// One alert for one silence, which its last event names, and one in the rule's cooldown.
+    /// One alert for one silence, and one in the rule's cooldown. Which silence it is the open alert knows: the bucket of the
+    /// last event is another one once counts stand in wider buckets.
     async fn say_silence(
         &self,
         session: &mut Session,
@@ -188,32 +190,51 @@ impl Watch {
         let key = CooldownKey { project_id: id, rule: rule.key(), group: id.to_string() };
         session.begin(STATEMENT_TIMEOUT).await?;
         let before = session.hold_cooldown(&key).await?;
-        if rule.is_held_back(&before, now) {
+        let open = session.open_messages(&topic(&key.rule, &key.group)).await?;
+        if open.iter().any(|one| is_of_silence(one, silence.last)) {
             session.rollback(STATEMENT_TIMEOUT).await?;
             return Ok(false);
         }
-        let (slot, channels) = (silence.last, rule.channels.clone());
-        let alert = NewAlert {
-            rule: key.rule.clone(),
-            group: key.group.clone(),
-            cooldown_slot: slot,
-            message,
-            channels,
+        // Each silence counts once as held back, and not if it is said after all.
+        let is_counted = before.suppressed > 0 && before.found_at.as_seconds() > silence.last;
+        let outcome = if rule.is_held_back(&before, now) {
+            (!is_counted).then_some((
+                "suppressed",
+                Cooldown { found_at: now, suppressed: before.suppressed + 1, ..before },
+            ))
+        } else {
+            message.suppressed = before.suppressed - u64::from(is_counted);
+            let alert = NewAlert {
+                rule: key.rule.clone(),
+                group: key.group.clone(),
+                cooldown_slot: silence.last,
+                message,
+                channels: rule.channels.clone(),
+            };
+            match enqueue(session, &self.channels, &alert, now).await? {
+                Enqueued::Added(_) => Some(("said", Cooldown { said_at: now, found_at: now, suppressed: 0 })),
+                Enqueued::Known => None,
+                Enqueued::Full => Some(("lost", before)),
+            }
         };
-        let is_new = matches!(enqueue(session, &self.channels, &alert, now).await?, Enqueued::Added(_));
-        if is_new {
-            let said = Cooldown { said_at: now, found_at: now, suppressed: 0 };
-            session.note_cooldown(&key, &said).await?;
+        if let Some((_, after)) = &outcome {
+            session.note_cooldown(&key, after).await?;
         }
         session.commit(STATEMENT_TIMEOUT).await?;
-        Ok(is_new)
+        let told = outcome.map(|(outcome, _)| ((RuleKind::Heartbeat, outcome), 1));
+        self.state().tell(told.into_iter().collect());
+        Ok(outcome.is_some_and(|(outcome, _)| outcome == "said"))
     }
 
     /// Silences are over when something came.
     async fn end_silences(&self, session: &mut Session, now: Timestamp) -> Result<bool, StoreError> {
         let before = now.plus_millis(-LEAST_PAUSE_MS);
         let kinds = [(AlertKind::Heartbeat.name(), before)];
-        let open = session.quiet_alerts(&kinds, now.plus_millis(LEAST_PAUSE_MS), PROJECTS_A_LOOK).await?;
+        let wrong_after = now.plus_millis(LEAST_PAUSE_MS);
+        // What turns out to be silent still is noted so and comes last then.
+        let mut topics = session.quiet_topics(&kinds, wrong_after).await?;
+        topics.truncate(PROJECTS_A_LOOK);
+        let open = session.quiet_alerts(&kinds, wrong_after, &topics, MAX_LOOKED_AT).await?;
         let mut projects: Vec<i64> = open.iter().map(|alert| alert.project_id).collect();
         projects.sort_unstable();
         projects.dedup();
@@ -242,6 +263,13 @@ impl Watch {
         session.note_still_true(&silent, now).await?;
         self.say_apart(session, endings, now).await
     }
+}
+
+/// Whether a message told of the silence after an event of this bucket: nothing came since what it says came last.
+fn is_of_silence(message: &str, last: i64) -> bool {
+    let message = serde_json::from_str::<AlertMessage>(message).ok();
+    let said = message.filter(|message| !message.resolved).and_then(|message| message.last_seen);
+    said.is_some_and(|said| bucket(said) >= last)
 }
 
 #[cfg(test)]

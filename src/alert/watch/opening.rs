@@ -37,7 +37,7 @@ pub(in crate::alert) async fn open(
             AlertKind::OverflowStarted => {
                 message.first_seen.unwrap_or(now.plus_millis(-OVERFLOW_QUIET_SEC * 1_000))
             }
-            _ => now,
+            _ => message.received_until.unwrap_or(now),
         };
         openings.extend(added.iter().map(|row| OpeningAlert {
             topic: topic(&alert.rule, &alert.group),

@@ -62,7 +62,7 @@ impl WatchSettings {
             heartbeat_rule: Some(silence),
             overflow_ended: overflow.enabled,
             overflow_quiet_sec: i64::from(overflow.grace_sec),
-            spike_n: Some(u64::from(spike.n)),
+            spike_n: spike.environments.is_all().then(|| u64::from(spike.n)),
             error_rate_n: counts_tell.then(|| u64::from(errors.n)),
             resolved: true,
         }

@@ -15,13 +15,21 @@ const MAX_BUCKETS: usize = 400;
 /// Seconds of a window beside the bucket it ends with, unless the message tells.
 const WINDOW_SECONDS: i64 = 60;
 
+/// Seconds for which a project's settings are taken to stay as they are.
+const SETTINGS_HOLD: i64 = 60;
+
 /// What the counts say of something that was not noted as true for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It was true at this time for the last time, and is over.
     Over(Timestamp),
-    /// It was true at this time, and that is not long ago.
-    True(Timestamp),
+    /// It is not over, and was true at a time not long ago.
+    True {
+        /// That time.
+        at: Timestamp,
+        /// Its end can't be before this.
+        until: Timestamp,
+    },
 }
 
 /// The series whose events an alert is about, the second not included; `None` where it is not about events.
@@ -48,8 +56,8 @@ impl Watch {
     ) -> Result<Verdict, StoreError> {
         let window = message.window_seconds.map_or(WINDOW_SECONDS, i64::from);
         let by_notes = |last: Timestamp| {
-            let is_over = last.plus_millis(quiet_after(window) * 1_000) <= now;
-            if is_over { Verdict::Over(last) } else { Verdict::True(last) }
+            let until = last.plus_millis(quiet_after(window) * 1_000);
+            if until <= now { Verdict::Over(last) } else { Verdict::True { at: last, until } }
         };
         let Some(series) = series_of(message) else { return Ok(by_notes(alert.last_true_at)) };
         let settings = self.settings(alert.project_id);
@@ -69,7 +77,7 @@ impl Watch {
         let last = at(last).max(alert.last_true_at);
         // Where more buckets may follow, the next look goes on from the last one.
         let more = counts.len() == MAX_BUCKETS && last > alert.last_true_at;
-        Ok(if more { Verdict::True(last) } else { by_notes(last) })
+        Ok(if more { Verdict::True { at: last, until: now } } else { by_notes(last) })
     }
 }
 
@@ -94,10 +102,11 @@ fn overflow_at(from: i64, counts: &[(i64, i64)], now: i64, quiet: i64) -> Verdic
     }
     // Where more buckets may follow, the next look goes on from the last one.
     if counts.len() < MAX_BUCKETS && is_over(last, now) {
-        Verdict::Over(at(last))
-    } else {
-        Verdict::True(at(last))
+        return Verdict::Over(at(last));
     }
+    // Somebody may make the silence shorter that ends it.
+    let until = (last + quiet).min(now + SETTINGS_HOLD);
+    Verdict::True { at: at(last), until: at(until) }
 }
 
 /// The last bucket that ends a window with a spike in it before the first quiet time; `noted` where there is none.
@@ -127,7 +136,7 @@ mod tests {
         let counts: Vec<(i64, i64)> = buckets.iter().map(|bucket| (*bucket, 1)).collect();
         match overflow_at(from, &counts, now, 3_600) {
             Verdict::Over(last) => Some(last.as_seconds()),
-            Verdict::True(_) => None,
+            Verdict::True { .. } => None,
         }
     }
 

@@ -1,0 +1,119 @@
+//! What was counted long after it was received is judged by the time of its receipt, said once and over.
+
+use serde_json::json;
+use tekno_logger::alert::AlertKind;
+use tekno_logger::event::Level;
+
+use crate::rules::{everywhere, of_shop};
+use crate::world::{HOUR_MS, MINUTE_MS, World};
+
+/// The process dies with what it had not counted; another one starts after so long.
+async fn die_for(world: &mut World, millis: i64) {
+    world.restart().await;
+    world.sleep(millis);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_that_was_counted_late_is_a_spike_of_its_own_time_and_over() {
+    everywhere(async |world| {
+        let start = world.now();
+        world.store_events(world.shop, Level::Error, 107, 60).await;
+        die_for(world, 10 * MINUTE_MS).await;
+        world.wait(2 * MINUTE_MS).await;
+        for kind in [AlertKind::Spike, AlertKind::ErrorRate] {
+            let (began, over) = world.of_kind(kind).await;
+            assert_eq!((began.len(), over.len()), (1, 1), "{kind:?}");
+            let until = began[0].message.received_until.unwrap().as_millis() - start;
+            assert_eq!((began[0].message.count, until), (Some(60), 10_000), "{kind:?}");
+            assert_eq!((over[0].message.count, over[0].message.received_until), (Some(60), None), "{kind:?}");
+        }
+        world.wait(30 * MINUTE_MS).await;
+        assert_eq!(world.counted(AlertKind::Spike).await, (1, 1));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_that_were_counted_in_time_and_two_that_were_late_are_five() {
+    everywhere(async |world| {
+        world.errors(107, 3).await;
+        world.sleep(40_000);
+        world.store_events(world.shop, Level::Error, 107, 2).await;
+        die_for(world, 5 * MINUTE_MS).await;
+        world.tick().await;
+        let spikes = world.of_kind(AlertKind::Spike).await.0;
+        assert_eq!(spikes.len(), 1);
+        assert_eq!(spikes[0].message.count, Some(5));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_usual_is_no_spike_because_it_was_counted_late() {
+    everywhere(async |world| {
+        for _ in 0..70 {
+            world.errors(107, 10).await;
+            world.wait(MINUTE_MS).await;
+        }
+        let before = world.counted(AlertKind::Spike).await.0;
+        for minutes in [5, 40] {
+            // As many as ever, into a spool, say; the first look comes after all of them.
+            world.restart().await;
+            for _ in 0..minutes {
+                world.store_events(world.shop, Level::Error, 107, 10).await;
+                world.sleep(MINUTE_MS);
+            }
+            die_for(world, 6_000).await;
+            world.wait(MINUTE_MS).await;
+        }
+        let late = world.of_kind(AlertKind::Spike).await.0;
+        assert!(late.iter().all(|one| one.message.received_until.is_none()), "{late:?}");
+        assert!(late.len() <= before + 1, "{late:?}");
+        // But ten times as many are one.
+        world.store_events(world.shop, Level::Error, 107, 100).await;
+        die_for(world, 20 * MINUTE_MS).await;
+        world.wait(MINUTE_MS).await;
+        let late = world.of_kind(AlertKind::Spike).await.0;
+        assert_eq!(late.iter().filter(|one| one.message.received_until.is_some()).count(), 1, "{late:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spike_of_hours_ago_is_told_though_counts_of_then_stand_in_minutes() {
+    everywhere(async |world| {
+        world.infos(1).await;
+        world.wait(MINUTE_MS + 15_000).await;
+        world.store_events(world.shop, Level::Error, 107, 6).await;
+        die_for(world, 8 * HOUR_MS).await;
+        world.maintain().await;
+        world.wait(MINUTE_MS).await;
+        let spikes = world.of_kind(AlertKind::Spike).await.0;
+        assert_eq!(spikes.len(), 1);
+        assert_eq!(spikes[0].message.count, Some(6));
+
+        world.store_events(world.shop, Level::Error, 108, 6).await;
+        die_for(world, 30 * HOUR_MS).await;
+        world.wait(MINUTE_MS).await;
+        assert_eq!(world.counted(AlertKind::Spike).await.0, 1, "of yesterday it is not news");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_counts_what_was_received_in_its_window_however_late_that_is_counted() {
+    everywhere(async |world| {
+        of_shop(world, "query", json!({ "q": "disk", "n": 4 })).await;
+        for minute in 0..3 {
+            world.store_events(world.shop, Level::Info, 100, if minute == 1 { 4 } else { 1 }).await;
+            world.sleep(2 * MINUTE_MS);
+        }
+        die_for(world, 20 * MINUTE_MS).await;
+        world.wait(2 * MINUTE_MS).await;
+        let (began, over) = world.of_kind(AlertKind::Custom).await;
+        assert_eq!((began.len(), over.len()), (1, 1));
+        assert_eq!(began[0].message.count, Some(4));
+        assert!(began[0].message.received_until.is_some());
+    })
+    .await;
+}
