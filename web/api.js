@@ -163,15 +163,6 @@ export async function listProjects(signal) {
 }
 
 /**
- * @param {{ name: string, slug: string, retention_days?: number, minute_cap?: number | null }} project
- * @returns {Promise<{ project: Project, key: NewKey }>}
- */
-export async function createProject(project) {
-  const reply = await send("POST", "/admin/projects", { body: project });
-  return /** @type {{ project: Project, key: NewKey }} */ (reply);
-}
-
-/**
  * Reads a document of the API that only one page shows.
  * @template T what the API says it is
  * @param {string} address

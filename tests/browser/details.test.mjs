@@ -106,7 +106,7 @@ describe("rows", { concurrency: false }, () => {
     await until(async () => scene.param("cols") === "env,ctx.order.id,nothing", "they are in the address");
     await until(async () => (await scene.rows().count()) === LEVELS.length, "the rows are there");
     const message = scene.rows().nth(2).getByRole("cell").last();
-    assert.equal(await message.textContent(), "env=staging ctx.order.id=2 event 2 c");
+    await until(async () => (await message.textContent()) === "env=staging ctx.order.id=2 event 2 c", "the columns are before the message");
     assert.equal(await message.getByRole("link").textContent(), "event 2 c");
     await scene.page.reload();
     await scene.settled();

@@ -5,6 +5,7 @@ import { count, counted } from "../lib/amount.js";
 import { eventAddress, withTerm } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
 import { facts, loads, part, when } from "../parts/board.js";
+import { actionsWith } from "../parts/control.js";
 import { copyButton } from "../parts/copy.js";
 import { eventView } from "../parts/event.js";
 import { badges, decisionBar, issueLogs, issuesAddress, spark, stateText } from "../parts/issue.js";
@@ -75,16 +76,8 @@ export function open(_url, [id = ""]) {
 
   /** @param {Issue} one */
   function actions(one) {
-    const last = h("span", { class: "actions" });
-    const remove = button("Delete…", () => {
-      const sure = button("Delete the issue", () => void change("DELETE", address).then(() => go("/ui/issues"), (error) => fill(bar.said, problemText(error))));
-      fill(last, h("span", null, "Its events stay, and the next one makes it anew."), sure, button("Keep it", () => {
-        fill(last, remove);
-        remove.focus();
-      }));
-      sure.focus();
-    });
-    fill(last, remove);
+    const remove = () => void change("DELETE", address).then(() => go("/ui/issues"), (error) => fill(bar.said, problemText(error)));
+    const last = actionsWith([], { label: "Delete…", ask: "Its events stay, and the next one makes it anew.", sure: "Delete the issue", act: remove });
     return h("div", { class: "actions" }, bar.buttons, h("a", { class: "button", href: issueLogs(one) }, "All events"),
       copyButton("Copy link", () => location.origin + location.pathname), last);
   }

@@ -4,10 +4,10 @@ import { change, Problem, read } from "../api.js";
 import { projectLogs } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
 import { loads, part, section, when } from "../parts/board.js";
-import { actionsWith, changeForm, choiceControl, listControl, numberControl, textControl, typedConfirm } from "../parts/control.js";
+import { actionsWith, changeForm, choiceControl, listControl, textControl, typedConfirm } from "../parts/control.js";
 import { button, errorPanel, problemText } from "../parts/state.js";
 import { go } from "../router.js";
-import { RETENTION, SLUG } from "./projects.js";
+import { basicControls } from "./projects.js";
 import { secretsView, unknownProject } from "./setup.js";
 
 /** @typedef {import("../api.js").Project} Project */
@@ -53,19 +53,17 @@ export function open(_url, [slug = ""]) {
  * @param {string} address
  * @param {(saved: Project) => void} onSaved
  */
-function settings({ name, slug, retention_days: days, minute_cap: cap, scrub }, address, onSaved) {
+function settings(project, address, onSaved) {
+  const { off, extra_keys: names } = project.scrub;
   return changeForm({
     title: "Settings",
     controls: [
-      textControl("name", "Name", { required: true, maxlength: "128", defaultValue: name }),
-      textControl("slug", "Slug", { ...SLUG, defaultValue: slug }, "Links with the one before no longer lead here."),
-      numberControl("retention_days", "Retention, days", days, { max: RETENTION.most }, "1 to 90, counted from when an event came."),
-      numberControl("minute_cap", "Events a minute", cap, { required: false }, "Empty takes the default of the service."),
-      listControl("scrub.extra_keys", "Further secret names", scrub.extra_keys, "Separated by commas; values of such names are taken out."),
-      choiceControl("scrub.off", "Secrets in events", [["", "Taken out"], ["off", "Stored as sent"]], scrub.off ? "off" : "", (value) => value !== ""),
+      ...basicControls(project),
+      listControl("scrub.extra_keys", "Further secret names", names, "Separated by commas; values of such names are taken out."),
+      choiceControl("scrub.off", "Secrets in events", [["", "Taken out"], ["off", "Stored as sent"]], off ? "off" : "", (value) => value !== ""),
     ],
     method: "PUT", address, submit: "Save settings",
-    done: (/** @type {{ project: Project }} */ { project }) => onSaved(project),
+    done: (/** @type {{ project: Project }} */ saved) => onSaved(saved.project),
   });
 }
 

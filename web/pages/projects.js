@@ -1,25 +1,16 @@
 // The projects, and making one. A new project's secrets are shown once, here, and held only by this page.
 
-import { createProject, listProjects, Problem } from "../api.js";
+import { listProjects } from "../api.js";
 import { count, counted } from "../lib/amount.js";
 import { projectLogs } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
 import { fullTime } from "../lib/time.js";
-import { loads, table } from "../parts/board.js";
-import { field } from "../parts/field.js";
-import { panel, problemText } from "../parts/state.js";
+import { loads, part, table } from "../parts/board.js";
+import { changeForm, numberControl, textControl } from "../parts/control.js";
+import { panel } from "../parts/state.js";
 import { createdView } from "./setup.js";
 
 /** @typedef {import("../api.js").Project} Project */
-
-/** Kept in step with the service: `RETENTION_DAYS` in src/project.rs. */
-export const RETENTION = { least: 1, most: 90, usual: 3 };
-
-/** What a slug's input takes. */
-export const SLUG = {
-  required: true, maxlength: "64", pattern: "[a-z0-9\\-]*[a-z\\-][a-z0-9\\-]*", autocomplete: "off", autocapitalize: "off", spellcheck: "false",
-  title: "Small letters, digits and dashes, not only digits",
-};
 
 /** @type {import("../router.js").Open} */
 export function open() {
@@ -63,68 +54,40 @@ function projectTable(projects) {
     }));
 }
 
+/**
+ * What can be set for every project.
+ * @param {Partial<Project>} project
+ */
+export function basicControls({ name = "", slug = "", retention_days: days = 3, minute_cap: cap }) {
+  return [
+    textControl("name", "Name", { required: true, maxlength: "128", defaultValue: name }),
+    textControl("slug", "Slug", {
+      required: true, maxlength: "64", pattern: "[a-z0-9\\-]*[a-z\\-][a-z0-9\\-]*", autocapitalize: "off", title: "Small letters, digits and dashes, not only digits", defaultValue: slug,
+    }, "Its name in addresses: small letters, digits, dashes."),
+    // As RETENTION_DAYS in src/project.rs.
+    numberControl("retention_days", "Retention, days", days, { max: "90" }, "1 to 90. Overflow is usually looked at within 3 days."),
+    numberControl("minute_cap", "Events a minute", cap, { required: false }, "Empty takes the default of the service."),
+  ];
+}
+
 /** @param {(result: { project: Project, key: import("../api.js").NewKey }) => void} onCreated */
 function createForm(onCreated) {
-  const name = field("Name", { id: "name", required: true, maxlength: "128", autocomplete: "off" });
-  const slug = field("Slug", { id: "slug", ...SLUG }, "Its name in addresses: small letters, digits, dashes.");
-  const days = field("Retention, days", {
-    id: "days", type: "number", required: true, min: RETENTION.least, max: RETENTION.most, step: "1", defaultValue: String(RETENTION.usual), inputmode: "numeric",
-  }, "1 to 90. Overflow is usually looked at within 3 days.");
-  const cap = field("Events a minute", { id: "cap", type: "number", min: "1", step: "1", inputmode: "numeric" }, "Empty takes the default of the service.");
-  const said = h("p", { class: "form-error", role: "alert" });
-  const submit = h("button", { type: "submit", class: "primary" }, "Create project");
-  let slugTouched = false;
-  slug.input.addEventListener("input", () => {
-    slugTouched = slug.input.value !== "";
-    slug.complain("");
-  });
-  name.input.addEventListener("input", () => {
-    if (!slugTouched) slug.input.value = slugOf(name.input.value);
-  });
-
-  /** @param {Event} event */
-  async function send(event) {
-    event.preventDefault();
-    if (submit.disabled) return;
-    fill(said);
-    slug.complain("");
-    submit.disabled = true;
-    try {
-      const result = await createProject({
-        name: name.input.value.trim(),
-        slug: slug.input.value.trim(),
-        retention_days: Number(days.input.value),
-        ...(cap.input.value === "" ? {} : { minute_cap: Number(cap.input.value) }),
-      });
+  const form = changeForm({
+    title: "New project", controls: basicControls({}), method: "POST", address: "/admin/projects", submit: "Create project",
+    done: (result) => {
       form.reset();
-      slugTouched = false;
+      touched = false;
       onCreated(result);
-    } catch (error) {
-      refuse(error);
-    } finally {
-      submit.disabled = false;
-    }
-  }
-
-  /** @param {unknown} error */
-  function refuse(error) {
-    if (error instanceof Problem && error.code === "slug_taken") {
-      slug.complain("Another project has this slug.");
-      slug.input.focus();
-    } else {
-      fill(said, problemText(error));
-    }
-  }
-
-  const form = h(
-    "form",
-    { class: "card", "aria-labelledby": "create-title", onsubmit: (/** @type {Event} */ event) => void send(event) },
-    h("h2", { id: "create-title" }, "New project"),
-    h("div", { class: "form-grid" }, [name, slug, days, cap].map((part) => part.element)),
-    said,
-    h("div", { class: "actions" }, submit),
-  );
-  return form;
+    },
+  });
+  const [name, slug] = form.querySelectorAll("input");
+  let touched = false;
+  form.addEventListener("input", ({ target }) => {
+    if (!name || !slug) return;
+    if (target === slug) touched = slug.value !== "";
+    else if (target === name && !touched) slug.value = slugOf(name.value);
+  });
+  return part("New project", form);
 }
 
 /**

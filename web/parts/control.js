@@ -134,7 +134,8 @@ export function changeForm({ title, controls, method, address, submit, done, can
 
   /** @param {unknown} error */
   function refuse(error) {
-    const [name, why] = error instanceof Problem && error.code === "invalid_field" ? fieldOf(error.detail) : ["", ""];
+    const code = error instanceof Problem && error.code;
+    const [name, why] = code === "invalid_field" ? fieldOf(problemText(error)) : code === "slug_taken" ? ["slug", "Another project has this slug."] : ["", ""];
     const control = controls.find((one) => one.name.split(".")[0] === name);
     if (!control) return fill(said, problemText(error));
     control.complain(why);

@@ -5,6 +5,7 @@ import { bytes, count, counted } from "../lib/amount.js";
 import { fill, h, shown } from "../lib/h.js";
 import { ago, expiresIn, fullTime } from "../lib/time.js";
 import { pager, section } from "./board.js";
+import { actionsWith } from "./control.js";
 import { button, problemText } from "./state.js";
 
 /**
@@ -71,23 +72,17 @@ export function quarantine(life, onChange) {
   /** @param {Held} held */
   function heldView(held) {
     const now = Date.now();
-    const actions = h("div", { class: "actions" });
     const retry = button("Retry", () => void act(async () => {
       await change("POST", `/admin/quarantine/${encodeURIComponent(held.id)}/retry`);
       return "Stored.";
     }));
-    const discard = button("Discard", () => {
-      const sure = button("Discard for good", () => void act(async () => {
+    const actions = actionsWith([retry], {
+      label: "Discard", ask: "This event will be gone.", sure: "Discard for good",
+      act: () => void act(async () => {
         await change("DELETE", `/admin/quarantine/${encodeURIComponent(held.id)}`);
         return "Discarded.";
-      }));
-      fill(actions, h("span", null, "This event will be gone."), sure, button("Keep it", () => {
-        fill(actions, retry, discard);
-        discard.focus();
-      }));
-      sure.focus();
+      }),
     });
-    fill(actions, retry, discard);
     return h("li", { class: "card" },
       h("p", { class: "value mono" }, held.event === null ? "What was kept of this event is damaged." : shown(held.event.message.slice(0, 400))),
       h("p", null, `${held.reason.detail} (error ${held.reason.error_number}: ${shown(held.reason.error_message.slice(0, 300))})`),

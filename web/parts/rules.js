@@ -1,6 +1,6 @@
 // The rules for alerts: what each says in a sentence, on and off, changed, made, and given back to the default.
 
-import { change, Problem, read } from "../api.js";
+import { change, read } from "../api.js";
 import { LEVELS } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
 import { KINDS, kindTitle, ruleLimits, ruleSentence } from "../lib/rules.js";
@@ -27,21 +27,9 @@ export function rules(life, projects, channels) {
     id: "rules",
     title: "Rules",
     tools: make,
-    load: async () => {
-      try {
-        const reply = /** @type {{ rules: Rule[] }} */ (await read("/admin/alerts/rules", life));
-        part.element.hidden = false;
-        return reply.rules;
-      } catch (error) {
-        // A service of an earlier build has none.
-        if (error instanceof Problem && error.status === 404) return null;
-        part.element.hidden = false;
-        throw error;
-      }
-    },
-    view: (list) => list === null ? [] : [editor, said, h("ul", { class: "entries" }, list.map(ruleView))],
+    load: async () => /** @type {{ rules: Rule[] }} */ (await read("/admin/alerts/rules", life)).rules,
+    view: (list) => [editor, said, h("ul", { class: "entries" }, list.map(ruleView))],
   });
-  part.element.hidden = true;
 
   const nameOf = (/** @type {number | null} */ id) =>
     id === null ? "All projects" : shown(projects().find((one) => one.id === id)?.slug ?? `Project ${id}`);
