@@ -50,10 +50,9 @@ async fn rows_read(world: &World) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn issues_that_come_often_all_day_are_not_read_back_for_an_hour_each_second() {
-    let Some(database) = TestDatabase::server().await else { return };
-    let world = World::ruled(database).await;
-    let mut world = world;
     const ISSUES: u64 = 300;
+    let Some(database) = TestDatabase::server().await else { return };
+    let mut world = World::ruled(database).await;
     let touch = async |world: &mut World| {
         for issue in 1_000..1_000 + ISSUES {
             world.store_events(world.shop, Level::Error, issue, 1).await;
