@@ -92,16 +92,30 @@ pub async fn enqueue_all(
     }
     let standing = connection.outbox_standing().await?;
     let mut places = Places::new(&standing);
+    let planned: Vec<(&NewAlert, Vec<ChannelId>, bool)> = alerts
+        .iter()
+        .map(|alert| {
+            let mut targets =
+                channels.targets(&standing.channels, alert.message.project_id, alert.channels.as_deref());
+            targets.truncate(MAX_CHANNELS_OF_ONE);
+            let fits = places.take(alert, targets.len());
+            (alert, targets, fits)
+        })
+        .collect();
+    // What waits already is not lost for want of a second place.
+    let unfit = planned.iter().filter(|(_, _, fits)| !fits);
+    let slots = unfit.flat_map(|(alert, targets, _)| targets.iter().map(|to| slot(alert, &to.to_string())));
+    let taken = connection.taken_alert_slots(&slots.collect::<Vec<_>>()).await?;
     let mut rows = Vec::new();
     // Which rows are whose, and whether they are to be sent.
     let mut parts = Vec::with_capacity(alerts.len());
-    for alert in alerts {
-        let mut targets =
-            channels.targets(&standing.channels, alert.message.project_id, alert.channels.as_deref());
-        targets.truncate(MAX_CHANNELS_OF_ONE);
+    for (alert, targets, fits) in planned {
         let first = rows.len();
-        let fits = places.take(alert, targets.len());
-        if !fits {
+        let is_known = !fits && targets.iter().any(|to| taken.contains(&slot(alert, &to.to_string())));
+        let fits = fits || is_known;
+        if is_known {
+            // Said before.
+        } else if !fits {
             rows.push(row(alert, Fate::Lost, now));
         } else if targets.is_empty() {
             rows.push(row(alert, Fate::Unsent, now));

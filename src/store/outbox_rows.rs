@@ -56,6 +56,19 @@ impl Connection {
         rows.first().map_or(Ok(0), |row| row.narrow(0))
     }
 
+    /// Those of these slots that are taken. One round trip.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn taken_alert_slots(&mut self, slots: &[[u8; 32]]) -> Result<HashSet<[u8; 32]>, StoreError> {
+        if slots.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let slots: Vec<String> = slots.iter().map(|slot| hex_literal(slot)).collect();
+        let find = format!("SELECT slot FROM alert_outbox WHERE slot IN ({})", slots.join(","));
+        self.select(find, STATEMENT_TIMEOUT).await?.iter().map(|row| row.array(0)).collect()
+    }
+
     /// Adds messages, within the caller's transaction if there is one; those whose slot is taken are left out. Gives
     /// those that were added. One round trip for 256 KiB of them, and one more where a slot was taken.
     ///

@@ -144,7 +144,7 @@ mod tests {
         );
         assert_eq!(usuals.judge(what, 1_010, judged(100, 5_090)), Verdict::Unusual(590));
         assert_eq!(
-            usuals.judge(what, 1_010, judged(35, 5_025)),
+            usuals.judge(what, 1_010, judged(34, 5_025)),
             Verdict::Unknown,
             "near three times as many"
         );
