@@ -27,6 +27,8 @@ const NOTE: &str = "accepted, stored, purged, deleted and quarantined are exact.
                     once a second: a process that is killed, or stops while the database is away, loses what it had not \
                     written. in_spool is this instance's spool alone; in_other_spools is what other instances told within the last \
                     90 seconds, of what is nowhere else.";
+/// Stretches listed at most in which no instance was awake with its database.
+const MAX_UNSEEN: usize = 100;
 /// Other spools listed at most.
 const MAX_SPOOLS: usize = 100;
 
@@ -48,6 +50,7 @@ pub async fn ledger(call: Call) -> Reply {
     let mut accounts = snapshot.accounts(&query).await?;
     let ours = call.state.spool.as_ref().and_then(Spool::id);
     let reports = snapshot.spool_reports(&query, ours.as_deref()).await?;
+    let unseen = snapshot.uncovered(from / 60, to.min(now.as_seconds()) / 60, MAX_UNSEEN).await?;
     snapshot.end().await;
     for Waiting { project_id, hour, events } in waiting {
         accounts.hours.entry(hour).or_default().in_spool += events;
@@ -59,6 +62,8 @@ pub async fn ledger(call: Call) -> Reply {
     }
     let mut shown = shown(&accounts, from, to);
     shown["other_spools"] = other_spools(&reports);
+    let stretch = |(from, to): &(i64, i64)| json!({ "from": seconds(from * 60), "to": seconds(to * 60) });
+    shown["unseen"] = unseen.iter().map(stretch).collect();
     if is_everything {
         let name = |id| call.state.directory.project(&ProjectRef::Id(id));
         shown["projects"] =

@@ -21,6 +21,7 @@ use crate::timestamp::Timestamp;
 
 /// Shown when no range is asked for.
 const DEFAULT_RANGE_MS: i64 = 86_400_000;
+const DAY: i64 = 86_400;
 /// Longest range: the longest retention.
 const MAX_RANGE_MS: i64 = 90 * 86_400_000;
 /// Buckets of a trend at most.
@@ -42,6 +43,8 @@ struct Range {
     /// Where the period before begins, which ends at `from` and is as long, or longer by less than an hour: it is of
     /// whole buckets as counts of that age stand in.
     before: i64,
+    /// The same time a day before, in whole hours as counts of that age stand in, where the range is no longer than a day.
+    day_before: Option<(i64, i64)>,
     /// Until when something can have happened.
     now: i64,
 }
@@ -82,7 +85,14 @@ fn range(query: &str, now: Timestamp) -> Result<Range, ApiError> {
     let to = (to.as_seconds().div_euclid(width) + 1) * width;
     let before = from - (to - from);
     let whole = width.max(finest_width(before - WIDEST_COUNT, now));
-    Ok(Range { from, to, width, before: before.div_euclid(whole) * whole, now })
+    let before = before.div_euclid(whole) * whole;
+    Ok(Range { from, to, width, before, day_before: day_before(from, to.min(now)), now })
+}
+
+fn day_before(from: i64, to: i64) -> Option<(i64, i64)> {
+    let begin = (from - DAY).div_euclid(WIDEST_COUNT) * WIDEST_COUNT;
+    let end = ((to - DAY - 1).div_euclid(WIDEST_COUNT) + 1) * WIDEST_COUNT;
+    (from < to && to - from <= DAY).then_some((begin, end))
 }
 
 /// What is counted of past time may stand in whole minutes or hours already; a finer range would cut through them.
@@ -104,6 +114,8 @@ struct Gathered {
     before: BTreeMap<i64, i64>,
     /// Nothing of that period has expired.
     before_is_whole: bool,
+    /// The same of the day before.
+    day_before: Option<(BTreeMap<i64, i64>, bool)>,
     issues: Vec<Value>,
     storage: StorageUsed,
 }
@@ -126,6 +138,13 @@ async fn gather(
     for (level, slot, count) in session.level_trend(&scopes, before, to, width).await? {
         let counts = if slot < from { &mut all.before } else { all.trend.entry(slot).or_default() };
         *counts.entry(level).or_default() += count;
+    }
+    if let Some((begin, end)) = range.day_before {
+        let mut counts = BTreeMap::new();
+        for (level, _, count) in session.level_trend(&scopes, begin, end, end - begin).await? {
+            *counts.entry(level).or_default() += count;
+        }
+        all.day_before = Some((counts, scopes.iter().all(|scope| scope.since <= begin)));
     }
     let mut issues = session.top_issues(&scopes, from, to, TOP_ISSUES).await?;
     issues.sort_by_key(|(_, count)| -count);
@@ -173,6 +192,11 @@ impl Gathered {
             .collect();
         let StorageUsed { blocks, events, raw_bytes, stored_bytes, age_ms, complete } = self.storage;
         answer["previous"] = previous;
+        if let (Some((from, to)), Some((counts, is_whole))) = (range.day_before, &self.day_before) {
+            let mut period = Period { from, to, counts }.json(range.now);
+            period["complete"] = json!(is_whole);
+            answer["day_before"] = period;
+        }
         answer["trend"] = json!(trend);
         answer["top_issues"] = json!(self.issues);
         answer["storage"] = json!({

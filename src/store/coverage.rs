@@ -3,6 +3,7 @@
 use super::STATEMENT_TIMEOUT;
 use super::connection::Connection;
 use super::error::StoreError;
+use super::snapshot::Snapshot;
 
 /// Minutes written in one statement at most.
 const MINUTES_A_STATEMENT: i64 = 60;
@@ -41,5 +42,28 @@ impl Connection {
     pub async fn forget_coverage(&mut self, from: i64, to: i64) -> Result<(), StoreError> {
         let delete = format!("DELETE FROM coverage_minutes WHERE minute < {from} OR minute >= {to}");
         self.change(delete, STATEMENT_TIMEOUT).await.map(drop)
+    }
+}
+
+impl Snapshot {
+    /// Stretches of more than two minutes that are not covered, between `from` and `to`, which is not after the present:
+    /// the first minute of each and its end, oldest first, at most `limit`. What lies before all that is covered is
+    /// unknown and not among them.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn uncovered(
+        &mut self,
+        from: i64,
+        to: i64,
+        limit: usize,
+    ) -> Result<Vec<(i64, i64)>, StoreError> {
+        let find = format!(
+            "SELECT minute + 1, next FROM (\
+             SELECT minute, COALESCE(LEAD(minute) OVER (ORDER BY minute), {to}) AS next FROM coverage_minutes) pairs \
+             WHERE next - minute > 3 AND next > {from} AND minute + 1 < {to} ORDER BY minute LIMIT {limit}"
+        );
+        let rows = self.select(find).await?;
+        rows.iter().map(|row| Ok((row.int(0)?.max(from), row.int(1)?.min(to)))).collect()
     }
 }

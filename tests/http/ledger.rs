@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::running::{Key, PATIENCE, Post, Running, everywhere, on_sqlite, sign};
+use tekno_logger::timestamp::Timestamp;
+
+use crate::running::{Key, PATIENCE, Post, Running, START_SECONDS, everywhere, on_sqlite, sign};
 use crate::support::{ADMIN_TOKEN, TestDatabase};
 
 async fn ledger(running: &Running, query: &str) -> Value {
@@ -262,6 +264,31 @@ async fn a_read_key_sees_its_own_project_and_nobody_else_anything() {
             let answer = running.request(Method::GET, &path, &headers, Vec::new()).await;
             assert_eq!(answer.status, status, "{query}: {}", answer.body);
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_ledger_says_when_nobody_was_awake() {
+    everywhere(async |running| {
+        let minute = START_SECONDS / 60 + 600;
+        running.hand.advance(600 * 60_000);
+        let mut session = running.state.store.work().await.unwrap();
+        for (from, to) in [(500, 520), (522, 530), (540, 550)] {
+            session.cover_minutes(minute - 600 + from, minute - 600 + to).await.unwrap();
+        }
+        drop(session);
+        let at = |minutes: i64| Timestamp::from_millis((minute - 600 + minutes) * 60_000).to_string();
+        let slept = |from: i64, to: i64| json!({ "from": at(from), "to": at(to) });
+        let asked = format!("from={}&to={}", at(510), at(599));
+        assert_eq!(
+            ledger(running, &asked).await["unseen"],
+            json!([slept(530, 540), slept(550, 600)]),
+            "two minutes are a restart, and the time before is unknown"
+        );
+        let asked = format!("from={}&to={}", at(480), at(535));
+        let unseen = ledger(running, &asked).await["unseen"].clone();
+        assert_eq!(unseen[0], slept(530, 540), "whole hours are shown");
     })
     .await;
 }

@@ -81,6 +81,39 @@ async fn expired_events_are_not_shown_even_before_they_are_purged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn counts_are_compared_with_the_same_time_a_day_before() {
+    everywhere(async |running| {
+        let (long, short) = (running.project("long").await, json!({ "retention_days": 1 }));
+        let short = running.project_with("short", short).await;
+        send(running, &long, "long ago").await;
+        running.hand.advance(2 * HOUR_MS);
+        send(running, &long, "yesterday").await;
+        send(running, &short, "yesterday").await;
+        running.hand.advance(24 * HOUR_MS);
+        send(running, &long, "today").await;
+        let since = Instant::now();
+        let mut found = stats(running, "project_id=long&from=-15m").await;
+        while found["total"] != 2 {
+            assert!(since.elapsed() < PATIENCE, "what was sent is counted: {found}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            found = stats(running, "project_id=long&from=-15m").await;
+        }
+        assert_eq!(found["previous"]["total"], json!(0), "{found}");
+        let day = &found["day_before"];
+        assert_eq!((&day["total"], &day["complete"]), (&json!(2), &json!(true)), "{found}");
+        let length = |period: &Value| {
+            let at = |name: &str| Timestamp::parse_text(period[name].as_str().unwrap()).unwrap();
+            at("to").as_millis() - at("from").as_millis()
+        };
+        assert!([HOUR_MS, 2 * HOUR_MS].contains(&length(day)), "whole hours: {day}");
+        let found = stats(running, "project_id=short&from=-15m").await;
+        assert_eq!(found["day_before"]["complete"], json!(false), "it has expired: {found}");
+        assert_eq!(stats(running, "project_id=long&from=-25h").await["day_before"], Value::Null);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_admin_purges_by_time_and_project_after_a_look() {
     everywhere(async |running| {
         let (shop, blog) = (running.project("shop").await, running.project("blog").await);

@@ -17,6 +17,7 @@
 /**
  * @typedef {Period & {
  *   previous: Period & { complete: boolean },
+ *   day_before?: Period & { complete: boolean },
  *   trend: { from: string, to: string, counts: Counts }[],
  *   top_issues: Issue[],
  *   storage: { blocks: number, events: number, raw_bytes: number, stored_bytes: number, age_ms?: number, complete?: boolean },

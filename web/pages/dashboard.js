@@ -5,7 +5,7 @@ import { bytes, count, counted, rate } from "../lib/amount.js";
 import { eventAddress, fieldTerm, issueAddress, logsAddress } from "../lib/filters.js";
 import { h, shown } from "../lib/h.js";
 import { ago, clockTime, rangeMillis, RANGES } from "../lib/time.js";
-import { verdict } from "../lib/verdict.js";
+import { errorsIn, verdict } from "../lib/verdict.js";
 import { choice, projectChoice, section, table, tile, verdictLine, when } from "../parts/board.js";
 import { panel } from "../parts/state.js";
 import { trend } from "../parts/trend.js";
@@ -101,17 +101,19 @@ function statsView(stats, scope) {
   const found = verdict(stats, now);
   const levels = LEVELS.filter((level) => stats.events[level] || ["fatal", "error", "warn"].includes(level));
   const previous = stats.previous.complete ? stats.previous.events : null;
+  /** @param {(day: import("../lib/verdict.js").Period) => number} of */
+  const dayBefore = (of) => (stats.day_before?.complete ? `${rate(of(stats.day_before))} the day before` : "");
   return [
     verdictLine(found.errors === 0, verdictText(stats, found, now)),
     trend(stats, (slot) => behind(scope, slot, ["error", "fatal"])),
     h("ul", { class: "tiles" },
       tile({
         name: "Errors/min", value: rate(found.perMinute), href: behind(scope, stats, ["error", "fatal"]),
-        note: found.before === null ? "" : `${rate(found.before)} before`, level: found.errors > 0 ? "error" : "",
+        note: dayBefore((day) => errorsIn(day.events) * day.per_minute / (day.total || 1)), level: found.errors > 0 ? "error" : "",
       }),
       tile({
         name: "Events/min", value: rate(stats.per_minute), href: behind(scope, stats, []),
-        note: previous === null ? "" : `${rate(stats.previous.per_minute)} before`,
+        note: dayBefore((day) => day.per_minute),
       }),
       levels.map((level) => tile({
         name: level, value: count(stats.events[level] ?? 0), href: behind(scope, stats, [level]),

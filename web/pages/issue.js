@@ -8,7 +8,7 @@ import { facts, loads, part, when } from "../parts/board.js";
 import { actionsWith } from "../parts/control.js";
 import { copyButton } from "../parts/copy.js";
 import { eventView } from "../parts/event.js";
-import { badges, decisionBar, issueLogs, issuesAddress, spark, stateText } from "../parts/issue.js";
+import { badges, decisionBar, issueLogs, spark, stateText } from "../parts/issue.js";
 import { levelMark } from "../parts/list.js";
 import { facetView } from "../parts/side.js";
 import { button, errorPanel, panel, problemText } from "../parts/state.js";
@@ -151,7 +151,7 @@ function goneView() {
   return panel({
     title: "This issue is not here",
     text: "It was deleted, or has expired with its events. An event of it that comes now makes it anew.",
-    actions: [h("a", { class: "button primary", href: issuesAddress({ status: "open", sort: "last_seen", project: "", q: "" }) }, "Go to the issues")],
+    actions: [h("a", { class: "button primary", href: "/ui/issues" }, "Go to the issues")],
   });
 }
 

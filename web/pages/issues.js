@@ -5,7 +5,7 @@ import { count, counted } from "../lib/amount.js";
 import { issueAddress, logsAddress } from "../lib/filters.js";
 import { fill, h, icon, shown } from "../lib/h.js";
 import { choice, loads, projectChoice, when } from "../parts/board.js";
-import { badges, decisionBar, issueLogs, issuesAddress, issuesQuery, readIssueFilters, SORTS, spark, STATES, stateText } from "../parts/issue.js";
+import { badges, decisionBar, issueLogs, issuesAddress, issuesQuery, ISSUE_LEVELS, readIssueFilters, SORTS, spark, STATES, stateText } from "../parts/issue.js";
 import { levelMark } from "../parts/list.js";
 import { button, errorPanel, panel, problemText } from "../parts/state.js";
 import { go } from "../router.js";
@@ -33,13 +33,14 @@ export function open(url) {
   };
   const query = h("input", { type: "search", "aria-label": "Search in titles", placeholder: "Search in titles", maxlength: "200", autocomplete: "off", spellcheck: "false" });
   const status = choice("State", STATES, filters.status, (chosen) => travel({ status: chosen }));
+  const level = choice("Level", ISSUE_LEVELS, filters.level, (chosen) => travel({ level: chosen }));
   const sort = choice("Sort by", SORTS, filters.sort, (chosen) => travel({ sort: chosen }));
   const project = projectChoice(life.signal, () => filters.project, (chosen) => travel({ project: chosen }));
   const form = h("form", { class: "filters-line", role: "search", onsubmit: (/** @type {Event} */ event) => {
     event.preventDefault();
     travel({ q: query.value.trim() });
   } },
-  h("div", { class: "query" }, icon("search"), query), project, status, sort, h("button", { type: "submit", class: "primary" }, "Search"));
+  h("div", { class: "query" }, icon("search"), query), project, status, level, sort, h("button", { type: "submit", class: "primary" }, "Search"));
 
   const all = h("input", { type: "checkbox", "aria-label": "Select all shown", onchange: () => {
     for (const { box } of rows) box.checked = all.checked;
@@ -60,7 +61,7 @@ export function open(url) {
     load: async () => {
       const page = /** @type {Page} */ (await read(issuesQuery(filters), life.signal));
       if (page.issues.length > 0) return { page, any: true };
-      const others = /** @type {Page} */ (await read(`${issuesQuery({ ...filters, status: "all", q: "" })}&limit=1`, life.signal));
+      const others = /** @type {Page} */ (await read(`${issuesQuery({ ...filters, status: "all", level: "", q: "" })}&limit=1`, life.signal));
       return { page, any: others.issues.length > 0 };
     },
     view({ page, any }) {
@@ -148,6 +149,7 @@ export function open(url) {
     query.value = filters.q;
     status.value = filters.status;
     sort.value = filters.sort;
+    level.value = filters.level;
     project.value = filters.project;
     void refresh();
   }
@@ -221,11 +223,11 @@ function emptyPanel(filters, any) {
       actions: [link("/ui/logs", "Go to the logs")],
     });
   }
-  const narrow = filters.q !== "";
+  const narrow = filters.q !== "" || filters.level !== "";
   const state = STATES.find(([value]) => value === filters.status)?.[1].toLowerCase() ?? "";
   return panel({
     title: narrow ? "No issue matches" : `No ${filters.status === "all" ? "" : `${state} `}issue`,
-    text: narrow ? "No title of the issues in this state contains the text." : "There are issues in another state.",
-    actions: [link(issuesAddress({ ...filters, q: "", status: narrow ? filters.status : "all" }), narrow ? "Clear the search" : "Show all issues")],
+    text: narrow ? "None of the issues in this state has the text in its title and the level." : "There are issues in another state.",
+    actions: [link(issuesAddress({ ...filters, q: "", level: "", status: narrow ? filters.status : "all" }), narrow ? "Clear the search" : "Show all issues")],
   });
 }

@@ -1,5 +1,5 @@
 // The events over time: a bar a bucket, its worst level at the baseline. Dragging, or arrow keys and Enter,
-// narrows the range. It is hatched where not everything was stored.
+// narrows the range. It is hatched where not everything was stored, or nobody was awake to take it.
 
 import { read } from "../api.js";
 import { LEVELS } from "../lib/filters.js";
@@ -19,7 +19,7 @@ const GAP = 0.15;
 const STACK = /** @type {readonly string[]} */ ([...LEVELS].reverse());
 
 /**
- * A stretch of time in which something is missing.
+ * A stretch of time in which something is missing; where that is not counted, the service slept or had no database.
  * @typedef {{ from: number, to: number, missing: Record<string, number> }} Gap
  */
 
@@ -119,7 +119,7 @@ export class HistogramView {
     this.#mark.setAttribute("width", String(last - first + 1));
     const marked = this.#buckets.slice(first, last + 1);
     const [from, to] = [Date.parse(marked[0]?.from ?? ""), Date.parse(marked.at(-1)?.to ?? "")];
-    const within = this.#gaps.some((gap) => gap.to > from && gap.from < to) ? "; not everything was stored" : "";
+    const within = this.#gaps.some((gap) => gap.to > from && gap.from < to) ? "; something may be missing" : "";
     const text = spanText(marked) + within;
     fill(this.#caption, text);
     this.#chart.setAttribute("aria-valuenow", String(head));
@@ -251,7 +251,7 @@ function shortTime(time, now) {
 }
 
 /**
- * Hatches a histogram where events were limited, refused or rejected.
+ * Hatches a histogram where events were limited, refused or rejected, and where the service was not there.
  * @param {HistogramView} view
  * @param {string | undefined} project
  * @param {AbortSignal} signal
@@ -262,8 +262,9 @@ export async function hatchGaps(view, project, signal) {
   const [from = "", to = ""] = span.map((at) => new Date(at).toISOString());
   try {
     const query = new URLSearchParams({ from, to, ...(project ? { project_id: project } : {}) });
-    const { hours } = /** @type {{ hours: Parameters<typeof gapsOf>[0] }} */ (await read(`/stats/ledger?${query}`, signal));
-    if (!signal.aborted) view.hatch(gapsOf(hours));
+    const { hours, unseen } = /** @type {{ hours: Parameters<typeof gapsOf>[0], unseen: { from: string, to: string }[] }} */ (await read(`/stats/ledger?${query}`, signal));
+    const naps = unseen.map((nap) => ({ from: Date.parse(nap.from), to: Date.parse(nap.to), missing: {} }));
+    if (!signal.aborted) view.hatch([...gapsOf(hours), ...naps]);
   } catch {
     // The bars are right without it; the overflow page says what is wrong.
   }
@@ -298,16 +299,25 @@ function addTo(sums, more) {
 }
 
 /**
- * `06:00 to 08:00: 120 limited, 3 rejected.`
- * @param {Gap[]} gaps at least one
+ * `Not everything was stored, 06:00 to 08:00: 120 limited, 3 rejected. Asleep or without its database, 03:00 to 05:10.`
+ * @param {Gap[]} gaps at least one; of each of the two kinds in the order of time
  * @param {number} now
  */
 export function gapText(gaps, now) {
   /** @type {Record<string, number>} */
   const sums = {};
   for (const { missing } of gaps) addTo(sums, missing);
+  const what = Object.entries(sums).map(([name, n]) => `${n.toLocaleString("en")} ${name}`).join(", ");
+  const isNap = (/** @type {Gap} */ { missing }) => Object.keys(missing).length === 0;
+  return [
+    [gaps.filter((gap) => !isNap(gap)), "Not everything was stored", `: ${what}`],
+    [gaps.filter(isNap), "Asleep or without its database", ""],
+  ].map(([some, name, end]) => spansText(/** @type {Gap[]} */ (some), `${name}, `, `${end}.`, now)).filter(Boolean).join(" ");
+}
+
+/** @param {Gap[]} gaps @param {string} name @param {string} end @param {number} now */
+function spansText(gaps, name, end, now) {
   const time = (/** @type {number | undefined} */ at) => shortTime(new Date(at ?? 0).toISOString(), now);
   const times = gaps.length === 1 ? "" : `${gaps.length} times from `;
-  const what = Object.entries(sums).map(([name, n]) => `${n.toLocaleString("en")} ${name}`).join(", ");
-  return `Not everything was stored, ${times}${time(gaps[0]?.from)} to ${time(gaps.at(-1)?.to)}: ${what}.`;
+  return gaps.length === 0 ? "" : `${name}${times}${time(gaps[0]?.from)} to ${time(gaps.at(-1)?.to)}${end}`;
 }

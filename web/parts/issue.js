@@ -29,12 +29,13 @@ import { button, problemText } from "./state.js";
  * @property {number | null} muted_until_per_hour
  * @property {number[] | null} [trend] events in each of the last 24 hours, this one last
  */
-/** @typedef {{ status: string, sort: string, project: string, q: string }} IssueFilters */
+/** @typedef {{ status: string, sort: string, level: string, project: string, q: string }} IssueFilters */
 /** @typedef {{ action: "resolve" | "reopen" } | { action: "mute", until: string } | { action: "mute", until_per_hour: number }} Decision */
 
 /** The first of each is the default, which the address leaves out. */
 export const STATES = /** @type {const} */ ([["open", "Open"], ["resolved", "Resolved"], ["muted", "Muted"], ["all", "All"]]);
 export const SORTS = /** @type {const} */ ([["last_seen", "Last seen"], ["count", "Most events"], ["first_seen", "First seen"]]);
+export const ISSUE_LEVELS = /** @type {const} */ ([["", "All levels"], ["fatal", "Fatal"], ["error", "Error"]]);
 
 /**
  * @param {URLSearchParams} params
@@ -44,16 +45,15 @@ export function readIssueFilters(params) {
   const text = (/** @type {string} */ name) => params.get(name)?.trim() ?? "";
   const one = (/** @type {string} */ name, /** @type {readonly (readonly [string, string])[]} */ known) =>
     (known.find(([value]) => value === text(name)) ?? known[0])?.[0] ?? "";
-  return { status: one("status", STATES), sort: one("sort", SORTS), project: text("project"), q: text("q") };
+  return { status: one("status", STATES), sort: one("sort", SORTS), level: one("level", ISSUE_LEVELS), project: text("project"), q: text("q") };
 }
 
 /** @param {IssueFilters} filters */
-export function issuesAddress({ status, sort, project, q }) {
+export function issuesAddress({ status, sort, level, project, q }) {
   const params = new URLSearchParams();
   if (status !== STATES[0][0]) params.set("status", status);
   if (sort !== SORTS[0][0]) params.set("sort", sort);
-  if (project !== "") params.set("project", project);
-  if (q !== "") params.set("q", q);
+  for (const [name, value] of Object.entries({ level, project, q })) if (value !== "") params.set(name, value);
   return `/ui/issues${params.size === 0 ? "" : `?${params}`}`;
 }
 
@@ -62,9 +62,9 @@ export function issuesAddress({ status, sort, project, q }) {
  * @param {IssueFilters} filters
  * @param {string} [cursor]
  */
-export function issuesQuery({ status, sort, project, q }, cursor = "") {
+export function issuesQuery({ status, sort, level, project, q }, cursor = "") {
   const params = new URLSearchParams({ status, sort });
-  for (const [name, value] of [["project_id", project], ["q", q], ["cursor", cursor]]) if (name && value) params.set(name, value);
+  for (const [name, value] of [["level", level], ["project_id", project], ["q", q], ["cursor", cursor]]) if (name && value) params.set(name, value);
   return `/issues?${params}`;
 }
 

@@ -305,7 +305,9 @@ export class EventList {
     const seenTo = Math.min(innerHeight, pane.bottom) - top;
     const first = Math.min(Math.max(0, Math.floor(seenFrom / height) - AHEAD), Math.max(0, this.length - 1));
     const wanted = Math.max(first + AHEAD, Math.ceil(seenTo / height) + AHEAD);
-    return [first, Math.min(this.length, wanted, first + (this.#folded ? MOST_FOLDED_ROWS : MOST_ROWS))];
+    // On a screen that shows more rows than these, all of them.
+    const most = Math.max(this.#folded ? MOST_FOLDED_ROWS : MOST_ROWS, wanted - first - AHEAD);
+    return [first, Math.min(this.length, wanted, first + most)];
   }
 
   /** @param {Event} event */

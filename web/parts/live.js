@@ -10,6 +10,9 @@ import { button } from "./state.js";
 /** @typedef {import("../lib/filters.js").Filters} Filters */
 
 const BATCH_MS = 250;
+/** More events a beat are a flood: the list is drawn once in so many beats then. */
+const FLOOD = 400;
+const SLOW_BEATS = 4;
 /** Rows the list keeps, and events that wait while it is paused. */
 export const RING = 5000;
 /** How often the counts in the status line may change: a screen reader says each of them. */
@@ -65,6 +68,9 @@ export class LiveTail {
   /** The newest event that arrived. @type {string | null} */
   #last;
   #counts = { shown: 0, skipped: 0, late: 0 };
+  /** Beats since the list was drawn. */
+  #beats = 0;
+  #slow = false;
   /** Begins what the line says. */
   #state = "";
   #said = "";
@@ -170,10 +176,16 @@ export class LiveTail {
 
   #beat() {
     const waiting = this.#room.size();
-    if (waiting > 0 && !this.#options.reading()) this.#flush();
+    this.#beats += 1;
+    const flood = isFlood(waiting, this.#beats);
+    if (waiting > 0 && (!flood || this.#beats >= SLOW_BEATS) && !this.#options.reading()) {
+      this.#slow = flood;
+      this.#flush();
+    }
+    if (waiting === 0) this.#slow = false;
     const left = this.#room.size();
-    this.#catchUp.hidden = left === 0;
-    if (left > 0) {
+    this.#catchUp.hidden = left === 0 || !this.#options.reading();
+    if (!this.#catchUp.hidden) {
       const text = `${left.toLocaleString("en")}${left >= RING ? "+" : ""} new`;
       if (this.#catchUp.textContent !== text) this.#catchUp.textContent = text;
     }
@@ -182,6 +194,7 @@ export class LiveTail {
 
   #flush() {
     const { events, dropped } = this.#room.take();
+    this.#beats = 0;
     this.#counts.skipped += dropped;
     this.#counts.shown += events.length;
     if (events.length > 0) this.#options.show(events);
@@ -196,13 +209,22 @@ export class LiveTail {
 
   /** @param {boolean} now */
   #write(now) {
-    const text = liveText(this.#state, this.#counts, !this.#catchUp.hidden);
+    const text = liveText(this.#state, { ...this.#counts, slow: this.#slow }, !this.#catchUp.hidden);
     if (text === this.#said || (!now && performance.now() - this.#saidAt < SAY_MS && !text.includes("Paused"))) return;
     this.#said = text;
     this.#saidAt = performance.now();
     this.element.dataset.open = String(this.#source?.readyState === EventSource.OPEN);
     this.#status.textContent = text;
   }
+}
+
+/**
+ * Whether more arrives than can be followed.
+ * @param {number} waiting events
+ * @param {number} beats in which they came
+ */
+export function isFlood(waiting, beats) {
+  return waiting > FLOOD * beats;
 }
 
 /** @param {MessageEvent} message */
@@ -214,11 +236,12 @@ function countOf(message) {
 /**
  * What the status line says.
  * @param {string} state
- * @param {{ shown: number, skipped: number, late: number }} counts
+ * @param {{ shown: number, skipped: number, late: number, slow: boolean }} counts
  * @param {boolean} paused
  */
-export function liveText(state, { shown, skipped, late }, paused) {
+export function liveText(state, { shown, skipped, late, slow }, paused) {
   const parts = [paused && state === "Live." ? "Paused while you read." : state];
+  if (slow) parts.push("So much arrives that the list is drawn once a second.");
   if (shown > 0) parts.push(`${shown.toLocaleString("en")} new so far.`);
   if (skipped > 0) parts.push(`${skipped.toLocaleString("en")} skipped: too much came at once.`);
   if (late > 0) parts.push(`${late.toLocaleString("en")} came late from an outage; a search shows them.`);

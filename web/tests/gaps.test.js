@@ -20,6 +20,13 @@ test("hours without loss are no gap, and neighbours are one", () => {
   assert.match(gapText(gaps.slice(0, 1), AT), /^Not everything was stored, \d\d:00 to \d\d:00: 7 limited, 1 rejected\.$/);
 });
 
+test("where the service was not there is said apart", () => {
+  const nap = { from: AT - 3 * HOUR, to: AT - HOUR, missing: {} };
+  assert.match(gapText([nap], AT), /^Asleep or without its database, \d\d:00 to \d\d:00\.$/);
+  const both = gapText([...gapsOf([hour(0, { limited: 5 })]), nap, { ...nap, from: AT + HOUR, to: AT + 2 * HOUR }], AT);
+  assert.match(both, /^Not everything was stored, \d\d:00 to \d\d:00: 5 limited\. Asleep or without its database, 2 times from \d\d:00 to \d\d:00\.$/);
+});
+
 test("a rule is a sentence, and says what narrows it", () => {
   const rule = { id: 3, project_id: null, kind: "error_rate", name: "", enabled: true, source: /** @type {const} */ ("custom") };
   assert.equal(ruleSentence({ ...rule, n: 50, window_sec: 60, share: 0.25 }), "50 errors of a project in 1 min, at least 25 % of its events, and well above what is usual.");

@@ -15,17 +15,17 @@ function issue(facts = {}) {
 }
 
 test("filters of the issue list survive their address, and defaults stay out of it", () => {
-  for (const text of ["", "?status=muted", "?status=all&sort=count&project=shop&q=a%26b+c"]) {
+  for (const text of ["", "?status=muted", "?status=all&sort=count&level=fatal&project=shop&q=a%26b+c"]) {
     const address = issuesAddress(readIssueFilters(new URLSearchParams(text)));
     assert.equal(address, `/ui/issues${text}`);
   }
-  assert.deepEqual(readIssueFilters(new URLSearchParams("?status=gone&sort=<b>")), { status: "open", sort: "last_seen", project: "", q: "" });
+  assert.deepEqual(readIssueFilters(new URLSearchParams("?status=gone&sort=<b>&level=x")), { status: "open", sort: "last_seen", level: "", project: "", q: "" });
 });
 
 test("the API is asked with what the filters say", () => {
-  const filters = { status: "all", sort: "count", project: "shop", q: "50 %" };
-  assert.equal(issuesQuery(filters, "1.2-x"), "/issues?status=all&sort=count&project_id=shop&q=50+%25&cursor=1.2-x");
-  assert.equal(issuesQuery({ ...filters, project: "", q: "" }), "/issues?status=all&sort=count");
+  const filters = { status: "all", sort: "count", level: "fatal", project: "shop", q: "50 %" };
+  assert.equal(issuesQuery(filters, "1.2-x"), "/issues?status=all&sort=count&level=fatal&project_id=shop&q=50+%25&cursor=1.2-x");
+  assert.equal(issuesQuery({ ...filters, level: "", project: "", q: "" }), "/issues?status=all&sort=count");
 });
 
 test("an issue's address can't be broken out of", () => {

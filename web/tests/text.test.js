@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseExact } from "../api.js";
 import { shown, signal } from "../lib/h.js";
+import { isFlood, liveText } from "../parts/live.js";
 
 test("control characters and hidden direction marks become visible, line breaks stay", () => {
   assert.equal(shown("a\u001b[31mb\nc\td"), "a^[[31mb\nc\td");
@@ -27,4 +28,14 @@ test("a signal tells its readers once for each change until they stop", () => {
   value.set(3);
   assert.deepEqual(seen, [1, 2]);
   assert.equal(value.get(), 3);
+});
+
+test("a flood is more than can be followed, beat for beat, and is said", () => {
+  assert.equal(isFlood(400, 1), false);
+  assert.equal(isFlood(401, 1), true);
+  assert.equal(isFlood(1_600, 4), false, "a second's worth that waited is none");
+  assert.equal(isFlood(5_000, 4), true);
+  const counts = { shown: 12_000, skipped: 0, late: 0 };
+  assert.equal(liveText("Live.", { ...counts, slow: false }, false), "Live. 12,000 new so far.");
+  assert.match(liveText("Live.", { ...counts, slow: true }, false), /^Live\. So much arrives that the list is drawn once a second\. 12,000/);
 });
