@@ -89,7 +89,7 @@ describe("an event taken elsewhere", { concurrency: false }, () => {
     };
     const id = scene.param("sel");
     const markdown = await copied("Copy Markdown");
-    assert.match(markdown, /^\*\*fatal\*\* .*project "details".*\n\n```\nevent 5 f\n```/);
+    assert.match(markdown, /^\*\*fatal\*\* .*project `"details"`.*\n\n```\nevent 5 f\n```/);
     assert.ok(markdown.endsWith(`<${scene.server.base}/ui/logs/${id}>`), markdown);
     const command = await copied("Copy cURL");
     const { stdout } = await promisify(execFile)("sh", ["-c", command], { env: { ...process.env, TOKEN: scene.server.token } });
