@@ -7,7 +7,7 @@ export const LEVELS = /** @type {const} */ (["trace", "debug", "info", "warn", "
 export const DEFAULT_RANGE = "1h";
 /** Events a page of the list. */
 export const PAGE_SIZE = 100;
-const MOST_COLUMNS = 8;
+export const MOST_COLUMNS = 8;
 /** Characters of a value shown before a message. */
 const COLUMN_TEXT = 60;
 
@@ -56,9 +56,18 @@ export function readFilters(params) {
   };
 }
 
+/** What stands between commas, each once. @param {string} text */
+const namesIn = (text) => [...new Set(text.split(",").map((name) => name.trim()))].filter((name) => name !== "");
+
 /** The columns a text names, each once. @param {string} text */
 export function columnsOf(text) {
-  return [...new Set(text.split(",").map((name) => name.trim()))].filter((name) => /^[\w-]+(\.[\w-]+)*$/.test(name)).slice(0, MOST_COLUMNS);
+  return namesIn(text).filter((name) => /^[\w-]+(\.[\w-]+)*$/.test(name)).slice(0, MOST_COLUMNS);
+}
+
+/** What a text names beside: no column, or one too many. @param {string} text */
+export function noColumns(text) {
+  const columns = columnsOf(text);
+  return namesIn(text).filter((name) => !columns.includes(name));
 }
 
 /**
@@ -94,6 +103,7 @@ export function zoneOf(params) {
  */
 export function logsAddress(filters, sel) {
   const params = filterParams(filters);
+  if (filters.cols?.length) params.set("cols", filters.cols.join());
   if (filters.live) params.set("live", "1");
   if (filters.side) params.set("side", filters.side);
   if (filters.fold) params.set("fold", "1");
@@ -122,7 +132,6 @@ function filterParams(filters) {
     params.set("range", filters.range);
   }
   if (filters.tz) params.set("tz", filters.tz);
-  if (filters.cols?.length) params.set("cols", filters.cols.join());
   return params;
 }
 
