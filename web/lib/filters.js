@@ -7,7 +7,7 @@ export const LEVELS = /** @type {const} */ (["trace", "debug", "info", "warn", "
 export const DEFAULT_RANGE = "1h";
 /** Events a page of the list. */
 export const PAGE_SIZE = 100;
-export const MOST_COLUMNS = 8;
+const MOST_COLUMNS = 8;
 /** Characters of a value shown before a message. */
 const COLUMN_TEXT = 60;
 
@@ -56,18 +56,14 @@ export function readFilters(params) {
   };
 }
 
-/** What stands between commas, each once. @param {string} text */
-const namesIn = (text) => [...new Set(text.split(",").map((name) => name.trim()))].filter((name) => name !== "");
-
 /** The columns a text names, each once. @param {string} text */
 export function columnsOf(text) {
-  return namesIn(text).filter((name) => /^[\w-]+(\.[\w-]+)*$/.test(name)).slice(0, MOST_COLUMNS);
+  return [...new Set(text.split(",").map((name) => name.trim()))].filter((name) => /^[\w-]+(\.[\w-]+)*$/.test(name)).slice(0, MOST_COLUMNS);
 }
 
 /** What a text names beside: no column, or one too many. @param {string} text */
 export function noColumns(text) {
-  const columns = columnsOf(text);
-  return namesIn(text).filter((name) => !columns.includes(name));
+  return text.split(",").map((name) => name.trim()).filter((name) => name && !columnsOf(text).includes(name));
 }
 
 /**

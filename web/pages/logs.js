@@ -245,6 +245,7 @@ class LogsPage {
     // Older pages would leave a hole behind what made room.
     if (this.#list.events.length < limit) return;
     this.#cursor = null;
+    this.#list.goesOn = true;
     fill(this.#more, h("p", { class: "muted" }, `The newest ${count(limit, "event")} are kept while live.`));
   }
 

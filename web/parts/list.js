@@ -119,9 +119,7 @@ export class EventList {
    */
   prepend(newer, view, limit) {
     this.#take(view);
-    const all = newer.concat(this.events);
-    this.goesOn ||= all.length > limit;
-    this.#have(all.slice(0, limit));
+    this.#have(newer.concat(this.events).slice(0, limit));
     this.#makeRoomForDays(newer);
     this.#render();
   }
@@ -169,7 +167,7 @@ export class EventList {
 
   /** Shows these fields and paths before each message. @param {string[]} cols */
   columns(cols) {
-    if (cols.join() === (this.#view.cols ?? []).join()) return;
+    if (cols.join() === this.#view.cols?.join()) return;
     this.#view = { ...this.#view, cols };
     this.#rows.clear();
     this.#keepPlace(this.#focused);
@@ -268,9 +266,10 @@ export class EventList {
     for (let index = first; index < end; index += 1) {
       const event = this.row(index);
       if (!event) break;
-      const made = this.#rowFor(event, index);
+      const run = this.#folded?.[index] ?? { at: index, times: 1 };
+      const made = this.#rowFor(event, run);
       made.row.setAttribute("aria-rowindex", String(index + 2));
-      this.#markRepeats(made, index);
+      this.#markRepeats(made, index, run);
       markCurrent(made.anchor, index === selected);
       rows.set(event.id, made);
     }
@@ -295,29 +294,22 @@ export class EventList {
    * The row of an event. One that stands for repeats stays the same when more arrive: it keeps the focus, and a press
    * that has begun.
    * @param {LogEvent} event
-   * @param {number} index
+   * @param {import("../lib/fold.js").FoldedRow} run
    */
-  #rowFor(event, index) {
-    const { at, times } = this.#runOf(index);
-    for (const { id } of this.events.slice(at, at + Math.max(1, times))) {
+  #rowFor(event, { at, times }) {
+    for (const { id } of this.events.slice(at, at + (times || 1))) {
       const made = this.#rows.get(id);
-      if (!made || (id !== event.id && made.row.hasAttribute("data-repeat"))) continue;
+      if (!made || made.row.hasAttribute("data-repeat") === times > 0) continue;
       this.#rows.delete(id);
-      if (id === event.id) return made;
+      if (id !== event.id) renew(made, rowOf(event, this.#view));
       if (this.#focused === id) this.#focused = event.id;
-      return renew(made, rowOf(event, this.#view));
+      return made;
     }
     return rowOf(event, this.#view);
   }
 
-  /** Where the events of a row begin, and how many they are. @param {number} index */
-  #runOf(index) {
-    return this.#folded?.[index] ?? { at: index, times: 1 };
-  }
-
-  /** The number of repeats a row stands for. @param {Row} made @param {number} index */
-  #markRepeats(made, index) {
-    const { at, times } = this.#runOf(index);
+  /** The number of repeats a row stands for. @param {Row} made @param {number} index @param {import("../lib/fold.js").FoldedRow} run */
+  #markRepeats(made, index, { at, times }) {
     made.row.toggleAttribute("data-repeat", times === 0);
     if (times < 2) {
       made.repeats?.remove();
@@ -328,10 +320,9 @@ export class EventList {
     const [plus, further] = this.goesOn && at + times === this.events.length ? ["+", " or further"] : ["", ""];
     const text = `× ${times.toLocaleString("en")}${plus}`;
     const oldest = this.events[at + times - 1];
-    const label = `${text} in a row, back to ${clockTime(Date.parse(oldest?.ts ?? ""), this.#view.now)}${further}`;
     made.repeats.textContent = text;
-    made.repeats.title = label;
-    made.repeats.setAttribute("aria-label", label);
+    made.repeats.title = `${text} in a row, back to ${clockTime(Date.parse(oldest?.ts ?? ""), this.#view.now)}${further}`;
+    made.repeats.setAttribute("aria-label", made.repeats.title);
     made.repeats.setAttribute("aria-expanded", String(this.#folded?.[index + 1]?.times === 0));
     if (made.repeats.nextSibling !== made.anchor) made.anchor.before(made.repeats);
   }
@@ -406,7 +397,6 @@ function renew(made, other) {
   // The time, and the columns before the message.
   made.row.firstChild?.replaceWith(other.row.firstChild ?? "");
   made.anchor.parentNode?.firstChild?.replaceWith(other.anchor.parentNode?.firstChild ?? "");
-  return made;
 }
 
 function rowHeight() {
