@@ -85,8 +85,8 @@ class LogsPage {
       h("div", { class: "split" }, this.#side, this.#pane, this.#drawer.element),
     );
     void this.#loadProjects();
-    void this.#run();
     void this.#select(url.searchParams.get("sel"));
+    void this.#run();
   }
 
   /** Shows what the address asks for; a search runs only when its filters changed. @param {URL} url */
@@ -100,9 +100,10 @@ class LogsPage {
     if (wanted.tz !== tz && this.#selected !== null) void this.#drawer.show(this.#selected);
     this.#list.fold(wanted.fold === true);
     this.#list.columns(wanted.cols ?? []);
+    // The ways on from here keep what is open.
+    void this.#select(url.searchParams.get("sel"));
     if (same) this.#showAgain(wanted.fold !== fold);
     else void this.#run();
-    void this.#select(url.searchParams.get("sel"));
   }
 
   /** The same events are shown otherwise. @param {boolean} folded or no longer */
@@ -202,7 +203,7 @@ class LogsPage {
   /** The ways on from here; a panel that is closed takes its counts along. */
   #showTools() {
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.tool : undefined;
-    fill(this.#tools, toolLinks(this.#filters, this.#query, new URLSearchParams(location.search).get("sel")));
+    fill(this.#tools, toolLinks(this.#filters, this.#query, this.#selected));
     if (focused) this.#tool(focused)?.focus();
     this.#side.hidden = !this.#filters.side;
   }

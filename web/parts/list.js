@@ -168,7 +168,7 @@ export class EventList {
   /** Shows these fields and paths before each message. @param {string[]} cols */
   columns(cols) {
     if (cols.join() === this.#view.cols?.join()) return;
-    this.#view = { ...this.#view, cols };
+    this.#view.cols = cols;
     this.#rows.clear();
     this.#keepPlace(this.#focused);
   }
@@ -317,11 +317,11 @@ export class EventList {
     }
     made.repeats ??= h("button", { type: "button", class: "repeats" });
     // What is not loaded may go on in the same way.
-    const [plus, further] = this.goesOn && at + times === this.events.length ? ["+", " or further"] : ["", ""];
-    const text = `× ${times.toLocaleString("en")}${plus}`;
+    const goesOn = this.goesOn && at + times === this.events.length;
+    const text = `× ${times.toLocaleString("en")}${goesOn ? "+" : ""}`;
     const oldest = this.events[at + times - 1];
     made.repeats.textContent = text;
-    made.repeats.title = `${text} in a row, back to ${clockTime(Date.parse(oldest?.ts ?? ""), this.#view.now)}${further}`;
+    made.repeats.title = `${text} in a row, back to ${clockTime(Date.parse(oldest?.ts ?? ""), this.#view.now)}${goesOn ? " or further" : ""}`;
     made.repeats.setAttribute("aria-label", made.repeats.title);
     made.repeats.setAttribute("aria-expanded", String(this.#folded?.[index + 1]?.times === 0));
     if (made.repeats.nextSibling !== made.anchor) made.anchor.before(made.repeats);
@@ -393,7 +393,7 @@ export function rowOf(event, view) {
  */
 function renew(made, other) {
   made.anchor.href = other.anchor.href;
-  made.anchor.replaceChildren(...other.anchor.childNodes);
+  made.anchor.textContent = other.anchor.textContent;
   // The time, and the columns before the message.
   made.row.firstChild?.replaceWith(other.row.firstChild ?? "");
   made.anchor.parentNode?.firstChild?.replaceWith(other.anchor.parentNode?.firstChild ?? "");
