@@ -25,7 +25,7 @@ import { button, problemText } from "./state.js";
  * @param {AbortSignal} life
  * @param {() => void} onChange something was stored or discarded
  */
-export function quarantine(life, onChange) {
+export function quarantinePart(life, onChange) {
   const said = h("p", { role: "status", class: "muted" });
   /** Where further pages begin; empty for the first. */
   let cursor = "";
