@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::strip;
-use super::tokens::{Gap, Kind, Token, Tokens};
+use super::tokens::{Kind, Tokens, declared_names, declares_more};
 
 /// The script a page begins with, and the modules it is made for.
 pub const FIRST: &str = "main.js";
@@ -338,51 +338,6 @@ impl Module {
         self.imports.push(Import { target, names, whole });
         Ok(())
     }
-}
-
-/// The names of all statements that declare one; none when one declares in another way.
-fn declared_names(list: &[Token]) -> Option<Vec<String>> {
-    let mut names = Vec::new();
-    let mut depth = 0_usize;
-    for (at, token) in list.iter().enumerate() {
-        if token.closes() {
-            depth = depth.saturating_sub(1);
-        }
-        let declares = depth == 0 && ["const", "let", "var", "function", "class"].contains(&token.text);
-        if declares {
-            let name = list.get(at + 1).filter(|name| name.kind == Kind::Word)?;
-            if ["const", "let", "var"].contains(&token.text) && declares_more(&list[at..]) {
-                return None;
-            }
-            names.push(name.text.to_owned());
-        }
-        if token.opens() {
-            depth += 1;
-        }
-    }
-    Some(names)
-}
-
-/// Whether a statement at whose `const` the tokens begin declares more than one name.
-fn declares_more(list: &[Token]) -> bool {
-    let mut depth = 0_usize;
-    for token in &list[1..] {
-        let is_end =
-            depth == 0 && (token.text == ";" || (token.kind == Kind::Word && token.gap == Gap::Line));
-        if is_end {
-            return false;
-        }
-        if depth == 0 && token.text == "," {
-            return true;
-        }
-        if token.closes() {
-            depth = depth.saturating_sub(1);
-        }
-        if token.opens() {
-            depth += 1;
-        }
-    }
-    false
 }
 
 /// The name in `function name(`, `async function name(`, `class Name {` and `const name =`.

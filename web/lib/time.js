@@ -136,6 +136,15 @@ export function offsetLabel(ms, zone = place) {
 }
 
 /**
+ * The offsets at both ends of a list, newest first; one where clocks were not changed between them.
+ * @param {number} newest
+ * @param {number} oldest
+ */
+export function offsetsLabel(newest, oldest) {
+  return [...new Set([offsetLabel(newest), offsetLabel(oldest)])].join(" / ");
+}
+
+/**
  * A length of time in its largest fitting unit, rounded down: `5 h`, `40 min`, `3 d`.
  * @param {number} ms
  */
