@@ -208,7 +208,7 @@ function beyondLine({ other }, { project }) {
 /** @param {Filters} filters */
 function noProject(filters) {
   return panel({
-    title: "No such project", text: "No project has this slug. It may have been deleted.",
+    title: "No such project", text: "No project has this slug. It may have been deleted or renamed.",
     actions: [h("a", { class: "button primary", href: issuesAddress({ ...filters, project: "" }) }, "Issues of all projects")],
   });
 }

@@ -85,14 +85,14 @@ class LogsPage {
       h("div", { class: "split" }, this.#side, this.#pane, this.#drawer.element),
     );
     void this.#loadProjects();
-    void this.#run();
     void this.#select(url.searchParams.get("sel"));
+    void this.#run();
   }
 
   /** Shows what the address asks for; a search runs only when its filters changed. @param {URL} url */
   follow(url) {
     const wanted = readFilters(url.searchParams);
-    const { live, side, tz = "" } = this.#filters;
+    const { live, side, fold, tz = "" } = this.#filters;
     const same = sameFilters(wanted, this.#filters) && wanted.live === live && (wanted.side === side || wanted.side === "");
     this.#filters = wanted;
     this.#bar.show(wanted);
@@ -100,10 +100,20 @@ class LogsPage {
     if (wanted.tz !== tz) this.#list.redraw();
     if (wanted.tz !== tz && this.#selected !== null) void this.#drawer.show(this.#selected);
     this.#list.fold(wanted.fold === true);
-    if (same) this.#showTools();
-    else void this.#run();
-    if (same && this.#list.length > 0) this.#showStatus();
+    this.#list.columns(wanted.cols ?? []);
+    // The ways on from here keep what is open.
     void this.#select(url.searchParams.get("sel"));
+    if (same) this.#showAgain(wanted.fold !== fold);
+    else void this.#run();
+  }
+
+  /** The same events are shown otherwise. @param {boolean} folded or no longer */
+  #showAgain(folded) {
+    this.#showTools();
+    // While a search runs, the line says so.
+    if (folded && this.#list.length > 0 && !this.#pane.hasAttribute("aria-busy")) this.#showStatus();
+    // A link on from here shows them in the same way.
+    if (this.#more.querySelector("a")) this.#showMore();
   }
 
   close() {
@@ -140,7 +150,7 @@ class LogsPage {
     // Another zone shows the same events: the open one stays open.
     const address = logsAddress(next, (next.tz ?? "") === (this.#filters.tz ?? "") ? null : this.#selected);
     // Asking the same again is a new run: a relative range has moved on. The address may say it in another order.
-    if (address === logsAddress(this.#filters)) void this.#run();
+    if (address === logsAddress(this.#filters, this.#selected)) void this.#run();
     else go(address);
   }
 
@@ -194,7 +204,7 @@ class LogsPage {
   /** The ways on from here; a panel that is closed takes its counts along. */
   #showTools() {
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.tool : undefined;
-    fill(this.#tools, toolLinks(this.#filters, this.#query));
+    fill(this.#tools, toolLinks(this.#filters, this.#query, this.#selected));
     if (focused) this.#tool(focused)?.focus();
     this.#side.hidden = !this.#filters.side;
   }
@@ -237,6 +247,7 @@ class LogsPage {
     // Older pages would leave a hole behind what made room.
     if (this.#list.events.length < limit) return;
     this.#cursor = null;
+    this.#list.goesOn = true;
     fill(this.#more, h("p", { class: "muted" }, `The newest ${counted(limit, "event")} are kept while live.`));
   }
 
@@ -260,6 +271,7 @@ class LogsPage {
   #showPage(page) {
     const { q, project, cols } = this.#filters;
     this.#list.element.hidden = false;
+    this.#list.goesOn = page.next_cursor !== null;
     this.#list.append(page.logs, { now: Date.now(), manyProjects: project === "", q, cols });
     this.#list.select(this.#selected);
     this.#cursor = page.next_cursor;

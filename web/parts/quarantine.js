@@ -78,7 +78,7 @@ export function quarantinePart(life, onChange) {
     }));
     const actions = actionsWith([retry], {
       label: "Discard", ask: "This event will be gone.", sure: "Discard for good",
-      act: () => void act(async () => {
+      act: () => act(async () => {
         await change("DELETE", `/admin/quarantine/${encodeURIComponent(held.id)}`);
         return "Discarded.";
       }),

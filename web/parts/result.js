@@ -2,7 +2,7 @@
 
 import { Problem, searchLogs } from "../api.js";
 import { counted } from "../lib/amount.js";
-import { h } from "../lib/h.js";
+import { h, shown } from "../lib/h.js";
 import { offsetLabel } from "../lib/time.js";
 import { isDatabaseAway, noticeLine, warningText } from "./state.js";
 
@@ -36,8 +36,12 @@ export function noticesOf({ scanned, warnings = [] }, wrongTz) {
   if (scanned && !scanned.complete && !warnings.some(isDatabaseAway)) {
     lines.push(`The search stopped after reading ${counted(scanned.events, "event")}. Older matches may be missing: search on below, or narrow the time range.`);
   }
-  if (wrongTz) lines.push(`The address asks for the time zone “${wrongTz}”, which this browser does not know. Times are local.`);
-  return lines.map((line) => noticeLine(line));
+  return [lines.map((line) => noticeLine(line)), zoneNotice(wrongTz)].flat();
+}
+
+/** @param {string | null | undefined} wrong a zone of the address that is none; nothing where there is none */
+export function zoneNotice(wrong) {
+  return wrong ? noticeLine(`The address asks for the time zone “${shown(wrong.slice(0, 80))}”, which this browser does not know. Times are local.`) : null;
 }
 
 /**

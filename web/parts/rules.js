@@ -64,7 +64,7 @@ export function rules(life, projects, channels) {
         h("p", { class: "muted value" }, `${nameOf(rule.project_id)}. ${shown(ruleLimits(rule, channelName))}`)),
       rule.source === "default" ? h("div", { class: "actions" }, usual) : actionsWith(usual, {
         label: rule.kind === "query" ? "Delete" : "Back to default", ask: rule.kind === "query" ? "This rule will be gone." : "What was set here will be gone.",
-        sure: rule.kind === "query" ? "Delete it" : "Take the default", act: () => void act(() => change("DELETE", place(rule)), gone),
+        sure: rule.kind === "query" ? "Delete it" : "Take the default", act: () => act(() => change("DELETE", place(rule)), gone),
       }));
   }
 
