@@ -65,7 +65,10 @@ pub fn link(sources: &BTreeMap<String, String>) -> Result<[(String, String); 2],
             .or_default()
             .extend(all.filter(|name| export.is_none_or(|export| export == *name)));
     }
+    let mut first = BTreeSet::new();
+    FIRST_ROOTS.into_iter().for_each(|root| reach(&modules, root, &mut first));
     let mut linked = Linked {
+        first,
         taken,
         modules: &modules,
         shared: &shared,
@@ -111,7 +114,17 @@ fn shared_names<'a>(modules: &BTreeMap<&'a str, Module>) -> BTreeMap<String, &'a
     shared
 }
 
+/// Notes a module and what it imports.
+fn reach<'a>(modules: &'a BTreeMap<&str, Module>, name: &'a str, reached: &mut BTreeSet<&'a str>) {
+    if reached.insert(name) {
+        let imports = modules.get(name).into_iter().flat_map(|module| &module.imports);
+        imports.for_each(|import| reach(modules, &import.target, reached));
+    }
+}
+
 struct Linked<'a> {
+    /// The modules of the first script.
+    first: BTreeSet<&'a str>,
     modules: &'a BTreeMap<&'a str, Module>,
     shared: &'a BTreeMap<String, &'a str>,
     /// What is taken from `$M`, by modules.
@@ -167,12 +180,17 @@ impl Linked<'_> {
         Ok(())
     }
 
-    /// Whether all a module declares can stand in the script as it is: no other module has one of its names for anything
-    /// but what it takes of this one.
+    /// Whether all a module declares can stand in the script as it is: no other module of the script has one of its names for
+    /// anything but what it takes of this one.
     fn is_clear(&self, name: &str, module: &Module) -> bool {
         let is_own = |word: &String| self.shared.get(word).is_some_and(|of| *of == name);
-        let others = || self.modules.iter().filter(|(other, _)| **other != name);
-        let is_free = |word: &String| is_own(word) || others().all(|(_, other)| !other.words.contains(word));
+        let is_first = self.first.contains(name);
+        let beside = |other: &str| other != name && self.first.contains(other) == is_first;
+        let others = || self.modules.iter().filter(|(other, _)| beside(other));
+        let is_free = |word: &String| {
+            is_own(word)
+                || !self.shared.contains_key(word) && others().all(|(_, other)| !other.words.contains(word))
+        };
         let names = |import: &Import| {
             let named = import.rest(self.shared).into_iter().map(|(_, own)| own);
             named.chain(&import.whole).cloned().collect::<Vec<_>>()
