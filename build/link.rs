@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::strip;
-use super::tokens::{Gap, Kind, Token, Tokens};
+use super::tokens::{Kind, Tokens, declared_names, declares_more};
 
 /// The script a page begins with, and the modules it is made for.
 pub const FIRST: &str = "main.js";
@@ -65,7 +65,10 @@ pub fn link(sources: &BTreeMap<String, String>) -> Result<[(String, String); 2],
             .or_default()
             .extend(all.filter(|name| export.is_none_or(|export| export == *name)));
     }
+    let mut first = BTreeSet::new();
+    FIRST_ROOTS.into_iter().for_each(|root| reach(&modules, root, &mut first));
     let mut linked = Linked {
+        first,
         taken,
         modules: &modules,
         shared: &shared,
@@ -111,7 +114,17 @@ fn shared_names<'a>(modules: &BTreeMap<&'a str, Module>) -> BTreeMap<String, &'a
     shared
 }
 
+/// Notes a module and what it imports.
+fn reach<'a>(modules: &'a BTreeMap<&str, Module>, name: &'a str, reached: &mut BTreeSet<&'a str>) {
+    if reached.insert(name) {
+        let imports = modules.get(name).into_iter().flat_map(|module| &module.imports);
+        imports.for_each(|import| reach(modules, &import.target, reached));
+    }
+}
+
 struct Linked<'a> {
+    /// The modules of the first script.
+    first: BTreeSet<&'a str>,
     modules: &'a BTreeMap<&'a str, Module>,
     shared: &'a BTreeMap<String, &'a str>,
     /// What is taken from `$M`, by modules.
@@ -167,12 +180,17 @@ impl Linked<'_> {
         Ok(())
     }
 
-    /// Whether all a module declares can stand in the script as it is: no other module has one of its names for anything
-    /// but what it takes of this one.
+    /// Whether all a module declares can stand in the script as it is: no other module of the script has one of its names for
+    /// anything but what it takes of this one.
     fn is_clear(&self, name: &str, module: &Module) -> bool {
         let is_own = |word: &String| self.shared.get(word).is_some_and(|of| *of == name);
-        let others = || self.modules.iter().filter(|(other, _)| **other != name);
-        let is_free = |word: &String| is_own(word) || others().all(|(_, other)| !other.words.contains(word));
+        let is_first = self.first.contains(name);
+        let beside = |other: &str| other != name && self.first.contains(other) == is_first;
+        let others = || self.modules.iter().filter(|(other, _)| beside(other));
+        let is_free = |word: &String| {
+            is_own(word)
+                || !self.shared.contains_key(word) && others().all(|(_, other)| !other.words.contains(word))
+        };
         let names = |import: &Import| {
             let named = import.rest(self.shared).into_iter().map(|(_, own)| own);
             named.chain(&import.whole).cloned().collect::<Vec<_>>()
@@ -338,51 +356,6 @@ impl Module {
         self.imports.push(Import { target, names, whole });
         Ok(())
     }
-}
-
-/// The names of all statements that declare one; none when one declares in another way.
-fn declared_names(list: &[Token]) -> Option<Vec<String>> {
-    let mut names = Vec::new();
-    let mut depth = 0_usize;
-    for (at, token) in list.iter().enumerate() {
-        if token.closes() {
-            depth = depth.saturating_sub(1);
-        }
-        let declares = depth == 0 && ["const", "let", "var", "function", "class"].contains(&token.text);
-        if declares {
-            let name = list.get(at + 1).filter(|name| name.kind == Kind::Word)?;
-            if ["const", "let", "var"].contains(&token.text) && declares_more(&list[at..]) {
-                return None;
-            }
-            names.push(name.text.to_owned());
-        }
-        if token.opens() {
-            depth += 1;
-        }
-    }
-    Some(names)
-}
-
-/// Whether a statement at whose `const` the tokens begin declares more than one name.
-fn declares_more(list: &[Token]) -> bool {
-    let mut depth = 0_usize;
-    for token in &list[1..] {
-        let is_end =
-            depth == 0 && (token.text == ";" || (token.kind == Kind::Word && token.gap == Gap::Line));
-        if is_end {
-            return false;
-        }
-        if depth == 0 && token.text == "," {
-            return true;
-        }
-        if token.closes() {
-            depth = depth.saturating_sub(1);
-        }
-        if token.opens() {
-            depth += 1;
-        }
-    }
-    false
 }
 
 /// The name in `function name(`, `async function name(`, `class Name {` and `const name =`.

@@ -191,6 +191,51 @@ pub fn is_of_word(char: char) -> bool {
     char.is_alphanumeric() || char == '_' || char == '$' || char == '#'
 }
 
+/// The names of all statements that declare one; none when one declares in another way.
+pub fn declared_names(list: &[Token]) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    let mut depth = 0_usize;
+    for (at, token) in list.iter().enumerate() {
+        if token.closes() {
+            depth = depth.saturating_sub(1);
+        }
+        let declares = depth == 0 && ["const", "let", "var", "function", "class"].contains(&token.text);
+        if declares {
+            let name = list.get(at + 1).filter(|name| name.kind == Kind::Word)?;
+            if ["const", "let", "var"].contains(&token.text) && declares_more(&list[at..]) {
+                return None;
+            }
+            names.push(name.text.to_owned());
+        }
+        if token.opens() {
+            depth += 1;
+        }
+    }
+    Some(names)
+}
+
+/// Whether a statement at whose `const` the tokens begin declares more than one name.
+pub fn declares_more(list: &[Token]) -> bool {
+    let mut depth = 0_usize;
+    for token in &list[1..] {
+        let is_end =
+            depth == 0 && (token.text == ";" || (token.kind == Kind::Word && token.gap == Gap::Line));
+        if is_end {
+            return false;
+        }
+        if depth == 0 && token.text == "," {
+            return true;
+        }
+        if token.closes() {
+            depth = depth.saturating_sub(1);
+        }
+        if token.opens() {
+            depth += 1;
+        }
+    }
+    false
+}
+
 fn text(rest: &str, quote: char) -> Result<usize, &'static str> {
     let mut escaped = false;
     for (at, char) in rest.char_indices().skip(1) {

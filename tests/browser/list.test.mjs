@@ -325,6 +325,68 @@ describe("the time zone", { concurrency: false }, () => {
     await until(async () => scene.param("tz") === null, "the default needs no mention");
   });
 
+  test("can be chosen again and again from all there are", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}&q=backup`);
+    await zone().focus();
+    for (const name of ["Asia/Tehran", "Europe/Berlin", "Asia/Tokyo"]) {
+      assert.ok((await zone().locator("option").count()) > 300, `every zone is offered before ${name}`);
+      await zone().selectOption(name);
+      await until(async () => scene.param("tz") === name, `${name} is in the address`);
+      await scene.settled();
+      assert.equal(await zone().inputValue(), name);
+    }
+  });
+
+  test("turns the rows and their head together, before the service answers", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}&q=backup&tz=UTC`);
+    /** @type {() => void} */
+    let answer = () => {};
+    const asked = new Promise((resolve) => (answer = () => resolve(null)));
+    await scene.page.route((url) => url.pathname === "/logs", async (route) => {
+      await asked;
+      await route.continue();
+    });
+    await zone().focus();
+    await zone().selectOption("Asia/Tokyo");
+    await until(async () => (await head().textContent()) === "Time +09:00", "the head is of it");
+    assert.match((await scene.rows().first().locator("time").textContent()) ?? "", new RegExp(`${tokyo}\\.\\d{3}$`));
+    assert.equal(await scene.rows().count(), 1);
+    answer();
+    await scene.settled();
+    await scene.page.unrouteAll({ behavior: "wait" });
+  });
+
+  test("the service does not know leaves the list, with bars of its offset", async () => {
+    await scene.page.route((url) => url.pathname === "/logs" && url.searchParams.get("tz") === "Asia/Tokyo", async (route) => {
+      const url = new URL(route.request().url());
+      url.searchParams.set("tz", "Mars/Olympus");
+      await route.continue({ url: url.href });
+    });
+    const before = scene.faults.length;
+    await scene.visit(`/ui/logs?project=${SLUG}&q=backup&tz=Asia/Tokyo`);
+    await scene.page.getByText("The service does not know the time zone “Asia/Tokyo”. The bars are of +09:00.").waitFor();
+    assert.equal(await scene.rows().count(), 1);
+    await scene.page.unrouteAll({ behavior: "wait" });
+    // The refused request is the one fault.
+    assert.ok(scene.faults.splice(before).every((fault) => fault.includes("400")), scene.faults.join());
+  });
+
+  test("with an hour that comes twice keeps both ends of a range apart", async () => {
+    const [from, to] = ["2026-10-25T00:30:00.000Z", "2026-10-25T01:30:00.000Z"];
+    const tab = await scene.context.newPage();
+    await tab.clock.install({ time: to });
+    await scene.visit(`/ui/logs?project=${SLUG}&tz=Europe/Berlin`, tab);
+    await tab.getByLabel("Time range").selectOption("custom");
+    const shown = await Promise.all(["From", "To"].map((name) => tab.getByLabel(name, { exact: true }).inputValue()));
+    assert.deepEqual(shown.map((text) => text.slice(0, 16)), ["2026-10-25 02:30", "2026-10-25 02:30"]);
+    await tab.getByLabel("To", { exact: true }).press("Enter");
+    await until(async () => scene.param("from", tab) !== null, "the range is in the address");
+    const ends = ["from", "to"].map((name) => Date.parse(scene.param(name, tab) ?? ""));
+    assert.equal((ends[1] ?? 0) - (ends[0] ?? 0), 3_600_000);
+    assert.ok(Math.abs((ends[0] ?? 0) - Date.parse(from)) < 60_000);
+    await tab.close();
+  });
+
   test("that is none is said, and times are local", async () => {
     await scene.visit(`/ui/logs?project=${SLUG}&q=backup&tz=Mars/Olympus`);
     await scene.page.getByText("the time zone “Mars/Olympus”, which this browser does not know. Times are local.").waitFor();

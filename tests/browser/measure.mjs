@@ -2,23 +2,24 @@
 //
 //   scripts/build-release && npm --prefix tests/browser run measure [slow] [list] [histogram] [tail]
 //
-// RUNS (7) is how often each is measured; TAIL_SECONDS (60) how long the tail is. The middle is told, and the most.
+// RUNS (5) is how often the slow line is measured, FRAMES (40) how often the list and the histogram are; TAIL_SECONDS (60)
+// is how long the tail is. The middle is told, and the most.
 
 import { execFileSync } from "node:child_process";
 import { loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { until } from "./browser.mjs";
-import { openScene } from "./scene.mjs";
+import { openScene, slowDown } from "./scene.mjs";
 import { ordinary, postBatch } from "./seed.mjs";
 
-const RUNS = Number(process.env.RUNS ?? 7);
+const RUNS = Number(process.env.RUNS ?? 5);
 const TAIL_SECONDS = Number(process.env.TAIL_SECONDS ?? 60);
 const TAIL_BATCH = 250;
 /** Frames that are measured in one run. */
-const FRAMES = 40;
+const FRAMES = Number(process.env.FRAMES ?? 40);
 const MANY_ROWS = 100_000;
-const SLOW = { offline: false, latency: 150, downloadThroughput: 1_600_000 / 8, uploadThroughput: 750_000 / 8 };
-const CPU_RATE = 4;
+/** What is measured of the joined scripts, which keep it for themselves. */
+const MEASURED = ["EventList", "HistogramView"];
 const SLUG = "measured";
 
 process.env.TEKNO_BIN ??= fileURLToPath(new URL("../../target/release/tekno-logger", import.meta.url));
@@ -45,10 +46,7 @@ async function slow() {
   for (let run = 0; run < RUNS; run += 1) {
     const context = await scene.browser.newContext({ viewport: { width: 1440, height: 900 }, storageState: await scene.context.storageState() });
     const tab = await context.newPage();
-    const session = await context.newCDPSession(tab);
-    await session.send("Network.enable");
-    await session.send("Network.emulateNetworkConditions", SLOW);
-    await session.send("Emulation.setCPUThrottlingRate", { rate: CPU_RATE });
+    await slowDown(tab);
     await tab.addInitScript(() => {
       const rows = () => Number(document.querySelector(".table")?.getAttribute("aria-rowcount") ?? 1) - 1;
       /** @type {Record<string, number>} */
@@ -83,8 +81,10 @@ async function prepare() {
   // What the joined scripts keep for themselves is put where it can be reached.
   await scene.page.route((url) => url.pathname.endsWith("/main.js"), async (route) => {
     const reply = await route.fetch();
-    const named = "Object.assign($M,{\"parts/histogram.js\":{HistogramView}});";
-    await route.fulfill({ response: reply, body: (await reply.text()).replace("export{$M", `${named}export{$M`) });
+    const text = await reply.text();
+    // A name the script does not have would leave the page empty without a word.
+    for (const name of ["export{$M", ...MEASURED]) if (!new RegExp(`(?<![\\w$])${name.replace(/\W/g, "\\$&")}(?![\\w$])`).test(text)) throw new Error(`main.js has no ${name}`);
+    await route.fulfill({ response: reply, body: text.replace("export{$M", `Object.assign($M,{measured:{${MEASURED.join()}}});export{$M`) });
   });
   await scene.visit(`/ui/logs?project=${SLUG}`);
   await scene.page.evaluate(async () => {
@@ -106,7 +106,7 @@ async function prepare() {
 async function list() {
   await prepare();
   const { added, moved, nodes } = await scene.page.evaluate(async ({ frames, many }) => {
-    const { EventList } = Reflect.get(window, "modules")["parts/list.js"];
+    const { EventList } = Reflect.get(window, "modules").measured;
     const rendered = Reflect.get(window, "rendered");
     const event = (/** @type {number} */ n) => ({
       id: `e${n}`, project_id: 1, project: "measured", ts: new Date(1.79e12 + n * 10).toISOString(), received_at: "", level: ["info", "warn", "error"][n % 3],
@@ -137,7 +137,7 @@ async function list() {
 async function histogram() {
   await prepare();
   const times = await scene.page.evaluate(async (frames) => {
-    const { HistogramView } = Reflect.get(window, "modules")["parts/histogram.js"];
+    const { HistogramView } = Reflect.get(window, "modules").measured;
     const rendered = Reflect.get(window, "rendered");
     const view = new HistogramView(() => {});
     document.querySelector(".histogram")?.replaceWith(view.element);
@@ -162,7 +162,7 @@ async function histogram() {
 async function tail() {
   await prepare();
   await scene.page.evaluate(() => {
-    const { EventList } = Reflect.get(window, "modules")["parts/list.js"];
+    const { EventList } = Reflect.get(window, "modules").measured;
     const { prepend } = EventList.prototype;
     /** @type {number[]} */
     const times = [];

@@ -4,11 +4,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { until, watchedPage } from "./browser.mjs";
-import { openScene } from "./scene.mjs";
+import { openScene, slowDown } from "./scene.mjs";
 import { ordinary, postBatch } from "./seed.mjs";
 
-const SLOW = { offline: false, latency: 150, downloadThroughput: (1.6 * 1024 * 1024) / 8, uploadThroughput: (0.75 * 1024 * 1024) / 8 };
-const CPU_RATE = 4;
 const SLUG = "slow";
 const RUNS = 3;
 
@@ -27,10 +25,7 @@ after(() => scene?.close());
 async function slowTab() {
   const context = await scene.browser.newContext({ viewport: { width: 1440, height: 900 }, storageState: await scene.context.storageState() });
   const { page: tab } = await watchedPage(context, scene.server.base, scene.faults);
-  const session = await context.newCDPSession(tab);
-  await session.send("Network.enable");
-  await session.send("Network.emulateNetworkConditions", SLOW);
-  await session.send("Emulation.setCPUThrottlingRate", { rate: CPU_RATE });
+  await slowDown(tab);
   return { tab, close: () => context.close() };
 }
 

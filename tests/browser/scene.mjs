@@ -10,6 +10,19 @@ const TOKEN = "a-token-for-these-tests-0123456789abcdef";
 /** A name for this machine that a browser takes for no secure place: there is no clipboard without HTTPS. */
 export const PLAIN_HOST = "plain.test";
 
+/** A slow line: 150 ms of round trip, 1.6 Mbit/s down and 0.75 Mbit/s up. */
+const SLOW = { offline: false, latency: 150, downloadThroughput: 1_600_000 / 8, uploadThroughput: 750_000 / 8 };
+/** How many times slower than this machine's a slow processor is. */
+const CPU_RATE = 4;
+
+/** Puts a tab on a slow line and a slow processor. @param {Page} tab */
+export async function slowDown(tab) {
+  const session = await tab.context().newCDPSession(tab);
+  await session.send("Network.enable");
+  await session.send("Network.emulateNetworkConditions", SLOW);
+  await session.send("Emulation.setCPUThrottlingRate", { rate: CPU_RATE });
+}
+
 /** @param {Record<string, string>} [settings] of the service */
 export async function openScene(settings = {}) {
   const server = await startServer({ ADMIN_TOKEN: TOKEN, RATE_LIMIT_PER_MINUTE: "0", ...settings });

@@ -14,7 +14,7 @@ export function counted(n, noun) {
   return `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
 }
 
-const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
+const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 
 /**
  * Bytes in the largest unit of which there is at least one: `812 B`, `1.4 MiB`.
@@ -23,11 +23,11 @@ const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 export function bytes(n) {
   let unit = 0;
   let rest = n;
-  while (rest >= 1024 && unit < UNITS.length - 1) {
+  while (rest >= 1024 && unit < BYTE_UNITS.length - 1) {
     rest /= 1024;
     unit += 1;
   }
-  return `${unit === 0 || rest >= 100 ? count(Math.floor(rest)) : rest.toFixed(1)} ${UNITS[unit]}`;
+  return `${unit === 0 || rest >= 100 ? count(Math.floor(rest)) : rest.toFixed(1)} ${BYTE_UNITS[unit]}`;
 }
 
 /**

@@ -8,13 +8,13 @@ import { DAY, HOUR, MINUTE, offsetAt, SECOND, wallTime } from "./time.js";
 /** @typedef {{ year: number, month: number, day: number }} Day month from 0 */
 
 /** @type {Record<string, number>} */
-const UNITS = { s: SECOND, m: MINUTE, h: HOUR, d: DAY, w: 7 * DAY };
+const UNIT_MS = { s: SECOND, m: MINUTE, h: HOUR, d: DAY, w: 7 * DAY };
 /** @type {Record<string, string>} */
 const UNIT_NAMES = { s: "second", m: "minute", h: "hour", d: "day", w: "week" };
-const MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split(" ");
+const MONTHS_IN_SHORT = "jan feb mar apr may jun jul aug sep oct nov dec".split(" ");
 const WEEKDAYS = "sunday monday tuesday wednesday thursday friday saturday".split(" ");
 /** The times the service keeps. */
-const LAST = Date.UTC(10000, 0) - 1;
+const LAST_KEPT = Date.UTC(10000, 0) - 1;
 const MOST_CHARACTERS = 60;
 
 /**
@@ -31,7 +31,7 @@ export function readMoment(typed, now, zone, after) {
   if (text === "" || text.length > MOST_CHARACTERS) return null;
   const relative = relativeText(text);
   const at = relative === null ? readEpoch(text) ?? readWall(text, now, zone, after) : relativeAt(relative, now);
-  if (at === null || !(at >= 0 && at <= LAST)) return null;
+  if (at === null || !(at >= 0 && at <= LAST_KEPT)) return null;
   return { at, text: relative ?? new Date(at).toISOString() };
 }
 
@@ -43,7 +43,7 @@ export function readMoment(typed, now, zone, after) {
 export function relativeAt(text, now) {
   if (text === "now") return now;
   const [, sign, amount, unit = ""] = /^(?:now(?=[+-])|(?=-))([+-])(\d{1,9})([smhdw])$/.exec(text) ?? [];
-  return amount === undefined ? null : now + (sign === "-" ? -1 : 1) * Number(amount) * (UNITS[unit] ?? 0);
+  return amount === undefined ? null : now + (sign === "-" ? -1 : 1) * Number(amount) * (UNIT_MS[unit] ?? 0);
 }
 
 /**
@@ -156,7 +156,7 @@ function readDay(text, today) {
 /** @param {string} text @param {Day} today */
 function namedDay(text, today) {
   const [, before, name = "", behind, year] = /^(?:(\d{1,2})\.? )?([a-z]{3,9})\.?(?: (\d{1,2}))?,?(?: (\d{4}))?$/.exec(text) ?? [];
-  const month = MONTHS.indexOf(name.slice(0, 3));
+  const month = MONTHS_IN_SHORT.indexOf(name.slice(0, 3));
   if (month < 0 || (before === undefined) === (behind === undefined)) return null;
   const day = Number(before ?? behind);
   if (year !== undefined) return realDay(Number(year), month, day);

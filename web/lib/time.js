@@ -25,21 +25,21 @@ export function rangeMillis(name) {
 /** @param {number} n */
 const pad = (n) => String(n).padStart(2, "0");
 
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTH_NAMES = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /** @typedef {string | number} Zone an IANA name, or minutes east of UTC; the empty name is the browser's own zone */
 
 /** The zone times are shown in. @type {string} */
-let place = "";
+let zoneShown = "";
 
 /** Shows times in a zone from now on; empty for the browser's own. @param {string} zone an IANA name that `zoneName` knows */
 export function showTimesIn(zone) {
-  place = zone;
+  zoneShown = zone;
 }
 
 /** The zone times are shown in; empty for the browser's own. */
 export function shownZone() {
-  return place;
+  return zoneShown;
 }
 
 /** The browser's own zone by its name; UTC where it doesn't know. */
@@ -61,17 +61,17 @@ export function zoneName(text) {
 }
 
 /** The last one: to make one takes longer than to use it. @type {{ zone: string, clock: Intl.DateTimeFormat } | null} */
-let last = null;
+let lastClock = null;
 
 /** @param {string} zone */
 function clockOf(zone) {
-  if (last?.zone !== zone) {
+  if (lastClock?.zone !== zone) {
     const number = "numeric";
-    last = { zone, clock: new Intl.DateTimeFormat("en-US", {
+    lastClock = { zone, clock: new Intl.DateTimeFormat("en-US", {
       timeZone: zone, hourCycle: "h23", year: number, month: number, day: number, hour: number, minute: number, second: number,
     }) };
   }
-  return last.clock;
+  return lastClock.clock;
 }
 
 /**
@@ -96,11 +96,11 @@ export function offsetAt(ms, zone) {
  * @param {Zone} zone
  */
 export function wallTime(ms, zone) {
-  return Math.abs(ms) <= LAST ? new Date(ms + offsetAt(ms, zone)).toISOString().slice(0, -1) : null;
+  return Math.abs(ms) <= LAST_TIME ? new Date(ms + offsetAt(ms, zone)).toISOString().slice(0, -1) : null;
 }
 
 /** A day before the last that a `Date` can hold. */
-const LAST = 8.64e15 - DAY;
+const LAST_TIME = 8.64e15 - DAY;
 
 /**
  * The time of day with milliseconds; with the day in front when it is not the day of `now`.
@@ -108,10 +108,10 @@ const LAST = 8.64e15 - DAY;
  * @param {number} now
  * @param {Zone} [zone]
  */
-export function clockTime(ms, now, zone = place) {
+export function clockTime(ms, now, zone = zoneShown) {
   const [day = "", time] = wallTime(ms, zone)?.split("T") ?? [];
   if (time === undefined) return "unknown time";
-  return day === wallTime(now, zone)?.split("T")[0] ? time : `${MONTHS[Number(day.slice(-5, -3)) - 1]} ${day.slice(-2)} ${time}`;
+  return day === wallTime(now, zone)?.split("T")[0] ? time : `${MONTH_NAMES[Number(day.slice(-5, -3)) - 1]} ${day.slice(-2)} ${time}`;
 }
 
 /**
@@ -119,7 +119,7 @@ export function clockTime(ms, now, zone = place) {
  * @param {number} ms
  * @param {Zone} [zone]
  */
-export function fullTime(ms, zone = place) {
+export function fullTime(ms, zone = zoneShown) {
   const wall = wallTime(ms, zone);
   return wall === null ? "unknown time" : `${wall.replace("T", " ")} ${offsetLabel(ms, zone)}`;
 }
@@ -129,10 +129,19 @@ export function fullTime(ms, zone = place) {
  * @param {number} ms
  * @param {Zone} [zone]
  */
-export function offsetLabel(ms, zone = place) {
+export function offsetLabel(ms, zone = zoneShown) {
   const ahead = Math.trunc(offsetAt(ms, zone) / MINUTE);
   const minutes = Math.abs(ahead);
   return ahead === 0 ? "UTC" : `${ahead > 0 ? "+" : "-"}${pad(Math.floor(minutes / 60))}:${pad(minutes % 60)}`;
+}
+
+/**
+ * The offsets at both ends of a list, newest first; one where clocks were not changed between them.
+ * @param {number} newest
+ * @param {number} oldest
+ */
+export function offsetsLabel(newest, oldest) {
+  return [...new Set([offsetLabel(newest), offsetLabel(oldest)])].join(" / ");
 }
 
 /**

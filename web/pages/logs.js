@@ -10,7 +10,7 @@ import { Drawer } from "../parts/drawer.js";
 import { FilterBar, toolLinks } from "../parts/filter.js";
 import { hatchGaps, HistogramView } from "../parts/histogram.js";
 import { EventList, STEPS } from "../parts/list.js";
-import { foundText, noticesOf } from "../parts/result.js";
+import { firstPage, foundText, noticesOf } from "../parts/result.js";
 import { button, errorPanel, isSignedOut, loadingPanel, patiently, problemText, wakingPanel } from "../parts/state.js";
 import { go } from "../router.js";
 
@@ -47,7 +47,6 @@ class LogsPage {
   #toSide = false;
   /** Where the list goes on; null at its end. @type {string | null} */
   #cursor = null;
-
   /** What the last page took to find. @type {import("../api.js").Scanned | undefined} */
   #scanned;
   /** @type {import("../parts/live.js").LiveTail | null} */
@@ -98,6 +97,7 @@ class LogsPage {
     this.#filters = wanted;
     this.#bar.show(wanted);
     showTimesIn(wanted.tz ?? "");
+    if (wanted.tz !== tz) this.#list.redraw();
     if (wanted.tz !== tz && this.#selected !== null) void this.#drawer.show(this.#selected);
     this.#list.fold(wanted.fold === true);
     this.#list.columns(wanted.cols ?? []);
@@ -177,7 +177,7 @@ class LogsPage {
     fill(this.#more);
     this.#pane.setAttribute("aria-busy", "true");
     try {
-      const page = await patiently(() => searchLogs({ ...this.#query, ...this.#counted() }, signal), signal, (problem, seconds, now) =>
+      const page = await patiently(() => firstPage({ ...this.#query, ...this.#counted() }, signal), signal, (problem, seconds, now) =>
         this.#showInstead(wakingPanel(problem, seconds, now)));
       this.#clear();
       this.#histogram.show(page.histogram, page.scanned?.complete !== false);

@@ -11,9 +11,9 @@ import { button, isSignedOut, problemText, warningText } from "./state.js";
 /** @typedef {import("../api.js").Scope} Scope */
 
 /** Events asked for at a time, on each side. */
-const STEP = 20;
+const ROWS_STEP = 20;
 /** Events shown on each side; the list of logs is for more. */
-const MOST = 200;
+const MOST_AROUND = 200;
 
 /** @type {{ scope: Scope, label: string }[]} */
 const SCOPES = [
@@ -54,7 +54,7 @@ export function contextView(event, scope, signal, onShown) {
   const first = async () => {
     fill(body, h("p", { class: "muted", role: "status" }, "Loading the events around it…"));
     try {
-      const around = await fetchContext(event.id, { scope, before: STEP, after: STEP }, signal);
+      const around = await fetchContext(event.id, { scope, before: ROWS_STEP, after: ROWS_STEP }, signal);
       fill(body, (around.warnings ?? []).map((warning) => h("p", { class: "notice" }, warningText(warning))), surroundings(around, event, scope, signal));
       onShown();
     } catch (error) {
@@ -109,7 +109,7 @@ function moreOf({ earlier, exists, events, scope, signal, add }) {
   const say = (/** @type {boolean} */ goesOn) => {
     const word = earlier ? "earlier" : "later";
     if (!goesOn) fill(line, `Nothing ${word} in this scope.`);
-    else if (shown.length >= MOST) fill(line, `${MOST} ${word} events are shown; the list of logs has the rest.`);
+    else if (shown.length >= MOST_AROUND) fill(line, `${MOST_AROUND} ${word} events are shown; the list of logs has the rest.`);
     else fill(line, button(`Show ${word} events`, () => void load()));
   };
   const load = async () => {
@@ -117,7 +117,7 @@ function moreOf({ earlier, exists, events, scope, signal, add }) {
     if (!edge) return say(false);
     fill(line, "Loading…");
     try {
-      const reply = await fetchContext(edge.id, { scope, before: earlier ? STEP : 0, after: earlier ? 0 : STEP }, signal);
+      const reply = await fetchContext(edge.id, { scope, before: earlier ? ROWS_STEP : 0, after: earlier ? 0 : ROWS_STEP }, signal);
       const found = earlier ? reply.before : reply.after;
       shown = earlier ? found.concat(shown) : shown.concat(found);
       add(found);

@@ -18,6 +18,8 @@ const TIME_EXAMPLES = "4:06 pm, 3 hours ago, yesterday 14:00 or 2026-11-20 16:06
 export class FilterBar {
   /** @type {Filters} */
   #filters;
+  /** The ends of the range as the address has them, or would: their boxes show less. */
+  #ends = { from: "", to: "" };
   /** @type {Project[]} */
   #projects = [];
   /** @type {(filters: Filters) => void} */
@@ -69,14 +71,21 @@ export class FilterBar {
     this.#query.value = filters.q;
     this.#range.value = filters.range === "" ? CUSTOM : filters.range;
     this.#span.hidden = filters.range !== "";
-    for (const [input, text] of /** @type {const} */ ([[this.#from, filters.from], [this.#to, filters.to]])) {
+    this.#showEnds(filters.from, filters.to);
+    for (const box of this.#levels) box.checked = filters.levels.includes(box.value);
+    this.#span.title = `Such as ${TIME_EXAMPLES}; times without a zone are of ${this.#in() || ownZone()}`;
+    // Who chooses a zone may choose another.
+    this.#showZones(document.activeElement === this.#zone ? allZones() : []);
+    this.#showProjects();
+  }
+
+  /** @param {string} from @param {string} to */
+  #showEnds(from, to) {
+    this.#ends = { from, to };
+    for (const [input, text] of /** @type {const} */ ([[this.#from, from], [this.#to, to]])) {
       input.value = momentText(text, this.#in());
       input.setCustomValidity("");
     }
-    for (const box of this.#levels) box.checked = filters.levels.includes(box.value);
-    this.#span.title = `Such as ${TIME_EXAMPLES}; times without a zone are of ${this.#in() || ownZone()}`;
-    this.#showZones([]);
-    this.#showProjects();
   }
 
   /** The zone of the times typed and shown. */
@@ -95,7 +104,7 @@ export class FilterBar {
 
   /** Four hundred names are there only for who looks for one. */
   #offerZones() {
-    if (this.#zone.options.length < 4) this.#showZones(Intl.supportedValuesOf("timeZone"));
+    if (this.#zone.options.length < 4) this.#showZones(allZones());
   }
 
   /** @param {Project[]} projects */
@@ -125,9 +134,8 @@ export class FilterBar {
   #rangeChosen() {
     if (this.#range.value !== CUSTOM) return this.#search();
     const now = Date.now();
-    const shown = (/** @type {number} */ ms) => momentText(new Date(Math.floor(ms / SECOND) * SECOND).toISOString(), this.#in());
-    this.#from.value = shown(now - (rangeMillis(this.#filters.range) ?? 0));
-    this.#to.value = shown(now);
+    const text = (/** @type {number} */ ms) => new Date(Math.floor(ms / SECOND) * SECOND).toISOString();
+    this.#showEnds(text(now - (rangeMillis(this.#filters.range) ?? 0)), text(now));
     this.#span.hidden = false;
     this.#from.select();
   }
@@ -136,8 +144,8 @@ export class FilterBar {
   #read() {
     const custom = this.#range.value === CUSTOM;
     const now = Date.now();
-    const from = custom ? typed(this.#from, this.#filters.from, now, this.#in()) : NO_TIME;
-    const to = custom ? typed(this.#to, this.#filters.to, now, this.#in(), from?.at) : NO_TIME;
+    const from = custom ? typed(this.#from, this.#ends.from, now, this.#in()) : NO_TIME;
+    const to = custom ? typed(this.#to, this.#ends.to, now, this.#in(), from?.at) : NO_TIME;
     if (from === null || to === null) return null;
     if (to.at <= from.at) {
       complain(this.#to, "The end must be after the start.");
@@ -168,6 +176,8 @@ export class FilterBar {
     this.#project.value = known?.slug ?? project;
   }
 }
+
+const allZones = () => Intl.supportedValuesOf("timeZone");
 
 /** @param {string} name */
 function timeInput(name) {

@@ -14,7 +14,7 @@ const HEIGHT = 100;
 /** The least height of a level that has events, so that one error among thousands is seen. */
 const LEAST = 4;
 /** Part of a bar's width that separates it from the next. */
-const GAP = 0.15;
+const BAR_GAP = 0.15;
 /** From the baseline up. */
 const STACK = /** @type {readonly string[]} */ ([...LEVELS].reverse());
 
@@ -199,7 +199,7 @@ export function barPaths(buckets) {
     for (const level of present) {
       const height = LEAST + ((counts[level] ?? 0) / most) * room;
       bottom -= height;
-      const bar = `M${index + GAP / 2} ${round(bottom)}h${1 - GAP}v${round(height)}h${GAP - 1}z`;
+      const bar = `M${index + BAR_GAP / 2} ${round(bottom)}h${1 - BAR_GAP}v${round(height)}h${BAR_GAP - 1}z`;
       paths.set(level, (paths.get(level) ?? "") + bar);
     }
   }

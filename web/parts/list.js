@@ -3,7 +3,7 @@
 import { columnText, eventAddress, hitWords } from "../lib/filters.js";
 import { endOfRun, foldedRows, isRepeat } from "../lib/fold.js";
 import { h, shown } from "../lib/h.js";
-import { clockTime, fullTime, offsetLabel } from "../lib/time.js";
+import { clockTime, fullTime, offsetsLabel } from "../lib/time.js";
 import { hasModifier } from "../router.js";
 import { findHits, markHits } from "./hits.js";
 
@@ -186,6 +186,14 @@ export class EventList {
     this.#keepPlace(event.id);
   }
 
+  /** Shows the times of all rows in the zone that is now theirs. */
+  redraw() {
+    delete this.element.dataset.days;
+    this.#makeRoomForDays([...this.events]);
+    this.#rows.clear();
+    this.#keepPlace(this.#focused);
+  }
+
   /** Makes the rows anew; the focus stays at its event. @param {string | null} id */
   #keepPlace(id) {
     const had = this.#body.contains(document.activeElement);
@@ -197,6 +205,8 @@ export class EventList {
   /** @param {readonly LogEvent[]} events */
   #have(events) {
     this.events = events;
+    const [newest, oldest] = [events[0], events.at(-1)].map((event) => Date.parse(event?.ts ?? ""));
+    this.#time.textContent = newest && oldest ? `Time ${offsetsLabel(newest, oldest)}` : "Time";
     if (this.#folded) this.#folded = foldedRows(events, this.#open);
   }
 
@@ -238,7 +248,6 @@ export class EventList {
   /** @param {{ now: number, manyProjects: boolean, q: string, cols?: string[] }} view */
   #take(view) {
     this.#view = view;
-    this.#time.textContent = `Time ${offsetLabel(view.now)}`;
     this.#words = hitWords(view.q);
   }
 

@@ -1,10 +1,30 @@
 // What the log list says of its search beside the rows.
 
+import { Problem, searchLogs } from "../api.js";
 import { counted } from "../lib/amount.js";
 import { h, shown } from "../lib/h.js";
+import { offsetLabel } from "../lib/time.js";
 import { isDatabaseAway, noticeLine, warningText } from "./state.js";
 
 /** @typedef {import("../api.js").LogPage} LogPage */
+
+/**
+ * The first page of a search. A browser may know a zone that the service doesn't: then the bars are of its offset now.
+ * @param {Record<string, string>} query
+ * @param {AbortSignal} signal
+ * @returns {Promise<LogPage>}
+ */
+export async function firstPage(query, signal) {
+  try {
+    return await searchLogs(query, signal);
+  } catch (error) {
+    const isZone = error instanceof Problem && error.status === 400 && error.detail.startsWith("tz ");
+    if (!isZone) throw error;
+    const tz = offsetLabel(Date.now());
+    const page = await searchLogs({ ...query, tz }, signal);
+    return { ...page, warnings: [...(page.warnings ?? []), `The service does not know the time zone “${query.tz}”. The bars are of ${tz}.`] };
+  }
+}
 
 /**
  * What one should know of a result before trusting it.

@@ -139,13 +139,13 @@ function controlsOf(name, rule, kind) {
     case "levels":
       return [setControl("levels", "Levels", ALL, rule?.levels ?? [], (chosen) => (chosen.length === 0 ? null : chosen), "None chosen is what the kind looks at by itself.")];
     case "environments":
-      return pair("environments", rule?.environments, "Only these environments", "Not these environments", "Separated by commas.");
+      return levelPair("environments", rule?.environments, "Only these environments", "Not these environments", "Separated by commas.");
     default:
-      return pair("issues", rule?.issues, "Only these issues", "Not these issues", "Fingerprints, separated by commas.");
+      return levelPair("issues", rule?.issues, "Only these issues", "Not these issues", "Fingerprints, separated by commas.");
   }
 }
 
 /** @param {string} name @param {import("../lib/rules.js").Selection | undefined} value @param {string} only @param {string} not @param {string} hint */
-function pair(name, value, only, not, hint) {
+function levelPair(name, value, only, not, hint) {
   return [listControl(`${name}.include`, only, value?.include ?? [], hint), listControl(`${name}.exclude`, not, value?.exclude ?? [], hint)];
 }

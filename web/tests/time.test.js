@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ago, clockTime, DAY, expiresIn, fullTime, HOUR, idTime, MINUTE, offsetLabel, ownZone, roughly, SECOND, showTimesIn, shownZone, zoneName } from "../lib/time.js";
+import { ago, clockTime, DAY, expiresIn, fullTime, HOUR, idTime, MINUTE, offsetLabel, offsetsLabel, ownZone, roughly, SECOND, showTimesIn, shownZone, zoneName } from "../lib/time.js";
 
 const NOW = new Date(2026, 10, 20, 23, 57, 1, 123).getTime();
 
@@ -20,6 +20,14 @@ test("a zone is named by its offset at that time", () => {
     ["UTC", NOW, "UTC"], ["Europe/London", NOW, "UTC"], ["Europe/London", summer, "+01:00"], ["Asia/Kolkata", NOW, "+05:30"],
     ["America/New_York", NOW, "-05:00"], ["America/St_Johns", NOW, "-03:30"], [-90, NOW, "-01:30"],
   ])) assert.equal(offsetLabel(ms, zone), label, String(zone));
+});
+
+test("a list over the change of clocks has the offsets of both ends", () => {
+  const [winter, summer] = [Date.parse("2026-11-05T12:00:00Z"), Date.parse("2026-10-20T12:00:00Z")];
+  showTimesIn("Europe/Berlin");
+  assert.equal(offsetsLabel(winter, summer), "+01:00 / +02:00");
+  assert.equal(offsetsLabel(summer, summer - DAY), "+02:00");
+  showTimesIn("");
 });
 
 test("times are shown in the chosen zone, also where its clocks change", () => {

@@ -41,7 +41,10 @@ fn modules_are_joined_in_the_order_of_their_imports_and_stay_scopes_of_their_own
 #[test]
 fn a_module_has_a_scope_where_another_has_one_of_its_names_for_something_else() {
     let [(_, first), (_, rest)] = linked(&[
-        ("main.js", "import { a } from \"./a.js\";\nconst own = a;\nvoid import(\"./x.js\");\n"),
+        (
+            "main.js",
+            "import { a } from \"./a.js\";\nconst own = (name) => [a, name];\nvoid import(\"./x.js\");\n",
+        ),
         ("a.js", "const name = 1;\nexport function a() {\n  const own = [name];\n}\n"),
         ("x.js", "const { length } = \"\";\nexport const x = length;\n"),
         ("y.js", "const one = 1, two = 2;\n"),
@@ -52,7 +55,10 @@ fn a_module_has_a_scope_where_another_has_one_of_its_names_for_something_else() 
         first.contains("\nlet{a}=(()=>{let name=1;function a(){let own=[name]}\nreturn{a}})();\n"),
         "{first}"
     );
-    assert!(first.contains("\n(()=>{let own=a;void $load(\"x.js\");\nreturn{}})();\n"), "{first}");
+    assert!(
+        first.contains("\n(()=>{let own=(name)=>[a,name];void $load(\"x.js\");\nreturn{}})();\n"),
+        "{first}"
+    );
     assert!(rest.contains("\n$M[\"x.js\"]=(()=>{let{length}=\"\",x=length;\nreturn{x}})();\n"), "{rest}");
     assert!(rest.contains("\n(()=>{let one=1,two=2;\nreturn{}})();\n"), "{rest}");
     assert!(rest.contains("\nlet alone=1;{let name=alone.own}\n"), "{rest}");
