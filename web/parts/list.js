@@ -9,6 +9,7 @@ import { findHits, markHits } from "./hits.js";
 
 /** @typedef {import("../api.js").LogEvent} LogEvent */
 /** @typedef {{ row: HTMLElement, anchor: HTMLAnchorElement, repeats?: HTMLElement }} Row */
+/** @typedef {{ now: number, manyProjects: boolean, q: string, cols?: string[], goesOn: boolean }} View `goesOn` where there are older events than the last */
 
 /** Characters of a message that a row shows; the rest is in the detail. */
 const ROW_TEXT = 400;
@@ -39,12 +40,10 @@ export class EventList {
   #folded = null;
   /** Events whose repeats are shown one by one. @type {Set<string>} */
   #open = new Set();
-  /** Whether there are older events than those here. */
-  goesOn = false;
   /** The rows in the document, by the ids of their events. @type {Map<string, Row>} */
   #rows = new Map();
-  /** @type {{ now: number, manyProjects: boolean, q: string, cols?: string[] }} */
-  #view = { now: 0, manyProjects: false, q: "" };
+  /** @type {View} */
+  #view = { now: 0, manyProjects: false, q: "", goesOn: false };
   /** @type {string[]} */
   #words = [];
   /** @type {string | null} */
@@ -95,14 +94,13 @@ export class EventList {
     this.#rows.clear();
     this.#open.clear();
     this.#focused = null;
-    this.goesOn = false;
     delete this.element.dataset.days;
     this.#render();
   }
 
   /**
    * @param {LogEvent[]} more older ones
-   * @param {{ now: number, manyProjects: boolean, q: string, cols?: string[] }} view
+   * @param {View} view
    */
   append(more, view) {
     this.#take(view);
@@ -114,7 +112,7 @@ export class EventList {
 
   /**
    * @param {LogEvent[]} newer newest first
-   * @param {{ now: number, manyProjects: boolean, q: string, cols?: string[] }} view
+   * @param {View} view
    * @param {number} limit rows kept; the oldest make room
    */
   prepend(newer, view, limit) {
@@ -235,7 +233,7 @@ export class EventList {
     return selection !== null && !selection.isCollapsed && this.#body.contains(selection.anchorNode);
   }
 
-  /** @param {{ now: number, manyProjects: boolean, q: string, cols?: string[] }} view */
+  /** @param {View} view */
   #take(view) {
     this.#view = view;
     this.#time.textContent = `Time ${offsetLabel(view.now)}`;
@@ -299,7 +297,7 @@ export class EventList {
   #rowFor(event, { at, times }) {
     for (const { id } of this.events.slice(at, at + (times || 1))) {
       const made = this.#rows.get(id);
-      if (!made || made.row.hasAttribute("data-repeat") === times > 0) continue;
+      if (!made || "repeat" in made.row.dataset === times > 0) continue;
       this.#rows.delete(id);
       if (id !== event.id) renew(made, rowOf(event, this.#view));
       if (this.#focused === id) this.#focused = event.id;
@@ -317,7 +315,7 @@ export class EventList {
     }
     made.repeats ??= h("button", { type: "button", class: "repeats" });
     // What is not loaded may go on in the same way.
-    const goesOn = this.goesOn && at + times === this.events.length;
+    const goesOn = this.#view.goesOn && at + times === this.events.length;
     const text = `× ${times.toLocaleString("en")}${goesOn ? "+" : ""}`;
     const oldest = this.events[at + times - 1];
     made.repeats.textContent = text;
