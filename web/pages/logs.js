@@ -149,7 +149,7 @@ class LogsPage {
     // Another zone shows the same events: the open one stays open.
     const address = logsAddress(next, (next.tz ?? "") === (this.#filters.tz ?? "") ? null : this.#selected);
     // Asking the same again is a new run: a relative range has moved on. The address may say it in another order.
-    if (address === logsAddress(this.#filters, this.#selected)) void this.#run();
+    if (address === logsAddress(this.#filters)) void this.#run();
     else go(address);
   }
 
