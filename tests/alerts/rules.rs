@@ -8,6 +8,7 @@ use crate::delivery::{OPEN, alert, enqueued, history};
 use crate::instances::ClosedPort;
 use crate::process::{PATIENCE, until};
 use crate::receiver::Receiver;
+use crate::rule_api::made;
 use crate::running::{Key, Post, Running, everywhere};
 use crate::support::TestDatabase;
 
@@ -46,6 +47,8 @@ async fn a_spike_reaches_discord_with_count_and_link_and_no_clicking() {
         let settings = [OPEN, ("DISCORD_WEBHOOK_URL", &url), ("PUBLIC_URL", "http://logs.example.com")];
         let running = Running::start(&database, &settings).await;
         let key = running.project("web").await;
+        made(&running, json!({ "kind": "query", "q": "\"was declined\"", "n": 5, "name": "Declined cards" }))
+            .await;
         send(&running, &key, "burst", "card 4711 was declined", 5).await;
         let spikes = said(&running, "spike", 1).await;
         assert_eq!(spikes.len(), 1);
@@ -69,6 +72,10 @@ async fn a_spike_reaches_discord_with_count_and_link_and_no_clicking() {
         ] {
             assert!(spike.body.contains(said), "{said} in {}", spike.body);
         }
+        let query = || discord.received().into_iter().find(|one| one.body.contains("Declined cards"));
+        until("the query's is delivered", PATIENCE, || async { query().is_some() }).await;
+        let body = query().unwrap().body;
+        assert!(body.contains("card 4711 was declined"), "one of the events that matched: {body}");
         running.stop().await;
         database.remove().await;
     }

@@ -127,7 +127,7 @@ async fn an_issue_says_why_it_is_grouped_so_and_shows_an_event() {
         let why = &shown["why"];
         assert_eq!(
             (&why["kind"], &why["type"], &why["version"]),
-            (&json!("stack"), &json!("TypeError"), &json!(1))
+            (&json!("stack"), &json!("TypeError"), &json!(2))
         );
         let library =
             json!({ "function": "", "file": "main", "used": false, "reason": "library code (node:)" });

@@ -2,6 +2,7 @@
 
 import { listProjects, searchLogs } from "../api.js";
 import { apiQuery, eventAddress, logsAddress, readFilters, sameFilters, withTerm } from "../lib/filters.js";
+import { counted } from "../lib/amount.js";
 import { fill, h } from "../lib/h.js";
 import { fullTime, ownZone, showTimesIn } from "../lib/time.js";
 import { offerOf } from "../parts/complete.js";
@@ -10,7 +11,7 @@ import { FilterBar, toolLinks } from "../parts/filter.js";
 import { hatchGaps, HistogramView } from "../parts/histogram.js";
 import { EventList, STEPS } from "../parts/list.js";
 import { foundText, noticesOf } from "../parts/result.js";
-import { button, count, errorPanel, isSignedOut, loadingPanel, patiently, problemText, wakingPanel } from "../parts/state.js";
+import { button, errorPanel, isSignedOut, loadingPanel, patiently, problemText, wakingPanel } from "../parts/state.js";
 import { go } from "../router.js";
 
 /** @typedef {import("../lib/filters.js").Filters} Filters */
@@ -245,7 +246,7 @@ class LogsPage {
     // Older pages would leave a hole behind what made room.
     if (this.#list.events.length < limit) return;
     this.#cursor = null;
-    fill(this.#more, h("p", { class: "muted" }, `The newest ${count(limit, "event")} are kept while live.`));
+    fill(this.#more, h("p", { class: "muted" }, `The newest ${counted(limit, "event")} are kept while live.`));
   }
 
   /** How rows are shown. @param {boolean} goesOn whether there are older events than the last */

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{RuleKind, Setting};
+use super::{RuleId, RuleKind, Setting, Tested};
 use crate::alert::{AlertKind, AlertMessage};
 use crate::event::Level;
 use crate::store::{Cooldown, CooldownKey, FoldNews, TouchedIssue};
@@ -49,8 +49,12 @@ impl Found {
         self
     }
 
-    /// Shows, where it is about all errors of a project, those of the issue with most of them just now.
-    pub fn illustrate(&mut self, news: &FoldNews) {
+    /// Shows an event where it is about more than one issue: of a query one that matched, of all errors of a project one
+    /// of the issue with most of them just now.
+    pub fn illustrate(&mut self, news: &FoldNews, tested: &Tested) {
+        if let (RuleKind::Query, RuleId::Stored(id)) = (self.rule.kind, self.rule.id) {
+            self.message.sample = tested.sample(self.message.project_id, id).map(str::to_owned);
+        }
         if self.rule.kind != RuleKind::ErrorRate {
             return;
         }

@@ -119,7 +119,7 @@ impl<'a> Judge<'a> {
         // Last: of two that say the same, what is true now is said.
         found.extend(look.by_late_counts(connection, news, blocks, &counted).await?);
         for found in &mut found {
-            found.illustrate(news);
+            found.illustrate(news, self.tested);
         }
         rules.say(connection, found, now, &mut findings).await?;
         Ok(findings)

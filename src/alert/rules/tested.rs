@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::{RuleKind, RuleSet, Rules, Setting, check_query, setting};
+use crate::alert::text::cut;
 use crate::block::BlockHeader;
 use crate::block::decode::{Inflater, StoredEvent, lines};
 use crate::event::Level;
@@ -28,6 +29,8 @@ const MAX_TIME: Duration = Duration::from_millis(500);
 const AT_ONCE: usize = 8;
 /// Events tested between two looks at the clock: a regular expression may take a millisecond for each.
 const BETWEEN_LOOKS: usize = 16;
+/// Characters of a matching event's message that are kept, one for each query.
+const MAX_SAMPLE: usize = 1_000;
 /// Time between two lines in the log about blocks left out.
 const WARN_EVERY: Duration = Duration::from_mins(1);
 
@@ -36,6 +39,8 @@ const WARN_EVERY: Duration = Duration::from_mins(1);
 pub struct Tested {
     version: Option<i64>,
     counts: HashMap<Uuid, BTreeMap<RuleCountKey, RuleCount>>,
+    /// The message of an event that matched, by project and query.
+    samples: HashMap<(i64, i64), String>,
 }
 
 impl Tested {
@@ -43,6 +48,11 @@ impl Tested {
     #[must_use]
     pub fn is_of(&self, version: i64) -> bool {
         self.version == Some(version)
+    }
+
+    /// The message of an event of this fold that a project's query matched.
+    pub(super) fn sample(&self, project_id: i64, rule_id: i64) -> Option<&str> {
+        self.samples.get(&(project_id, rule_id)).map(String::as_str)
     }
 
     /// What was counted of some of the blocks.
@@ -120,13 +130,7 @@ impl RuleTest {
     }
 
     /// Counts the events of an inflated body; false when the time was over before its end.
-    fn count(
-        &self,
-        raw: &[u8],
-        project_id: i64,
-        until: Instant,
-        counts: &mut BTreeMap<RuleCountKey, RuleCount>,
-    ) -> bool {
+    fn count(&self, raw: &[u8], project_id: i64, until: Instant, counted: &mut Counted) -> bool {
         let (mut tested, mut in_time) = (0, true);
         let mut visit = |line: &[u8]| {
             tested += 1;
@@ -138,10 +142,16 @@ impl RuleTest {
                 return;
             }
             let matched = self.filter.matches_event(&event) && self.rule.issues.admits(event.fingerprint);
+            if matched && self.rule.kind == RuleKind::Query {
+                let key = (project_id, self.rule_id);
+                counted.samples.entry(key).or_insert_with(|| cut(&event.message, MAX_SAMPLE));
+            }
             if matched || self.counts_all {
                 let bucket = bucket(event.id.batch.received_at());
-                let count =
-                    counts.entry(RuleCountKey { project_id, rule_id: self.rule_id, bucket }).or_default();
+                let count = counted
+                    .counts
+                    .entry(RuleCountKey { project_id, rule_id: self.rule_id, bucket })
+                    .or_default();
                 count.matched += i64::from(matched);
                 count.seen += i64::from(self.counts_all);
             }
@@ -162,7 +172,7 @@ impl Rules {
     /// Counts what the rules as last read count of these blocks themselves. Where no rule does, nothing is read.
     pub async fn test(&self, store: &Store, pieces: &[FoldPiece]) -> Tested {
         let set = self.book().current();
-        let mut tested = Tested { version: Some(set.version()), counts: HashMap::new() };
+        let mut tested = Tested { version: Some(set.version()), ..Tested::default() };
         let tests = self.tests(&set, pieces);
         if tests.is_empty() {
             return tested;
@@ -262,20 +272,28 @@ async fn read(
         let counted = workers::start(move |inflater| count_all(&fitting, &bodies, &tests, until, inflater))
             .done()
             .await?;
-        for (id, counts, whole) in counted {
-            let sums = tested.counts.entry(id).or_default();
+        for Counted { block, counts, samples, whole } in counted {
+            let sums = tested.counts.entry(block).or_default();
             for (key, count) in counts {
                 *sums.entry(key).or_default() += count;
             }
+            tested.samples.extend(samples);
             if whole {
-                done.insert(id);
+                done.insert(block);
             }
         }
     }
     Ok(())
 }
 
-type Counted = (Uuid, BTreeMap<RuleCountKey, RuleCount>, bool);
+/// What was counted of one block.
+struct Counted {
+    block: Uuid,
+    counts: BTreeMap<RuleCountKey, RuleCount>,
+    samples: HashMap<(i64, i64), String>,
+    /// Whether it was looked through to its end.
+    whole: bool,
+}
 
 fn count_all(
     headers: &[BlockHeader],
@@ -296,11 +314,13 @@ fn count_all(
                 continue;
             }
         };
-        let (mut counts, mut whole) = (BTreeMap::new(), true);
+        let (counts, samples) = (BTreeMap::new(), HashMap::new());
+        let mut counted = Counted { block: header.id, counts, samples, whole: true };
         for test in tests.iter().filter(|test| !test.is_of_levels() && test.admits(header)) {
-            whole &= Instant::now() < until && test.count(raw, header.project_id, until, &mut counts);
+            let in_time = Instant::now() < until && test.count(raw, header.project_id, until, &mut counted);
+            counted.whole &= in_time;
         }
-        all.push((header.id, counts, whole));
+        all.push(counted);
     }
     all
 }
