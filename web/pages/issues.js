@@ -6,7 +6,7 @@ import { issueAddress, logsAddress } from "../lib/filters.js";
 import { fill, h, icon, shown } from "../lib/h.js";
 import { choice, loads, projectChoice, when } from "../parts/board.js";
 import { badges, decisionBar, issueLogs, issuesAddress, issuesQuery, ISSUE_LEVELS, ISSUE_STATES, readIssueFilters, SORTS, spark, stateText } from "../parts/issue.js";
-import { levelMark } from "../parts/list.js";
+import { levelMark } from "../parts/row.js";
 import { button, errorPanel, panel, problemText } from "../parts/state.js";
 import { go } from "../router.js";
 import { unknownProject } from "./setup.js";
