@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::look::{Look, admits, is_muted, levels_of, usual_in, usual_seconds};
+use super::own::{compares, is_young};
 use super::said::Findings;
 use super::turns::in_turn;
 use super::{Found, RuleKind, Setting};
@@ -217,8 +218,15 @@ impl Look<'_> {
         let (inside, longer) =
             own.map_or((part.inside, part.longer), |own| (own.inside.matched, own.matched));
         // Minutes in which something was received count as awake: it went into a spool then.
-        let minutes = self.minutes_awake(*end, seconds).max(all.minutes);
-        let usual = usual_in(seconds, longer - inside, minutes);
+        let awake = self.minutes_awake(*end, seconds).max(all.minutes);
+        let minutes = match late.what {
+            What::Own => self.minutes_counted(&late.rule, *end).max(all.minutes),
+            _ => awake,
+        };
+        let mut usual = usual_in(seconds, longer - inside, minutes);
+        if own.is_some() && compares(&late.rule) && is_young(&late.rule, *end) {
+            usual = usual.max(usual_in(seconds, part.longer - part.inside, awake));
+        }
         let counted = (u64::try_from(inside).unwrap_or(0), usual);
         let found = match late.what {
             What::Errors => self.too_many(&late.rule, late.project_id, counted, all.inside),
@@ -249,23 +257,30 @@ impl Window<'_> {
         self.end - usual_seconds(i64::from(self.late.rule.window_sec))
     }
 
+    /// What a rule counted itself under other settings is not looked at.
+    fn counted_from(&self) -> i64 {
+        if matches!(self.late.what, What::Own) { self.late.rule.counts_from() } else { i64::MIN }
+    }
+
     fn past(&self) -> WantedPast {
         let series = match self.late.what {
             What::Errors => levels_of(&self.late.rule).collect(),
             What::Issue(issue) => vec![issue.id.fingerprint.0.cast_signed()],
-            What::Own => (0..LEVEL_SERIES).collect(),
+            What::Own => levels_of(&self.late.rule).collect(),
         };
-        WantedPast { series, ..self.past_of_all() }
+        WantedPast { series, usual: self.usual_from(), ..self.past_of_all() }
     }
 
     fn past_of_all(&self) -> WantedPast {
         let (project_id, series) = (self.late.project_id, (0..LEVEL_SERIES).collect());
-        WantedPast { project_id, series, window: self.from, usual: self.usual_from(), until: self.end }
+        let usual = self.counted_from().max(self.usual_from());
+        WantedPast { project_id, series, window: self.from, usual, until: self.end }
     }
 
     fn own(&self) -> Option<WantedRuleCount> {
         let (project_id, rule_id) = (self.late.project_id, self.late.own?);
-        let (window, usual, until) = (self.from, self.usual_from(), self.end);
+        let window = self.counted_from().max(self.from);
+        let (usual, until) = (self.counted_from().max(self.usual_from()), self.end);
         Some(WantedRuleCount { project_id, rule_id, window, usual, until })
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Rules are settings ([`RuleSet`]): defaults that nobody has to make, and what replaces them. [`look`] finds by the
 //! counts of levels and issues ([`recent`] reads as few of them as will do), [`narrow`] by those of an issue within some
-//! environments, [`late`] in what was counted long after it was received, [`tested`] counts what those don't know,
+//! environments, [`own`] by what rules count themselves, [`late`] in what was counted long after it was received, [`tested`] counts what those don't know,
 //! [`groups`] keeps the cooldowns and [`say`] says it: a rule says the same once in its cooldown, however many instances
 //! find it, and no project keeps another one's alerts waiting.
 
@@ -15,6 +15,7 @@ mod late;
 mod look;
 mod more;
 mod narrow;
+mod own;
 mod query;
 mod recent;
 mod said;
