@@ -1,8 +1,11 @@
 //! What was counted long after it was received is judged by the time of its receipt, said once and over.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 use tekno_logger::alert::AlertKind;
 use tekno_logger::event::Level;
+use tekno_logger::store::{RuleCount, RuleCountKey, RuleSums, WantedRuleCount};
 
 use crate::rules::{everywhere, of_shop};
 use crate::world::{HOUR_MS, MINUTE_MS, World};
@@ -154,6 +157,45 @@ async fn a_window_of_ten_seconds_has_what_was_counted_eleven_to_twenty_seconds_l
         world.sleep(20_000);
         world.tick().await;
         assert_eq!(world.counted(AlertKind::Spike).await.0, 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_rules_counted_themselves_is_kept_for_eight_hours_and_goes_in_slices() {
+    everywhere(async |world| {
+        let first = world.now() / 1_000;
+        // More than one statement adds, one span has and one slice deletes.
+        let rows = (0..120_i64).flat_map(|rule_id| (0..25).map(move |at| (rule_id, first + at * 10)));
+        let row = |(rule_id, bucket)| {
+            let key = RuleCountKey { project_id: world.shop, rule_id: rule_id - 60, bucket };
+            (key, RuleCount { matched: 2, seen: 3 })
+        };
+        let counts: BTreeMap<RuleCountKey, RuleCount> = rows.map(row).collect();
+        let mut session = world.store.work().await.unwrap();
+        for _ in 0..2 {
+            session.add_rule_counts(&counts).await.unwrap();
+        }
+        let of = |rule_id| WantedRuleCount {
+            project_id: world.shop,
+            rule_id,
+            window: first + 10,
+            usual: first,
+            until: i64::MAX,
+        };
+        let sums = session.rule_counts(&[of(-60), of(59)]).await.unwrap();
+        let inside = RuleCount { matched: 2 * 2 * 24, seen: 2 * 3 * 24 };
+        assert_eq!(sums, [RuleSums { inside, matched: 2 * 2 * 25 }; 2]);
+        drop(session);
+        world.sleep(8 * HOUR_MS);
+        world.maintain().await;
+        assert_eq!(world.rows("alert_rule_counts").await, 120 * 25);
+        world.sleep(10_000);
+        world.maintain().await;
+        assert_eq!(world.rows("alert_rule_counts").await, 120 * 24, "the oldest ten seconds");
+        world.sleep(HOUR_MS);
+        world.maintain().await;
+        assert_eq!(world.rows("alert_rule_counts").await, 0);
     })
     .await;
 }

@@ -22,7 +22,7 @@ pub(super) fn compares(rule: &Setting) -> bool {
 }
 
 impl Look<'_> {
-    /// The same of those in which a rule counted events itself.
+    /// Minutes awake in which a rule counted events itself, of those that say what is usual in a window with this end.
     pub(super) fn minutes_counted(&self, rule: &Setting, end: i64) -> i64 {
         let window = i64::from(rule.window_sec);
         let from = rule.counts_from().max(end - usual_seconds(window));
