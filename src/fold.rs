@@ -4,31 +4,27 @@
 //! Writers leave what a block adds in the [`FoldMailbox`]; what got lost (a restart, a full mailbox, an instance that
 //! died) stands in `unfolded` and is read back from its block after 5 s.
 
+mod mailbox;
+
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use self::mailbox::FoldMailbox;
 use crate::alert::{Findings, Judge, Rules, Tested};
 use crate::block::EventHead;
 use crate::block::decode::{StoredEvent, inflate_body, lines};
 use crate::clock::Clock;
 use crate::fingerprint::Fingerprinter;
-use crate::ledger::{Counted, Tally};
+use crate::ledger::Counted;
 use crate::store::{Connection, DatabaseStatus, FoldPiece, Folded, Store, StoreError, Unfolded};
 use crate::timestamp::Timestamp;
 use crate::write::{PieceBuilder, SeedTexts};
 
-/// Blocks whose counts are kept in memory at most; further ones are read back from the database.
-const MAX_PIECES: usize = 2_048;
-/// Issues named by those blocks at most, together: about 20 MB.
-const MAX_SEEDS: usize = 30_000;
-/// Blocks one transaction counts at most.
-const PIECES_PER_FOLD: usize = 256;
 /// Writes of the ledger without blocks in one tick.
 const WRITES_PER_TICK: usize = 32;
 /// A waiting block older than this belongs to nobody.
@@ -47,79 +43,6 @@ const REFUSED_AGAIN: Duration = Duration::from_mins(10);
 const MAX_REFUSED: usize = 1_024;
 /// After something came in, orphans are looked for at each tick for so long.
 const BUSY_FOR: Duration = Duration::from_secs(15);
-
-/// Counts of blocks just committed.
-#[derive(Debug, Default)]
-pub struct FoldMailbox {
-    held: Mutex<Held>,
-    /// Blocks came whose counts are not here but in `unfolded`.
-    orphans: AtomicBool,
-    arrived: Notify,
-    tally: Arc<Tally>,
-}
-
-#[derive(Debug, Default)]
-struct Held {
-    pieces: HashMap<Uuid, FoldPiece>,
-    seeds: usize,
-}
-
-impl FoldMailbox {
-    /// What the ledger counts in memory until it is written.
-    #[must_use]
-    pub fn tally(&self) -> &Arc<Tally> {
-        &self.tally
-    }
-
-    /// Leaves what committed blocks add; never waits.
-    pub fn deliver(&self, pieces: Vec<FoldPiece>) {
-        let mut held = self.lock();
-        for piece in pieces {
-            let seeds = held.seeds + piece.issues.len();
-            if held.pieces.len() < MAX_PIECES && seeds <= MAX_SEEDS {
-                held.seeds = seeds;
-                held.pieces.insert(piece.block.block_id, piece);
-            }
-        }
-        drop(held);
-        self.arrived.notify_one();
-    }
-
-    /// Says that blocks were committed whose counts have to be read back from them.
-    pub fn look_for_orphans(&self) {
-        self.orphans.store(true, Ordering::Relaxed);
-        self.arrived.notify_one();
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn some(&self) -> Vec<FoldPiece> {
-        self.lock().pieces.values().take(PIECES_PER_FOLD).cloned().collect()
-    }
-
-    fn forget(&self, pieces: &[FoldPiece]) {
-        let mut held = self.lock();
-        for piece in pieces {
-            if held.pieces.remove(&piece.block.block_id).is_some() {
-                held.seeds -= piece.issues.len();
-            }
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.lock().pieces.is_empty()
-    }
-
-    /// Waits until there is something to do after there was nothing.
-    async fn arrived(&self) {
-        tokio::select! {
-            () = self.arrived.notified() => {}
-            () = self.tally.arrived() => {}
-        }
-    }
-}
 
 /// The owned task that folds.
 pub struct Fold {
@@ -152,7 +75,9 @@ impl Fold {
         let mut last_look = Instant::now();
         loop {
             let empty = self.mailbox.is_empty() && self.mailbox.tally.is_empty();
-            let idle = empty && last_arrival.elapsed() > BUSY_FOR;
+            // What waits for its turn has one each second, whether anything comes in or not.
+            let waits = self.rules.as_ref().is_some_and(Rules::has_left);
+            let idle = empty && !waits && last_arrival.elapsed() > BUSY_FOR;
             let pause = if idle { IDLE_LOOK_EVERY } else { FOLD_EVERY };
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -170,7 +95,8 @@ impl Fold {
                 }
                 continue;
             }
-            let look = last_look.elapsed() >= IDLE_LOOK_EVERY || last_arrival.elapsed() <= BUSY_FOR;
+            let busy = waits || last_arrival.elapsed() <= BUSY_FOR;
+            let look = busy || last_look.elapsed() >= IDLE_LOOK_EVERY;
             if look {
                 last_look = Instant::now();
             }
@@ -178,10 +104,22 @@ impl Fold {
                 tracing::warn!(%error, "counts are late");
             }
         }
-        if self.store.status() == DatabaseStatus::Connected
-            && let Err(error) = self.tick(false).await
-        {
-            tracing::warn!(%error, "counts of the last second are left for the next start");
+        self.finish().await;
+    }
+
+    /// Folds what is left, and says what has waited for its turn.
+    async fn finish(&self) {
+        if self.store.status() == DatabaseStatus::Connected {
+            if let Err(error) = self.tick(false).await {
+                tracing::warn!(%error, "counts of the last second are left for the next start");
+            }
+            if let Some(rules) = &self.rules
+                && let Err(error) = Box::pin(rules.say_last(&self.store, self.clock.now())).await
+            {
+                tracing::warn!(%error, "some alerts could not be said before the stop");
+            }
+        } else if let Some(rules) = &self.rules {
+            rules.leave_out();
         }
     }
 

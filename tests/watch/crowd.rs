@@ -197,6 +197,23 @@ async fn of_more_issues_than_one_look_judges(world: &mut World) {
     assert_eq!(told(world, AlertKind::Spike).await, 110);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_its_turn_at_a_stop_is_said_before_it_ends() {
+    for database in TestDatabase::all().await {
+        let mut world = World::with(database, None, &[]).await;
+        for number in 0..60 {
+            let project_id = project(&world.store, &format!("p{number}"), 3).await;
+            world.store_events(project_id, Level::Error, 100, 5).await;
+        }
+        let stop = tokio_util::sync::CancellationToken::new();
+        stop.cancel();
+        let next = world.another().await;
+        std::mem::replace(&mut world.one, next).fold.run(stop).await;
+        assert_eq!(told(&world, AlertKind::Spike).await, 60, "{}", world.database.name);
+        world.end().await;
+    }
+}
+
 /// Takes all places of the outbox, for a project that is gone.
 async fn fill_outbox(world: &World) {
     let row = |number: usize| {

@@ -233,6 +233,21 @@ async fn a_clock_that_is_set_back_or_forward_loses_no_end_and_doubles_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_was_ahead_silences_no_rule_once_it_is_right() {
+    everywhere(async |world| {
+        world.sleep(2 * HOUR_MS);
+        world.errors(107, 5).await;
+        assert_eq!(world.counted(AlertKind::Spike).await, (1, 0));
+        world.sleep(-2 * HOUR_MS);
+        world.errors(107, 30).await;
+        assert_eq!(world.counted(AlertKind::Spike).await.0, 2, "by the right time it was not said yet");
+        world.errors(107, 30).await;
+        assert_eq!(world.counted(AlertKind::Spike).await.0, 2);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn after_the_database_was_away_nothing_is_over_until_what_came_meanwhile_is_counted() {
     everywhere(async |world| {
         world.errors(107, 5).await;

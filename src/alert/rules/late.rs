@@ -264,9 +264,8 @@ impl Window<'_> {
 
     fn past(&self) -> WantedPast {
         let series = match self.late.what {
-            What::Errors => levels_of(&self.late.rule).collect(),
+            What::Errors | What::Own => levels_of(&self.late.rule).collect(),
             What::Issue(issue) => vec![issue.id.fingerprint.0.cast_signed()],
-            What::Own => levels_of(&self.late.rule).collect(),
         };
         WantedPast { series, usual: self.usual_from(), ..self.past_of_all() }
     }

@@ -54,39 +54,53 @@ pub(super) struct Quiet {
 
 /// What this instance has said lately.
 #[derive(Debug, Default)]
-pub(super) struct Said(BTreeMap<CooldownKey, Quiet>);
+pub(super) struct Said {
+    known: BTreeMap<CooldownKey, Quiet>,
+    /// The time of what was remembered last.
+    at: Timestamp,
+}
 
 impl Said {
     /// Looks everything up again.
     pub fn forget(&mut self) {
-        self.0.clear();
+        self.known.clear();
+    }
+
+    /// Looks everything up again where the clock was set back: what was said by one that was ahead is quiet for as long
+    /// as that was, which the database knows better.
+    pub fn begin(&mut self, now: Timestamp) {
+        if now < self.at {
+            self.forget();
+        }
+        self.at = now;
     }
 
     /// Whether there is nothing to do about a state that lasts.
     pub fn is_quiet(&self, found: &Found, key: &CooldownKey, now: Timestamp) -> bool {
-        let quiet = self.0.get(key);
+        let quiet = self.known.get(key);
         found.each == 0 && quiet.is_some_and(|quiet| now < quiet.until && now < quiet.counts_from)
     }
 
     /// Whether it was said within its cooldown, as far as is known here.
     pub fn was_said(&self, key: &CooldownKey, now: Timestamp) -> bool {
-        self.0.get(key).is_some_and(|quiet| now < quiet.until)
+        self.known.get(key).is_some_and(|quiet| now < quiet.until)
     }
 
     /// Remembers what is committed. Beyond the bound what may be said again soonest is forgotten.
     pub fn remember(&mut self, quiet: Vec<(CooldownKey, Quiet)>, now: Timestamp) {
-        self.0.extend(quiet);
-        if self.0.len() > MAX_SAID {
-            self.0.retain(|_, quiet| now < quiet.until);
+        self.begin(now);
+        self.known.extend(quiet);
+        if self.known.len() > MAX_SAID {
+            self.known.retain(|_, quiet| now < quiet.until);
         }
-        if self.0.len() > MAX_SAID {
-            let mut ends: Vec<Timestamp> = self.0.values().map(|quiet| quiet.until).collect();
+        if self.known.len() > MAX_SAID {
+            let mut ends: Vec<Timestamp> = self.known.values().map(|quiet| quiet.until).collect();
             ends.sort_unstable();
             let edge = ends[ends.len() - MAX_SAID / 2];
-            self.0.retain(|_, quiet| quiet.until >= edge);
+            self.known.retain(|_, quiet| quiet.until >= edge);
             // Many that end at once.
-            while self.0.len() > MAX_SAID {
-                self.0.pop_last();
+            while self.known.len() > MAX_SAID {
+                self.known.pop_last();
             }
         }
     }
@@ -106,21 +120,34 @@ mod tests {
     }
 
     #[test]
+    fn what_a_clock_that_was_ahead_said_is_looked_up_again() {
+        let mut said = Said::default();
+        said.remember(vec![of(1, 7_200 + 900)], at(7_200));
+        said.begin(at(7_201));
+        assert!(said.was_said(&of(1, 0).0, at(7_201)));
+        said.begin(at(1));
+        assert!(!said.was_said(&of(1, 0).0, at(1)));
+        said.remember(vec![of(2, 901)], at(1));
+        said.remember(vec![of(3, 902)], at(2));
+        assert!(said.was_said(&of(2, 0).0, at(2)), "it goes on by the time there is");
+    }
+
+    #[test]
     fn what_was_said_last_is_remembered_and_memory_is_bounded() {
         let mut said = Said::default();
         said.remember((0..MAX_SAID).map(|number| of(number, 900)).collect(), at(0));
         assert!(said.was_said(&of(0, 0).0, at(1)));
         said.remember(vec![of(MAX_SAID, 1_800)], at(1));
-        assert!(said.0.len() <= MAX_SAID);
+        assert!(said.known.len() <= MAX_SAID);
         assert!(said.was_said(&of(MAX_SAID, 0).0, at(1)), "the newest");
         said.remember((0..MAX_SAID).map(|number| of(number, 3_000)).collect(), at(2_000));
-        assert_eq!(said.0.len(), MAX_SAID, "what is over went");
+        assert_eq!(said.known.len(), MAX_SAID, "what is over went");
         for round in 0..20 {
             said.remember(
                 (0..1_000).map(|number| of(20_000 + round * 1_000 + number, 4_000)).collect(),
                 at(2_000),
             );
-            assert!(said.0.len() <= MAX_SAID);
+            assert!(said.known.len() <= MAX_SAID);
         }
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::groups::{Group, Ledger, Saying, groups};
 use super::said::Findings;
 use super::turns::in_turn;
-use super::{Found, Rules};
+use super::{Found, RuleKind, Rules};
 use crate::alert::{AlertKind, Enqueued, NewAlert, enqueue_all};
 use crate::store::{
     Connection, CooldownKey, FoldNews, MAX_OPEN_ALERTS, STATEMENT_TIMEOUT, Store, StoreError,
@@ -20,6 +20,8 @@ use crate::timestamp::Timestamp;
 const MAX_ALERTS: usize = 20;
 /// What waits for its turn at most.
 const MAX_LEFT: usize = 1_000;
+/// Looks that the end of the process waits for, to say what waits for its turn.
+const LAST_ROUNDS: usize = 10;
 /// Of a rule that finds many things in a project, so many are noted as still true.
 const MAX_NOTED: usize = 50;
 
@@ -46,7 +48,11 @@ impl Rules {
         let are_true = still_true(&found);
         // After what is found now: of two that say the same that is said.
         found.extend(self.left().iter().cloned());
-        let (groups, mut left) = groups(found, &self.said(), now);
+        let (groups, mut left) = {
+            let mut said = self.said();
+            said.begin(now);
+            groups(found, &said, now)
+        };
         let keys: BTreeSet<CooldownKey> = groups.iter().flat_map(Group::keys).collect();
         let held = connection.hold_cooldowns(&keys).await?;
         let are_true = are_true.iter().map(|(kind, key)| (*kind, key.rule.as_str(), key.group.as_str()));
@@ -109,7 +115,7 @@ impl Rules {
     /// # Errors
     /// What the database said; it waits on.
     pub(super) async fn say_left(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
-        if self.left().is_empty() && self.unread().is_empty() {
+        if !self.has_left() {
             return Ok(());
         }
         let mut session = store.work().await?;
@@ -123,6 +129,44 @@ impl Rules {
         drop(session);
         self.remember(findings);
         Ok(())
+    }
+
+    /// Whether anything waits for its turn.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        !self.left().is_empty() || !self.unread().is_empty()
+    }
+
+    /// Says at the end of the process what waits for its turn, in a few rounds; what is too much for them is counted as
+    /// left out, as nobody would say it.
+    ///
+    /// # Errors
+    /// What the database said; all that was not said is left out.
+    pub async fn say_last(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
+        let mut done = Ok(());
+        for _ in 0..LAST_ROUNDS {
+            if !self.has_left() || done.is_err() {
+                break;
+            }
+            done = self.say_left(store, now).await;
+        }
+        self.leave_out();
+        done
+    }
+
+    /// The process ends and can't say what waits for its turn: that is counted.
+    pub fn leave_out(&self) {
+        let (left, unread) = (std::mem::take(&mut *self.left()), std::mem::take(&mut *self.unread()));
+        for found in &left {
+            self.outbox.rules().count(found.rule.kind, "left_out", 1);
+        }
+        for _ in &unread {
+            self.outbox.rules().count(RuleKind::Spike, "left_out", 1);
+        }
+        let alerts = left.len() + unread.len();
+        if alerts > 0 {
+            tracing::warn!(alerts, "alerts that waited for their turn are left out at the stop");
+        }
     }
 
     /// Counts what the watch said; gives whether that was anything to be sent.
