@@ -250,3 +250,33 @@ async fn an_alert_that_met_a_full_outbox_is_not_taken_for_said() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_full_outbox_an_end_of_which_nothing_is_said_is_over_and_others_wait_for_a_place() {
+    everywhere(&CHANNELS[..1], async |world| {
+        for project_id in [world.shop, project(&world.store, "quiet", 3).await] {
+            world.store_events(project_id, Level::Error, 107, 5).await;
+        }
+        world.tick().await;
+        world.set_outbox_state(1).await;
+        let mut session = world.store.work().await.unwrap();
+        let dead = format!("UPDATE alert_outbox SET state = 2 WHERE project_id <> {}", world.shop);
+        session.change(dead, STATEMENT_TIMEOUT).await.unwrap();
+        drop(session);
+        fill_outbox(world).await;
+        world.sleep(10 * MINUTE_MS);
+        world.tick().await;
+        let open = "SELECT 1 FROM open_alerts WHERE kind = 'spike'";
+        assert_eq!(world.database.rows(open).await.len(), 1, "nobody ever heard of the other one");
+        let mut session = world.store.work().await.unwrap();
+        let delete = "DELETE FROM alert_outbox WHERE project_id = 99".to_owned();
+        session.change(delete, STATEMENT_TIMEOUT).await.unwrap();
+        drop(session);
+        world.sleep(MINUTE_MS);
+        world.tick().await;
+        assert_eq!(world.database.rows(open).await.len(), 0, "there is room");
+        let ends = "SELECT 1 FROM alert_outbox WHERE kind = 'spike' AND title LIKE 'Resolved%'";
+        assert_eq!(world.database.rows(ends).await.len(), 1);
+    })
+    .await;
+}

@@ -2,7 +2,8 @@
 //! the next message tells how much that was.
 //!
 //! The order in which a transaction takes its locks, here and in whatever else says something: cooldowns in the order of
-//! their keys, what is open, the outbox, then the ledger. The number of round trips doesn't depend on how much is said.
+//! their keys, what was open, the outbox, what is opened (by who holds its cooldown alone), then the ledger. The number of
+//! round trips doesn't depend on how much is said or over.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +11,7 @@ use super::groups::{Group, Ledger, Saying, groups};
 use super::said::Findings;
 use super::turns::in_turn;
 use super::{Found, RuleKind, Rules};
+use crate::alert::watch::Over;
 use crate::alert::{AlertKind, Enqueued, NewAlert, enqueue_all};
 use crate::store::{
     Connection, CooldownKey, FoldNews, MAX_OPEN_ALERTS, STATEMENT_TIMEOUT, Store, StoreError,
@@ -26,14 +28,14 @@ const LAST_ROUNDS: usize = 10;
 const MAX_NOTED: usize = 50;
 
 impl Rules {
-    /// Says what is over, within the caller's transaction, before anything is looked for.
+    /// Looks within the caller's transaction for what is over, before anything else is looked for.
     pub(super) async fn settle(
         &self,
         connection: &mut Connection,
         now: Timestamp,
     ) -> Result<Findings, StoreError> {
-        let ended = Box::pin(self.watch.settle(connection, now)).await?;
-        Ok(Findings::begun(ended, now))
+        let over = Box::pin(self.watch.find_over(connection, now)).await?;
+        Ok(Findings::begun(over, now))
     }
 
     /// Puts what was found into the outbox, or counts it, within the caller's transaction. What is open stays so while it
@@ -55,6 +57,9 @@ impl Rules {
         };
         let keys: BTreeSet<CooldownKey> = groups.iter().flat_map(Group::keys).collect();
         let held = connection.hold_cooldowns(&keys).await?;
+        // Before what is true now: that is another one.
+        let over = std::mem::take(&mut findings.over);
+        findings.ended = Box::pin(self.watch.end(connection, over, now)).await?;
         let are_true = are_true.iter().map(|(kind, key)| (*kind, key.rule.as_str(), key.group.as_str()));
         self.watch.note_true(connection, are_true, now).await?;
         let mut ledger = Ledger::new(&groups, held, now, findings);
@@ -120,7 +125,7 @@ impl Rules {
         }
         let mut session = store.work().await?;
         session.begin(STATEMENT_TIMEOUT).await?;
-        let mut findings = Findings::begun(false, now);
+        let mut findings = Findings::begun(Over::default(), now);
         let set = self.book.current();
         let found =
             self.looking(&set, now).by_counts(&mut session, &FoldNews::default(), &[], &mut findings).await?;
@@ -187,7 +192,7 @@ impl Rules {
     }
 
     fn remember(&self, findings: Findings) {
-        let Findings { at, quiet, outcomes, usual, left, unread, ended } = findings;
+        let Findings { at, quiet, outcomes, usual, left, unread, ended, .. } = findings;
         self.said().remember(quiet, at);
         self.usuals().remember(usual);
         *self.left() = left;
