@@ -46,6 +46,7 @@ mod span_counts;
 mod spool;
 mod spool_record;
 mod spool_reports;
+mod standing;
 mod stats;
 mod storage;
 mod text_rows;

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use super::recent::Unread;
 use super::usual::Usual;
 use super::{Found, RuleKind};
 use crate::alert::watch::Over;
-use crate::store::{CooldownKey, TouchedIssue};
+use crate::store::CooldownKey;
 use crate::timestamp::Timestamp;
 
 /// Cooldowns remembered: about 2 MB.
@@ -25,8 +26,8 @@ pub struct Findings {
     pub(super) usual: Vec<Usual>,
     /// What has its turn in the next look.
     pub(super) left: Vec<Found>,
-    /// Issues that are judged in the next look.
-    pub(super) unread: Vec<TouchedIssue>,
+    /// What is judged in the next look.
+    pub(super) unread: Unread,
     /// What is over, until it is said …
     pub(super) over: Over,
     /// … and that it was.
@@ -36,7 +37,7 @@ pub struct Findings {
 impl Findings {
     pub(super) fn begun(over: Over, at: Timestamp) -> Self {
         let (quiet, outcomes, usual) = (Vec::new(), Vec::new(), Vec::new());
-        Self { at, quiet, outcomes, usual, left: Vec::new(), unread: Vec::new(), over, ended: false }
+        Self { at, quiet, outcomes, usual, left: Vec::new(), unread: Unread::default(), over, ended: false }
     }
 
     pub(super) fn count(&mut self, kind: RuleKind, outcome: &'static str, times: u64) {

@@ -13,8 +13,9 @@ use super::turns::in_turn;
 use super::{Found, RuleKind, Rules};
 use crate::alert::watch::Over;
 use crate::alert::{AlertKind, Enqueued, NewAlert, enqueue_all};
+use crate::issue::{IssueId, is_muted};
 use crate::store::{
-    Connection, CooldownKey, FoldNews, MAX_OPEN_ALERTS, STATEMENT_TIMEOUT, Store, StoreError,
+    Connection, CooldownKey, FoldNews, KnownIssue, MAX_OPEN_ALERTS, STATEMENT_TIMEOUT, Store, StoreError,
 };
 use crate::timestamp::Timestamp;
 
@@ -49,14 +50,16 @@ impl Rules {
     ) -> Result<(), StoreError> {
         let are_true = still_true(&found);
         // After what is found now: of two that say the same that is said.
-        found.extend(self.left().iter().cloned());
+        found.extend(self.standing_left(connection, now).await?);
         let (groups, mut left) = {
             let mut said = self.said();
             said.begin(now);
             groups(found, &said, now)
         };
         let keys: BTreeSet<CooldownKey> = groups.iter().flat_map(Group::keys).collect();
-        let held = connection.hold_cooldowns(&keys).await?;
+        let mut held = connection.hold_cooldowns(&keys).await?;
+        let others: BTreeSet<CooldownKey> = groups.iter().flat_map(Group::other_keys).collect();
+        held.extend(connection.known_cooldowns(&others).await?);
         // Before what is true now: that is another one.
         let over = std::mem::take(&mut findings.over);
         findings.ended = Box::pin(self.watch.end(connection, over, now)).await?;
@@ -98,6 +101,28 @@ impl Rules {
         Ok(())
     }
 
+    /// What waits for its turn, but for what was muted or deleted meanwhile.
+    async fn standing_left(
+        &self,
+        connection: &mut Connection,
+        now: Timestamp,
+    ) -> Result<Vec<Found>, StoreError> {
+        let mut left = self.left().clone();
+        let projects = left.iter().map(|found| found.message.project_id).collect();
+        let projects = connection.standing_projects(&projects).await?;
+        let issue = |found: &Found| {
+            let fingerprint = found.message.issue.filter(|_| found.is_one_of_many())?;
+            Some(IssueId { project_id: found.message.project_id, fingerprint })
+        };
+        let known = connection.standing_issues(&left.iter().filter_map(issue).collect()).await?;
+        let speaks = |known: &KnownIssue| !is_muted(known.muted_until, known.mute_per_hour, now);
+        left.retain(|found| {
+            projects.contains(&found.message.project_id)
+                && issue(found).is_none_or(|issue| known.get(&issue).is_some_and(speaks))
+        });
+        Ok(left)
+    }
+
     fn alert(&self, saying: &Saying, now: Timestamp) -> Option<NewAlert> {
         let found = saying.of.first()?;
         let mut message = match saying.of.as_slice() {
@@ -124,6 +149,10 @@ impl Rules {
             return Ok(());
         }
         let mut session = store.work().await?;
+        let version = session.alert_rule_version().await?;
+        if !self.book.is_of(version) {
+            self.reload(&mut session).await?;
+        }
         session.begin(STATEMENT_TIMEOUT).await?;
         let mut findings = Findings::begun(Over::default(), now);
         let set = self.book.current();
@@ -165,10 +194,9 @@ impl Rules {
         for found in &left {
             self.outbox.rules().count(found.rule.kind, "left_out", 1);
         }
-        for _ in &unread {
-            self.outbox.rules().count(RuleKind::Spike, "left_out", 1);
-        }
-        let alerts = left.len() + unread.len();
+        self.outbox.rules().count(RuleKind::Spike, "left_out", unread.issues.len() as u64);
+        self.outbox.rules().count(RuleKind::ErrorRate, "left_out", unread.projects.len() as u64);
+        let alerts = left.len() + unread.issues.len() + unread.projects.len();
         if alerts > 0 {
             tracing::warn!(alerts, "alerts that waited for their turn are left out at the stop");
         }
