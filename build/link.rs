@@ -1,7 +1,8 @@
 //! Joins the modules under `web/` into two scripts: what the log list needs, and the rest. Together they compress a
-//! quarter better than one by one, and a first load asks for four files instead of sixteen. What runs is the modules as they
-//! are written: each stays a scope of its own, in the order of its imports. No parser is needed, since our imports and
-//! exports stand at the beginning of a line, each in one of a few forms; another form is refused.
+//! quarter better than one by one, and a first load asks for three files and the API instead of sixteen. What runs is the
+//! modules as they are written, in the order of their imports. One that declares a name another has for something else is
+//! a scope of its own. No parser is needed, since our imports and exports stand at the beginning of a line, each in one of a
+//! few forms; another form is refused, as is what is imported and not there.
 //!
 //! An exported name that can mean nothing else where it isn't bound is a name of its script, so that no module has to import
 //! it; what the others export is taken from `$M`, by the module's name.
@@ -10,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::strip;
-use super::tokens::{Kind, Tokens};
+use super::tokens::{Gap, Kind, Token, Tokens};
 
 /// The script a page begins with, and the modules it is made for.
 pub const FIRST: &str = "main.js";
@@ -52,9 +53,20 @@ pub fn link(sources: &BTreeMap<String, String>) -> Result<[(String, String); 2],
         let module = Module::read(name, source).map_err(|why| format!("{name}, {why}"))?;
         modules.insert(name.as_str(), module);
     }
+    for (name, module) in &modules {
+        module.find_taken(&modules).map_err(|why| format!("{name}, {why}"))?;
+    }
     let shared = shared_names(&modules);
+    let mut taken: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for (target, export) in modules.values().flat_map(|module| module.taken(&shared)) {
+        let all = modules[target].exports.iter().map(String::as_str);
+        taken
+            .entry(target)
+            .or_default()
+            .extend(all.filter(|name| export.is_none_or(|export| export == *name)));
+    }
     let mut linked = Linked {
-        taken: modules.values().flat_map(|module| module.taken(&shared)).collect(),
+        taken,
         modules: &modules,
         shared: &shared,
         done: BTreeSet::new(),
@@ -102,8 +114,8 @@ fn shared_names<'a>(modules: &BTreeMap<&'a str, Module>) -> BTreeMap<String, &'a
 struct Linked<'a> {
     modules: &'a BTreeMap<&'a str, Module>,
     shared: &'a BTreeMap<String, &'a str>,
-    /// Modules something of is taken from `$M`.
-    taken: BTreeSet<String>,
+    /// What is taken from `$M`, by modules.
+    taken: BTreeMap<&'a str, BTreeSet<&'a str>>,
     done: BTreeSet<String>,
     /// Those whose imports are being added.
     open: BTreeSet<String>,
@@ -126,21 +138,48 @@ impl Linked<'_> {
             self.add(&import.target)?;
         }
         let imports: String = module.imports.iter().map(|import| import.text(self.shared)).collect();
-        let body = strip::script(&module.body).map_err(|why| format!("{name}, {why}"))?;
+        let body =
+            strip::script(&format!("{imports}{}", module.body)).map_err(|why| format!("{name}, {why}"))?;
         let own = |export: &&String| self.shared.get(*export).is_some_and(|of| *of == name);
         let named: Vec<String> = module.exports.iter().filter(own).cloned().collect();
-        let is_taken = self.taken.contains(name);
-        let exports = if is_taken { &module.exports } else { &named }.join(",");
-        if !named.is_empty() {
-            let _ = write!(self.text, "const{{{}}}=", named.join(","));
+        let taken = self.taken.get(name);
+        let is_asked = |export: &&str| {
+            taken.is_some_and(|taken| taken.contains(export)) || named.iter().any(|name| name == export)
+        };
+        let exports: Vec<&str> = module.exports.iter().map(String::as_str).filter(is_asked).collect();
+        let exports = exports.join(",");
+        self.named.extend(named.iter().cloned());
+        self.done.insert(name.to_owned());
+        if self.is_clear(name, module) {
+            self.text.push_str(&body);
+            if taken.is_some() {
+                let _ = writeln!(self.text, "$M[\"{name}\"]={{{exports}}};");
+            }
+            return Ok(());
         }
-        if is_taken {
+        if !named.is_empty() {
+            let _ = write!(self.text, "let{{{}}}=", named.join(","));
+        }
+        if taken.is_some() {
             let _ = write!(self.text, "$M[\"{name}\"]=");
         }
-        let _ = writeln!(self.text, "(()=>{{{imports}{body}return{{{exports}}}}})();");
-        self.named.extend(named);
-        self.done.insert(name.to_owned());
+        let _ = writeln!(self.text, "(()=>{{{body}return{{{exports}}}}})();");
         Ok(())
+    }
+
+    /// Whether all a module declares can stand in the script as it is: no other module has one of its names for anything
+    /// but what it takes of this one.
+    fn is_clear(&self, name: &str, module: &Module) -> bool {
+        let is_own = |word: &String| self.shared.get(word).is_some_and(|of| *of == name);
+        let others = || self.modules.iter().filter(|(other, _)| **other != name);
+        let is_free = |word: &String| is_own(word) || others().all(|(_, other)| !other.words.contains(word));
+        let names = |import: &Import| {
+            let named = import.rest(self.shared).into_iter().map(|(_, own)| own);
+            named.chain(&import.whole).cloned().collect::<Vec<_>>()
+        };
+        let imported = || module.imports.iter().flat_map(names);
+        module.declared.as_ref().is_some_and(|declared| declared.iter().all(is_free))
+            && imported().all(|own| is_free(&own))
     }
 }
 
@@ -154,6 +193,8 @@ struct Module {
     body: String,
     /// The names in its body, but those of members.
     words: BTreeSet<String>,
+    /// The names its statements declare; none where they are declared in a way that is not understood.
+    declared: Option<Vec<String>>,
 }
 
 struct Import {
@@ -186,6 +227,9 @@ impl Import {
 impl Module {
     fn read(name: &str, source: &str) -> Result<Self, String> {
         let mut module = Self::default();
+        let mut text = String::with_capacity(source.len());
+        // Where an exported `const` begins.
+        let mut constants = Vec::new();
         for (number, line) in source.lines().enumerate() {
             let place = |why: String| format!("line {}: {why}", number + 1);
             let line = if line.starts_with("import ") {
@@ -193,40 +237,87 @@ impl Module {
                 ""
             } else if let Some(declared) = line.strip_prefix("export ") {
                 module.exports.push(declared_name(declared).map_err(place)?);
+                if declared.starts_with("const ") {
+                    constants.push(text.len());
+                }
                 declared
             } else {
                 line
             };
-            let line = module.dynamic(name, line).map_err(place)?;
-            module.body.push_str(&line);
-            module.body.push('\n');
+            text.push_str(line);
+            text.push('\n');
         }
-        module.find_words()?;
+        module.read_body(name, &text, &constants)?;
         Ok(module)
     }
 
-    fn find_words(&mut self) -> Result<(), String> {
-        let (mut tokens, mut list) = (Tokens::of(&self.body), Vec::new());
-        while let Some(token) = tokens.next()? {
-            list.push(token);
-        }
-        let text = |at: usize| list.get(at).map_or("", |token| token.text);
+    /// Notes the names in a module's text. Modules are loaded from where they are now, and its own address stays its own.
+    fn read_body(&mut self, name: &str, text: &str, constants: &[usize]) -> Result<(), String> {
+        let list = Tokens::list(text)?;
+        self.declared = declared_names(&list);
+        let word = |at: usize| list.get(at).map_or("", |token| token.text);
+        let mut copied = 0;
         for (at, token) in list.iter().enumerate().filter(|(_, token)| token.kind == Kind::Word) {
+            let place = |why| format!("line {}: {why}", text[..token.start].matches('\n').count() + 1);
+            if constants.contains(&token.start) && declares_more(&list[at..]) {
+                return Err(place("an export declares one name".to_owned()));
+            }
             // `...name` is no member.
-            let behind_dot = at > 1 && text(at - 1) == "." && text(at - 2) != ".";
-            let is_key = at > 0 && text(at + 1) == ":" && ["{", ","].contains(&text(at - 1));
-            if !behind_dot && !is_key {
-                self.words.insert(token.text.to_owned());
+            let behind_dot = at > 1 && word(at - 1) == "." && word(at - 2) != ".";
+            let is_key = at > 0 && word(at + 1) == ":" && ["{", ","].contains(&word(at - 1));
+            if behind_dot || is_key {
+                continue;
+            }
+            self.words.insert(token.text.to_owned());
+            if token.text != "import" {
+                continue;
+            }
+            let (stands, end) = match [1, 2, 3, 4].map(|ahead| word(at + ahead)) {
+                [".", "meta", ".", "url"] => (format!("new URL(\"{name}\",import.meta.url)"), at + 4),
+                ["(", path, ")", _] if path.starts_with('"') => {
+                    let target = resolve(name, path.trim_matches('"')).map_err(place)?;
+                    self.loads.push(target.clone());
+                    (format!("$load(\"{target}\")"), at + 3)
+                }
+                _ => {
+                    return Err(place("an import() names its module, and import.meta has an url".to_owned()));
+                }
+            };
+            self.body.push_str(&text[copied..token.start]);
+            self.body.push_str(&stands);
+            copied = list[end].start + list[end].text.len();
+        }
+        self.body.push_str(&text[copied..]);
+        Ok(())
+    }
+
+    /// Refuses what is imported and not there.
+    fn find_taken(&self, modules: &BTreeMap<&str, Self>) -> Result<(), String> {
+        for target in self.imports.iter().map(|import| &import.target).chain(&self.loads) {
+            if !modules.contains_key(target.as_str()) {
+                return Err(format!("{target} is imported and not there"));
+            }
+        }
+        for import in &self.imports {
+            let exports = &modules[import.target.as_str()].exports;
+            if let Some((of, _)) = import.names.iter().find(|(of, _)| !exports.contains(of)) {
+                return Err(format!("{} has no {of}", import.target));
             }
         }
         Ok(())
     }
 
-    /// Modules something of is taken by their names.
-    fn taken(&self, shared: &BTreeMap<String, &str>) -> Vec<String> {
-        let from_table = |import: &&Import| import.whole.is_some() || !import.rest(shared).is_empty();
-        let imported = self.imports.iter().filter(from_table).map(|import| import.target.clone());
-        imported.chain(self.loads.iter().cloned()).collect()
+    /// What is taken of other modules by their names: of one that is loaded, everything.
+    fn taken<'a>(
+        &'a self,
+        shared: &'a BTreeMap<String, &str>,
+    ) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
+        let whole = self.imports.iter().filter(|import| import.whole.is_some());
+        let all = whole.map(|import| &import.target).chain(&self.loads).map(|target| (target.as_str(), None));
+        let named = self.imports.iter().flat_map(|import| {
+            import.rest(shared).into_iter().map(|(of, _)| (import.target.as_str(), Some(of.as_str())))
+        });
+        all.chain(named)
     }
 
     /// `import { a, b as c } from "./d.js";` or `import * as a from "./d.js";`
@@ -247,21 +338,51 @@ impl Module {
         self.imports.push(Import { target, names, whole });
         Ok(())
     }
+}
 
-    /// A line in which modules are loaded from where they are now, and a module's own address is its own.
-    fn dynamic(&mut self, name: &str, line: &str) -> Result<String, String> {
-        let mut rewritten = String::with_capacity(line.len());
-        let mut rest = line;
-        while let Some((before, after)) = rest.split_once("import(\"") {
-            let (path, behind) = after.split_once("\")").ok_or("an import( must end on its line")?;
-            let target = resolve(name, path)?;
-            let _ = write!(rewritten, "{before}$load(\"{target}\")");
-            self.loads.push(target);
-            rest = behind;
+/// The names of all statements that declare one; none when one declares in another way.
+fn declared_names(list: &[Token]) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    let mut depth = 0_usize;
+    for (at, token) in list.iter().enumerate() {
+        if token.closes() {
+            depth = depth.saturating_sub(1);
         }
-        rewritten.push_str(rest);
-        Ok(rewritten.replace("import.meta.url", &format!("new URL(\"{name}\", import.meta.url)")))
+        let declares = depth == 0 && ["const", "let", "var", "function", "class"].contains(&token.text);
+        if declares {
+            let name = list.get(at + 1).filter(|name| name.kind == Kind::Word)?;
+            if ["const", "let", "var"].contains(&token.text) && declares_more(&list[at..]) {
+                return None;
+            }
+            names.push(name.text.to_owned());
+        }
+        if token.opens() {
+            depth += 1;
+        }
     }
+    Some(names)
+}
+
+/// Whether a statement at whose `const` the tokens begin declares more than one name.
+fn declares_more(list: &[Token]) -> bool {
+    let mut depth = 0_usize;
+    for token in &list[1..] {
+        let is_end =
+            depth == 0 && (token.text == ";" || (token.kind == Kind::Word && token.gap == Gap::Line));
+        if is_end {
+            return false;
+        }
+        if depth == 0 && token.text == "," {
+            return true;
+        }
+        if token.closes() {
+            depth = depth.saturating_sub(1);
+        }
+        if token.opens() {
+            depth += 1;
+        }
+    }
+    false
 }
 
 /// The name in `function name(`, `async function name(`, `class Name {` and `const name =`.

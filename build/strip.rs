@@ -20,21 +20,28 @@ pub fn script(text: &str) -> Result<String, String> {
     let mut tokens = Tokens::of(text);
     let mut heads = Heads::default();
     let mut members = BTreeMap::new();
-    let mut last = None;
+    let mut declared = Declared::default();
+    let mut last: Option<Token> = None;
     while let Some(token) = tokens.next()? {
         heads.see(last, token).map_err(|why| tokens.refused(why))?;
-        if let Some(last) = last {
-            if is_idle(&sent, last, token) {
-                sent.pop();
-            } else if is_apart(&sent, last, token) {
-                sent.push(if token.gap == Gap::Line { '\n' } else { ' ' });
-            }
+        let is_apart = last.is_some_and(|last| is_apart(&sent, last, token));
+        if declared.goes_on(last, token, is_apart) {
+            sent.pop();
+            sent.push(',');
+            last = Some(Token { kind: Kind::Mark, text: ",", ..token });
+            continue;
+        }
+        if last.is_some_and(|last| is_idle(&sent, last, token)) {
+            sent.pop();
+        } else if is_apart {
+            sent.push(if token.gap == Gap::Line { '\n' } else { ' ' });
         }
         match token.text.strip_prefix('#') {
             Some(member) if token.kind == Kind::Word => {
                 let number = members.len();
                 sent.push_str(members.entry(member).or_insert_with(|| short(number)));
             }
+            _ if is_constant(last, token) => sent.push_str("let"),
             _ => sent.push_str(token.text),
         }
         last = Some(token);
@@ -65,8 +72,11 @@ fn is_apart(sent: &str, last: Token, token: Token) -> bool {
         Kind::Mark => GOES_ON.contains(&token.text),
     };
     let one_word = sent.ends_with(is_of_word) && token.text.starts_with(is_of_word);
-    let one_mark = last.text == token.text && ["+", "-", "/"].contains(&token.text);
-    (token.gap == Gap::Line && ends && !goes_on) || (token.gap != Gap::None && (one_word || one_mark))
+    let one_mark = token.text.starts_with(['+', '-', '/']) && last.text.ends_with(&token.text[..1]);
+    // `1.` would be the number.
+    let one_number = token.text == "." && last.text.starts_with(|char: char| char.is_ascii_digit());
+    let as_one = one_word || one_mark || one_number;
+    (token.gap == Gap::Line && ends && !goes_on) || (token.gap != Gap::None && as_one)
 }
 
 /// Whether the mark before a bracket that closes has nothing to separate: a comma after the last member, or a semicolon
@@ -91,12 +101,49 @@ impl Heads {
     fn see(&mut self, last: Option<Token>, token: Token) -> Result<(), &'static str> {
         let closed = std::mem::take(&mut self.closed);
         match token.text {
-            ";" if closed => return Err("what is done in a loop or a condition needs a line"),
+            ";" if closed || last.is_some_and(|last| ["else", "do"].contains(&last.text)) => {
+                return Err("what is done in a loop or a condition needs a line");
+            }
             "(" => self.open.push(last.is_some_and(|last| ["if", "for", "while"].contains(&last.text))),
             ")" => self.closed = self.open.pop().unwrap_or(false),
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// Whether a token begins a declaration of constants. It is sent as `let`, so that declarations can be joined: that nobody
+/// assigns to a constant is seen before by `npm run typecheck`.
+fn is_constant(last: Option<Token>, token: Token) -> bool {
+    token.text == "const" && last.is_none_or(|last| last.text != ".")
+}
+
+/// The declarations that may go on: `let a = 1; let b = 2;` says the same as `let a = 1, b = 2;`.
+#[derive(Default)]
+struct Declared {
+    /// For each open bracket, and for what is around all of them, whether the statement in it declares.
+    open: Vec<bool>,
+    around: bool,
+}
+
+impl Declared {
+    /// Whether a token is the word of a declaration behind another. A line end that stays may end a statement too.
+    fn goes_on(&mut self, last: Option<Token>, token: Token, is_apart: bool) -> bool {
+        if token.closes() {
+            self.open.pop();
+        }
+        let here = self.open.last_mut().unwrap_or(&mut self.around);
+        let is_first = last.is_none_or(|last| last.text == ";");
+        let begins = ["const", "let"].contains(&token.text)
+            && last.is_none_or(|last| ![".", "export"].contains(&last.text));
+        let goes_on = is_first && begins && *here;
+        if begins || is_first || (is_apart && token.gap == Gap::Line) {
+            *here = begins;
+        }
+        if token.opens() {
+            self.open.push(false);
+        }
+        goes_on
     }
 }
 

@@ -25,6 +25,28 @@ pub struct Token<'a> {
     pub kind: Kind,
     pub text: &'a str,
     pub gap: Gap,
+    /// Where it begins, in bytes.
+    pub start: usize,
+}
+
+impl Token<'_> {
+    /// Whether a bracket, or a place in a template, begins with it.
+    pub fn opens(&self) -> bool {
+        match self.kind {
+            Kind::Word => false,
+            Kind::Literal => self.text.ends_with("${"),
+            Kind::Mark => ["(", "[", "{"].contains(&self.text),
+        }
+    }
+
+    /// Whether a bracket, or a place in a template, ends with it.
+    pub fn closes(&self) -> bool {
+        match self.kind {
+            Kind::Word => false,
+            Kind::Literal => self.text.starts_with('}'),
+            Kind::Mark => [")", "]", "}"].contains(&self.text),
+        }
+    }
 }
 
 /// Words after which a slash begins a pattern.
@@ -44,6 +66,18 @@ impl<'a> Tokens<'a> {
         Self { source, at: 0, line: 1, braces: Vec::new(), last: None }
     }
 
+    /// All tokens of a script.
+    ///
+    /// # Errors
+    /// Those of `next`.
+    pub fn list(source: &'a str) -> Result<Vec<Token<'a>>, String> {
+        let (mut tokens, mut list) = (Self::of(source), Vec::new());
+        while let Some(token) = tokens.next()? {
+            list.push(token);
+        }
+        Ok(list)
+    }
+
     /// The next token; none at the end.
     ///
     /// # Errors
@@ -59,7 +93,7 @@ impl<'a> Tokens<'a> {
             };
         };
         let (kind, length) = self.measure(first, rest).map_err(|why| self.refused(why))?;
-        let token = Token { kind, text: &rest[..length], gap };
+        let token = Token { kind, text: &rest[..length], gap, start: self.at };
         self.line += token.text.matches('\n').count();
         self.at += length;
         self.last = Some(token);

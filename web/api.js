@@ -1,6 +1,6 @@
 // The only place that calls `fetch`. Every failure becomes a `Problem` with a kind the pages know.
 
-import { signal as signalOf } from "./lib/h.js";
+import { signalOf } from "./lib/h.js";
 
 /**
  * @typedef {object} LogEvent

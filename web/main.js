@@ -70,7 +70,7 @@ async function showHelp() {
 
 /**
  * @param {import("./router.js").Page} page
- * @param {boolean} first the page one arrived at; its focus is the browser's
+ * @param {boolean} first whether the focus is the browser's: the page one arrived at, or none
  */
 function show(page, first) {
   fill(main, page.element);
@@ -110,16 +110,10 @@ function missing() {
 function failed(/** @type {unknown} */ error) {
   console.warn("a page could not be opened", error);
   const again = h("button", { type: "button", class: "primary", onclick: () => location.reload() }, "Load again");
-  fill(
-    main,
-    panel({
-      title: "This page could not be opened",
-      text: "The service may be waking up, or a newer version of it may be running.",
-      actions: [again],
-      heading: 1,
-      alert: true,
-    }),
-  );
+  const title = "This page could not be opened";
+  const text = "The service may be waking up, or a newer version of it may be running.";
+  // It is an alert, so the focus stays where it is.
+  show({ element: panel({ title, text, actions: [again], heading: 1, alert: true }), title }, true);
 }
 
 /** @param {EventTarget | null} target */

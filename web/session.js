@@ -1,7 +1,7 @@
 // Signing in and out. The session is an HttpOnly cookie: this page knows only whether the service took it, and keeps
 // nothing in storage.
 
-import * as api from "./api.js";
+import { signedIn, signIn, signOut } from "./api.js";
 import { safeNext } from "./lib/filters.js";
 import { go } from "./router.js";
 
@@ -11,14 +11,14 @@ import { go } from "./router.js";
  * @param {string | null} next
  */
 export async function enter(token, next) {
-  await api.signIn(token);
-  api.signedIn.set(true);
+  await signIn(token);
+  signedIn.set(true);
   go(safeNext(next), { replace: true });
 }
 
 /** Ends the session here and at the service. */
 export async function leave() {
-  await api.signOut();
-  api.signedIn.set(false);
+  await signOut();
+  signedIn.set(false);
   go("/ui/login");
 }

@@ -163,6 +163,7 @@ pub(super) fn key_end(bytes: &[u8], start: usize, end: usize) -> Option<usize> {
     let limit = bytes.len().min(start + MAX_KEY_BYTES);
     let in_key = |byte: &&u8| byte.is_ascii_alphanumeric() || b":_-./*#~+".contains(byte);
     let mut after = start + bytes[start..limit].iter().take_while(in_key).count();
+    super::template::steps::take(after - start);
     while after > end && matches!(bytes[after - 1], b':' | b'.') {
         after -= 1;
     }

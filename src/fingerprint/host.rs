@@ -1,5 +1,7 @@
 //! What names a machine: addresses of IPv4, IPv6 and network cards, hosts, mail addresses, packages of applications.
 
+use super::template::steps;
+
 /// Longest address of hex digits and colons, in bytes; the longest of IPv6 has 45.
 const MAX_COLON_HEX_BYTES: usize = 64;
 
@@ -116,6 +118,7 @@ pub(super) fn colon_hex_end(bytes: &[u8], start: usize) -> Option<usize> {
     let (mut end, mut group, mut colons) = (start, 0, 0);
     let limit = bytes.len().min(start + MAX_COLON_HEX_BYTES);
     while let Some(byte) = bytes[..limit].get(end) {
+        steps::take(1);
         match byte {
             b':' => (group, colons) = (0, colons + 1),
             _ if byte.is_ascii_hexdigit() && group < 5 => group += 1,

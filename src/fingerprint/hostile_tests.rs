@@ -108,8 +108,12 @@ fn what_cannot_be_seen_does_not_matter() {
 }
 
 /// Forms of which each could make a careless reader start anew at every byte.
-const PATTERNS: [&str; 22] = [
+const PATTERNS: [&str; 26] = [
     "a=[",
+    "a=[ ",
+    "1:",
+    " 1:1",
+    "a=1 [ ",
     "{\"",
     "{\"a\":",
     "[",

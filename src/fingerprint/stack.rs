@@ -4,10 +4,13 @@
 //! those of the root cause on, innermost first. Of the frames those of the application's own code count, or all where
 //! there are none; each once, so that recursion of any depth is the same.
 
+use std::borrow::Cow;
+
 use super::header::{self, Header, Link};
 use super::judge;
 use super::library;
 use super::line::{self, Frame};
+use super::visible;
 
 /// Lines that are looked at; a stack is at most 32 KiB.
 const MAX_LINES: usize = 600;
@@ -88,7 +91,10 @@ pub(super) fn read(text: &str) -> Option<Trace<'_>> {
 /// whole trace has no other frames, and none beyond what is read of a trace.
 #[must_use]
 pub fn library_lines(text: &str) -> Vec<[usize; 2]> {
-    let mut reader = Reader::of(text);
+    // Each line for itself: what is left out may have a line's end within, and lines are to keep their numbers.
+    let plain: Vec<Cow<'_, str>> = text.split('\n').map(visible::text).collect();
+    let plain = plain.join("\n");
+    let mut reader = Reader::of(&plain);
     reader.end_pending(reader.number);
     if reader.own == 0 { Vec::new() } else { reader.libraries }
 }

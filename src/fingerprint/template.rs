@@ -12,6 +12,8 @@ use super::{host, value};
 const MAX_READ_BYTES: usize = 16 * 1024;
 /// Longest template in bytes: what follows tells little and may be a whole document.
 const MAX_TEMPLATE_BYTES: usize = 400;
+/// Masks and cuts after which the rest is not read: in a list of a thousand values it would be more of the same.
+const MAX_MOVES: usize = 1_000;
 /// Codes of a text that are told apart.
 const MAX_CODES: usize = 4;
 /// What a masked part becomes.
@@ -119,6 +121,8 @@ pub(super) struct Writer<'a> {
     pub(super) counted: usize,
     /// Where the quotes end that the text is in, if what is in them is not masked.
     pub(super) closing: usize,
+    /// Masks and cuts so far: each may have looked some hundred bytes ahead.
+    moves: usize,
     /// Where codes stand in the text, the first [`MAX_CODES`].
     pub(super) codes: Vec<(usize, usize)>,
 }
@@ -145,6 +149,7 @@ impl<'a> Writer<'a> {
             paired,
             counted,
             closing,
+            moves: 0,
             codes: Vec::new(),
         }
     }
@@ -160,7 +165,7 @@ impl<'a> Writer<'a> {
         while let Some(byte) = bytes.get(self.at).copied() {
             steps::take(1);
             let written = self.out.len() - self.start + self.at - self.copied;
-            if written >= MAX_TEMPLATE_BYTES {
+            if written >= MAX_TEMPLATE_BYTES || self.moves >= MAX_MOVES {
                 break;
             }
             match byte {
@@ -213,6 +218,7 @@ impl<'a> Writer<'a> {
 
     /// Leaves out the text from `at` to `end`.
     pub(super) fn leave_out(&mut self, end: usize) {
+        self.moves += 1;
         self.flush();
         self.at = end;
         self.copied = end;
@@ -237,6 +243,7 @@ impl<'a> Writer<'a> {
         let joins =
             |byte: &u8| matches!(byte, b' ' | b',' | b':' | b';' | b'/' | b'-' | b'.' | b'|' | b'+' | b'#');
         if self.masked == self.out.len() && between.iter().all(joins) {
+            self.moves += 1;
             self.copied = end;
             self.at = end;
             return;
@@ -244,6 +251,7 @@ impl<'a> Writer<'a> {
         // Of a list of keys with values only the first key stays: which follow depends on what was at hand.
         let is_pair = self.beside && word::is_pair(between);
         if is_pair && self.paired == self.out.len() && word::is_next_key(between) {
+            self.moves += 1;
             self.copied = end;
             self.at = end;
             return;

@@ -74,6 +74,7 @@ describe("the live tail", { concurrency: false }, () => {
     assert.equal(await scene.total(), before);
     await scene.page.evaluate(() => getSelection()?.removeAllRanges());
     await until(async () => (await scene.total()) === before + 1, "it goes on by itself");
+    assert.match((await status().textContent()) ?? "", /^Live\./, "and says so with the first of them");
   });
 
   test("is closed while nobody looks, and loses nothing by it", async () => {

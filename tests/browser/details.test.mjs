@@ -89,7 +89,7 @@ describe("an event taken elsewhere", { concurrency: false }, () => {
     };
     const id = scene.param("sel");
     const markdown = await copied("Copy Markdown");
-    assert.match(markdown, /^\*\*fatal\*\* .*project "details".*\n\n```\nevent 5 f\n```/);
+    assert.match(markdown, /^\*\*fatal\*\* .*project `"details"`.*\n\n```\nevent 5 f\n```/);
     assert.ok(markdown.endsWith(`<${scene.server.base}/ui/logs/${id}>`), markdown);
     const command = await copied("Copy cURL");
     const { stdout } = await promisify(execFile)("sh", ["-c", command], { env: { ...process.env, TOKEN: scene.server.token } });
@@ -138,6 +138,9 @@ describe("rows", { concurrency: false }, () => {
     await drawer().getByRole("link", { name: "Permalink" }).click();
     await scene.page.getByRole("heading", { name: "Event", level: 1 }).waitFor();
     await scene.page.getByText(/^expires in (23 h|24 h|1 d)$/).waitFor();
+    await scene.visit(`${new URL(scene.page.url()).pathname}?tz=${encodeURIComponent(`Mars/\u202e${"x".repeat(200)}`)}`);
+    const zone = await scene.page.getByText("which this browser does not know. Times are local.").textContent();
+    assert.ok(zone?.includes("⟨U+202E⟩xx") && zone.length < 200, zone ?? "");
   });
 });
 

@@ -113,6 +113,8 @@ export async function checkStates(look, address, data, name) {
     await arrive(look, address);
     await look.getByText(text).first().waitFor();
     await check(look, name.replace("*", state), true);
+    // A section beside it says that it loads for a moment only; what is asked for here is held back for good.
+    assert.ok(await look.getByText(text).first().isVisible(), `${name} still says ${text}`);
     await look.unroute(data);
   }
 }

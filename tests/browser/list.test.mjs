@@ -120,15 +120,145 @@ describe("folding repeats", { concurrency: false }, () => {
     await until(async () => (await scene.total()) === ROWS + 6, "an open row stays open");
   });
 
-  test("a tall list of folded rows stays a table of at most 500 nodes", async () => {
+  test("a row of repeats keeps its focus, its place and a press that has begun while more arrive", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}&fold=1&live=1`);
+    await scene.page.getByText("Live.").waitFor();
+    const newest = "ticket is stale";
+    let sent = 0;
+    const post = async () => {
+      sent += 1;
+      await postBatch(scene.server.base, key, JSON.stringify([{ level: "info", source: "desk", message: `${newest} ${sent}` }]));
+      await until(async () => (await texts())[0] === `${sent > 1 ? `× ${sent}` : ""}${newest}`, `${sent} are one row`);
+    };
+    await post();
+    const link = scene.rows().first().locator("a");
+    await link.focus();
+    await post();
+    assert.equal(await focused(), `${newest} 2`);
+    assert.equal(await scene.rows().first().locator("time").getAttribute("datetime"), (await scene.admin("GET", `/logs?project_id=${SLUG}&q=source:desk`)).logs[0].ts);
+    await repeats().first().focus();
+    await post();
+    assert.match(await scene.page.evaluate(() => document.activeElement?.textContent ?? ""), /^× 3/);
+    await press("Enter");
+    assert.equal(await scene.page.locator(".row[data-repeat]").count(), 2);
+    await post();
+    assert.match(await scene.page.evaluate(() => document.activeElement?.textContent ?? ""), /^× 4/);
+    assert.equal(await scene.page.locator(".row[data-repeat]").count(), 3, "it stays open");
+    assert.deepEqual((await texts()).slice(0, 4), [`× 4${newest}`, newest, newest, newest]);
+    await press("Enter");
+    assert.equal(await scene.page.locator(".row[data-repeat]").count(), 0);
+    await link.hover();
+    await scene.page.mouse.down();
+    await post();
+    await scene.page.mouse.up();
+    await drawer().getByText(`${newest} 5`).first().waitFor();
+  });
+
+  test("the number of a run that may go on behind the loaded page is no exact one", async () => {
+    const loop = Array.from({ length: 150 }, (_, at) => ({ ts: new Date(begin - at * 10).toISOString(), level: "info", source: "loop", message: `loop ${at}` }));
+    await postBatch(scene.server.base, key, JSON.stringify(loop));
+    await scene.visit(`/ui/logs?project=${SLUG}&fold=1&q=source:loop`);
+    await until(async () => (await repeats().allTextContents()).join() === "× 100+", "the page ended within the run");
+    assert.match((await repeats().getAttribute("title")) ?? "", /^× 100\+ in a row, back to \S+ or further$/);
+    await scene.page.getByRole("button", { name: "Load older events" }).click();
+    await until(async () => (await repeats().allTextContents()).join() === "× 150", "the run has ended");
+    assert.match((await repeats().getAttribute("title")) ?? "", /^× 150 in a row, back to \S+$/);
+  });
+
+  test("folding and columns keep the open event, the rows and the focus, and search no second time", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}&q=-source:pairs`);
+    await scene.rows().nth(1).click();
+    await drawer().getByRole("button", { name: "Copy JSON" }).waitFor();
+    const sel = scene.param("sel");
+    /** @type {string[]} */
+    const asked = [];
+    scene.page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+    await press("r");
+    assert.deepEqual([scene.param("fold"), scene.param("sel")], ["1", sel]);
+    const menu = scene.page.locator("summary", { hasText: "Columns" });
+    await menu.click();
+    const names = scene.page.getByLabel("Columns");
+    await names.fill("source, two words");
+    await press("Enter");
+    assert.equal(scene.param("cols"), null);
+    assert.match(await names.evaluate((input) => /** @type {HTMLInputElement} */ (input).validationMessage), /^No column: two words\. /);
+    await names.fill("source");
+    await scene.page.getByRole("button", { name: "Show", exact: true }).click();
+    assert.deepEqual([scene.param("cols"), scene.param("fold"), scene.param("sel")], ["source", "1", sel]);
+    await until(async () => (await scene.rows().first().locator(".message").textContent())?.includes("source=") ?? false, "the column is there");
+    assert.equal(await menu.evaluate((name) => name === document.activeElement), true, "the focus is where the menu was");
+    assert.ok(await drawer().isVisible());
+    assert.deepEqual(asked, []);
+  });
+
+  test("the status line says what runs, and is left alone by keys that move", async () => {
+    await scene.visit(`/ui/logs?project=${SLUG}`);
+    await scene.rows().first().click();
+    await drawer().getByRole("button", { name: "Copy JSON" }).waitFor();
+    await status().evaluate((line) => (line.textContent = "as it was"));
+    await press("j");
+    await until(async () => (await focused()) !== null, "the key moved");
+    assert.equal(await status().textContent(), "as it was");
+    /** @type {() => void} */
+    let go = () => {};
+    const held = new Promise((resolve) => (go = () => resolve(null)));
+    const searches = (/** @type {URL} */ url) => url.pathname === "/logs";
+    await scene.page.route(searches, async (route) => (await held, route.continue()));
+    await scene.page.getByRole("button", { name: "Search", exact: true }).click();
+    await until(async () => (await status().textContent()) === "Searching…", "it says so");
+    await scene.page.locator("main").focus();
+    await press("r");
+    await until(async () => scene.param("fold") === "1", "the rows are folded meanwhile");
+    assert.equal(await status().textContent(), "Searching…");
+    go();
+    await scene.settled();
+    await scene.page.unroute(searches);
+    assert.match((await status().textContent()) ?? "", / rows, newest first\./);
+  });
+
+  test("the way on from a full list shows it in the same way", async () => {
+    for (let part = 0; part < 9; part += 1) {
+      const many = Array.from({ length: 250 }, (_, at) => ({ ts: new Date(begin - (part * 250 + at)).toISOString(), level: "info", source: "many", message: `many ${at}` }));
+      await postBatch(scene.server.base, key, JSON.stringify(many));
+    }
+    // Pages as large as the service gives them are fewer clicks.
+    const searches = (/** @type {URL} */ url) => url.pathname === "/logs";
+    await scene.page.route(searches, (route) => route.continue({ url: route.request().url().replace("limit=100", "limit=1000") }));
+    await scene.visit(`/ui/logs?project=${SLUG}&q=source:many`);
+    await scene.page.getByRole("button", { name: "Load older events" }).click();
+    const on = scene.page.getByRole("link", { name: /^Continue before / });
+    await on.waitFor();
+    const asks = async () => new URL((await on.getAttribute("href")) ?? "", scene.server.base).searchParams;
+    assert.equal((await asks()).get("fold"), null);
+    await scene.page.locator("main").focus();
+    await press("r");
+    await until(async () => (await asks()).get("fold") === "1", "it leads to folded rows");
+    assert.notEqual((await asks()).get("to"), null);
+    await scene.page.unroute(searches);
+  });
+
+  test("a tall list of folded rows stays a table of at most 500 nodes, and has each row that is in sight", async () => {
     const pairs = Array.from({ length: 200 }, (_, at) => ({ ts: new Date(begin - at * 10).toISOString(), level: at % 4 < 2 ? "info" : "warn", source: "pairs", message: `pair ${at}` }));
     await postBatch(scene.server.base, key, JSON.stringify(pairs));
-    await scene.page.setViewportSize({ width: 1440, height: 2000 });
+    await scene.page.setViewportSize({ width: 1440, height: 1300 });
     await scene.visit(`/ui/logs?project=${SLUG}&fold=1&q=source:pairs`);
     await scene.page.getByRole("button", { name: "Load older events" }).click();
     await until(async () => (await scene.total()) === 100, "a hundred rows stand for two hundred events");
     const nodes = await scene.page.evaluate(() => document.querySelectorAll(".table *").length);
     assert.ok(nodes <= 500 && (await repeats().count()) > 40, `${nodes} nodes`);
+    // A screen that shows more rows than that has them all.
+    await scene.page.setViewportSize({ width: 1440, height: 2000 });
+    for (const last of [100, 200]) {
+      await until(async () => (await scene.total()) === last, `${last} rows`);
+      await scene.page.locator(".more").scrollIntoViewIfNeeded();
+      await until(async () => (await scene.rows().last().getAttribute("aria-rowindex")) === String(last + 1), "the last row is there");
+      const seen = await scene.rows().last().evaluate((row) => {
+        const { left, top, height } = row.getBoundingClientRect();
+        return row.contains(document.elementFromPoint(left + 8, top + height / 2));
+      });
+      assert.ok(seen, "the last row is in sight");
+      if (last === 100) await scene.page.getByRole("link", { name: "Fold repeats" }).click();
+    }
     await scene.page.setViewportSize({ width: 1440, height: 900 });
   });
 

@@ -60,7 +60,50 @@ describe("the page of a project", { concurrency: false }, () => {
     await settings.getByLabel("Further secret names").fill("x".repeat(65));
     await press("Save settings", settings);
     await settings.getByRole("alert").getByText(/64 texts of 1 to 64/).waitFor();
+    assert.equal(await settings.getByText("Saved.").count(), 0, "what was said of an earlier save is gone");
     await settings.getByLabel("Further secret names").fill("");
+  });
+
+  test("sends only what was changed, so what others change meanwhile stays", async () => {
+    await scene.visit("/ui/projects/shop");
+    await scene.admin("PUT", "/admin/projects/shop", { minute_cap: 777, scrub: { off: false, extra_keys: ["pin"] } });
+    const settings = region("Settings");
+    await settings.getByLabel("Name", { exact: true }).fill("Our shop");
+    await press("Save settings", settings);
+    await settings.getByText("Saved.").waitFor();
+    const { name, minute_cap: cap, scrub } = await project("shop");
+    assert.deepEqual([name, cap, scrub], ["Our shop", 777, { off: false, extra_keys: ["pin"] }]);
+    await settings.getByLabel("Name", { exact: true }).fill("The shop");
+    await press("Save settings", settings);
+    await until(async () => (await project("shop")).name === "The shop", "the name is back");
+    assert.equal((await project("shop")).minute_cap, 777);
+    await scene.admin("PUT", "/admin/projects/shop", { minute_cap: null });
+  });
+
+  test("asks before a shorter retention deletes events, and not before a longer one", async () => {
+    await scene.visit("/ui/projects/shop");
+    const settings = region("Settings");
+    const days = settings.getByLabel("Retention, days");
+    const stored = async () => (await project("shop")).retention_days;
+    await days.fill("7");
+    await press("Save settings", settings);
+    await settings.getByText("Events older than 7 days will be deleted.").waitFor();
+    assert.equal(await stored(), 14);
+    await days.fill("1");
+    assert.equal(await settings.getByText("will be deleted.").count(), 0, "what was asked no longer holds");
+    await press("Save settings", settings);
+    await settings.getByText("Events older than 1 day will be deleted.").waitFor();
+    await press("Keep it", settings);
+    assert.equal(await stored(), 14);
+    await days.fill("7");
+    await press("Save settings", settings);
+    await scene.page.keyboard.press("Enter");
+    await settings.getByText("Saved.").waitFor();
+    assert.equal(await stored(), 7);
+    assert.ok(await settings.getByRole("button", { name: "Save settings" }).evaluate((one) => one === document.activeElement), "the focus is where it was");
+    await days.fill("14");
+    await press("Save settings", settings);
+    await until(async () => (await stored()) === 14, "a longer one is saved at once");
   });
 
   test("a new slug moves the page, and one that is taken is refused", async () => {
@@ -69,7 +112,7 @@ describe("the page of a project", { concurrency: false }, () => {
     const settings = region("Settings");
     await settings.getByLabel("Slug").fill("other");
     await press("Save settings", settings);
-    await settings.getByRole("alert").filter({ hasText: /\S/ }).waitFor();
+    await settings.getByRole("alert").getByText("Another project has this slug.").waitFor();
     await settings.getByLabel("Slug").fill("shop-eu");
     await press("Save settings", settings);
     await until(async () => new URL(scene.page.url()).pathname === "/ui/projects/shop-eu", "the address has the new slug");
@@ -90,7 +133,21 @@ describe("the page of a project", { concurrency: false }, () => {
     const made = { api_key: (await scene.page.locator("#api-key").textContent()) ?? "", signing_secret: (await scene.page.locator("#signing-secret").textContent()) ?? "" };
     await send(made, "by the second key");
     await entry("the billing server").getByText("Sends events, signed. Made").waitFor();
-
+    const shownOnce = scene.page.locator("#signing-secret");
+    assert.equal(await scene.page.locator("[role=status], [role=alert], [aria-live]").filter({ has: shownOnce }).count(), 0, "no secret is read aloud");
+    await press("New key");
+    await region("Keys").getByLabel("For", { exact: true }).selectOption("Reads the logs of this project");
+    await press("Cancel");
+    const settings = region("Settings");
+    for (const slug of ["shop-eu", "shop"]) {
+      await settings.getByLabel("Slug").fill(slug);
+      await press("Save settings", settings);
+      await until(async () => new URL(scene.page.url()).pathname === `/ui/projects/${slug}`, "the page moves");
+      await scene.settled();
+      assert.equal(await region("Delete").count(), 1);
+      assert.equal(await scene.page.getByRole("main").getByRole("link", { name: "Logs", exact: true }).getAttribute("href"), `/ui/logs?project=${slug}`);
+      assert.equal(await shownOnce.textContent(), made.signing_secret, "a new slug takes no secret away");
+    }
     await press("New key");
     await region("Keys").getByLabel("For", { exact: true }).selectOption("Reads the logs of this project");
     await region("Keys").getByLabel("Note").fill("a dashboard");
@@ -98,6 +155,14 @@ describe("the page of a project", { concurrency: false }, () => {
     await region("Keys").getByText("Copy it now.").waitFor();
     const read = (await scene.page.locator("#api-key").textContent()) ?? "";
     assert.equal(await scene.page.locator("#signing-secret").count(), 0);
+    await scene.admin("POST", "/admin/projects/shop/keys", { kind: "read", note: "of short life" });
+    await press("New key");
+    await region("Keys").getByLabel("Note").fill("the last one");
+    await press("Make key");
+    await entry("of short life").getByRole("button", { name: "Revoke", exact: true }).click();
+    await press("Revoke it", entry("of short life"));
+    await region("Keys").getByText("Revoked.").waitFor();
+    assert.equal(await shownOnce.count(), 1, "a word about another key takes no secret away");
     const reply = await fetch(`${scene.server.base}/logs`, { headers: { Authorization: `Bearer ${read}` } });
     assert.equal(reply.status, 200);
     assert.ok((await reply.json()).logs.some((/** @type {{ message: string }} */ { message }) => message === "by the second key"));
@@ -116,6 +181,10 @@ describe("the page of a project", { concurrency: false }, () => {
     await scene.page.keyboard.press("Enter");
     await entry("the billing server").getByText("(revoked)").waitFor();
     assert.equal(await entry("the billing server").getByRole("button").count(), 0);
+    // The focus is on no button of another key: who goes on pressing Enter revokes nothing more.
+    await until(async () => region("Keys").getByRole("heading", { name: "Keys" }).evaluate((one) => one === document.activeElement), "the heading has the focus");
+    await scene.page.keyboard.press("Enter");
+    await scene.page.keyboard.press("Enter");
     assert.deepEqual((await keys()).filter((/** @type {{ revoked_at: string | null }} */ one) => one.revoked_at !== null).map((/** @type {{ note: string }} */ { note }) => note), ["the billing server"]);
     await send(first);
   });
@@ -138,6 +207,9 @@ describe("the page of a project", { concurrency: false }, () => {
     await region("Delete").getByLabel("Type").fill("shop");
     await press("Delete the project", region("Delete"));
     await region("Delete").getByRole("alert").getByText("The database is away.").waitFor();
+    await press("Cancel", region("Delete"));
+    await press("Delete this project…", region("Delete"));
+    assert.equal(await region("Delete").getByRole("alert").filter({ hasText: /\S/ }).count(), 0, "the failure of before is gone");
     await scene.page.unroute(admin);
     await scene.visit("/ui/projects/no-such-project");
     await scene.page.getByRole("heading", { name: "No such project" }).waitFor();

@@ -34,7 +34,7 @@ export function remember(q) {
 }
 
 /** @returns {readonly string[]} the latest first */
-export function history() {
+export function pastQueries() {
   return past;
 }
 
@@ -74,7 +74,7 @@ export function fieldAt(q, caret) {
  * @param {Known} known
  * @returns {Choice[]}
  */
-export function complete(q, caret, known) {
+export function completed(q, caret, known) {
   const { from, to, typed, quoted } = wordAt(q, caret);
   /** @type {(text: string, note: string, more?: boolean) => Choice} */
   const choice = (text, note, more = false) => {

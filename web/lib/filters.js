@@ -61,6 +61,11 @@ export function columnsOf(text) {
   return [...new Set(text.split(",").map((name) => name.trim()))].filter((name) => /^[\w-]+(\.[\w-]+)*$/.test(name)).slice(0, MOST_COLUMNS);
 }
 
+/** What a text names beside: no column, or one too many. @param {string} text */
+export function noColumns(text) {
+  return text.split(",").map((name) => name.trim()).filter((name) => name && !columnsOf(text).includes(name));
+}
+
 /**
  * The values of columns in one event, as `name=value` each; what it doesn't have is left out.
  * @param {object} event
@@ -94,6 +99,7 @@ export function zoneOf(params) {
  */
 export function logsAddress(filters, sel) {
   const params = filterParams(filters);
+  if (filters.cols?.length) params.set("cols", filters.cols.join());
   if (filters.live) params.set("live", "1");
   if (filters.side) params.set("side", filters.side);
   if (filters.fold) params.set("fold", "1");
@@ -122,7 +128,6 @@ function filterParams(filters) {
     params.set("range", filters.range);
   }
   if (filters.tz) params.set("tz", filters.tz);
-  if (filters.cols?.length) params.set("cols", filters.cols.join());
   return params;
 }
 

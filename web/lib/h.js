@@ -127,7 +127,7 @@ const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f
  * @param {T} initial
  * @returns {Signal<T>}
  */
-export function signal(initial) {
+export function signalOf(initial) {
   let value = initial;
   /** @type {Set<(value: T) => void>} */
   const readers = new Set();

@@ -24,7 +24,7 @@ import { counted } from "./amount.js";
  */
 
 /** Each kind with its title and the settings it has beside those of every rule. @type {Record<string, [string, string[]]>} */
-export const KINDS = {
+export const RULE_KINDS = {
   query: ["Events that match a query", ["q", "n", "window_sec", "levels", "environments", "issues"]],
   new_issue: ["New issue", ["levels", "environments", "issues"]],
   regression: ["Regression", ["levels", "environments", "issues"]],
@@ -38,7 +38,7 @@ export const KINDS = {
 
 /** @param {string} kind */
 export function kindTitle(kind) {
-  return KINDS[kind]?.[0] ?? kind.replaceAll("_", " ");
+  return RULE_KINDS[kind]?.[0] ?? kind.replaceAll("_", " ");
 }
 
 /**

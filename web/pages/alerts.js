@@ -53,10 +53,11 @@ export function open(url) {
   });
   const ruleList = rules(life.signal, () => projects, () => known);
   let started = false;
-  const nameProjects = async () => {
-    projects = await listProjects(life.signal);
+  // Where they can't be had, ids stand in for names.
+  const nameProjects = () => listProjects(life.signal).then((list) => {
+    projects = list;
     showFilters();
-  };
+  }, () => {});
   const channelList = channels(life.signal, () => projects, nameProjects, (list) => {
     known = list;
     if (started) refreshOthers();

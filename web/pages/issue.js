@@ -76,7 +76,7 @@ export function open(_url, [id = ""]) {
 
   /** @param {Issue} one */
   function actions(one) {
-    const remove = () => void change("DELETE", address).then(() => go("/ui/issues"), (error) => fill(bar.said, problemText(error)));
+    const remove = () => change("DELETE", address).then(() => go("/ui/issues"), (error) => fill(bar.said, problemText(error)));
     const last = actionsWith([], { label: "Delete…", ask: "Its events stay, and the next one makes it anew.", sure: "Delete the issue", act: remove });
     return h("div", { class: "actions" }, bar.buttons, h("a", { class: "button", href: issueLogs(one) }, "All events"),
       copyButton("Copy link", () => location.origin + location.pathname), last);

@@ -5,7 +5,7 @@ import { count, counted } from "../lib/amount.js";
 import { issueAddress, logsAddress } from "../lib/filters.js";
 import { fill, h, icon, shown } from "../lib/h.js";
 import { choice, loads, projectChoice, when } from "../parts/board.js";
-import { badges, decisionBar, issueLogs, issuesAddress, issuesQuery, ISSUE_LEVELS, readIssueFilters, SORTS, spark, STATES, stateText } from "../parts/issue.js";
+import { badges, decisionBar, issueLogs, issuesAddress, issuesQuery, ISSUE_LEVELS, ISSUE_STATES, readIssueFilters, SORTS, spark, stateText } from "../parts/issue.js";
 import { levelMark } from "../parts/list.js";
 import { button, errorPanel, panel, problemText } from "../parts/state.js";
 import { go } from "../router.js";
@@ -32,7 +32,7 @@ export function open(url) {
     else go(address);
   };
   const query = h("input", { type: "search", "aria-label": "Search in titles", placeholder: "Search in titles", maxlength: "200", autocomplete: "off", spellcheck: "false" });
-  const status = choice("State", STATES, filters.status, (chosen) => travel({ status: chosen }));
+  const status = choice("State", ISSUE_STATES, filters.status, (chosen) => travel({ status: chosen }));
   const level = choice("Level", ISSUE_LEVELS, filters.level, (chosen) => travel({ level: chosen }));
   const sort = choice("Sort by", SORTS, filters.sort, (chosen) => travel({ sort: chosen }));
   const project = projectChoice(life.signal, () => filters.project, (chosen) => travel({ project: chosen }));
@@ -188,7 +188,7 @@ function rowOf(issue, now, onMark) {
     h("label", { class: "check" }, box),
     link,
     h("span", { class: "meta" }, levelMark(issue.level), badges(issue),
-      issue.status === "open" ? null : h("span", { class: "badge muted", title: stateText(issue, now) }, STATES.find(([state]) => state === issue.status)?.[1]),
+      issue.status === "open" ? null : h("span", { class: "badge muted", title: stateText(issue, now) }, ISSUE_STATES.find(([state]) => state === issue.status)?.[1]),
       h("span", { class: "where muted" }, `${shown(issue.project)} / ${shown(issue.source)}`)),
     h("span", { class: "day" }, spark(issue.trend)),
     h("a", { class: "count", href: issueLogs(issue), "aria-label": `${counted(issue.count, "event")} of this issue`, title: "Their logs" }, count(issue.count), h("span", { class: "unit" }, issue.count === 1 ? " event" : " events")),
@@ -208,7 +208,7 @@ function beyondLine({ other }, { project }) {
 /** @param {Filters} filters */
 function noProject(filters) {
   return panel({
-    title: "No such project", text: "No project has this slug. It may have been deleted.",
+    title: "No such project", text: "No project has this slug. It may have been deleted or renamed.",
     actions: [h("a", { class: "button primary", href: issuesAddress({ ...filters, project: "" }) }, "Issues of all projects")],
   });
 }
@@ -224,7 +224,7 @@ function emptyPanel(filters, any) {
     });
   }
   const narrow = filters.q !== "" || filters.level !== "";
-  const state = STATES.find(([value]) => value === filters.status)?.[1].toLowerCase() ?? "";
+  const state = ISSUE_STATES.find(([value]) => value === filters.status)?.[1].toLowerCase() ?? "";
   return panel({
     title: narrow ? "No issue matches" : `No ${filters.status === "all" ? "" : `${state} `}issue`,
     text: narrow ? "None of the issues in this state has the text in its title and the level." : "There are issues in another state.",

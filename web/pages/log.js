@@ -6,7 +6,8 @@ import { fill, h } from "../lib/h.js";
 import { ago, idTime, MINUTE, showTimesIn, shownZone } from "../lib/time.js";
 import { contextView, scopeOf } from "../parts/context.js";
 import { eventView } from "../parts/event.js";
-import { errorPanel, loadingPanel, panel, patiently, wakingPanel } from "../parts/state.js";
+import { zoneNotice } from "../parts/result.js";
+import { errorPanel, isSignedOut, loadingPanel, panel, patiently, wakingPanel } from "../parts/state.js";
 import { go } from "../router.js";
 
 /** How much time around the event its link to the list shows, on each side. */
@@ -18,7 +19,8 @@ export function open(url, [id = ""]) {
   const life = new AbortController();
   const element = h("div", { class: "page" });
   let asked = url.searchParams;
-  showTimesIn(zoneOf(asked) ?? "");
+  const zone = zoneOf(asked);
+  showTimesIn(zone ?? "");
   /** @type {import("../api.js").LogEvent | null} */
   let event = null;
   let around = new AbortController();
@@ -46,10 +48,10 @@ export function open(url, [id = ""]) {
       fill(element, heading(), wakingPanel(problem, seconds, now));
     try {
       event = await patiently(() => fetchLog(id, life.signal), life.signal, waiting);
-      fill(element, view(event));
+      fill(element, zone === null ? zoneNotice(asked.get("tz")) : null, view(event));
       showAround(asked.has("scope"));
     } catch (error) {
-      if (life.signal.aborted || (error instanceof Problem && error.kind === "signed_out")) return;
+      if (life.signal.aborted || isSignedOut(error)) return;
       const gone = error instanceof Problem && (error.status === 404 || error.status === 410);
       fill(element, heading(), gone ? purged(id) : errorPanel(error, load));
     } finally {

@@ -1,8 +1,8 @@
 // Signing in with the admin token. The token goes to the service once and is kept nowhere in the page.
 
-import { Problem, signedIn } from "../api.js";
+import { signedIn } from "../api.js";
 import { fill, h } from "../lib/h.js";
-import { problemText } from "../parts/state.js";
+import { isSignedOut, problemText } from "../parts/state.js";
 import { enter } from "../session.js";
 
 /** @type {import("../router.js").Open} */
@@ -34,8 +34,7 @@ export function open(url) {
     try {
       await enter(token.value.trim(), next);
     } catch (error) {
-      const wrong = error instanceof Problem && error.kind === "signed_out";
-      fill(said, wrong ? "This token is not accepted." : problemText(error));
+      fill(said, isSignedOut(error) ? "This token is not accepted." : problemText(error));
       token.focus();
       token.select();
     } finally {

@@ -2,6 +2,7 @@
 
 import { listProjects, searchLogs } from "../api.js";
 import { apiQuery, eventAddress, logsAddress, readFilters, sameFilters, withTerm } from "../lib/filters.js";
+import { counted } from "../lib/amount.js";
 import { fill, h } from "../lib/h.js";
 import { fullTime, ownZone, showTimesIn } from "../lib/time.js";
 import { offerOf } from "../parts/complete.js";
@@ -10,7 +11,7 @@ import { FilterBar, toolLinks } from "../parts/filter.js";
 import { hatchGaps, HistogramView } from "../parts/histogram.js";
 import { EventList, STEPS } from "../parts/list.js";
 import { foundText, noticesOf } from "../parts/result.js";
-import { button, count, errorPanel, isSignedOut, loadingPanel, patiently, problemText, wakingPanel } from "../parts/state.js";
+import { button, errorPanel, isSignedOut, loadingPanel, patiently, problemText, wakingPanel } from "../parts/state.js";
 import { go } from "../router.js";
 
 /** @typedef {import("../lib/filters.js").Filters} Filters */
@@ -85,24 +86,34 @@ class LogsPage {
       h("div", { class: "split" }, this.#side, this.#pane, this.#drawer.element),
     );
     void this.#loadProjects();
-    void this.#run();
     void this.#select(url.searchParams.get("sel"));
+    void this.#run();
   }
 
   /** Shows what the address asks for; a search runs only when its filters changed. @param {URL} url */
   follow(url) {
     const wanted = readFilters(url.searchParams);
-    const { live, side, tz = "" } = this.#filters;
+    const { live, side, fold, tz = "" } = this.#filters;
     const same = sameFilters(wanted, this.#filters) && wanted.live === live && (wanted.side === side || wanted.side === "");
     this.#filters = wanted;
     this.#bar.show(wanted);
     showTimesIn(wanted.tz ?? "");
     if (wanted.tz !== tz && this.#selected !== null) void this.#drawer.show(this.#selected);
     this.#list.fold(wanted.fold === true);
-    if (same) this.#showTools();
-    else void this.#run();
-    if (same && this.#list.length > 0) this.#showStatus();
+    this.#list.columns(wanted.cols ?? []);
+    // The ways on from here keep what is open.
     void this.#select(url.searchParams.get("sel"));
+    if (same) this.#showAgain(wanted.fold !== fold);
+    else void this.#run();
+  }
+
+  /** The same events are shown otherwise. @param {boolean} folded or no longer */
+  #showAgain(folded) {
+    this.#showTools();
+    // While a search runs, the line says so.
+    if (folded && this.#list.length > 0 && !this.#pane.hasAttribute("aria-busy")) this.#showStatus();
+    // A link on from here shows them in the same way.
+    if (this.#more.querySelector("a")) this.#showMore();
   }
 
   close() {
@@ -139,7 +150,7 @@ class LogsPage {
     // Another zone shows the same events: the open one stays open.
     const address = logsAddress(next, (next.tz ?? "") === (this.#filters.tz ?? "") ? null : this.#selected);
     // Asking the same again is a new run: a relative range has moved on. The address may say it in another order.
-    if (address === logsAddress(this.#filters)) void this.#run();
+    if (address === logsAddress(this.#filters, this.#selected)) void this.#run();
     else go(address);
   }
 
@@ -193,7 +204,7 @@ class LogsPage {
   /** The ways on from here; a panel that is closed takes its counts along. */
   #showTools() {
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.tool : undefined;
-    fill(this.#tools, toolLinks(this.#filters, this.#query));
+    fill(this.#tools, toolLinks(this.#filters, this.#query, this.#selected));
     if (focused) this.#tool(focused)?.focus();
     this.#side.hidden = !this.#filters.side;
   }
@@ -236,7 +247,8 @@ class LogsPage {
     // Older pages would leave a hole behind what made room.
     if (this.#list.events.length < limit) return;
     this.#cursor = null;
-    fill(this.#more, h("p", { class: "muted" }, `The newest ${count(limit, "event")} are kept while live.`));
+    this.#list.goesOn = true;
+    fill(this.#more, h("p", { class: "muted" }, `The newest ${counted(limit, "event")} are kept while live.`));
   }
 
   #clear() {
@@ -259,6 +271,7 @@ class LogsPage {
   #showPage(page) {
     const { q, project, cols } = this.#filters;
     this.#list.element.hidden = false;
+    this.#list.goesOn = page.next_cursor !== null;
     this.#list.append(page.logs, { now: Date.now(), manyProjects: project === "", q, cols });
     this.#list.select(this.#selected);
     this.#cursor = page.next_cursor;

@@ -6,7 +6,7 @@ import { h } from "../lib/h.js";
 import { roughly } from "../lib/time.js";
 import { choice, facts, projectChoice, section, tile, verdictLine } from "../parts/board.js";
 import { ledgerView } from "../parts/ledger.js";
-import { quarantine } from "../parts/quarantine.js";
+import { quarantinePart } from "../parts/quarantine.js";
 import { go } from "../router.js";
 
 /**
@@ -71,7 +71,7 @@ export function open(url) {
     load: () => /** @type {Promise<Config>} */ (readState("/config", life.signal)),
     view: limitsView,
   });
-  const parts = [ledger, spool, quarantine(life.signal, () => void ledger.refresh()), limits];
+  const parts = [ledger, spool, quarantinePart(life.signal, () => void ledger.refresh()), limits];
   const refresh = () => parts.forEach((part) => void part.refresh());
   refresh();
   return {

@@ -1,6 +1,7 @@
 // One project: what is set for it, its keys, and its end.
 
 import { change, Problem, read } from "../api.js";
+import { counted } from "../lib/amount.js";
 import { projectLogs } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
 import { loads, part, section, when } from "../parts/board.js";
@@ -22,25 +23,27 @@ export function open(_url, [slug = ""]) {
   const heading = h("h1", null, shown(slug.slice(0, 80)));
   const place = h("div", { class: "section-body" });
   const address = `/admin/projects/${encodeURIComponent(slug)}`;
-  const said = h("p", { role: "status", class: "muted" });
 
   const refresh = loads(life.signal, place, {
     load: () => /** @type {Promise<{ project: Project }>} */ (read(address, life.signal)),
     view({ project }) {
-      fill(heading, shown(project.name));
-      const keys = keysOf(life.signal, address);
+      // The slug may change while the page is open; its secrets stay.
+      const own = `/admin/projects/${project.id}`;
+      const links = h("div", { class: "actions" });
+      const end = h("div");
+      /** @param {Project} now */
+      const show = (now) => {
+        const place = `/ui/projects/${now.slug}`;
+        fill(heading, shown(now.name));
+        fill(links, h("a", { class: "button", href: projectLogs(now) }, "Logs"), h("a", { class: "button", href: `${place}/setup` }, "Set up"));
+        fill(end, ending(now.slug, own));
+        if (now.slug !== slug) history.replaceState(null, "", place);
+        slug = now.slug;
+      };
+      show(project);
+      const keys = keysOf(life.signal, own);
       void keys.refresh();
-      return [
-        h("div", { class: "actions" }, h("a", { class: "button", href: projectLogs(project) }, "Logs"),
-          h("a", { class: "button", href: `/ui/projects/${encodeURIComponent(project.slug)}/setup` }, "Set up")),
-        part("Settings", settings(project, address, (saved) => {
-          fill(heading, shown(saved.name));
-          fill(said, "Saved.");
-          if (saved.slug !== slug) go(`/ui/projects/${saved.slug}`, { replace: true });
-        }), said),
-        keys.element,
-        part("Delete", ending(project.slug, address)),
-      ];
+      return [links, part("Settings", settings(project, own, show)), keys.element, part("Delete", end)];
     },
     fail: (error, again) => (error instanceof Problem && error.status === 404 ? unknownProject() : errorPanel(error, again)),
   });
@@ -55,6 +58,7 @@ export function open(_url, [slug = ""]) {
  */
 function settings(project, address, onSaved) {
   const { off, extra_keys: names } = project.scrub;
+  let days = project.retention_days;
   return changeForm({
     title: "Settings",
     controls: [
@@ -63,19 +67,26 @@ function settings(project, address, onSaved) {
       choiceControl("scrub.off", "Secrets in events", [["", "Taken out"], ["off", "Stored as sent"]], off ? "off" : "", (value) => value !== ""),
     ],
     method: "PUT", address, submit: "Save settings",
-    done: (/** @type {{ project: Project }} */ saved) => onSaved(saved.project),
+    ask: ({ retention_days: next }) => next < days && `Events older than ${counted(next, "day")} will be deleted.`,
+    done: (/** @type {{ project: Project }} */ { project: saved }) => {
+      days = saved.retention_days;
+      onSaved(saved);
+      return "Saved.";
+    },
   });
 }
 
 /** @param {AbortSignal} life @param {string} address of the project */
 function keysOf(life, address) {
-  const said = h("div", { role: "status", class: "section-body" });
+  const said = h("p", { role: "status" });
+  // Nothing but another key takes their place, and nothing reads them aloud.
+  const secrets = h("div", { class: "section-body" });
   const editor = h("div");
   const make = button("New key", openForm);
   const keys = section(life, {
     id: "keys", title: "Keys", tools: make,
     load: () => /** @type {Promise<{ keys: Key[] }>} */ (read(`${address}/keys`, life)),
-    view: ({ keys: list }) => [editor, said, h("ul", { class: "entries" }, list.map(keyView))],
+    view: ({ keys: list }) => [editor, secrets, said, h("ul", { class: "entries" }, list.map(keyView))],
   });
 
   /** @param {Key} key */
@@ -95,7 +106,7 @@ function keysOf(life, address) {
         h("h3", null, h("code", null, `${shown(hint)}…`), revoked ? " (revoked)" : null),
         h("p", { class: "value" }, shown(note)),
         h("p", { class: "muted" }, `${KINDS[kind] ?? kind}. Made `, when(made, now), revoked ? ", revoked " : null, revoked ? when(revoked, now) : null, ".")),
-      revoked ? null : actionsWith([], { label: "Revoke", ask: "What uses it is refused from then on.", sure: "Revoke it", act: () => void revoke() }));
+      revoked ? null : actionsWith([], { label: "Revoke", ask: "What uses it is refused from then on.", sure: "Revoke it", act: revoke }));
   }
 
   function openForm() {
@@ -112,7 +123,8 @@ function keysOf(life, address) {
       method: "POST", address: `${address}/keys`, submit: "Make key", cancel: close,
       done: (/** @type {{ key: import("../api.js").NewKey }} */ { key }) => {
         close();
-        fill(said, secretsView(key));
+        fill(secrets, secretsView(key));
+        fill(said);
         void keys.refresh();
       },
     });
@@ -128,6 +140,7 @@ function ending(slug, address) {
   const place = h("div", { class: "section-body" });
   const said = h("p", { class: "form-error", role: "alert" });
   const ask = button("Delete this project…", () => {
+    fill(said);
     fill(place, typedConfirm({
       label: "Confirm the deletion", text: "The project, its keys and all its events will be deleted for good.", word: slug, sure: "Delete the project",
       act: () => change("DELETE", address).then(() => go("/ui/projects"), (error) => fill(said, problemText(error))),

@@ -40,7 +40,7 @@ export function open(_url, [slug = ""]) {
 
 export function unknownProject() {
   const projects = h("a", { class: "button primary", href: "/ui/projects" }, "Go to the projects");
-  return panel({ title: "No such project", text: "No project has this slug. It may have been deleted.", actions: [projects] });
+  return panel({ title: "No such project", text: "No project has this slug. It may have been deleted or renamed.", actions: [projects] });
 }
 
 /**

@@ -49,6 +49,7 @@ const kindTitle = (kind) => KINDS[kind]?.title ?? kind;
  */
 export function channels(life, projects, prepare, onList) {
   const said = h("div", { role: "status", class: "section-body" });
+  const secrets = h("div");
   const editor = h("div");
   const make = button("New channel", () => openForm(null, "discord"));
   const part = section(life, {
@@ -61,7 +62,7 @@ export function channels(life, projects, prepare, onList) {
       onList(reply.channels);
       return reply.channels;
     },
-    view: (list) => [editor, said, list.length === 0
+    view: (list) => [editor, secrets, said, list.length === 0
       ? h("p", { class: "muted" }, "No channel yet: alerts are kept below and reach nobody. Make one, or set DISCORD_WEBHOOK_URL or another variable of the environment.")
       : h("ul", { class: "entries" }, list.map(channelView))],
   });
@@ -108,7 +109,7 @@ export function channels(life, projects, prepare, onList) {
         channel.reason === "" ? null : h("p", null, `Turned off: ${shown(channel.reason)}`),
         channel.problem ? h("p", { class: "form-error" }, `Can't be used: ${shown(channel.problem)}`) : null),
       channel.read_only ? h("div", { class: "actions" }, test) : actionsWith([test, turn, edit], {
-        label: "Delete", ask: "What waits for it is given up.", sure: "Delete it", act: () => void act(() => change("DELETE", place(channel)), `${name} is deleted.`),
+        label: "Delete", ask: "What waits for it is given up.", sure: "Delete it", act: () => act(() => change("DELETE", place(channel)), `${name} is deleted.`),
       }),
       answer);
   }
@@ -137,7 +138,8 @@ export function channels(life, projects, prepare, onList) {
       cancel: close,
       done: (/** @type {{ secret?: string }} */ { secret }) => {
         close();
-        fill(said, secret ? secretView(secret) : h("p", null, "Saved. Send a test to see that it works."));
+        if (secret) fill(secrets, secretView(secret));
+        fill(said, h("p", null, "Saved. Send a test to see that it works."));
         void part.refresh();
       },
     });

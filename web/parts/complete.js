@@ -1,7 +1,7 @@
 // The suggestions of the query box: a combobox, used by keys or by pointing.
 
 import { read } from "../api.js";
-import { complete, fieldAt, history, pathsOf } from "../lib/complete.js";
+import { completed, fieldAt, pastQueries, pathsOf } from "../lib/complete.js";
 import { fill, h, shown } from "../lib/h.js";
 
 /** @typedef {import("../lib/complete.js").Choice} Choice */
@@ -39,7 +39,7 @@ export function offerOf(events, query, signal) {
         again();
       }, () => {});
     }
-    return { paths: pathsOf(events()), values, history: [...history()] };
+    return { paths: pathsOf(events()), values, history: [...pastQueries()] };
   };
 }
 
@@ -78,7 +78,7 @@ export class Completion {
       const open = this.#input.value === value && document.activeElement === this.#input;
       if (open && this.#active < 0) this.#offer();
     };
-    this.#choices = complete(value, caret, this.#known(value, caret, again));
+    this.#choices = completed(value, caret, this.#known(value, caret, again));
     this.#show();
   }
 

@@ -1,11 +1,11 @@
 // The events around one, on its own page: what happened before and after in the same source, in the same request,
 // or in the whole project.
 
-import { fetchContext, Problem } from "../api.js";
+import { fetchContext } from "../api.js";
 import { eventAddress } from "../lib/filters.js";
 import { fill, h } from "../lib/h.js";
 import { rowOf } from "./list.js";
-import { button, problemText, warningText } from "./state.js";
+import { button, isSignedOut, problemText, warningText } from "./state.js";
 
 /** @typedef {import("../api.js").LogEvent} LogEvent */
 /** @typedef {import("../api.js").Scope} Scope */
@@ -58,7 +58,7 @@ export function contextView(event, scope, signal, onShown) {
       fill(body, (around.warnings ?? []).map((warning) => h("p", { class: "notice" }, warningText(warning))), surroundings(around, event, scope, signal));
       onShown();
     } catch (error) {
-      if (signal.aborted || (error instanceof Problem && error.kind === "signed_out")) return;
+      if (signal.aborted || isSignedOut(error)) return;
       fill(body, h("p", { role: "alert" }, problemText(error)), h("div", { class: "actions" }, button("Try again", () => void first())));
     } finally {
       body.removeAttribute("aria-busy");

@@ -112,14 +112,18 @@ export function setControl(name, label, options, chosen, read, hint) {
  * @param {"POST" | "PUT"} what.method
  * @param {string} what.address
  * @param {string} what.submit
- * @param {(reply: any) => void} what.done
+ * @param {(reply: any) => any} what.done what it returns is said beside the button
  * @param {() => void} [what.cancel] a form that stays has none, and its section's heading
+ * @param {(body: any) => string | false} [what.ask] what to ask before it is sent; empty for nothing
  */
-export function changeForm({ title, controls, method, address, submit, done, cancel }) {
+export function changeForm({ title, controls, method, address, submit, done, cancel, ask }) {
   const said = h("p", { class: "form-error", role: "alert" });
+  const saved = h("span", { role: "status", class: "muted" });
   const send = h("button", { type: "submit", class: "primary" }, submit);
+  const usual = [send, cancel ? button("Cancel", cancel) : null, saved];
+  const actions = h("div", { class: "actions" }, usual);
 
-  function body() {
+  function values() {
     /** @type {Record<string, any>} */
     const made = {};
     for (const control of controls) {
@@ -132,6 +136,20 @@ export function changeForm({ title, controls, method, address, submit, done, can
     return made;
   }
 
+  const loaded = method === "PUT" ? values() : {};
+
+  /** Only what differs from what was loaded: others may have changed the rest since. */
+  function body() {
+    return Object.fromEntries(Object.entries(values()).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(loaded[name])));
+  }
+
+  function rest() {
+    send.disabled = false;
+    if (send.isConnected) return;
+    fill(actions, usual);
+    send.focus();
+  }
+
   /** @param {unknown} error */
   function refuse(error) {
     const code = error instanceof Problem && error.code;
@@ -142,46 +160,78 @@ export function changeForm({ title, controls, method, address, submit, done, can
     control.focus();
   }
 
-  /** @param {Event} event */
-  async function onsubmit(event) {
-    event.preventDefault();
-    if (send.disabled) return;
-    fill(said);
-    controls.forEach((control) => control.complain(""));
+  /** @param {Record<string, any>} sent */
+  async function save(sent) {
     send.disabled = true;
     try {
-      done(await change(method, address, body()));
+      const reply = await change(method, address, sent);
+      if (method === "PUT") Object.assign(loaded, sent);
+      rest();
+      fill(saved, done(reply));
     } catch (error) {
+      rest();
       refuse(error);
-    } finally {
-      send.disabled = false;
     }
   }
 
-  return h("form", { class: "card", "aria-label": title, onsubmit: (/** @type {Event} */ event) => void onsubmit(event) },
+  /** @param {Event} event */
+  function onsubmit(event) {
+    event.preventDefault();
+    if (send.disabled) return;
+    fill(said);
+    fill(saved);
+    controls.forEach((control) => control.complain(""));
+    const sent = body();
+    const text = ask?.(sent);
+    if (text) question(actions, text, "Save", () => save(sent), rest);
+    else void save(sent);
+  }
+
+  // What was asked was about what is no longer there.
+  const oninput = () => send.isConnected || fill(actions, usual);
+  return h("form", { class: "card", "aria-label": title, onsubmit, oninput },
     cancel ? h("h3", null, title) : null,
     h("div", { class: "form-grid" }, controls.map((control) => control.element)),
-    said,
-    h("div", { class: "actions" }, send, cancel ? button("Cancel", cancel) : null));
+    said, actions);
 }
 
 /**
  * Buttons of which one asks a second time.
  * @param {Node[]} usual
- * @param {{ label: string, ask: string, sure: string, act: () => void }} twice
+ * @param {{ label: string, ask: string, sure: string, act: () => Promise<unknown> }} twice
  */
 export function actionsWith(usual, { label, ask, sure, act }) {
   const actions = h("div", { class: "actions" });
-  const first = button(label, () => {
-    const yes = button(sure, act);
-    fill(actions, h("span", null, ask), yes, button("Keep it", () => {
-      fill(actions, usual, first);
-      first.focus();
-    }));
-    yes.focus();
-  });
+  const first = button(label, () => question(actions, ask, sure, act, () => {
+    fill(actions, usual, first);
+    first.focus();
+  }));
   fill(actions, usual, first);
   return actions;
+}
+
+/**
+ * Asks in place of buttons. What was asked for runs once at a time, and the focus goes to no button of something else when
+ * this one is gone.
+ * @param {HTMLElement} actions
+ * @param {string} ask
+ * @param {string} sure
+ * @param {() => Promise<unknown>} act
+ * @param {() => void} keep
+ */
+function question(actions, ask, sure, act, keep) {
+  const yes = button(sure, () => {
+    const heading = actions.closest("section")?.querySelector("h2");
+    yes.blur();
+    yes.disabled = true;
+    void act().finally(() => {
+      yes.disabled = false;
+      heading?.setAttribute("tabindex", "-1");
+      if (document.activeElement === document.body) (yes.isConnected ? yes : heading)?.focus();
+    });
+  });
+  fill(actions, h("span", null, ask), yes, button("Keep it", keep));
+  yes.focus();
 }
 
 /**

@@ -231,7 +231,7 @@ function stackSection({ id, library_lines: known }, stack) {
     fill(said);
     try {
       if (!all && own === undefined) own = ownFrames(stack, (await fetchLog(id)).library_lines ?? []);
-      if (!whole && own === null) fill(said, "Nothing to leave out: the frames are all of one kind.");
+      if (!whole && own === null) fill(said, "The service tells no frames of libraries apart in this trace.");
     } catch (error) {
       if (!whole) fill(said, problemText(error));
     }

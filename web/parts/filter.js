@@ -2,7 +2,7 @@
 // filters it is given and hands back new ones.
 
 import { remember } from "../lib/complete.js";
-import { columnsOf, DEFAULT_RANGE, LEVELS, logsAddress } from "../lib/filters.js";
+import { columnsOf, DEFAULT_RANGE, LEVELS, logsAddress, noColumns } from "../lib/filters.js";
 import { fill, h, icon, shown } from "../lib/h.js";
 import { momentText, readMoment } from "../lib/moment.js";
 import { ownZone, RANGES, rangeMillis, SECOND } from "../lib/time.js";
@@ -211,20 +211,21 @@ const EXPORTS = ["ndjson", "csv", "json"];
  * What can be done with a search beside reading it. All are links, so each state has its address.
  * @param {Filters} filters
  * @param {Record<string, string>} query of the running list, with its ends fixed: an export is of what is seen
+ * @param {string | null} sel the id of the open event, which stays open where the same events are shown otherwise
  */
-export function toolLinks(filters, query) {
+export function toolLinks(filters, query, sel) {
   const wanted = Object.entries(query).filter(([name]) => name !== "limit");
-  const toggle = (/** @type {string} */ label, /** @type {boolean} */ on, /** @type {Filters} */ next) =>
-    h("a", { class: "button small", href: logsAddress(next), "aria-current": on ? "true" : null, "data-tool": label }, label);
+  const toggle = (/** @type {string} */ label, /** @type {boolean} */ on, /** @type {Filters} */ next, /** @type {string | null} */ open = null) =>
+    h("a", { class: "button small", href: logsAddress(next, open), "aria-current": on ? "true" : null, "data-tool": label }, label);
   const { live = false, side = "", fold = false } = filters;
   // Following needs a range that moves along.
   const moving = filters.range === "" ? { ...filters, range: DEFAULT_RANGE, from: "", to: "" } : filters;
   return [
     toggle("Live", live, { ...moving, live: !live }),
-    toggle("Fold repeats", fold, { ...filters, fold: !fold }),
+    toggle("Fold repeats", fold, { ...filters, fold: !fold }, sel),
     toggle("Fields", side === "fields", { ...filters, side: side === "fields" ? "" : "fields" }),
     toggle("Patterns", side === "patterns", { ...filters, side: side === "patterns" ? "" : "patterns" }),
-    columnsMenu(filters),
+    columnsMenu(filters, sel),
     h("details", { class: "menu" },
       h("summary", { class: "button small" }, "Export"),
       h("ul", null, EXPORTS.map((format) => {
@@ -234,13 +235,18 @@ export function toolLinks(filters, query) {
   ];
 }
 
-/** @param {Filters} filters */
-function columnsMenu(filters) {
-  const names = h("input", { "aria-label": "Columns", defaultValue: (filters.cols ?? []).join(", "), placeholder: "release, ctx.order.id", autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
+/** @param {Filters} filters @param {string | null} sel */
+function columnsMenu(filters, sel) {
+  // The focus goes from here to the menu's name, once it is closed.
+  /** @type {HTMLInputElement} */
+  const names = h("input", { "aria-label": "Columns", "data-tool": "Columns", oninput: () => names.setCustomValidity(""), defaultValue: (filters.cols ?? []).join(", "), placeholder: "release, ctx.order.id", autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
   return h("details", { class: "menu" },
     h("summary", { class: "button small", "data-tool": "Columns" }, "Columns"),
     h("ul", null, h("li", null, h("form", { class: "actions columns", onsubmit: (/** @type {Event} */ event) => {
       event.preventDefault();
-      go(logsAddress({ ...filters, cols: columnsOf(names.value) }));
+      const none = noColumns(names.value);
+      names.focus();
+      if (none.length > 0) complain(names, `No column: ${none.join(", ")}. There can be 8, such as ctx.order.id.`);
+      else go(logsAddress({ ...filters, cols: columnsOf(names.value) }, sel));
     } }, names, h("button", { type: "submit" }, "Show")))));
 }

@@ -33,7 +33,7 @@ import { button, problemText } from "./state.js";
 /** @typedef {{ action: "resolve" | "reopen" } | { action: "mute", until: string } | { action: "mute", until_per_hour: number }} Decision */
 
 /** The first of each is the default, which the address leaves out. */
-export const STATES = /** @type {const} */ ([["open", "Open"], ["resolved", "Resolved"], ["muted", "Muted"], ["all", "All"]]);
+export const ISSUE_STATES = /** @type {const} */ ([["open", "Open"], ["resolved", "Resolved"], ["muted", "Muted"], ["all", "All"]]);
 export const SORTS = /** @type {const} */ ([["last_seen", "Last seen"], ["count", "Most events"], ["first_seen", "First seen"]]);
 export const ISSUE_LEVELS = /** @type {const} */ ([["", "All levels"], ["fatal", "Fatal"], ["error", "Error"]]);
 
@@ -45,13 +45,13 @@ export function readIssueFilters(params) {
   const text = (/** @type {string} */ name) => params.get(name)?.trim() ?? "";
   const one = (/** @type {string} */ name, /** @type {readonly (readonly [string, string])[]} */ known) =>
     (known.find(([value]) => value === text(name)) ?? known[0])?.[0] ?? "";
-  return { status: one("status", STATES), sort: one("sort", SORTS), level: one("level", ISSUE_LEVELS), project: text("project"), q: text("q") };
+  return { status: one("status", ISSUE_STATES), sort: one("sort", SORTS), level: one("level", ISSUE_LEVELS), project: text("project"), q: text("q") };
 }
 
 /** @param {IssueFilters} filters */
 export function issuesAddress({ status, sort, level, project, q }) {
   const params = new URLSearchParams();
-  if (status !== STATES[0][0]) params.set("status", status);
+  if (status !== ISSUE_STATES[0][0]) params.set("status", status);
   if (sort !== SORTS[0][0]) params.set("sort", sort);
   for (const [name, value] of Object.entries({ level, project, q })) if (value !== "") params.set(name, value);
   return `/ui/issues${params.size === 0 ? "" : `?${params}`}`;

@@ -1,7 +1,7 @@
 // The rows of the log list. A row's link is the event's own address; a plain click opens it beside the list.
 
 import { columnText, eventAddress, hitWords } from "../lib/filters.js";
-import { endOfRun, foldedRows } from "../lib/fold.js";
+import { endOfRun, foldedRows, isRepeat } from "../lib/fold.js";
 import { h, shown } from "../lib/h.js";
 import { clockTime, fullTime, offsetLabel } from "../lib/time.js";
 import { hasModifier } from "../router.js";
@@ -39,6 +39,8 @@ export class EventList {
   #folded = null;
   /** Events whose repeats are shown one by one. @type {Set<string>} */
   #open = new Set();
+  /** Whether there are older events than those here. */
+  goesOn = false;
   /** The rows in the document, by the ids of their events. @type {Map<string, Row>} */
   #rows = new Map();
   /** @type {{ now: number, manyProjects: boolean, q: string, cols?: string[] }} */
@@ -93,6 +95,7 @@ export class EventList {
     this.#rows.clear();
     this.#open.clear();
     this.#focused = null;
+    this.goesOn = false;
     delete this.element.dataset.days;
     this.#render();
   }
@@ -162,12 +165,20 @@ export class EventList {
     this.#keepPlace(this.#focused);
   }
 
+  /** Shows these fields and paths before each message. @param {string[]} cols */
+  columns(cols) {
+    if (cols.join() === this.#view.cols?.join()) return;
+    this.#view.cols = cols;
+    this.#rows.clear();
+    this.#keepPlace(this.#focused);
+  }
+
   /** Shows the repeats of a row one by one, or no longer. @param {number} index */
   toggle(index) {
     const event = this.row(index);
     if (!event || !this.#folded) return;
     let at = this.events.indexOf(event);
-    while (at > 0 && endOfRun(this.events, at - 1) > at) at -= 1;
+    while (isRepeat(this.events[at - 1], event)) at -= 1;
     const run = this.events.slice(at, endOfRun(this.events, at));
     const wasOpen = run.some(({ id }) => this.#open.has(id));
     for (const { id } of run) this.#open.delete(id);
@@ -255,13 +266,14 @@ export class EventList {
     for (let index = first; index < end; index += 1) {
       const event = this.row(index);
       if (!event) break;
-      const made = this.#rows.get(event.id) ?? rowOf(event, this.#view);
+      const run = this.#folded?.[index] ?? { at: index, times: 1 };
+      const made = this.#rowFor(event, run);
       made.row.setAttribute("aria-rowindex", String(index + 2));
-      this.#markRepeats(made, index);
+      this.#markRepeats(made, index, run);
       markCurrent(made.anchor, index === selected);
       rows.set(event.id, made);
     }
-    for (const [id, { row }] of this.#rows) if (!rows.has(id)) row.remove();
+    for (const { row } of this.#rows.values()) row.remove();
     // Rows that stay are not touched: moving one would take its focus.
     let place = this.#body.firstChild;
     for (const { row } of rows.values()) {
@@ -278,19 +290,39 @@ export class EventList {
     markHits([...rows.values()].flatMap(({ anchor }) => findHits(anchor, this.#words)));
   }
 
-  /** The number of repeats a row stands for. @param {Row} made @param {number} index */
-  #markRepeats(made, index) {
-    const { at, times } = this.#folded?.[index] ?? { at: index, times: 1 };
+  /**
+   * The row of an event. One that stands for repeats stays the same when more arrive: it keeps the focus, and a press
+   * that has begun.
+   * @param {LogEvent} event
+   * @param {import("../lib/fold.js").FoldedRow} run
+   */
+  #rowFor(event, { at, times }) {
+    for (const { id } of this.events.slice(at, at + (times || 1))) {
+      const made = this.#rows.get(id);
+      if (!made || made.row.hasAttribute("data-repeat") === times > 0) continue;
+      this.#rows.delete(id);
+      if (id !== event.id) renew(made, rowOf(event, this.#view));
+      if (this.#focused === id) this.#focused = event.id;
+      return made;
+    }
+    return rowOf(event, this.#view);
+  }
+
+  /** The number of repeats a row stands for. @param {Row} made @param {number} index @param {import("../lib/fold.js").FoldedRow} run */
+  #markRepeats(made, index, { at, times }) {
     made.row.toggleAttribute("data-repeat", times === 0);
     if (times < 2) {
       made.repeats?.remove();
       return;
     }
     made.repeats ??= h("button", { type: "button", class: "repeats" });
-    const text = `× ${times.toLocaleString("en")}`;
+    // What is not loaded may go on in the same way.
+    const goesOn = this.goesOn && at + times === this.events.length;
+    const text = `× ${times.toLocaleString("en")}${goesOn ? "+" : ""}`;
     const oldest = this.events[at + times - 1];
     made.repeats.textContent = text;
-    made.repeats.setAttribute("aria-label", `${text} in a row, back to ${clockTime(Date.parse(oldest?.ts ?? ""), this.#view.now)}`);
+    made.repeats.title = `${text} in a row, back to ${clockTime(Date.parse(oldest?.ts ?? ""), this.#view.now)}${goesOn ? " or further" : ""}`;
+    made.repeats.setAttribute("aria-label", made.repeats.title);
     made.repeats.setAttribute("aria-expanded", String(this.#folded?.[index + 1]?.times === 0));
     if (made.repeats.nextSibling !== made.anchor) made.anchor.before(made.repeats);
   }
@@ -352,6 +384,19 @@ export function rowOf(event, view) {
     h("span", { role: "cell", class: "message" }, columns && `${shown(columns)} `, anchor),
   );
   return { row, anchor };
+}
+
+/**
+ * Makes a row that of another event, which says the same; its elements stay.
+ * @param {Row} made
+ * @param {Row} other
+ */
+function renew(made, other) {
+  made.anchor.href = other.anchor.href;
+  made.anchor.textContent = other.anchor.textContent;
+  // The time, and the columns before the message.
+  made.row.firstChild?.replaceWith(other.row.firstChild ?? "");
+  made.anchor.parentNode?.firstChild?.replaceWith(other.anchor.parentNode?.firstChild ?? "");
 }
 
 function rowHeight() {

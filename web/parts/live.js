@@ -176,17 +176,18 @@ export class LiveTail {
 
   #beat() {
     const waiting = this.#room.size();
+    const paused = waiting > 0 && this.#options.reading();
     this.#beats += 1;
     const flood = isFlood(waiting, this.#beats);
-    if (waiting > 0 && (!flood || this.#beats >= SLOW_BEATS) && !this.#options.reading()) {
+    if (paused || waiting === 0) {
+      this.#slow = false;
+    } else if (!flood || this.#beats >= SLOW_BEATS) {
       this.#slow = flood;
       this.#flush();
     }
-    if (waiting === 0) this.#slow = false;
-    const left = this.#room.size();
-    this.#catchUp.hidden = left === 0 || !this.#options.reading();
-    if (!this.#catchUp.hidden) {
-      const text = `${left.toLocaleString("en")}${left >= RING ? "+" : ""} new`;
+    this.#catchUp.hidden = !paused;
+    if (paused) {
+      const text = `${waiting.toLocaleString("en")}${waiting >= RING ? "+" : ""} new`;
       if (this.#catchUp.textContent !== text) this.#catchUp.textContent = text;
     }
     this.#write(false);
@@ -204,13 +205,16 @@ export class LiveTail {
   /** @param {string} state */
   #say(state) {
     this.#state = state;
+    this.#slow = false;
     this.#write(true);
   }
 
   /** @param {boolean} now */
   #write(now) {
     const text = liveText(this.#state, { ...this.#counts, slow: this.#slow }, !this.#catchUp.hidden);
-    if (text === this.#said || (!now && performance.now() - this.#saidAt < SAY_MS && !text.includes("Paused"))) return;
+    // That the list waits, or goes on, is said at once.
+    const waits = !now && text.includes("Paused") === this.#said.includes("Paused");
+    if (text === this.#said || (waits && performance.now() - this.#saidAt < SAY_MS)) return;
     this.#said = text;
     this.#saidAt = performance.now();
     this.element.dataset.open = String(this.#source?.readyState === EventSource.OPEN);

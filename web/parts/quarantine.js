@@ -25,7 +25,7 @@ import { button, problemText } from "./state.js";
  * @param {AbortSignal} life
  * @param {() => void} onChange something was stored or discarded
  */
-export function quarantine(life, onChange) {
+export function quarantinePart(life, onChange) {
   const said = h("p", { role: "status", class: "muted" });
   /** Where further pages begin; empty for the first. */
   let cursor = "";
@@ -78,7 +78,7 @@ export function quarantine(life, onChange) {
     }));
     const actions = actionsWith([retry], {
       label: "Discard", ask: "This event will be gone.", sure: "Discard for good",
-      act: () => void act(async () => {
+      act: () => act(async () => {
         await change("DELETE", `/admin/quarantine/${encodeURIComponent(held.id)}`);
         return "Discarded.";
       }),

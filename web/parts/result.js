@@ -1,7 +1,8 @@
 // What the log list says of its search beside the rows.
 
-import { h } from "../lib/h.js";
-import { count, isDatabaseAway, noticeLine, warningText } from "./state.js";
+import { counted } from "../lib/amount.js";
+import { h, shown } from "../lib/h.js";
+import { isDatabaseAway, noticeLine, warningText } from "./state.js";
 
 /** @typedef {import("../api.js").LogPage} LogPage */
 
@@ -13,10 +14,14 @@ import { count, isDatabaseAway, noticeLine, warningText } from "./state.js";
 export function noticesOf({ scanned, warnings = [] }, wrongTz) {
   const lines = warnings.map(warningText);
   if (scanned && !scanned.complete && !warnings.some(isDatabaseAway)) {
-    lines.push(`The search stopped after reading ${count(scanned.events, "event")}. Older matches may be missing: search on below, or narrow the time range.`);
+    lines.push(`The search stopped after reading ${counted(scanned.events, "event")}. Older matches may be missing: search on below, or narrow the time range.`);
   }
-  if (wrongTz) lines.push(`The address asks for the time zone “${wrongTz}”, which this browser does not know. Times are local.`);
-  return lines.map((line) => noticeLine(line));
+  return [lines.map((line) => noticeLine(line)), zoneNotice(wrongTz)].flat();
+}
+
+/** @param {string | null | undefined} wrong a zone of the address that is none; nothing where there is none */
+export function zoneNotice(wrong) {
+  return wrong ? noticeLine(`The address asks for the time zone “${shown(wrong.slice(0, 80))}”, which this browser does not know. Times are local.`) : null;
 }
 
 /**
@@ -27,7 +32,7 @@ export function noticesOf({ scanned, warnings = [] }, wrongTz) {
  * @param {import("../api.js").Scanned | undefined} scanned
  */
 export function foundText(events, rows, more, scanned) {
-  const folded = rows < events ? ` in ${count(rows, "row")}` : "";
-  const read = scanned ? ` Read ${count(scanned.events, "event")} in ${count(scanned.blocks, "block")}, ${scanned.ms} ms.` : "";
-  return [`${count(events, "event")}${more ? " so far" : ""}${folded}, newest first.`, h("span", { class: "muted" }, read)];
+  const folded = rows < events ? ` in ${counted(rows, "row")}` : "";
+  const read = scanned ? ` Read ${counted(scanned.events, "event")} in ${counted(scanned.blocks, "block")}, ${scanned.ms} ms.` : "";
+  return [`${counted(events, "event")}${more ? " so far" : ""}${folded}, newest first.`, h("span", { class: "muted" }, read)];
 }

@@ -3,7 +3,7 @@
 import { change, read } from "../api.js";
 import { LEVELS } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
-import { KINDS, kindTitle, ruleLimits, ruleSentence } from "../lib/rules.js";
+import { kindTitle, ruleLimits, ruleSentence, RULE_KINDS } from "../lib/rules.js";
 import { section } from "./board.js";
 import { actionsWith, changeForm, choiceControl, listControl, numberControl, setControl, textControl } from "./control.js";
 import { button, problemText } from "./state.js";
@@ -64,7 +64,7 @@ export function rules(life, projects, channels) {
         h("p", { class: "muted value" }, `${nameOf(rule.project_id)}. ${shown(ruleLimits(rule, channelName))}`)),
       rule.source === "default" ? h("div", { class: "actions" }, usual) : actionsWith(usual, {
         label: rule.kind === "query" ? "Delete" : "Back to default", ask: rule.kind === "query" ? "This rule will be gone." : "What was set here will be gone.",
-        sure: rule.kind === "query" ? "Delete it" : "Take the default", act: () => void act(() => change("DELETE", place(rule)), gone),
+        sure: rule.kind === "query" ? "Delete it" : "Take the default", act: () => act(() => change("DELETE", place(rule)), gone),
       }));
   }
 
@@ -77,12 +77,12 @@ export function rules(life, projects, channels) {
       fill(editor);
       make.focus();
     };
-    const own = KINDS[kind]?.[1] ?? [];
+    const own = RULE_KINDS[kind]?.[1] ?? [];
     const form = changeForm({
       title: rule === null ? "New rule" : `Edit ${kindTitle(kind).toLowerCase()}`,
       controls: [
         ...(rule === null ? [
-          choiceControl("kind", "Kind", Object.keys(KINDS).map((name) => [name, kindTitle(name)]), kind, (value) => value, (chosen) => openForm(null, chosen)),
+          choiceControl("kind", "Kind", Object.keys(RULE_KINDS).map((name) => [name, kindTitle(name)]), kind, (value) => value, (chosen) => openForm(null, chosen)),
           choiceControl("project_id", "For", [["", "All projects"], ...projects().map(({ id, slug }) => /** @type {[string, string]} */ ([String(id), slug]))], "", (value) => (value === "" ? null : Number(value))),
         ] : []),
         textControl("name", "Name", { required: true, maxlength: "128", defaultValue: rule && rule.name !== kind ? rule.name : kindTitle(kind) }),

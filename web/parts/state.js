@@ -167,11 +167,3 @@ export function warningText(warning) {
 export function isSignedOut(error) {
   return error instanceof Problem && error.kind === "signed_out";
 }
-
-/**
- * @param {number} n
- * @param {string} noun
- */
-export function count(n, noun) {
-  return `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
-}

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { complete, fieldAt, history, pathsOf, remember } from "../lib/complete.js";
+import { completed, fieldAt, pastQueries, pathsOf, remember } from "../lib/complete.js";
 
 const KNOWN = { paths: ["ctx.http.status", "ctx.order.id"], values: { source: ["api", "web api"], env: ["production"] }, history: ["timeout", "level:error source:api"] };
 
 /** @param {string} q with `|` for the caret @param {Partial<import("../lib/complete.js").Known>} [more] */
 function offered(q, more = {}) {
   const caret = q.includes("|") ? q.indexOf("|") : q.length;
-  return complete(q.replace("|", ""), caret, { ...KNOWN, history: [], ...more });
+  return completed(q.replace("|", ""), caret, { ...KNOWN, history: [], ...more });
 }
 /** @param {string} q */
 const labels = (q) => offered(q).map(({ label }) => label);
@@ -59,8 +59,8 @@ test("the last 20 queries are remembered, each once", () => {
   for (let n = 0; n < 25; n += 1) remember(`q${n}`);
   remember("q10");
   remember("");
-  assert.equal(history().length, 20);
-  assert.deepEqual(history().slice(0, 2), ["q10", "q24"]);
+  assert.equal(pastQueries().length, 20);
+  assert.deepEqual(pastQueries().slice(0, 2), ["q10", "q24"]);
 });
 
 test("paths are those a query can name, and bounded", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { columnsOf, columnText, apiQuery, fieldTerm, hitWords, logsAddress, readFilters, safeNext, sameFilters, splitTerms, withTerm } from "../lib/filters.js";
+import { columnsOf, columnText, apiQuery, fieldTerm, hitWords, logsAddress, noColumns, readFilters, safeNext, sameFilters, splitTerms, withTerm } from "../lib/filters.js";
 
 const NOW = Date.parse("2026-11-20T12:00:00.000Z");
 
@@ -99,6 +99,10 @@ test("columns are names of fields and paths, each once and few", () => {
   assert.equal(columnsOf("a,b,c,d,e,f,g,h,i,j").length, 8);
   const filters = readFilters(new URLSearchParams("cols=release,ctx.order.id&q=x"));
   assert.equal(logsAddress(filters), "/ui/logs?q=x&cols=release%2Cctx.order.id");
+  assert.ok(sameFilters(filters, readFilters(new URLSearchParams("q=x"))), "columns show the same events otherwise");
+  assert.deepEqual(noColumns(" release, ctx.order.id ,release,,"), []);
+  assert.deepEqual(noColumns("a b,release,ctx..x,a b"), ["a b", "ctx..x", "a b"]);
+  assert.deepEqual(noColumns("a,b,c,d,e,f,g,h,i,j"), ["i", "j"], "more than there is room for");
 });
 
 test("a column shows what an event has and leaves out what it has not", () => {

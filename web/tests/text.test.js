@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseExact } from "../api.js";
-import { shown, signal } from "../lib/h.js";
+import { shown, signalOf } from "../lib/h.js";
 import { isFlood, liveText } from "../parts/live.js";
 
 test("control characters and hidden direction marks become visible, line breaks stay", () => {
@@ -17,8 +17,8 @@ test("JSON is read as it is, with or without long digits", () => {
   assert.throws(() => parseExact("{"));
 });
 
-test("a signal tells its readers once for each change until they stop", () => {
-  const value = signal(1);
+test("a signalOf tells its readers once for each change until they stop", () => {
+  const value = signalOf(1);
   /** @type {number[]} */
   const seen = [];
   const stop = value.watch((n) => seen.push(n));
