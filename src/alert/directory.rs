@@ -6,7 +6,7 @@ use super::channel::{Channel, ChannelKind, ChannelSettings, FieldProblem, MailDe
 use super::seal::Sealer;
 use crate::config::{AlertConfig, Config};
 use crate::key::KeyRing;
-use crate::store::{Connection, Store, StoreError, StoredChannel};
+use crate::store::{Store, StoreError, StoredChannel};
 use crate::timestamp::Timestamp;
 
 /// What the ids of the environment's channels begin with.
@@ -137,20 +137,6 @@ impl Channels {
             all.push(record);
         }
         Ok(all)
-    }
-
-    /// The channels that get a project's alerts, asked within the caller's transaction.
-    ///
-    /// # Errors
-    /// What the database said.
-    pub async fn of_project(
-        &self,
-        connection: &mut Connection,
-        project_id: i64,
-    ) -> Result<Vec<ChannelId>, StoreError> {
-        let stored = connection.alert_channels_of(project_id).await?;
-        let environment = self.environment.iter().map(|record| record.id);
-        Ok(environment.chain(stored.into_iter().map(ChannelId::Stored)).collect())
     }
 
     /// The channels that get an alert of a project: the `wanted` ones of them that are on, or all that are the

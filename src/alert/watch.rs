@@ -23,6 +23,7 @@ use crate::spool::Spool;
 use crate::store::{Connection, Store, StoreError, Topic, bucket};
 use crate::timestamp::Timestamp;
 use coverage::Coverage;
+pub use ending::Over;
 pub use heartbeat::HeartbeatWhen;
 pub(super) use opening::open;
 use opening::topic;
@@ -208,21 +209,34 @@ impl Watch {
         self.state().pending = Pending::default();
     }
 
-    /// Says within a fold's transaction what is over, before the rules look at the same counts. Gives whether anything
-    /// went into the outbox.
+    /// Looks within a fold's transaction for what is over, by the same counts as the rules; writes nothing.
     ///
     /// # Errors
     /// What the database said.
-    pub async fn settle(&self, connection: &mut Connection, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn find_over(&self, connection: &mut Connection, now: Timestamp) -> Result<Over, StoreError> {
         self.begin();
         if self.state().looked == Some(bucket(now)) || !self.sees(now) {
-            return Ok(false);
+            return Ok(Over::default());
         }
-        let endings = self.find_endings(connection, now).await?;
-        let told = self.say_endings(connection, endings, now).await?;
+        let over = self.find_endings(connection, now).await?;
+        self.state().pending.looked = Some(bucket(now));
+        Ok(over)
+    }
+
+    /// Says what is over, before what the same fold found is noted and said; the cooldowns that it needs are held by then.
+    /// Gives whether anything went into the outbox.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn end(
+        &self,
+        connection: &mut Connection,
+        over: Over,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let told = self.say_endings(connection, over, now).await?;
         let said = !told.is_empty();
-        let mut state = self.state();
-        (state.pending.looked, state.pending.told) = (Some(bucket(now)), told);
+        self.state().pending.told = told;
         Ok(said)
     }
 
@@ -352,8 +366,8 @@ impl Watch {
         let mut said = false;
         let mut session = store.work().await?;
         if !settled {
-            let endings = self.find_endings(&mut session, now).await?;
-            said |= self.say_apart(&mut session, endings, now).await?;
+            let over = self.find_endings(&mut session, now).await?;
+            said |= self.say_apart(&mut session, over, now).await?;
             self.state().looked = bucket;
         }
         if !listened {

@@ -149,12 +149,19 @@ async fn check(call: &Call, setting: &Setting) -> Result<(), ApiError> {
         return wrong("project_id: there is no such project.".to_owned());
     }
     let Some(wanted) = &setting.channels else { return Ok(()) };
-    let known: Vec<ChannelId> =
-        call.state.channels.load(&call.state.store).await?.into_iter().map(|record| record.id).collect();
-    match wanted.iter().find(|id| !known.contains(id)) {
-        Some(missing) => wrong(format!("channels: there is no channel {missing}.")),
-        None => Ok(()),
+    let known = call.state.channels.load(&call.state.store).await?;
+    for id in wanted {
+        let Some(channel) = known.iter().find(|record| record.id == *id) else {
+            return wrong(format!("channels: there is no channel {id}."));
+        };
+        // One project's titles are nothing for another one's channel.
+        if channel.project_id.is_some() && channel.project_id != setting.project_id {
+            return wrong(format!(
+                "channels: channel {id} is of one project, and gets what rules of that project say alone."
+            ));
+        }
     }
+    Ok(())
 }
 
 fn stored(call: &Call, id: i64, setting: &Setting) -> StoredRule {

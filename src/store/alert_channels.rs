@@ -59,22 +59,6 @@ impl Connection {
         let find = format!("SELECT {COLUMNS} FROM alert_channels ORDER BY id LIMIT {MAX_CHANNELS}");
         self.query(&find, &[], STATEMENT_TIMEOUT).await?.iter().map(read_channel).collect()
     }
-
-    /// The channels that get a project's alerts.
-    ///
-    /// # Errors
-    /// What the database said.
-    pub async fn alert_channels_of(&mut self, project_id: i64) -> Result<Vec<i64>, StoreError> {
-        let find = format!(
-            "SELECT id FROM alert_channels WHERE enabled = 1 AND (project_id = 0 OR project_id = ?) \
-             ORDER BY id LIMIT {MAX_CHANNELS}"
-        );
-        self.query(&find, &[project_id.into()], STATEMENT_TIMEOUT)
-            .await?
-            .iter()
-            .map(|row| row.int(0))
-            .collect()
-    }
 }
 
 impl Store {

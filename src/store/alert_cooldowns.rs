@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::STATEMENT_TIMEOUT;
 use super::connection::Connection;
 use super::error::StoreError;
-use super::value::Value;
+use super::value::{Row, Value};
 use crate::timestamp::Timestamp;
 
 /// Cooldowns asked for in one packet.
@@ -46,6 +46,13 @@ fn row(key: &CooldownKey, one: &Cooldown) -> String {
     let CooldownKey { project_id, rule, group } = key;
     let (said_at, found_at) = (one.said_at.as_millis(), one.found_at.as_millis());
     format!("({project_id},'{rule}','{group}',{said_at},{found_at},{})", one.suppressed)
+}
+
+fn read_cooldown(row: &Row) -> Result<(CooldownKey, Cooldown), StoreError> {
+    let key = CooldownKey { project_id: row.int(0)?, rule: row.text(1)?, group: row.text(2)? };
+    let at = |column| row.int(column).map(Timestamp::from_millis);
+    let suppressed = u64::try_from(row.int(5)?).unwrap_or(0);
+    Ok((key, Cooldown { said_at: at(3)?, found_at: at(4)?, suppressed }))
 }
 
 fn is_plain(text: &str) -> bool {
@@ -96,13 +103,38 @@ impl Connection {
                 );
             }
             for row in self.select(sql, STATEMENT_TIMEOUT).await? {
-                let key = CooldownKey { project_id: row.int(0)?, rule: row.text(1)?, group: row.text(2)? };
-                let at = |column| row.int(column).map(Timestamp::from_millis);
-                let suppressed = u64::try_from(row.int(5)?).unwrap_or(0);
-                held.insert(key, Cooldown { said_at: at(3)?, found_at: at(4)?, suppressed });
+                let (key, known) = read_cooldown(&row)?;
+                held.insert(key, known);
             }
         }
         Ok(held)
+    }
+
+    /// What is known of these, without a lock; what is not there is left out. One round trip for a few thousand.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn known_cooldowns(
+        &mut self,
+        keys: &BTreeSet<CooldownKey>,
+    ) -> Result<BTreeMap<CooldownKey, Cooldown>, StoreError> {
+        let keys: Vec<&CooldownKey> =
+            keys.iter().filter(|key| is_plain(&key.rule) && is_plain(&key.group)).collect();
+        let of_rules =
+            keys.chunk_by(|one, next| (one.project_id, &one.rule) == (next.project_id, &next.rule));
+        let find = |keys: &[&CooldownKey]| {
+            let groups: Vec<String> = keys.iter().map(|key| format!("'{}'", key.group)).collect();
+            format!(
+                "SELECT project_id, rule_key, group_key, said_at, found_at, suppressed FROM alert_cooldowns \
+                 WHERE project_id = {} AND rule_key = '{}' AND group_key IN ({})",
+                keys[0].project_id,
+                keys[0].rule,
+                groups.join(",")
+            )
+        };
+        let queries = of_rules.flat_map(|keys| keys.chunks(KEYS_A_PACKET)).map(find);
+        let rows = self.select_packets(queries.collect::<Vec<_>>()).await?;
+        rows.iter().map(read_cooldown).collect()
     }
 
     fn upsert_tail(&self, set: &str) -> String {

@@ -101,8 +101,8 @@ pub fn bucket(at: Timestamp) -> i64 {
 }
 
 type SeriesKey = (i64, i64, i64);
-type IssueKey = (i64, i64);
-type KnownIssues = BTreeMap<IssueId, KnownIssue>;
+pub(super) type IssueKey = (i64, i64);
+pub(super) type KnownIssues = BTreeMap<IssueId, KnownIssue>;
 
 /// What became of blocks that were to be folded.
 #[derive(Debug)]
@@ -115,7 +115,7 @@ pub enum Folded {
     RulesChanged,
 }
 
-const fn issue_id(project_id: i64, series: i64) -> IssueId {
+pub(super) const fn issue_id(project_id: i64, series: i64) -> IssueId {
     IssueId { project_id, fingerprint: Fingerprint(series.cast_unsigned()) }
 }
 
@@ -197,33 +197,9 @@ impl Connection {
     }
 
     async fn known_issues(&mut self, wanted: &[IssueKey]) -> Result<KnownIssues, StoreError> {
-        let mut known = KnownIssues::new();
         // Locked, so that of two instances one alone sees an issue as it was before it came back.
         let lock = format!(" ORDER BY fingerprint{}", self.dialect().for_update());
-        let of_some = |wanted: &[IssueKey]| {
-            let list: Vec<String> = wanted.iter().map(|(_, series)| series.to_string()).collect();
-            format!(
-                "SELECT project_id, fingerprint, last_received, resolved_at, muted_until, mute_per_hour, \
-                 event_count, first_seen FROM issues WHERE project_id = {} AND fingerprint IN ({}){lock}",
-                wanted[0].0,
-                list.join(",")
-            )
-        };
-        let of_projects = wanted.chunk_by(|one, next| one.0 == next.0);
-        let queries = of_projects.flat_map(|wanted| wanted.chunks(1_000)).map(of_some);
-        for row in self.select_packets(queries.collect::<Vec<_>>()).await? {
-            let at = |column| row.int(column).map(Timestamp::from_millis);
-            let one = KnownIssue {
-                first_seen: at(7)?,
-                last_received: at(2)?,
-                resolved_at: at(3)?,
-                muted_until: at(4)?,
-                mute_per_hour: row.int(5)?,
-                events: row.int(6)?,
-            };
-            known.insert(issue_id(row.int(0)?, row.int(1)?), one);
-        }
-        Ok(known)
+        self.read_issues(wanted, &lock).await
     }
 
     /// How many more issues each of these projects may have.

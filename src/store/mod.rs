@@ -42,9 +42,11 @@ mod salvage;
 mod session_start;
 mod settings;
 mod snapshot;
+mod span_counts;
 mod spool;
 mod spool_record;
 mod spool_reports;
+mod standing;
 mod stats;
 mod storage;
 mod text_rows;
@@ -94,7 +96,7 @@ pub use issues::{
     MAX_NEW_ISSUES_A_MINUTE, OTHER_SERIES, bucket,
 };
 pub use ledger::{Accounts, LedgerQuery};
-pub use open_alerts::{MAX_OPEN_ALERTS, OpenAlert, OpeningAlert, SpanCount, Topic};
+pub use open_alerts::{MAX_OPEN_ALERTS, OpenAlert, OpeningAlert, Topic};
 pub use outbox_rows::OutboxStanding;
 pub use pool::{Pool, Session};
 pub use projects::{MAX_PROJECTS, NewProject, ProjectChange, ProjectError};
@@ -105,6 +107,7 @@ pub use rewrite::{BlockSketch, Replaced, Replacement, StoredBody};
 pub use salvage::Salvaged;
 pub use settings::LeaseHolder;
 pub use snapshot::{Bodies, Snapshot};
+pub use span_counts::{SpanCount, WantedSpan};
 pub use spool::{FoundGroup, SpoolTotals, SpooledBatch, SpooledBlock, SpooledGroup, block_checksum};
 pub use spool_reports::{SpoolReport, Waiting};
 pub use stats::CountScope;

@@ -7,7 +7,6 @@ use super::alert_outbox::AlertState;
 use super::blocks::hex_literal;
 use super::connection::Connection;
 use super::error::StoreError;
-use super::issues::LEVEL_SERIES;
 use super::value::{Row, Value};
 use crate::timestamp::Timestamp;
 
@@ -57,17 +56,6 @@ pub struct OpenAlert {
     pub message: String,
     /// What became of its first and its latest message; `None` when that was deleted.
     pub said: [Option<AlertState>; 2],
-}
-
-/// Events of a span of time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SpanCount {
-    /// How many.
-    pub count: i64,
-    /// The first bucket that holds any, in epoch seconds.
-    pub first: i64,
-    /// The last one.
-    pub last: i64,
 }
 
 fn read_open(row: &Row) -> Result<OpenAlert, StoreError> {
@@ -194,6 +182,18 @@ impl Connection {
         self.select(find, STATEMENT_TIMEOUT).await?.iter().map(read_open).collect()
     }
 
+    /// The same of each at a time of its own.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn note_true_at(&mut self, topics: &[(Topic, Timestamp)]) -> Result<(), StoreError> {
+        let note = |(topic, at): &(Topic, Timestamp)| {
+            let (topic, at) = (hex_literal(topic), at.as_millis());
+            format!("UPDATE open_alerts SET last_true_at = {at} WHERE topic = {topic}")
+        };
+        self.select_packets(topics.iter().map(note)).await.map(drop)
+    }
+
     /// What is open, each once on however many channels: project, kind, and the message of a user's own rule (else empty).
     ///
     /// # Errors
@@ -228,15 +228,25 @@ impl Connection {
         Ok(messages)
     }
 
-    /// Takes an alert off the list; false when another instance did, or it was true again meanwhile.
+    /// Takes alerts off the list, in this order and in one packet. Gives those that were there: of the others another
+    /// instance took some, and some were true again meanwhile.
     ///
     /// # Errors
     /// What the database said.
-    pub async fn close_alert(&mut self, alert: &OpenAlert) -> Result<bool, StoreError> {
-        let delete = "DELETE FROM open_alerts WHERE topic = ? AND channel = ? AND last_true_at = ?";
-        let values: [Value<'_>; 3] =
-            [(&alert.topic).into(), alert.channel.as_str().into(), alert.last_true_at.as_millis().into()];
-        Ok(self.execute(delete, &values, STATEMENT_TIMEOUT).await? > 0)
+    pub async fn close_alerts<'a>(
+        &mut self,
+        alerts: &[&'a OpenAlert],
+    ) -> Result<Vec<&'a OpenAlert>, StoreError> {
+        let (dialect, lock) = (self.dialect(), self.dialect().for_update());
+        let close = |(place, alert): (usize, &&OpenAlert)| {
+            let (topic, channel) = (hex_literal(&alert.topic), dialect.text_literal(&alert.channel));
+            let at = alert.last_true_at.as_millis();
+            let this = format!("topic = {topic} AND channel = {channel} AND last_true_at = {at}");
+            format!("SELECT {place} FROM open_alerts WHERE {this}{lock};DELETE FROM open_alerts WHERE {this}")
+        };
+        let rows = self.select_packets(alerts.iter().enumerate().map(close).collect::<Vec<_>>()).await?;
+        let there = rows.iter().map(|row| row.narrow::<usize>(0)).collect::<Result<Vec<_>, _>>()?;
+        Ok(there.into_iter().filter_map(|place| alerts.get(place).copied()).collect())
     }
 
     /// Takes an alert off the list on every channel.
@@ -246,116 +256,5 @@ impl Connection {
     pub async fn forget_open_alert(&mut self, topic: &Topic) -> Result<(), StoreError> {
         let delete = "DELETE FROM open_alerts WHERE topic = ?";
         self.execute(delete, &[topic.into()], STATEMENT_TIMEOUT).await.map(drop)
-    }
-
-    /// Buckets that hold events of the series `series.0` to before `series.1` of a project, from `from` on, with their
-    /// numbers; oldest first, at most `limit`; in epoch seconds.
-    ///
-    /// # Errors
-    /// What the database said.
-    pub async fn bucket_counts(
-        &mut self,
-        project_id: i64,
-        series: (i64, i64),
-        from: i64,
-        limit: usize,
-    ) -> Result<Vec<(i64, i64)>, StoreError> {
-        let (first, end) = series;
-        let find = format!(
-            "SELECT bucket, CAST(SUM(event_count) AS SIGNED) FROM counts WHERE project_id = {project_id} \
-             AND series >= {first} AND series < {end} AND bucket >= {from} GROUP BY bucket ORDER BY bucket LIMIT {limit}"
-        );
-        let rows = self.select(find, STATEMENT_TIMEOUT).await?;
-        rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?))).collect()
-    }
-
-    /// Events of each of these projects since a time of its own, in epoch seconds; a project without any is left out.
-    ///
-    /// # Errors
-    /// What the database said.
-    pub async fn events_since(
-        &mut self,
-        since: &BTreeMap<i64, i64>,
-    ) -> Result<BTreeMap<i64, i64>, StoreError> {
-        let of = |(project, from): (&i64, &i64)| {
-            format!(
-                "SELECT {project}, CAST(COALESCE(SUM(event_count), 0) AS SIGNED) FROM counts \
-                 WHERE project_id = {project} AND series >= 0 AND series < {LEVEL_SERIES} AND bucket >= {from}"
-            )
-        };
-        let sql = since.iter().map(of).collect::<Vec<_>>().join(";");
-        if sql.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let rows = self.select(sql, STATEMENT_TIMEOUT).await?;
-        rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?))).collect()
-    }
-
-    /// Events of the series `series.0` to before `series.1` of a project, in buckets from `from` to `to`, both included.
-    ///
-    /// # Errors
-    /// What the database said.
-    pub async fn span_count(
-        &mut self,
-        project_id: i64,
-        series: (i64, i64),
-        from: i64,
-        to: i64,
-    ) -> Result<SpanCount, StoreError> {
-        let (first, end) = series;
-        let find = format!(
-            "SELECT CAST(COALESCE(SUM(event_count), 0) AS SIGNED), COALESCE(MIN(bucket), {from}), \
-             COALESCE(MAX(bucket), {to}) FROM counts WHERE project_id = {project_id} AND series >= {first} \
-             AND series < {end} AND bucket >= {from} AND bucket <= {to}"
-        );
-        let rows = self.select(find, STATEMENT_TIMEOUT).await?;
-        let row = rows.first().ok_or_else(|| StoreError::Corrupt("a sum has a row".to_owned()))?;
-        Ok(SpanCount { count: row.int(0)?, first: row.int(1)?, last: row.int(2)? })
-    }
-
-    /// The last bucket of each of these projects that holds events, in epoch seconds; a few look-ups by the key each.
-    ///
-    /// # Errors
-    /// What the database said.
-    pub async fn last_event_buckets(&mut self, projects: &[i64]) -> Result<Vec<(i64, i64)>, StoreError> {
-        if projects.is_empty() {
-            return Ok(Vec::new());
-        }
-        let of = |project: &i64| {
-            let of = |level| {
-                format!(
-                    "SELECT MAX(bucket) AS last FROM counts WHERE project_id = {project} AND series = {level}"
-                )
-            };
-            let levels: Vec<String> = (0..LEVEL_SERIES).map(of).collect();
-            format!("SELECT {project}, MAX(last) FROM ({}) AS levels", levels.join(" UNION ALL "))
-        };
-        let sql = projects.iter().map(of).collect::<Vec<_>>().join(";");
-        let rows = self.select(sql, STATEMENT_TIMEOUT).await?;
-        let read = |row: &Row| Ok(row.optional_int(1)?.map(|last| (row.int(0), last)));
-        let found: Vec<_> = rows.iter().map(read).collect::<Result<_, StoreError>>()?;
-        found.into_iter().flatten().map(|(project, last)| Ok((project?, last))).collect()
-    }
-
-    /// Events of a project by hour, from the hour `from` to before `to`, both in hours since the epoch.
-    ///
-    /// # Errors
-    /// What the database said.
-    pub async fn hourly_events(
-        &mut self,
-        project_id: i64,
-        from: i64,
-        to: i64,
-    ) -> Result<Vec<(i64, i64)>, StoreError> {
-        let divide = self.dialect().divide();
-        let find = format!(
-            "SELECT bucket {divide} 3600 AS hour, CAST(SUM(event_count) AS SIGNED) FROM counts \
-             WHERE project_id = {project_id} AND series >= 0 AND series < {LEVEL_SERIES} \
-             AND bucket >= {} AND bucket < {} GROUP BY hour ORDER BY hour",
-            from * 3_600,
-            to * 3_600
-        );
-        let rows = self.select(find, STATEMENT_TIMEOUT).await?;
-        rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?))).collect()
     }
 }

@@ -122,6 +122,34 @@ async fn a_projects_rule_beats_that_of_all_projects_which_beats_the_default_unti
 }
 
 #[tokio::test]
+async fn a_rule_names_no_channel_of_another_project() {
+    on_sqlite(&[], async |running| {
+        let (one, two) = (running.project("one").await.project_id, running.project("two").await.project_id);
+        let mut ids = Vec::new();
+        for project in [json!(one), Value::Null] {
+            let body = json!({ "kind": "discord", "name": "c", "project_id": project, "url": "https://discord.com/api/webhooks/1/x" });
+            let answer = running.admin(Method::POST, "/admin/alerts/channels", &body).await;
+            assert_eq!(answer.status, 201, "{}", answer.body);
+            ids.push(answer.json()["channel"]["id"].clone());
+        }
+        let of = |project: Value, channel: &Value| json!({ "kind": "spike", "project_id": project, "channels": [channel] });
+        for project in [json!(two), Value::Null] {
+            let answer = running.admin(Method::POST, RULES, &of(project, &ids[0])).await;
+            assert_eq!(answer.refusal(), (422, "invalid_field".to_owned()));
+            let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+            assert!(detail.starts_with("channels: "), "{detail}");
+        }
+        made(running, of(json!(one), &ids[0])).await;
+        made(running, of(json!(two), &ids[1])).await;
+        let everywhere = made(running, of(Value::Null, &ids[1])).await;
+        let path = format!("{RULES}/{}", everywhere["id"]);
+        let moved = running.admin(Method::PUT, &path, &json!({ "channels": [ids[0]] })).await;
+        assert_eq!(moved.status, 422, "{}", moved.body);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_rule_is_given_back_as_it_was_shown() {
     everywhere(async |running| {
         let project = running.project("web").await.project_id;

@@ -40,6 +40,42 @@ async fn a_fold_with_many_alerts_on_three_channels_asks_no_oftener_than_one_with
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fold_that_ends_twenty_alerts_on_three_channels_asks_little_oftener_than_one_that_ends_none() {
+    for database in TestDatabase::all().await {
+        let name = database.name;
+        let mut world = World::with(database, None, &CHANNELS).await;
+        let mut projects = vec![world.shop];
+        for number in 0..30 {
+            projects.push(project(&world.store, &format!("p{number}"), 3).await);
+        }
+        let settled = async |world: &World| {
+            world.tick().await;
+            world.tick().await;
+            world.set_outbox_state(1).await;
+        };
+        for project_id in &projects {
+            world.store_events(*project_id, Level::Error, 100, 5).await;
+        }
+        settled(&world).await;
+        world.sleep(2 * MINUTE_MS);
+        world.store_events(world.shop, Level::Error, 200, 5).await;
+        let (none_trips, _) = fold_costs(&world).await;
+        settled(&world).await;
+        let open = async |world: &World| {
+            world.database.rows("SELECT 1 FROM open_alerts WHERE kind = 'spike'").await.len()
+        };
+        let before = open(&world).await;
+        world.sleep(4 * MINUTE_MS);
+        world.store_events(world.shop, Level::Error, 300, 5).await;
+        let (trips, _) = fold_costs(&world).await;
+        let ended = before + 3 - open(&world).await;
+        assert_eq!(ended, 20, "{name}: of {before}, and three new ones");
+        assert!(trips <= none_trips + 10, "{name}: {none_trips}, then {trips} round trips");
+        world.end().await;
+    }
+}
+
 /// Rows that the work connection's server read for it so far.
 async fn rows_read(world: &World) -> u64 {
     let mut session = world.store.work().await.unwrap();

@@ -261,3 +261,88 @@ async fn an_alert_that_met_a_full_outbox_is_not_taken_for_said() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_full_outbox_an_end_of_which_nothing_is_said_is_over_and_others_wait_for_a_place() {
+    everywhere(&CHANNELS[..1], async |world| {
+        for project_id in [world.shop, project(&world.store, "quiet", 3).await] {
+            world.store_events(project_id, Level::Error, 107, 5).await;
+        }
+        world.tick().await;
+        world.set_outbox_state(1).await;
+        let mut session = world.store.work().await.unwrap();
+        let dead = format!("UPDATE alert_outbox SET state = 2 WHERE project_id <> {}", world.shop);
+        session.change(dead, STATEMENT_TIMEOUT).await.unwrap();
+        drop(session);
+        fill_outbox(world).await;
+        world.sleep(10 * MINUTE_MS);
+        world.tick().await;
+        let open = "SELECT 1 FROM open_alerts WHERE kind = 'spike'";
+        assert_eq!(world.database.rows(open).await.len(), 1, "nobody ever heard of the other one");
+        let mut session = world.store.work().await.unwrap();
+        let delete = "DELETE FROM alert_outbox WHERE project_id = 99".to_owned();
+        session.change(delete, STATEMENT_TIMEOUT).await.unwrap();
+        drop(session);
+        world.sleep(MINUTE_MS);
+        world.tick().await;
+        assert_eq!(world.database.rows(open).await.len(), 0, "there is room");
+        let ends = "SELECT 1 FROM alert_outbox WHERE kind = 'spike' AND title LIKE 'Resolved%'";
+        assert_eq!(world.database.rows(ends).await.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_a_minute_ago_is_not_among_the_rest_whoever_said_it() {
+    for is_new in [false, true] {
+        everywhere(&[], async |world| {
+            for issue in 100..103 {
+                world.errors(issue, 5).await;
+            }
+            assert_eq!(told(world, AlertKind::Spike).await, 3);
+            if is_new {
+                world.restart().await;
+            }
+            world.sleep(MINUTE_MS);
+            for issue in 100..103 {
+                world.store_events(world.shop, Level::Error, issue, 5).await;
+            }
+            for issue in 200..207 {
+                world.store_events(world.shop, Level::Error, issue, 20).await;
+            }
+            world.tick().await;
+            assert_eq!(told(world, AlertKind::Spike).await, 10, "each once");
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_its_turn_is_not_said_once_it_is_muted_or_deleted_or_its_rule_off() {
+    everywhere(&[], async |world| {
+        let mut projects = Vec::new();
+        for number in 0..60 {
+            let project_id = project(&world.store, &format!("p{number}"), 3).await;
+            world.store_events(project_id, Level::Error, 100, 5).await;
+            projects.push(project_id);
+        }
+        world.one.fold.tick(false).await.unwrap();
+        let spikes = world.of_kind(AlertKind::Spike).await.0;
+        assert_eq!(spikes.len(), 0, "overflows and new issues come first");
+        let id = IssueId { project_id: projects[0], fingerprint: Fingerprint(100) };
+        let until = at(world.now() + 60 * MINUTE_MS);
+        let mut session = world.store.work().await.unwrap();
+        session.change_issues(&[id], IssueAction::MuteUntil(until), at(world.now())).await.unwrap();
+        drop(session);
+        assert!(world.store.hide_project(projects[1], at(world.now())).await.unwrap());
+        make(world, Some(projects[2]), "spike", &serde_json::json!({ "n": 50 })).await;
+        for _ in 0..5 {
+            world.tick().await;
+        }
+        let spikes = world.of_kind(AlertKind::Spike).await.0;
+        let said: Vec<i64> = spikes.iter().map(|one| one.message.project_id).collect();
+        assert!(projects[..3].iter().all(|project_id| !said.contains(project_id)), "{said:?}");
+        assert_eq!(said.len(), 57);
+    })
+    .await;
+}

@@ -1,13 +1,16 @@
 //! What is over is said once, on the channels that were told of it, and of nothing else.
 
+use serde_json::json;
 use tekno_logger::alert::watch::WatchSettings;
 use tekno_logger::alert::{AlertKind, AlertMessage};
 use tekno_logger::event::Level;
-use tekno_logger::store::{MAX_OPEN_ALERTS, OpeningAlert, STATEMENT_TIMEOUT};
+use tekno_logger::store::{MAX_OPEN_ALERTS, OpeningAlert, STATEMENT_TIMEOUT, StoredChannel};
 use tekno_logger::timestamp::Timestamp;
 
+use crate::rules::{everywhere as everywhere_ruled, make};
 use crate::support::TestDatabase;
 use crate::world::{HOUR_MS, MINUTE_MS, World, at, seconds_after};
+use crate::writer::project;
 
 async fn everywhere(test: impl AsyncFn(&mut World)) {
     for database in TestDatabase::all().await {
@@ -188,13 +191,53 @@ async fn the_end_waits_until_the_channel_was_told_and_what_never_arrived_ends_wi
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_end_goes_to_the_channel_that_was_told_whichever_project_it_is_of_unless_it_is_off() {
+    everywhere_ruled(async |world| {
+        let other = project(&world.store, "other", 3).await;
+        let channel = StoredChannel {
+            id: 0,
+            project_id: Some(other),
+            kind: "webhook".to_owned(),
+            name: "theirs".to_owned(),
+            enabled: true,
+            reason: String::new(),
+            sealed: Vec::new(),
+            created_at: at(world.now()),
+            updated_at: at(world.now()),
+        };
+        let made = world.store.create_alert_channel(channel, |_| vec![1]).await.unwrap().unwrap();
+        make(world, None, "spike", &json!({ "channels": [made.id.to_string(), "env-slack"] })).await;
+        world.errors(107, 5).await;
+        assert_eq!(world.counted(AlertKind::Spike).await, (2, 0));
+        world.set_outbox_state(DELIVERED).await;
+        world.wait(10 * MINUTE_MS).await;
+        assert_eq!(
+            world.counted(AlertKind::Spike).await,
+            (2, 2),
+            "one is another project's, one elsewhere's"
+        );
+        world.wait(10 * MINUTE_MS).await;
+        world.errors(107, 50).await;
+        world.set_outbox_state(DELIVERED).await;
+        let off = StoredChannel { enabled: false, ..made };
+        assert!(world.store.update_alert_channel(&off).await.unwrap());
+        world.wait(10 * MINUTE_MS).await;
+        assert_eq!(world.counted(AlertKind::Spike).await, (4, 3), "one is off");
+        assert_eq!(world.database.rows("SELECT 1 FROM open_alerts WHERE kind = 'spike'").await.len(), 0);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_fold_that_is_taken_back_neither_opens_nor_ends_anything() {
     everywhere(async |world| {
         let shop = world.shop;
         world.store_events(shop, Level::Error, 107, 5).await;
         let mut session = world.store.work().await.unwrap();
         session.begin(STATEMENT_TIMEOUT).await.unwrap();
-        world.one.rules.watch().settle(&mut session, world.writer.clock.now()).await.unwrap();
+        let (watch, now) = (world.one.rules.watch(), world.writer.clock.now());
+        let over = watch.find_over(&mut session, now).await.unwrap();
+        assert!(!watch.end(&mut session, over, now).await.unwrap());
         // Killed before the commit.
         session.rollback(STATEMENT_TIMEOUT).await.unwrap();
         drop(session);
@@ -207,7 +250,9 @@ async fn a_fold_that_is_taken_back_neither_opens_nor_ends_anything() {
         let now = world.writer.clock.now();
         let mut session = world.store.work().await.unwrap();
         session.begin(STATEMENT_TIMEOUT).await.unwrap();
-        assert!(world.one.rules.watch().settle(&mut session, now).await.unwrap());
+        let watch = world.one.rules.watch();
+        let over = watch.find_over(&mut session, now).await.unwrap();
+        assert!(watch.end(&mut session, over, now).await.unwrap());
         session.rollback(STATEMENT_TIMEOUT).await.unwrap();
         drop(session);
         assert_eq!(world.counted(AlertKind::Spike).await, (1, 0));

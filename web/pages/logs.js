@@ -4,13 +4,13 @@ import { listProjects, searchLogs } from "../api.js";
 import { apiQuery, eventAddress, logsAddress, readFilters, sameFilters, withTerm } from "../lib/filters.js";
 import { counted } from "../lib/amount.js";
 import { fill, h } from "../lib/h.js";
-import { fullTime, ownZone, showTimesIn } from "../lib/time.js";
+import { showTimesIn } from "../lib/time.js";
 import { offerOf } from "../parts/complete.js";
 import { Drawer } from "../parts/drawer.js";
 import { FilterBar, toolLinks } from "../parts/filter.js";
 import { hatchGaps, HistogramView } from "../parts/histogram.js";
 import { EventList, STEPS } from "../parts/list.js";
-import { firstPage, foundText, noticesOf } from "../parts/result.js";
+import { besides, firstPage, foundText, noticesOf, olderLink } from "../parts/result.js";
 import { button, errorPanel, isSignedOut, loadingPanel, patiently, problemText, wakingPanel } from "../parts/state.js";
 import { go } from "../router.js";
 
@@ -127,8 +127,8 @@ class LogsPage {
   /** @param {KeyboardEvent} event */
   press(event) {
     if (event.key === "/") this.#bar.focusQuery();
-    else if (event.key === "j") this.#move(1);
-    else if (event.key === "k") this.#move(-1);
+    else if (event.key === "j") this.#goTo(this.#at() + 1);
+    else if (event.key === "k") this.#goTo(this.#at() - 1);
     else if (event.key in STEPS) this.#moveTo(/** @type {keyof typeof STEPS} */ (event.key));
     else if (event.key === "f") this.#toFields();
     else if (event.key === "l") this.#tool("Live")?.click();
@@ -177,7 +177,7 @@ class LogsPage {
     fill(this.#more);
     this.#pane.setAttribute("aria-busy", "true");
     try {
-      const page = await patiently(() => firstPage({ ...this.#query, ...this.#counted() }, signal), signal, (problem, seconds, now) =>
+      const page = await patiently(() => firstPage({ ...this.#query, ...besides(this.#filters, matchMedia(NARROW).matches) }, signal), signal, (problem, seconds, now) =>
         this.#showInstead(wakingPanel(problem, seconds, now)));
       this.#clear();
       this.#histogram.show(page.histogram, page.scanned?.complete !== false);
@@ -191,14 +191,6 @@ class LogsPage {
       loading.stop();
       if (!signal.aborted) this.#pane.removeAttribute("aria-busy");
     }
-  }
-
-  /** What is counted with the first page of a list. @returns {Record<string, string>} */
-  #counted() {
-    const { side } = this.#filters;
-    const beside = side === "fields" ? ",facets" : side === "patterns" ? ",patterns" : "";
-    const buckets = matchMedia(NARROW).matches ? 40 : 120;
-    return { include: `histogram${beside}`, buckets: String(buckets), tz: this.#filters.tz || ownZone() };
   }
 
   /** The ways on from here; a panel that is closed takes its counts along. */
@@ -308,10 +300,7 @@ class LogsPage {
     if (this.#cursor === null) {
       fill(this.#more, h("p", { class: "muted" }, "No older event in this range matches."));
     } else if (events.length >= MAX_ROWS && last) {
-      const at = Date.parse(last.ts);
-      const to = new Date(at + 1).toISOString();
-      const address = logsAddress({ ...this.#filters, range: "", from: this.#query.from ?? "", to });
-      fill(this.#more, h("a", { class: "button", href: address }, `Continue before ${fullTime(at)}`));
+      fill(this.#more, olderLink(this.#filters, this.#query.from ?? "", Date.parse(last.ts)));
     } else {
       fill(this.#more, button(events.length > 0 ? "Load older events" : "Search on", () => void this.#loadMore()));
     }
@@ -380,11 +369,6 @@ class LogsPage {
   /** Where keys move from: the open event, else the row with the focus, else before the first. */
   #at() {
     return this.#selected === null ? this.#list.focused() : this.#list.indexOf(this.#selected);
-  }
-
-  /** @param {number} step */
-  #move(step) {
-    this.#goTo(this.#at() + step);
   }
 
   /** @param {keyof typeof STEPS} key */

@@ -2,8 +2,9 @@
 
 import { Problem, searchLogs } from "../api.js";
 import { counted } from "../lib/amount.js";
+import { logsAddress } from "../lib/filters.js";
 import { h, shown } from "../lib/h.js";
-import { offsetLabel } from "../lib/time.js";
+import { fullTime, offsetLabel, ownZone } from "../lib/time.js";
 import { isDatabaseAway, noticeLine, warningText } from "./state.js";
 
 /** @typedef {import("../api.js").LogPage} LogPage */
@@ -55,4 +56,26 @@ export function foundText(events, rows, more, scanned) {
   const folded = rows < events ? ` in ${counted(rows, "row")}` : "";
   const read = scanned ? ` Read ${counted(scanned.events, "event")} in ${counted(scanned.blocks, "block")}, ${scanned.ms} ms.` : "";
   return [`${counted(events, "event")}${more ? " so far" : ""}${folded}, newest first.`, h("span", { class: "muted" }, read)];
+}
+
+/**
+ * Leads on where a list is full.
+ * @param {import("../lib/filters.js").Filters} filters
+ * @param {string} from where the range begins
+ * @param {number} at the time of its last event, in ms
+ */
+export function olderLink(filters, from, at) {
+  const address = logsAddress({ ...filters, range: "", from, to: new Date(at + 1).toISOString() });
+  return h("a", { class: "button", href: address }, `Continue before ${fullTime(at)}`);
+}
+
+/**
+ * What is counted with the first page of a list.
+ * @param {import("../lib/filters.js").Filters} filters
+ * @param {boolean} narrow with fewer bars
+ * @returns {Record<string, string>}
+ */
+export function besides({ side, tz }, narrow) {
+  const beside = side === "fields" ? ",facets" : side === "patterns" ? ",patterns" : "";
+  return { include: `histogram${beside}`, buckets: narrow ? "40" : "120", tz: tz || ownZone() };
 }

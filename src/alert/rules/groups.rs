@@ -14,6 +14,8 @@ use crate::timestamp::Timestamp;
 pub(super) const FEW: u64 = 3;
 /// Of those things, how many are looked up one by one: enough to find a few that were not said.
 const LOOKED_UP: usize = 6;
+/// Of the others, of how many it is read whether they were said.
+const MAX_READ: usize = 1_000;
 /// A rule that has no cooldown counts its messages in a minute.
 const LEAST_PERIOD_MS: i64 = 60_000;
 /// Groups of findings that one look takes to the database, beside those that are not found again.
@@ -82,7 +84,9 @@ pub(super) fn groups(found: Vec<Found>, said: &Said, now: Timestamp) -> (Vec<Gro
     let mut all: Vec<Group> = all.into_values().collect();
     for group in &mut all {
         if group.finds_many() {
-            group.found.sort_by_key(|found| Reverse(found.weight()));
+            // What was said lately is not among those few that are looked up.
+            let was_said = |found: &Found| found.each == 0 && said.was_said(&found.key(), now);
+            group.found.sort_by_key(|found| (was_said(found), Reverse(found.weight())));
         }
     }
     // The rules of a project in the order of their kinds.
@@ -136,6 +140,13 @@ impl Group {
         keys
     }
 
+    /// What is read besides and not held: whether the others were said lately. Who says one of them holds what counts the
+    /// messages of all.
+    pub fn other_keys(&self) -> Vec<CooldownKey> {
+        let others = self.found.iter().skip(LOOKED_UP).take(MAX_READ);
+        others.filter(|found| found.is_one_of_many() && found.each == 0).map(Found::key).collect()
+    }
+
     /// What of it may be said; what is held back is counted.
     pub fn decide(self, ledger: &mut Ledger<'_>) -> Vec<Saying> {
         if self.finds_many() {
@@ -161,20 +172,26 @@ impl Group {
 
     fn decide_many(self, ledger: &mut Ledger<'_>) -> Vec<Saying> {
         let mut unsaid = Vec::new();
-        let mut known = 0;
+        let (mut known, mut again) = (0, Vec::new());
         for (place, found) in self.found.into_iter().enumerate() {
             if place >= LOOKED_UP {
-                unsaid.push(found);
+                let was_said = found.each == 0 && ledger.is_held_back(&found, &found.key());
+                if was_said { again.push(found) } else { unsaid.push(found) }
             } else if !ledger.hold_back(&found, &found.key()) {
                 unsaid.push(found);
                 known += 1;
             }
         }
-        let Some(worst) = unsaid.first() else { return Vec::new() };
+        let Some(worst) = unsaid.first().or(again.first()) else { return Vec::new() };
         let (more, few) = (worst.more(), worst.few());
         let lasts = worst.each == 0;
-        if lasts && ledger.is_held_back(worst, &more) {
-            ledger.count(worst, &more, unsaid.len() as u64, "suppressed");
+        let is_held_back = unsaid.is_empty() || (lasts && ledger.is_held_back(worst, &more));
+        // Those that are not held by themselves are counted with the rest.
+        let held_back = again.len() + if is_held_back { unsaid.len() } else { 0 };
+        if held_back > 0 {
+            ledger.count(worst, &more, held_back as u64, "suppressed");
+        }
+        if is_held_back {
             return Vec::new();
         }
         let used = ledger.used(&few, &self.rule);

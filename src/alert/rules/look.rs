@@ -105,12 +105,13 @@ impl Look<'_> {
         blocks: &[&FoldPiece],
         findings: &mut Findings,
     ) -> Result<Vec<Found>, StoreError> {
-        let news = &self.with_unread(news);
-        if news.is_empty() {
+        let (news, unread) = &self.with_unread(connection, news).await?;
+        if news.is_empty() && unread.is_empty() {
             return Ok(Vec::new());
         }
         let narrow = self.narrow_counts(connection, news, blocks).await?;
-        let projects = projects(news);
+        let mut projects = projects(news);
+        projects.extend(unread);
         let recent = self.recent(connection, news, &projects, findings).await?;
         let mut found = Vec::new();
         // First: what is left out of these is not found again.

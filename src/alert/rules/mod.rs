@@ -41,6 +41,7 @@ pub use self::tested::Tested;
 
 use self::found::Found;
 use self::look::Look;
+use self::recent::Unread;
 use self::said::Said;
 use self::usual::Usuals;
 use self::warned::Warnings;
@@ -65,8 +66,8 @@ pub struct Rules {
     usuals: Mutex<Usuals>,
     /// What was found and has its turn in the next look.
     left: Mutex<Vec<Found>>,
-    /// Issues that are judged in it.
-    unread: Mutex<Vec<TouchedIssue>>,
+    /// What is judged in it.
+    unread: Mutex<Unread>,
     /// When the log was last told of what was left out.
     warned: Warnings,
 }
@@ -199,7 +200,9 @@ impl Rules {
     /// # Errors
     /// What the database said.
     pub async fn reload(&self, connection: &mut Connection) -> Result<(), StoreError> {
-        self.book.reload(connection).await?;
+        let set = self.book.reload(connection).await?;
+        // What a rule found that is another one by now, or off, is found again if that one looks at it.
+        self.left().retain(|found| set.has(&found.rule, found.message.project_id));
         self.said().forget();
         self.usuals().forget();
         Ok(())
@@ -244,7 +247,7 @@ impl Rules {
         self.usuals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn unread(&self) -> MutexGuard<'_, Vec<TouchedIssue>> {
+    fn unread(&self) -> MutexGuard<'_, Unread> {
         self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

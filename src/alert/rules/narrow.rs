@@ -89,7 +89,7 @@ impl Look<'_> {
             counts.range(key(i64::MIN)..=key(i64::MAX)).next().is_some()
         };
         // What waits for its turn since an earlier fold need not have come again.
-        let waiting: BTreeSet<IssueId> = self.rules.unread().iter().map(|issue| issue.id).collect();
+        let waiting: BTreeSet<IssueId> = self.rules.unread().issues.iter().map(|issue| issue.id).collect();
         asked.retain(|id, (_, own)| waiting.contains(id) || is_counted(id.project_id, *own));
         let wanted: Vec<_> = asked
             .iter()

@@ -21,6 +21,20 @@ const MAX_USUAL_READ: usize = 100;
 /// Issues that wait for their turn at most.
 const MAX_UNREAD: usize = 1_000;
 
+/// What is judged in the next look.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unread {
+    pub issues: Vec<TouchedIssue>,
+    /// Projects by all of their errors.
+    pub projects: BTreeSet<i64>,
+}
+
+impl Unread {
+    pub fn is_empty(&self) -> bool {
+        self.issues.is_empty() && self.projects.is_empty()
+    }
+}
+
 /// Which sum of a project's counts is which.
 pub(super) const CAP: usize = 0;
 pub(super) const SPIKE: usize = 1;
@@ -77,13 +91,25 @@ impl Full {
 }
 
 impl Look<'_> {
-    /// What a fold counted, and the issues whose turn it is since an earlier one.
-    pub(super) fn with_unread(&self, news: &FoldNews) -> FoldNews {
+    /// What a fold counted, and the issues whose turn it is since an earlier one, as they are by now: one that was deleted
+    /// meanwhile is left out. With it the projects whose errors have their turn.
+    pub(super) async fn with_unread(
+        &self,
+        connection: &mut Connection,
+        news: &FoldNews,
+    ) -> Result<(FoldNews, BTreeSet<i64>), StoreError> {
         let mut news = news.clone();
         let touched: BTreeSet<IssueId> = news.issues.iter().map(|issue| issue.id).collect();
-        let unread = self.rules.unread();
-        news.issues.extend(unread.iter().filter(|issue| !touched.contains(&issue.id)).cloned());
-        news
+        let Unread { mut issues, projects } = self.rules.unread().clone();
+        issues.retain(|issue| !touched.contains(&issue.id));
+        let ids: BTreeSet<IssueId> = issues.iter().map(|issue| issue.id).collect();
+        let known = connection.standing_issues(&ids).await?;
+        news.issues.extend(issues.into_iter().filter_map(|issue| {
+            let resolved_at = Timestamp::from_millis(0);
+            let known = Some(KnownIssue { resolved_at, ..*known.get(&issue.id)? });
+            Some(TouchedIssue { known, ..issue })
+        }));
+        Ok((news, projects))
     }
 
     /// Reads the sums that the rules need of these projects and of the issues that were touched.
@@ -121,7 +147,13 @@ impl Look<'_> {
         let is_later = |issue: &&TouchedIssue| {
             later.contains(&(issue.id.project_id, Some(issue.id.fingerprint.0.cast_signed())))
         };
-        findings.unread = news.issues.iter().filter(is_later).take(MAX_UNREAD).map(seen).collect();
+        // In turns: none is left out because its project has a high number.
+        let issues: Vec<TouchedIssue> = news.issues.iter().filter(is_later).map(seen).collect();
+        let mut issues = in_turn(issues, |issue| issue.id.project_id);
+        let left_out = issues.split_off(issues.len().min(MAX_UNREAD));
+        findings.count(RuleKind::Spike, "left_out", left_out.len() as u64);
+        let projects = later.iter().filter(|(_, series)| series.is_none()).map(|(project_id, _)| *project_id);
+        findings.unread = Unread { issues, projects: projects.collect() };
         self.read_usual(connection, &unknown, &mut recent, findings).await?;
         Ok(recent)
     }

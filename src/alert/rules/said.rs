@@ -5,9 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use super::recent::Unread;
 use super::usual::Usual;
 use super::{Found, RuleKind};
-use crate::store::{CooldownKey, TouchedIssue};
+use crate::alert::watch::Over;
+use crate::store::CooldownKey;
 use crate::timestamp::Timestamp;
 
 /// Cooldowns remembered: about 2 MB.
@@ -24,16 +26,18 @@ pub struct Findings {
     pub(super) usual: Vec<Usual>,
     /// What has its turn in the next look.
     pub(super) left: Vec<Found>,
-    /// Issues that are judged in the next look.
-    pub(super) unread: Vec<TouchedIssue>,
-    /// It was said that something is over.
+    /// What is judged in the next look.
+    pub(super) unread: Unread,
+    /// What is over, until it is said …
+    pub(super) over: Over,
+    /// … and that it was.
     pub(super) ended: bool,
 }
 
 impl Findings {
-    pub(super) fn begun(ended: bool, at: Timestamp) -> Self {
+    pub(super) fn begun(over: Over, at: Timestamp) -> Self {
         let (quiet, outcomes, usual) = (Vec::new(), Vec::new(), Vec::new());
-        Self { at, quiet, outcomes, usual, left: Vec::new(), unread: Vec::new(), ended }
+        Self { at, quiet, outcomes, usual, left: Vec::new(), unread: Unread::default(), over, ended: false }
     }
 
     pub(super) fn count(&mut self, kind: RuleKind, outcome: &'static str, times: u64) {

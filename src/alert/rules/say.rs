@@ -2,7 +2,8 @@
 //! the next message tells how much that was.
 //!
 //! The order in which a transaction takes its locks, here and in whatever else says something: cooldowns in the order of
-//! their keys, what is open, the outbox, then the ledger. The number of round trips doesn't depend on how much is said.
+//! their keys, what was open, the outbox, what is opened (by who holds its cooldown alone), then the ledger. The number of
+//! round trips doesn't depend on how much is said or over.
 
 use std::collections::BTreeSet;
 
@@ -10,9 +11,11 @@ use super::groups::{Group, Ledger, Saying, groups};
 use super::said::Findings;
 use super::turns::in_turn;
 use super::{Found, RuleKind, Rules};
+use crate::alert::watch::Over;
 use crate::alert::{AlertKind, Enqueued, NewAlert, enqueue_all};
+use crate::issue::{IssueId, is_muted};
 use crate::store::{
-    Connection, CooldownKey, FoldNews, MAX_OPEN_ALERTS, STATEMENT_TIMEOUT, Store, StoreError,
+    Connection, CooldownKey, FoldNews, KnownIssue, MAX_OPEN_ALERTS, STATEMENT_TIMEOUT, Store, StoreError,
 };
 use crate::timestamp::Timestamp;
 
@@ -26,14 +29,14 @@ const LAST_ROUNDS: usize = 10;
 const MAX_NOTED: usize = 50;
 
 impl Rules {
-    /// Says what is over, within the caller's transaction, before anything is looked for.
+    /// Looks within the caller's transaction for what is over, before anything else is looked for.
     pub(super) async fn settle(
         &self,
         connection: &mut Connection,
         now: Timestamp,
     ) -> Result<Findings, StoreError> {
-        let ended = Box::pin(self.watch.settle(connection, now)).await?;
-        Ok(Findings::begun(ended, now))
+        let over = Box::pin(self.watch.find_over(connection, now)).await?;
+        Ok(Findings::begun(over, now))
     }
 
     /// Puts what was found into the outbox, or counts it, within the caller's transaction. What is open stays so while it
@@ -47,14 +50,19 @@ impl Rules {
     ) -> Result<(), StoreError> {
         let are_true = still_true(&found);
         // After what is found now: of two that say the same that is said.
-        found.extend(self.left().iter().cloned());
+        found.extend(self.standing_left(connection, now).await?);
         let (groups, mut left) = {
             let mut said = self.said();
             said.begin(now);
             groups(found, &said, now)
         };
         let keys: BTreeSet<CooldownKey> = groups.iter().flat_map(Group::keys).collect();
-        let held = connection.hold_cooldowns(&keys).await?;
+        let mut held = connection.hold_cooldowns(&keys).await?;
+        let others: BTreeSet<CooldownKey> = groups.iter().flat_map(Group::other_keys).collect();
+        held.extend(connection.known_cooldowns(&others).await?);
+        // Before what is true now: that is another one.
+        let over = std::mem::take(&mut findings.over);
+        findings.ended = Box::pin(self.watch.end(connection, over, now)).await?;
         let are_true = are_true.iter().map(|(kind, key)| (*kind, key.rule.as_str(), key.group.as_str()));
         self.watch.note_true(connection, are_true, now).await?;
         let mut ledger = Ledger::new(&groups, held, now, findings);
@@ -93,6 +101,28 @@ impl Rules {
         Ok(())
     }
 
+    /// What waits for its turn, but for what was muted or deleted meanwhile.
+    async fn standing_left(
+        &self,
+        connection: &mut Connection,
+        now: Timestamp,
+    ) -> Result<Vec<Found>, StoreError> {
+        let mut left = self.left().clone();
+        let projects = left.iter().map(|found| found.message.project_id).collect();
+        let projects = connection.standing_projects(&projects).await?;
+        let issue = |found: &Found| {
+            let fingerprint = found.message.issue.filter(|_| found.is_one_of_many())?;
+            Some(IssueId { project_id: found.message.project_id, fingerprint })
+        };
+        let known = connection.standing_issues(&left.iter().filter_map(issue).collect()).await?;
+        let speaks = |known: &KnownIssue| !is_muted(known.muted_until, known.mute_per_hour, now);
+        left.retain(|found| {
+            projects.contains(&found.message.project_id)
+                && issue(found).is_none_or(|issue| known.get(&issue).is_some_and(speaks))
+        });
+        Ok(left)
+    }
+
     fn alert(&self, saying: &Saying, now: Timestamp) -> Option<NewAlert> {
         let found = saying.of.first()?;
         let mut message = match saying.of.as_slice() {
@@ -119,8 +149,12 @@ impl Rules {
             return Ok(());
         }
         let mut session = store.work().await?;
+        let version = session.alert_rule_version().await?;
+        if !self.book.is_of(version) {
+            self.reload(&mut session).await?;
+        }
         session.begin(STATEMENT_TIMEOUT).await?;
-        let mut findings = Findings::begun(false, now);
+        let mut findings = Findings::begun(Over::default(), now);
         let set = self.book.current();
         let found =
             self.looking(&set, now).by_counts(&mut session, &FoldNews::default(), &[], &mut findings).await?;
@@ -160,10 +194,9 @@ impl Rules {
         for found in &left {
             self.outbox.rules().count(found.rule.kind, "left_out", 1);
         }
-        for _ in &unread {
-            self.outbox.rules().count(RuleKind::Spike, "left_out", 1);
-        }
-        let alerts = left.len() + unread.len();
+        self.outbox.rules().count(RuleKind::Spike, "left_out", unread.issues.len() as u64);
+        self.outbox.rules().count(RuleKind::ErrorRate, "left_out", unread.projects.len() as u64);
+        let alerts = left.len() + unread.issues.len() + unread.projects.len();
         if alerts > 0 {
             tracing::warn!(alerts, "alerts that waited for their turn are left out at the stop");
         }
@@ -187,7 +220,7 @@ impl Rules {
     }
 
     fn remember(&self, findings: Findings) {
-        let Findings { at, quiet, outcomes, usual, left, unread, ended } = findings;
+        let Findings { at, quiet, outcomes, usual, left, unread, ended, .. } = findings;
         self.said().remember(quiet, at);
         self.usuals().remember(usual);
         *self.left() = left;

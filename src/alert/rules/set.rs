@@ -55,6 +55,16 @@ impl RuleSet {
         found.unwrap_or_else(|| Arc::new(Setting { enabled: false, ..Setting::default_of(kind) }))
     }
 
+    /// Whether this rule is on and what looks at a project, exactly as it is here.
+    #[must_use]
+    pub fn has(&self, rule: &Setting, project_id: i64) -> bool {
+        let is_it = |now: &Setting| now.enabled && now == rule;
+        match rule.kind {
+            RuleKind::Query => self.queries(project_id).any(|now| is_it(now)),
+            kind => is_it(&self.of(project_id, kind)),
+        }
+    }
+
     /// The queries that look at a project.
     pub fn queries(&self, project_id: i64) -> impl Iterator<Item = &Arc<Setting>> {
         self.queries.iter().filter(move |rule| rule.project_id.is_none_or(|own| own == project_id))

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::rules::RuleKind;
-use super::super::{AlertKind, AlertMessage, ChannelId, Enqueued, NewAlert, enqueue};
-use super::still_true::{Verdict, series_of};
+use super::super::{AlertKind, AlertMessage, ChannelId, Enqueued, NewAlert, enqueue_all};
+use super::still_true::{MAX_BUCKETS, Verdict, series_of};
 use super::{QUIET_MS, Told, Watch, quiet_ms};
 use crate::maintenance::wide_before;
 use crate::store::{
-    AlertState, BUCKET_MS, Connection, MAX_WAITING_ALERTS, OpenAlert, STATEMENT_TIMEOUT, Session, StoreError,
-    Topic, bucket,
+    AlertState, BUCKET_MS, Connection, MAX_WAITING_ALERTS, OpenAlert, OutboxStanding, STATEMENT_TIMEOUT,
+    Session, SpanCount, StoreError, Topic, WantedSpan, bucket,
 };
 use crate::timestamp::Timestamp;
 
@@ -22,62 +22,105 @@ const FORGOTTEN_MS: i64 = 29 * 86_400_000;
 const BUCKET_SECONDS: i64 = BUCKET_MS / 1_000;
 
 /// An open alert that is over, and what is to be said of it, if anything.
+#[derive(Debug)]
 pub(super) struct Ending {
     pub alert: OpenAlert,
     pub message: Option<AlertMessage>,
 }
 
+/// What a look for what is over found: it is for whoever commits the transaction to write.
+#[must_use]
+#[derive(Debug, Default)]
+pub struct Over {
+    pub(super) endings: Vec<Ending>,
+    /// What turned out to be true still, and when it was last.
+    pub(super) still_true: Vec<(Topic, Timestamp)>,
+}
+
+/// What is said of an end, before its events are counted.
+struct Ended {
+    message: AlertMessage,
+    began: Timestamp,
+    last: Timestamp,
+    counted: Option<WantedSpan>,
+}
+
 impl Watch {
-    /// Open alerts that were not true for long enough. What turns out to be true still is noted so.
+    /// Looks for open alerts that were not true for long enough; only reads.
     pub(super) async fn find_endings(
         &self,
         connection: &mut Connection,
         now: Timestamp,
-    ) -> Result<Vec<Ending>, StoreError> {
+    ) -> Result<Over, StoreError> {
         let kinds: Vec<(&str, Timestamp)> = AlertKind::ALL
             .into_iter()
             .filter(|kind| *kind != AlertKind::Heartbeat)
             .filter_map(|kind| Some((kind.name(), now.plus_millis(-self.least_quiet_ms(kind)?))))
             .collect();
         let wrong_after = now.plus_millis(QUIET_MS);
-        // One alert is open on each of its channels.
-        let mut verdicts: BTreeMap<Topic, Verdict> = BTreeMap::new();
-        let mut endings = Vec::new();
         let quiet = connection.quiet_topics(&kinds, wrong_after).await?;
         let turn = self.whose_turn(quiet, now);
+        let (mut over, mut opened) = (Over::default(), Vec::new());
         for alert in connection.quiet_alerts(&kinds, wrong_after, &turn, MAX_LOOKED_AT).await? {
-            if endings.len() == MAX_ENDINGS {
-                break;
-            }
             if alert.last_true_at > wrong_after {
                 // It was true by a clock that was wrong.
-                connection.note_still_true(&[alert.topic], now).await?;
-                continue;
+                over.still_true.push((alert.topic, now));
+            } else if let Some(message) = opened_by(&alert) {
+                opened.push((alert, message));
+            } else {
+                over.endings.push(Ending { alert, message: None });
             }
-            let Some(message) = opened_by(&alert) else {
-                endings.push(Ending { alert, message: None });
-                continue;
-            };
-            let verdict = match verdicts.get(&alert.topic) {
-                Some(verdict) => *verdict,
-                None => self.still_true(connection, &alert, &message, now).await?,
-            };
-            match verdict {
-                Verdict::Over(last) => {
-                    let message = self.ending_message(connection, &alert, message, last, now).await?;
-                    endings.push(Ending { message, alert: alert.clone() });
+        }
+        let verdicts = self.verdicts(connection, &opened, &mut over, now).await?;
+        let mut ended = Vec::new();
+        for (alert, message) in opened {
+            if let Some(Verdict::Over(last)) = verdicts.get(&alert.topic) {
+                let message = self.ended(&alert, message, *last, now);
+                ended.push((alert, message));
+            }
+        }
+        over.endings.truncate(MAX_ENDINGS);
+        ended.truncate(MAX_ENDINGS - over.endings.len());
+        let spans = ended.iter().filter_map(|(_, ended)| ended.as_ref()?.counted);
+        let mut counts = connection.span_counts(&spans.collect::<Vec<_>>()).await?.into_iter();
+        over.endings.extend(ended.into_iter().map(|(alert, ended)| {
+            let message = ended.map(|ended| {
+                let count = ended.counted.and_then(|_| counts.next());
+                ended.said(count)
+            });
+            Ending { alert, message }
+        }));
+        Ok(over)
+    }
+
+    /// What the counts say of each topic, which is asked once on however many channels it is open.
+    async fn verdicts(
+        &self,
+        connection: &mut Connection,
+        opened: &[(OpenAlert, AlertMessage)],
+        over: &mut Over,
+        now: Timestamp,
+    ) -> Result<BTreeMap<Topic, Verdict>, StoreError> {
+        let mut asked = BTreeSet::new();
+        let topics: Vec<&(OpenAlert, AlertMessage)> =
+            opened.iter().filter(|(alert, _)| asked.insert(alert.topic)).collect();
+        let wanted: Vec<Option<WantedSpan>> =
+            topics.iter().map(|(alert, message)| self.counts_to_ask(alert, message)).collect();
+        let spans: Vec<WantedSpan> = wanted.iter().copied().flatten().collect();
+        let mut counts = connection.bucket_counts(&spans, MAX_BUCKETS).await?.into_iter();
+        let mut verdicts = BTreeMap::new();
+        for ((alert, message), wanted) in topics.into_iter().zip(wanted) {
+            let counts = wanted.and_then(|_| counts.next());
+            let verdict = self.still_true(alert, message, counts.as_deref(), now);
+            if let Verdict::True { at, until } = verdict {
+                if at > alert.last_true_at {
+                    over.still_true.push((alert.topic, at));
                 }
-                Verdict::True { at, until } if !verdicts.contains_key(&alert.topic) => {
-                    if at > alert.last_true_at {
-                        connection.note_still_true(&[alert.topic], at).await?;
-                    }
-                    self.state().not_before.insert(alert.topic, until);
-                }
-                Verdict::True { .. } => {}
+                self.state().not_before.insert(alert.topic, until);
             }
             verdicts.insert(alert.topic, verdict);
         }
-        Ok(endings)
+        Ok(verdicts)
     }
 
     /// Of alerts that were quiet for a while, oldest first, those whose end is possible by now: those never looked at, then
@@ -114,21 +157,20 @@ impl Watch {
     }
 
     /// What is said of the end of an alert; `None` when nobody was told of it or wants to know.
-    async fn ending_message(
+    fn ended(
         &self,
-        connection: &mut Connection,
         alert: &OpenAlert,
         mut message: AlertMessage,
-        last_true_at: Timestamp,
+        last: Timestamp,
         now: Timestamp,
-    ) -> Result<Option<AlertMessage>, StoreError> {
+    ) -> Option<Ended> {
         let settings = self.settings(alert.project_id);
         let wanted = match message.kind {
             AlertKind::OverflowStarted => settings.overflow_ended,
             _ => settings.resolved,
         };
         if !wanted || !was_told(alert, now) {
-            return Ok(None);
+            return None;
         }
         message = AlertMessage {
             resolved: true,
@@ -150,89 +192,123 @@ impl Watch {
             AlertKind::ErrorRate => settings.error_rate_n.is_some(),
             _ => true,
         };
-        let Some(series) = series_of(&message).filter(|_| counts_tell) else { return Ok(Some(message)) };
         let is_overflow = message.kind == AlertKind::OverflowStarted;
         let began = if is_overflow { message.first_seen.unwrap_or(began) } else { began };
-        let (from, to) = (counted_from(bucket(began), now), bucket(last_true_at));
-        let span = connection.span_count(alert.project_id, series, from, to).await?;
-        message.count = u64::try_from(span.count).ok();
-        if is_overflow {
-            message.kind = AlertKind::OverflowEnded;
-            message.first_seen = Some(Timestamp::from_millis(span.first * 1_000).max(began));
-            message.last_seen = Some(Timestamp::from_millis((span.last + BUCKET_SECONDS) * 1_000));
-        } else {
-            let seconds = (last_true_at.as_millis() - began.as_millis()).max(0) / 1_000;
-            // In minutes, as nobody wants to know it better.
-            message.window_seconds = u32::try_from(((seconds + 59) / 60).max(1) * 60).ok();
-            message.last_seen = Some(last_true_at);
-        }
-        Ok(Some(message))
+        let counted = series_of(&message).filter(|_| counts_tell).map(|series| WantedSpan {
+            project_id: alert.project_id,
+            series,
+            from: counted_from(bucket(began), now),
+            to: bucket(last),
+        });
+        Some(Ended { message, began, last, counted })
     }
 
     /// Takes these off the list and puts what is to be said of them into the outbox, within the caller's transaction. Gives
-    /// what that was: an alert counts once, on however many channels it ends.
+    /// what that was: an alert counts once, on however many channels it ends. A few round trips, whatever their number.
     pub(super) async fn say_endings(
         &self,
         connection: &mut Connection,
-        endings: Vec<Ending>,
+        over: Over,
         now: Timestamp,
     ) -> Result<Told, StoreError> {
-        let (mut told, mut topics) = (Told::new(), BTreeSet::new());
-        if endings.is_empty() || connection.count_waiting_alerts().await? + endings.len() > MAX_WAITING_ALERTS
-        {
-            return Ok(told);
-        }
-        for Ending { alert, message } in endings {
-            if !connection.close_alert(&alert).await? {
-                continue;
-            }
-            let Some(message) = message else { continue };
-            let channels = if alert.channel.is_empty() {
-                Vec::new()
-            } else {
-                let known = self.channels.of_project(connection, alert.project_id).await?;
-                let channel = ChannelId::parse(&alert.channel).filter(|channel| known.contains(channel));
-                let Some(channel) = channel else { continue };
-                vec![channel]
-            };
-            let resolved = NewAlert {
-                rule: "resolved".to_owned(),
-                group: data_encoding::HEXLOWER.encode(&alert.topic),
-                cooldown_slot: alert.opened_at.as_millis(),
-                message,
-                channels: Some(channels),
-            };
+        let Over { mut endings, still_true } = over;
+        let mut told = Told::new();
+        if !endings.is_empty() {
+            let standing = connection.outbox_standing().await?;
+            let mut free = MAX_WAITING_ALERTS.saturating_sub(standing.waiting.values().sum());
+            // What needs a place and finds none stays open until there is one.
+            endings.retain_mut(|ending| {
+                ending.message.take_if(|_| !self.hears(&ending.alert, &standing));
+                let needs_place = ending.message.is_some() && !ending.alert.channel.is_empty();
+                let fits = !needs_place || free > 0;
+                free -= usize::from(needs_place && fits);
+                fits
+            });
+            // Whoever ends the same takes the locks in the same order.
+            endings.sort_by(|one, other| {
+                (one.alert.topic, &one.alert.channel).cmp(&(other.alert.topic, &other.alert.channel))
+            });
+            let alerts: Vec<&OpenAlert> = endings.iter().map(|ending| &ending.alert).collect();
+            let closed: BTreeSet<(Topic, &str)> =
+                connection.close_alerts(&alerts).await?.into_iter().map(key).collect();
+            let ended = endings.iter().filter(|ending| closed.contains(&key(&ending.alert)));
+            let ended: Vec<NewAlert> = ended.filter_map(resolved).collect();
             // Found before whatever the same fold finds next.
-            let at = now.plus_millis(-1);
-            let added = enqueue(connection, &self.channels, &resolved, at).await?;
-            if matches!(added, Enqueued::Added(_)) && topics.insert(alert.topic) {
-                let is_rule = resolved.message.kind == AlertKind::OverflowEnded;
-                let outcome = if is_rule { "said" } else { "resolved" };
-                if let Some(rule) = RuleKind::of_alert(resolved.message.kind) {
+            let done = enqueue_all(connection, &self.channels, &ended, now.plus_millis(-1)).await?;
+            let mut groups = BTreeSet::new();
+            for (alert, done) in ended.iter().zip(done) {
+                let kind = alert.message.kind;
+                let outcome = if kind == AlertKind::OverflowEnded { "said" } else { "resolved" };
+                let is_told = matches!(done, Enqueued::Added(_)) && groups.insert(&alert.group);
+                if let Some(rule) = RuleKind::of_alert(kind).filter(|_| is_told) {
                     *told.entry((rule, outcome)).or_default() += 1;
                 }
             }
         }
+        connection.note_true_at(&still_true).await?;
         Ok(told)
+    }
+
+    /// Whether the channel that was told of an alert is there and on, whichever project's it is; or the history alone was.
+    fn hears(&self, alert: &OpenAlert, standing: &OutboxStanding) -> bool {
+        let channel = ChannelId::parse(&alert.channel);
+        let targets = |id| self.channels.targets(&standing.channels, alert.project_id, Some(&[id]));
+        alert.channel.is_empty() || channel.is_some_and(|id| !targets(id).is_empty())
     }
 
     /// The same in a transaction of its own, where there is something to say.
     pub(super) async fn say_apart(
         &self,
         session: &mut Session,
-        endings: Vec<Ending>,
+        over: Over,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        if endings.is_empty() {
+        if over.endings.is_empty() && over.still_true.is_empty() {
             return Ok(false);
         }
         session.begin(STATEMENT_TIMEOUT).await?;
-        let told = self.say_endings(session, endings, now).await?;
+        let told = self.say_endings(session, over, now).await?;
         session.commit(STATEMENT_TIMEOUT).await?;
         let said = !told.is_empty();
         self.state().tell(told);
         Ok(said)
     }
+}
+
+impl Ended {
+    /// With the number of its events, where that was asked for.
+    fn said(self, span: Option<SpanCount>) -> AlertMessage {
+        let Self { mut message, began, last, .. } = self;
+        let Some(span) = span else { return message };
+        message.count = u64::try_from(span.count).ok();
+        if message.kind == AlertKind::OverflowStarted {
+            message.kind = AlertKind::OverflowEnded;
+            message.first_seen = Some(Timestamp::from_millis(span.first * 1_000).max(began));
+            message.last_seen = Some(Timestamp::from_millis((span.last + BUCKET_SECONDS) * 1_000));
+        } else {
+            let seconds = (last.as_millis() - began.as_millis()).max(0) / 1_000;
+            // In minutes, as nobody wants to know it better.
+            message.window_seconds = u32::try_from(((seconds + 59) / 60).max(1) * 60).ok();
+            message.last_seen = Some(last);
+        }
+        message
+    }
+}
+
+fn key(alert: &OpenAlert) -> (Topic, &str) {
+    (alert.topic, &alert.channel)
+}
+
+/// What goes into the outbox for an end of which something is said.
+fn resolved(ending: &Ending) -> Option<NewAlert> {
+    let alert = &ending.alert;
+    Some(NewAlert {
+        rule: "resolved".to_owned(),
+        group: data_encoding::HEXLOWER.encode(&alert.topic),
+        cooldown_slot: alert.opened_at.as_millis(),
+        message: ending.message.clone()?,
+        channels: Some(ChannelId::parse(&alert.channel).into_iter().collect()),
+    })
 }
 
 /// The message that opened an alert, as far as it is known to this version.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::super::rules::{RuleKind, Setting};
 use super::super::{AlertKind, AlertMessage, Enqueued, NewAlert, enqueue};
-use super::ending::{Ending, MAX_LOOKED_AT, opened_by, was_told};
+use super::ending::{Ending, MAX_LOOKED_AT, Over, opened_by, was_told};
 use super::opening::topic;
 use super::{Watch, WatchSettings};
 use crate::store::{BUCKET_MS, Cooldown, CooldownKey, STATEMENT_TIMEOUT, Session, StoreError, bucket};
@@ -197,11 +197,12 @@ impl Watch {
         }
         // Each silence counts once as held back, and not if it is said after all.
         let is_counted = before.suppressed > 0 && before.found_at.as_seconds() > silence.last;
+        let unsaid = |outcome| {
+            let after = Cooldown { found_at: now, suppressed: before.suppressed + 1, ..before };
+            (!is_counted).then_some((outcome, after))
+        };
         let outcome = if rule.is_held_back(&before, now) {
-            (!is_counted).then_some((
-                "suppressed",
-                Cooldown { found_at: now, suppressed: before.suppressed + 1, ..before },
-            ))
+            unsaid("suppressed")
         } else {
             message.suppressed = before.suppressed - u64::from(is_counted);
             let alert = NewAlert {
@@ -214,7 +215,7 @@ impl Watch {
             match enqueue(session, &self.channels, &alert, now).await? {
                 Enqueued::Added(_) => Some(("said", Cooldown { said_at: now, found_at: now, suppressed: 0 })),
                 Enqueued::Known => None,
-                Enqueued::Full => Some(("lost", before)),
+                Enqueued::Full => unsaid("lost"),
             }
         };
         if let Some((_, after)) = &outcome {
@@ -261,7 +262,7 @@ impl Watch {
             }
         }
         session.note_still_true(&silent, now).await?;
-        self.say_apart(session, endings, now).await
+        self.say_apart(session, Over { endings, ..Over::default() }, now).await
     }
 }
 

@@ -7,11 +7,11 @@ use super::super::spike::is_spike;
 use super::super::{AlertKind, AlertMessage};
 use super::{QUIET_MS, Watch};
 use crate::event::Level;
-use crate::store::{Connection, LEVEL_SERIES, OpenAlert, StoreError, bucket};
+use crate::store::{LEVEL_SERIES, OpenAlert, WantedSpan, bucket};
 use crate::timestamp::Timestamp;
 
 /// Buckets that one look walks over.
-const MAX_BUCKETS: usize = 400;
+pub(super) const MAX_BUCKETS: usize = 400;
 /// Seconds of a window beside the bucket it ends with, unless the message tells.
 const WINDOW_SECONDS: i64 = 60;
 
@@ -45,39 +45,57 @@ pub(super) fn series_of(message: &AlertMessage) -> Option<(i64, i64)> {
     }
 }
 
+fn window_of(message: &AlertMessage) -> i64 {
+    message.window_seconds.map_or(WINDOW_SECONDS, i64::from)
+}
+
 impl Watch {
-    /// Looks at the counts since something was noted as true.
-    pub(super) async fn still_true(
+    /// How many events are a spike or too many errors, and what was usual before it began; `None` where the counts don't
+    /// tell.
+    fn spike_by(&self, alert: &OpenAlert, message: &AlertMessage) -> Option<(u64, f64)> {
+        let settings = self.settings(alert.project_id);
+        let least = if message.kind == AlertKind::Spike { settings.spike_n } else { settings.error_rate_n };
+        Some((least?, message.baseline?))
+    }
+
+    /// The counts since something was noted as true, which tell whether it is so still; at most [`MAX_BUCKETS`]. `None`
+    /// where the notes alone tell.
+    pub(super) fn counts_to_ask(&self, alert: &OpenAlert, message: &AlertMessage) -> Option<WantedSpan> {
+        let (series, noted) = (series_of(message)?, bucket(alert.last_true_at));
+        let from = if message.kind == AlertKind::OverflowStarted {
+            noted
+        } else {
+            self.spike_by(alert, message)?;
+            noted - window_of(message)
+        };
+        Some(WantedSpan { project_id: alert.project_id, series, from, to: i64::MAX })
+    }
+
+    /// What these counts say.
+    pub(super) fn still_true(
         &self,
-        connection: &mut Connection,
         alert: &OpenAlert,
         message: &AlertMessage,
+        counts: Option<&[(i64, i64)]>,
         now: Timestamp,
-    ) -> Result<Verdict, StoreError> {
-        let window = message.window_seconds.map_or(WINDOW_SECONDS, i64::from);
+    ) -> Verdict {
+        let (window, noted) = (window_of(message), bucket(alert.last_true_at));
         let by_notes = |last: Timestamp| {
             let until = last.plus_millis(quiet_after(window) * 1_000);
             if until <= now { Verdict::Over(last) } else { Verdict::True { at: last, until } }
         };
-        let Some(series) = series_of(message) else { return Ok(by_notes(alert.last_true_at)) };
-        let settings = self.settings(alert.project_id);
-        let (project_id, noted) = (alert.project_id, bucket(alert.last_true_at));
+        let Some(counts) = counts else { return by_notes(alert.last_true_at) };
         if message.kind == AlertKind::OverflowStarted {
-            let counts = connection.bucket_counts(project_id, series, noted, MAX_BUCKETS).await?;
-            let quiet = self.overflow_quiet(project_id);
-            return Ok(overflow_at(noted, &counts, bucket(now), quiet));
+            return overflow_at(noted, counts, bucket(now), self.overflow_quiet(alert.project_id));
         }
-        let threshold =
-            if message.kind == AlertKind::Spike { settings.spike_n } else { settings.error_rate_n };
-        let (Some(threshold), Some(usual)) = (threshold, message.baseline) else {
-            return Ok(by_notes(alert.last_true_at));
+        let Some((least, usual)) = self.spike_by(alert, message) else {
+            return by_notes(alert.last_true_at);
         };
-        let counts = connection.bucket_counts(project_id, series, noted - window, MAX_BUCKETS).await?;
-        let last = last_spike(&counts, noted, window, |count| is_spike(count, usual, threshold));
+        let last = last_spike(counts, noted, window, |count| is_spike(count, usual, least));
         let last = at(last).max(alert.last_true_at);
         // Where more buckets may follow, the next look goes on from the last one.
         let more = counts.len() == MAX_BUCKETS && last > alert.last_true_at;
-        Ok(if more { Verdict::True { at: last, until: now } } else { by_notes(last) })
+        if more { Verdict::True { at: last, until: now } } else { by_notes(last) }
     }
 }
 
