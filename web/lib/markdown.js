@@ -19,7 +19,7 @@ function fenced(text, language = "") {
 }
 
 /** A value in a line, where no mark in it is one: as JSON, so it has no line ends and no backtick at its ends. @param {unknown} value */
-function span(value) {
+function codeSpan(value) {
   const text = JSON.stringify(value);
   const fence = fenceOf(text, 1);
   return fence + text + fence;
@@ -30,7 +30,7 @@ function span(value) {
  * @param {string} address of its page
  */
 export function eventMarkdown({ level, ts, project, source, env, release, user_id: user, request_id: request, tags, message, stack, ctx }, address) {
-  const facts = Object.entries({ project, source, env, release, user, request, tags }).flatMap(([name, value]) => (value?.length ? [`${name} ${span(value)}`] : []));
+  const facts = Object.entries({ project, source, env, release, user, request, tags }).flatMap(([name, value]) => (value?.length ? [`${name} ${codeSpan(value)}`] : []));
   const parts = [`**${level}** ${ts} ${facts.join(", ")}`, fenced(message)];
   if (stack) parts.push(fenced(stack));
   const context = JSON.stringify(ctx ?? {}, null, 2);
