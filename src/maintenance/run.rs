@@ -9,7 +9,7 @@ use super::Folding;
 use super::compact::{Compactor, Pace};
 use super::purge::Purge;
 use super::report::{OwnSums, Progress, Ran, Report};
-use super::slice::{Chore, Halt, LEASE, Slices};
+use super::slice::{COOLDOWNS_KEPT_MS, Chore, Halt, LEASE, RULE_COUNTS_KEPT_MS, Slices};
 use crate::audit;
 use crate::clock::Clock;
 use crate::ledger::KEPT_DAYS;
@@ -170,12 +170,14 @@ impl Run<'_> {
         while slices.take(Chore::Audit { since: old }, report).await?.more {}
         let before = now.plus_millis(-ALERTS_KEPT_MS);
         while slices.take(Chore::Alerts { before }, report).await?.more {}
-        while slices.take(Chore::AlertRules { now }, report).await?.more {}
+        let before = now.plus_millis(-COOLDOWNS_KEPT_MS);
+        while slices.take(Chore::Cooldowns { before }, report).await?.more {}
         let projects = self.store.list_projects().await?;
         for project in &projects {
             let since = project.kept_since(now);
             purge_blocks(slices, project.id, since, report).await?;
             widen_counts(slices, project, now, report).await?;
+            delete_rule_counts(slices, project.id, now, report).await?;
             while slices.take(Chore::Issues { project_id: project.id, since }, report).await?.more {}
         }
         // After the blocks: nothing that old is stored any more, so nothing comes to these hours again.
@@ -238,6 +240,21 @@ async fn widen_counts(
         slices.take(Chore::NextSeries { project_id: project.id, after }, report).await?.span
     {
         while slices.take(Chore::Counts { span, ages: &ages }, report).await?.more {}
+        after = Some(span.last);
+    }
+    Ok(())
+}
+
+async fn delete_rule_counts(
+    slices: &mut Slices<'_>,
+    project_id: i64,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<(), Halt> {
+    let before = now.plus_millis(-RULE_COUNTS_KEPT_MS).as_seconds();
+    let mut after = None;
+    while let Some(span) = slices.take(Chore::NextRules { project_id, after }, report).await?.span {
+        while slices.take(Chore::RuleCounts { span, before }, report).await?.more {}
         after = Some(span.last);
     }
     Ok(())

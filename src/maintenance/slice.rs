@@ -29,10 +29,10 @@ const SLICE_BYTES: u64 = 2 << 20;
 const MAX_COUNT_ROWS: usize = 400;
 /// Messages of alerts that are kept once they are done.
 const MAX_ALERTS: usize = 10_000;
-/// What rules counted themselves: longer than the four windows of an hour that say what is usual.
-const RULE_COUNTS_KEPT_MS: i64 = 5 * 3_600_000;
+/// What rules counted themselves: three hours late, and the four windows of an hour before that say what is usual.
+pub(super) const RULE_COUNTS_KEPT_MS: i64 = 8 * 3_600_000;
 /// Longer than any cooldown.
-const COOLDOWNS_KEPT_MS: i64 = 2 * 86_400_000;
+pub(super) const COOLDOWNS_KEPT_MS: i64 = 2 * 86_400_000;
 /// Series whose counts one slice looks through: each has at most some 2,000 rows.
 const SERIES_IN_A_SPAN: usize = 50;
 /// Pause after a slice, as a multiple of what it took: the server works on after it (see [`SLICE_BYTES`]).
@@ -75,11 +75,13 @@ pub(super) enum Chore<'a> {
     Issues { project_id: i64, since: Timestamp },
     NextSeries { project_id: i64, after: Option<i64> },
     Counts { span: SeriesSpan, ages: &'a CountAges },
+    NextRules { project_id: i64, after: Option<i64> },
+    RuleCounts { span: SeriesSpan, before: i64 },
     Orphan { project_id: i64 },
     Audit { since: Timestamp },
     Ledger { before: Timestamp },
     Alerts { before: Timestamp },
-    AlertRules { now: Timestamp },
+    Cooldowns { before: Timestamp },
 }
 
 /// What it came to.
@@ -258,12 +260,15 @@ impl<'a> Slices<'a> {
                 done.alerts = session.delete_old_alerts(before, MAX_ALERTS, rows).await?;
                 done.more = done.alerts == rows as u64;
             }
-            Chore::AlertRules { now } => {
-                let before = now.plus_millis(-RULE_COUNTS_KEPT_MS).as_seconds();
-                let counts = session.delete_old_rule_counts(before, rows).await?;
-                let before = now.plus_millis(-COOLDOWNS_KEPT_MS);
-                let cooldowns = session.delete_old_cooldowns(before, rows).await?;
-                done.more = counts.max(cooldowns) >= rows as u64;
+            Chore::NextRules { project_id, after } => {
+                done.span = session.next_counting_rules(project_id, after, SERIES_IN_A_SPAN).await?;
+            }
+            Chore::RuleCounts { span, before } => {
+                let rows = rows.min(MAX_COUNT_ROWS);
+                done.more = session.delete_old_rule_counts(span, before, rows).await? == rows;
+            }
+            Chore::Cooldowns { before } => {
+                done.more = session.delete_old_cooldowns(before, rows).await? >= rows as u64;
             }
             Chore::Orphan { .. } => {}
         }

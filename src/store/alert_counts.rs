@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::STATEMENT_TIMEOUT;
 use super::connection::Connection;
+use super::counts::{SeriesSpan, exactly};
 use super::error::StoreError;
+use super::value::Value;
 
 /// Sums asked for at once.
 pub const SPANS: usize = 2;
@@ -148,14 +150,11 @@ impl Connection {
         Ok(found)
     }
 
-    /// Sums of counts between given times, in the order asked, in one round trip.
+    /// Sums of counts between given times, in the order asked, many in one round trip.
     ///
     /// # Errors
     /// What the database said.
     pub async fn past_sums(&mut self, wanted: &[WantedPast]) -> Result<Vec<PastSum>, StoreError> {
-        if wanted.is_empty() {
-            return Ok(Vec::new());
-        }
         let divide = self.dialect().divide();
         let of = |one: &WantedPast| {
             let WantedPast { project_id, series, window, usual, until } = one;
@@ -169,14 +168,14 @@ impl Connection {
             )
         };
         let asked: Vec<String> = wanted.iter().map(of).collect();
-        let rows = self.select(asked.join(";"), STATEMENT_TIMEOUT).await?;
+        let rows = self.select_packets(asked).await?;
         let read = |row: &super::value::Row| {
             Ok(PastSum { inside: row.int(0)?, longer: row.int(1)?, minutes: row.int(2)? })
         };
         rows.iter().map(read).collect()
     }
 
-    /// Adds to what rules counted, within the caller's transaction, in one statement.
+    /// Adds to what rules counted, within the caller's transaction, many rows in one statement.
     ///
     /// # Errors
     /// What the database said.
@@ -184,18 +183,17 @@ impl Connection {
         &mut self,
         counts: &BTreeMap<RuleCountKey, RuleCount>,
     ) -> Result<(), StoreError> {
-        if counts.is_empty() {
-            return Ok(());
-        }
-        let row = |(key, count): (&RuleCountKey, &RuleCount)| {
-            format!("({},{},{},{},{})", key.project_id, key.rule_id, key.bucket, count.matched, count.seen)
-        };
-        let rows: Vec<String> = counts.iter().map(row).collect();
+        let rows: Vec<[Value<'_>; 5]> = counts
+            .iter()
+            .map(|(key, count)| {
+                [key.project_id, key.rule_id, key.bucket, count.matched, count.seen].map(Value::from)
+            })
+            .collect();
         let set =
             "matched = alert_rule_counts.matched + new(matched), seen = alert_rule_counts.seen + new(seen)";
         let tail = self.dialect().on_duplicate("project_id, rule_id, bucket", set);
         let insert = "INSERT INTO alert_rule_counts (project_id, rule_id, bucket, matched, seen)";
-        self.change(format!("{insert} VALUES {} {tail}", rows.join(",")), STATEMENT_TIMEOUT).await.map(drop)
+        self.insert_rows(insert, &rows, &tail).await.map(drop)
     }
 
     /// Sums of what rules counted, in the order asked, many in one round trip.
@@ -226,26 +224,48 @@ impl Connection {
         rows.iter().map(read).collect()
     }
 
-    /// Deletes what rules counted in buckets before a time, for a few rules of a few projects; gives the number of rows.
+    /// Up to `limit` rules of a project that counted events themselves, after a number; `None` where there are no more.
     ///
     /// # Errors
     /// What the database said.
-    pub async fn delete_old_rule_counts(&mut self, before: i64, limit: usize) -> Result<u64, StoreError> {
+    pub async fn next_counting_rules(
+        &mut self,
+        project_id: i64,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Option<SeriesSpan>, StoreError> {
+        let beyond = after.map_or(String::new(), |rule| format!("AND rule_id > {rule} "));
         let find = format!(
-            "SELECT DISTINCT project_id, rule_id FROM alert_rule_counts WHERE bucket < {before} LIMIT {limit}"
+            "SELECT DISTINCT rule_id FROM alert_rule_counts WHERE project_id = {project_id} {beyond}\
+             ORDER BY rule_id LIMIT {limit}"
         );
-        let mut deleted = 0;
-        for row in self.select(find, STATEMENT_TIMEOUT).await? {
-            let (project_id, rule_id) = (row.int(0)?, row.int(1)?);
-            let delete = format!(
-                "DELETE FROM alert_rule_counts WHERE project_id = {project_id} AND rule_id = {rule_id} \
-                 AND bucket < {before}"
-            );
-            deleted += self.change(delete, STATEMENT_TIMEOUT).await?;
-            if deleted >= limit as u64 {
-                break;
-            }
+        let rows = self.select(find, STATEMENT_TIMEOUT).await?;
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(None) };
+        Ok(Some(SeriesSpan { project_id, first: first.int(0)?, last: last.int(0)? }))
+    }
+
+    /// Deletes up to `limit` rows of what these rules counted in buckets before a time; gives how many there were.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn delete_old_rule_counts(
+        &mut self,
+        span: SeriesSpan,
+        before: i64,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        let SeriesSpan { project_id, first, last } = span;
+        let find = format!(
+            "SELECT rule_id, bucket FROM alert_rule_counts WHERE project_id = {project_id} AND rule_id >= {first} \
+             AND rule_id <= {last} AND bucket < {before} ORDER BY rule_id, bucket LIMIT {limit}"
+        );
+        let rows = self.select(find, STATEMENT_TIMEOUT).await?;
+        let found = rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?)));
+        let found: Vec<(i64, i64)> = found.collect::<Result<_, StoreError>>()?;
+        if !found.is_empty() {
+            let exactly = exactly(project_id, "rule_id", &found);
+            self.change(format!("DELETE FROM alert_rule_counts WHERE {exactly}"), STATEMENT_TIMEOUT).await?;
         }
-        Ok(deleted)
+        Ok(found.len())
     }
 }

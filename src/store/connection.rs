@@ -251,6 +251,7 @@ impl Connection {
     /// # Errors
     /// As [`Connection::execute`].
     pub async fn change(&mut self, sql: String, timeout: Duration) -> Result<u64, StoreError> {
+        self.check_size(sql.len())?;
         let was_clean = self.ask();
         let sql = sqlx::raw_sql(AssertSqlSafe(sql));
         let changed = match &mut self.wire {

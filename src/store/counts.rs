@@ -125,7 +125,7 @@ impl Connection {
         if found.is_empty() {
             return Ok(CountsWidened::default());
         }
-        let exactly = exactly(project_id, &found);
+        let exactly = exactly(project_id, "series", &found);
         self.begin(STATEMENT_TIMEOUT).await?;
         let mut done = self.move_counts(project_id, &exactly, ages).await?;
         self.commit(STATEMENT_TIMEOUT).await?;
@@ -167,13 +167,13 @@ impl Connection {
     }
 }
 
-/// A condition that a server answers by the primary key alone, so that nothing else is locked.
-fn exactly(project_id: i64, found: &[Place]) -> String {
+/// A condition on rows by project, this column and bucket that a server answers by the primary key alone, so that nothing else is locked.
+pub(super) fn exactly(project_id: i64, column: &str, found: &[Place]) -> String {
     let mut sql = format!("project_id = {project_id} AND (");
     for (position, same) in found.chunk_by(|one, next| one.0 == next.0).enumerate() {
         let or = if position == 0 { "" } else { " OR " };
         let buckets: Vec<String> = same.iter().map(|place| place.1.to_string()).collect();
-        let _ = write!(sql, "{or}(series = {} AND bucket IN ({}))", same[0].0, buckets.join(","));
+        let _ = write!(sql, "{or}({column} = {} AND bucket IN ({}))", same[0].0, buckets.join(","));
     }
     sql.push(')');
     sql
@@ -202,6 +202,6 @@ mod tests {
         let found = [(1, 10), (1, 20), (7, 10)];
         let expected =
             "project_id = 3 AND ((series = 1 AND bucket IN (10,20)) OR (series = 7 AND bucket IN (10)))";
-        assert_eq!(exactly(3, &found), expected);
+        assert_eq!(exactly(3, "series", &found), expected);
     }
 }

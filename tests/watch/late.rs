@@ -1,11 +1,15 @@
 //! What was counted long after it was received is judged by the time of its receipt, said once and over.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 use tekno_logger::alert::AlertKind;
 use tekno_logger::event::Level;
+use tekno_logger::store::{RuleCount, RuleCountKey, RuleSums, WantedRuleCount};
 
 use crate::rules::{everywhere, of_shop};
 use crate::world::{HOUR_MS, MINUTE_MS, World};
+use crate::writer::project;
 
 /// The process dies with what it had not counted; another one starts after so long.
 async fn die_for(world: &mut World, millis: i64) {
@@ -114,6 +118,84 @@ async fn a_query_counts_what_was_received_in_its_window_however_late_that_is_cou
         assert_eq!((began.len(), over.len()), (1, 1));
         assert_eq!(began[0].message.count, Some(4));
         assert!(began[0].message.received_until.is_some());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_late_windows_of_one_project_keep_those_of_no_other_out() {
+    everywhere(async |world| {
+        let other = project(&world.store, "other", 3).await;
+        let partly = project(&world.store, "partly", 3).await;
+        world.store_events(partly, Level::Error, 107, 3).await;
+        world.tick().await;
+        world.sleep(40_000);
+        world.store_issues(world.shop, Level::Error, 100..160, 10).await;
+        // New and once: this can't be a spike, and takes no place.
+        world.store_issues(world.shop, Level::Error, 200..260, 1).await;
+        world.store_events(other, Level::Error, 107, 5).await;
+        world.store_events(partly, Level::Error, 107, 2).await;
+        die_for(world, 10 * MINUTE_MS).await;
+        world.tick().await;
+        let spikes = world.of_kind(AlertKind::Spike).await.0;
+        for project_id in [other, partly] {
+            let own: Vec<_> = spikes.iter().filter(|said| said.message.project_id == project_id).collect();
+            assert_eq!(own.len(), 1, "{project_id}");
+            assert_eq!(own[0].message.count, Some(5), "{project_id}");
+        }
+        let left_out = r#"tekno_alerts_total{rule="spike",outcome="left_out"}"#;
+        assert!(world.one.metrics().contains(left_out), "{}", world.one.metrics());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_of_ten_seconds_has_what_was_counted_eleven_to_twenty_seconds_late() {
+    everywhere(async |world| {
+        of_shop(world, "spike", json!({ "n": 5, "window_sec": 10 })).await;
+        world.store_events(world.shop, Level::Error, 107, 5).await;
+        world.sleep(20_000);
+        world.tick().await;
+        assert_eq!(world.counted(AlertKind::Spike).await.0, 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_rules_counted_themselves_is_kept_for_eight_hours_and_goes_in_slices() {
+    everywhere(async |world| {
+        let first = world.now() / 1_000;
+        // More than one statement adds, one span has and one slice deletes.
+        let rows = (0..120_i64).flat_map(|rule_id| (0..25).map(move |at| (rule_id, first + at * 10)));
+        let row = |(rule_id, bucket)| {
+            let key = RuleCountKey { project_id: world.shop, rule_id: rule_id - 60, bucket };
+            (key, RuleCount { matched: 2, seen: 3 })
+        };
+        let counts: BTreeMap<RuleCountKey, RuleCount> = rows.map(row).collect();
+        let mut session = world.store.work().await.unwrap();
+        for _ in 0..2 {
+            session.add_rule_counts(&counts).await.unwrap();
+        }
+        let of = |rule_id| WantedRuleCount {
+            project_id: world.shop,
+            rule_id,
+            window: first + 10,
+            usual: first,
+            until: i64::MAX,
+        };
+        let sums = session.rule_counts(&[of(-60), of(59)]).await.unwrap();
+        let inside = RuleCount { matched: 2 * 2 * 24, seen: 2 * 3 * 24 };
+        assert_eq!(sums, [RuleSums { inside, matched: 2 * 2 * 25 }; 2]);
+        drop(session);
+        world.sleep(8 * HOUR_MS);
+        world.maintain().await;
+        assert_eq!(world.rows("alert_rule_counts").await, 120 * 25);
+        world.sleep(10_000);
+        world.maintain().await;
+        assert_eq!(world.rows("alert_rule_counts").await, 120 * 24, "the oldest ten seconds");
+        world.sleep(HOUR_MS);
+        world.maintain().await;
+        assert_eq!(world.rows("alert_rule_counts").await, 0);
     })
     .await;
 }

@@ -255,3 +255,43 @@ async fn what_a_transaction_that_was_rolled_back_found_is_said_by_the_next_one()
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_query_counts_from_its_change_and_not_what_it_looked_for_before() {
+    everywhere(async |world| {
+        let mut rule =
+            of_shop(world, "query", json!({ "q": "level:info", "n": 30, "window_sec": 600 })).await;
+        world.infos(20).await;
+        world.sleep(MINUTE_MS);
+        rule.settings = json!({ "q": "level:error", "n": 5, "window_sec": 600 }).to_string();
+        rule.updated_at = at(world.now());
+        assert!(world.store.update_alert_rule(&rule).await.unwrap());
+        world.sleep(10_000);
+        world.errors(107, 1).await;
+        assert_eq!(world.counted(AlertKind::Custom).await.0, 0);
+        world.errors(107, 4).await;
+        let began = world.of_kind(AlertKind::Custom).await.0;
+        assert_eq!((began.len(), began[0].message.count), (1, Some(5)));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fresh_error_rate_within_environments_takes_steady_traffic_for_usual() {
+    everywhere(async |world| {
+        let steady = async |world: &mut World, minutes: usize| {
+            for _ in 0..minutes {
+                world.errors(107, 60).await;
+                world.wait(MINUTE_MS).await;
+            }
+        };
+        steady(world, 70).await;
+        let before = world.counted(AlertKind::ErrorRate).await.0;
+        of_shop(world, "error_rate", json!({ "n": 50, "environments": { "exclude": ["staging"] } })).await;
+        steady(world, 3).await;
+        assert_eq!(world.counted(AlertKind::ErrorRate).await.0, before);
+        world.errors(107, 400).await;
+        assert_eq!(world.counted(AlertKind::ErrorRate).await.0, before + 1, "but not what is unusual");
+    })
+    .await;
+}

@@ -1,5 +1,6 @@
 //! A writer, instances that fold and watch, and what they said.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use prometheus_client::encoding::text::encode;
@@ -166,11 +167,19 @@ impl World {
 
     /// Stores events of an issue without folding them.
     pub async fn store_events(&mut self, project_id: i64, level: Level, issue: u64, count: usize) {
+        self.store_issues(project_id, level, issue..issue + 1, count).await;
+    }
+
+    /// Stores so many events of each of these issues in one batch, without folding them.
+    pub async fn store_issues(&mut self, project_id: i64, level: Level, issues: Range<u64>, each: usize) {
         self.batches += 1;
         let now = self.writer.clock.now();
-        let of =
-            |index| Event { fingerprint: Fingerprint(issue), ..event(index, now, level, "disk is full") };
-        let events: Vec<Event<'_>> = (0..count).map(of).collect();
+        let issues = issues.flat_map(|issue| std::iter::repeat_n(issue, each)).enumerate();
+        let of = |(index, issue)| Event {
+            fingerprint: Fingerprint(issue),
+            ..event(index, now, level, "disk is full")
+        };
+        let events: Vec<Event<'_>> = issues.map(of).collect();
         let name = format!("batch-{}", self.batches);
         let outcome = self.writer.send_events(project_id, &name, &events).await;
         assert_eq!(outcome, WriteOutcome::Stored);

@@ -1,28 +1,15 @@
 // An event as text for other places: a ticket, a chat, a terminal.
 
 /**
- * Backticks that nothing in a text can end: one more than its longest run, and at least as many as asked for.
- * @param {string} text
- * @param {number} least
- */
-function fenceOf(text, least) {
-  return "`".repeat(Math.max(least, ...(text.match(/`+/g) ?? []).map(({ length }) => length + 1)));
-}
-
-/**
+ * A text between backticks that nothing in it can end: more of them than its longest run.
  * @param {string} text
  * @param {string} [language]
+ * @param {string} [end] of the lines of the fence
+ * @param {number} [least] of backticks
  */
-function fenced(text, language = "") {
-  const fence = fenceOf(text, 3);
-  return `${fence}${language}\n${text}\n${fence}`;
-}
-
-/** A value in a line, where no mark in it is one: as JSON, so it has no line ends and no backtick at its ends. @param {unknown} value */
-function codeSpan(value) {
-  const text = JSON.stringify(value);
-  const fence = fenceOf(text, 1);
-  return fence + text + fence;
+function fenced(text, language = "", end = "\n", least = 3) {
+  const fence = "`".repeat(Math.max(least, ...(text.match(/`+/g) ?? []).map(({ length }) => length + 1)));
+  return fence + language + end + text + end + fence;
 }
 
 /**
@@ -30,7 +17,8 @@ function codeSpan(value) {
  * @param {string} address of its page
  */
 export function eventMarkdown({ level, ts, project, source, env, release, user_id: user, request_id: request, tags, message, stack, ctx }, address) {
-  const facts = Object.entries({ project, source, env, release, user, request, tags }).flatMap(([name, value]) => (value?.length ? [`${name} ${codeSpan(value)}`] : []));
+  // As JSON a value has no line ends, and no backtick at its ends.
+  const facts = Object.entries({ project, source, env, release, user, request, tags }).filter(([, value]) => value?.length).map(([name, value]) => `${name} ${fenced(JSON.stringify(value), "", "", 1)}`);
   const parts = [`**${level}** ${ts} ${facts.join(", ")}`, fenced(message)];
   if (stack) parts.push(fenced(stack));
   const context = JSON.stringify(ctx ?? {}, null, 2);

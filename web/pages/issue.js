@@ -9,7 +9,7 @@ import { actionsWith } from "../parts/control.js";
 import { copyButton } from "../parts/copy.js";
 import { eventView } from "../parts/event.js";
 import { badges, decisionBar, issueLogs, spark, stateText } from "../parts/issue.js";
-import { levelMark } from "../parts/list.js";
+import { levelMark } from "../parts/row.js";
 import { facetView } from "../parts/side.js";
 import { button, errorPanel, panel, problemText } from "../parts/state.js";
 import { go } from "../router.js";

@@ -6,9 +6,10 @@ import { issueAddress, logsAddress } from "../lib/filters.js";
 import { fill, h, icon, shown } from "../lib/h.js";
 import { choice, loads, projectChoice, when } from "../parts/board.js";
 import { badges, decisionBar, issueLogs, issuesAddress, issuesQuery, ISSUE_LEVELS, ISSUE_STATES, readIssueFilters, SORTS, spark, stateText } from "../parts/issue.js";
-import { levelMark } from "../parts/list.js";
+import { levelMark } from "../parts/row.js";
 import { button, errorPanel, panel, problemText } from "../parts/state.js";
 import { go } from "../router.js";
+import { unknownProject } from "./setup.js";
 
 /** @typedef {import("../parts/issue.js").Issue} Issue */
 /** @typedef {import("../parts/issue.js").IssueFilters} Filters */
@@ -72,7 +73,7 @@ export function open(url) {
       append(page);
       return [beyond, tools, list, more];
     },
-    fail: (error, again) => (error instanceof Problem && error.status === 404 ? noProject(filters) : errorPanel(error, again)),
+    fail: (error, again) => (error instanceof Problem && error.status === 404 ? unknownProject(issuesAddress({ ...filters, project: "" }), "Issues of all projects") : errorPanel(error, again)),
   });
 
   /** Looks again; the row that had the focus keeps it. */
@@ -203,14 +204,6 @@ function beyondLine({ other }, { project }) {
   return h("p", { class: "notice" },
     `${counted(other.events_24h, "event")} of the last 24 hours made no issue and no alert: a project keeps ${count(other.max_issues)} issues and makes ${count(other.max_new_issues_a_minute)} a minute. They are in `,
     h("a", { href: logsAddress({ q: "", project, levels: ["error", "fatal"], range: "24h", from: "", to: "" }) }, "the logs"), ".");
-}
-
-/** @param {Filters} filters */
-function noProject(filters) {
-  return panel({
-    title: "No such project", text: "No project has this slug. It may have been deleted or renamed.",
-    actions: [h("a", { class: "button primary", href: issuesAddress({ ...filters, project: "" }) }, "Issues of all projects")],
-  });
 }
 
 /** @param {Filters} filters @param {boolean} any whether there is any issue, whatever its state and title */

@@ -150,7 +150,7 @@ class LogsPage {
     // Another zone shows the same events: the open one stays open.
     const address = logsAddress(next, (next.tz ?? "") === (this.#filters.tz ?? "") ? null : this.#selected);
     // Asking the same again is a new run: a relative range has moved on. The address may say it in another order.
-    if (address === logsAddress(this.#filters, this.#selected)) void this.#run();
+    if (address === logsAddress(this.#filters)) void this.#run();
     else go(address);
   }
 
@@ -240,15 +240,19 @@ class LogsPage {
    * @param {number} limit
    */
   #showNew(events, limit) {
-    const { q, project, cols } = this.#filters;
     fill(this.#state);
     this.#list.element.hidden = false;
-    this.#list.prepend(events, { now: Date.now(), manyProjects: project === "", q, cols }, limit);
+    this.#list.prepend(events, this.#view(this.#cursor !== null || this.#list.events.length >= limit), limit);
     // Older pages would leave a hole behind what made room.
     if (this.#list.events.length < limit) return;
     this.#cursor = null;
-    this.#list.goesOn = true;
     fill(this.#more, h("p", { class: "muted" }, `The newest ${counted(limit, "event")} are kept while live.`));
+  }
+
+  /** How rows are shown. @param {boolean} goesOn whether there are older events than the last */
+  #view(goesOn) {
+    const { q, project, cols } = this.#filters;
+    return { now: Date.now(), manyProjects: project === "", q, cols, goesOn };
   }
 
   #clear() {
@@ -269,10 +273,8 @@ class LogsPage {
 
   /** @param {LogPage} page */
   #showPage(page) {
-    const { q, project, cols } = this.#filters;
     this.#list.element.hidden = false;
-    this.#list.goesOn = page.next_cursor !== null;
-    this.#list.append(page.logs, { now: Date.now(), manyProjects: project === "", q, cols });
+    this.#list.append(page.logs, this.#view(page.next_cursor !== null));
     this.#list.select(this.#selected);
     this.#cursor = page.next_cursor;
     this.#scanned = page.scanned;

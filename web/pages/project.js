@@ -37,8 +37,7 @@ export function open(_url, [slug = ""]) {
         fill(heading, shown(now.name));
         fill(links, h("a", { class: "button", href: projectLogs(now) }, "Logs"), h("a", { class: "button", href: `${place}/setup` }, "Set up"));
         fill(end, ending(now.slug, own));
-        if (now.slug !== slug) history.replaceState(null, "", place);
-        slug = now.slug;
+        if (!life.signal.aborted) history.replaceState(null, "", place);
       };
       show(project);
       const keys = keysOf(life.signal, own);
@@ -58,7 +57,6 @@ export function open(_url, [slug = ""]) {
  */
 function settings(project, address, onSaved) {
   const { off, extra_keys: names } = project.scrub;
-  let days = project.retention_days;
   return changeForm({
     title: "Settings",
     controls: [
@@ -67,12 +65,8 @@ function settings(project, address, onSaved) {
       choiceControl("scrub.off", "Secrets in events", [["", "Taken out"], ["off", "Stored as sent"]], off ? "off" : "", (value) => value !== ""),
     ],
     method: "PUT", address, submit: "Save settings",
-    ask: ({ retention_days: next }) => next < days && `Events older than ${counted(next, "day")} will be deleted.`,
-    done: (/** @type {{ project: Project }} */ { project: saved }) => {
-      days = saved.retention_days;
-      onSaved(saved);
-      return "Saved.";
-    },
+    ask: ({ retention_days: days }, now) => days < now.retention_days && `Events older than ${counted(days, "day")} will be deleted.`,
+    done: (/** @type {{ project: Project }} */ saved) => onSaved(saved.project),
   });
 }
 
@@ -86,21 +80,17 @@ function keysOf(life, address) {
   const keys = section(life, {
     id: "keys", title: "Keys", tools: make,
     load: () => /** @type {Promise<{ keys: Key[] }>} */ (read(`${address}/keys`, life)),
-    view: ({ keys: list }) => [editor, secrets, said, h("ul", { class: "entries" }, list.map(keyView))],
+    view: ({ keys: list }) => [editor, said, secrets, h("ul", { class: "entries" }, list.map(keyView))],
   });
 
   /** @param {Key} key */
   function keyView({ id, kind, note, hint, created_at: made, revoked_at: revoked }) {
     const now = Date.now();
-    const revoke = async () => {
-      try {
-        await change("DELETE", `${address}/keys/${id}`);
-        fill(said, "Revoked.");
-        await keys.refresh();
-      } catch (error) {
-        fill(said, problemText(error));
-      }
-    };
+    /** @type {() => Promise<void>} */
+    const revoke = () => change("DELETE", `${address}/keys/${id}`).then(() => {
+      fill(said, "Revoked.");
+      return keys.refresh();
+    }, (error) => fill(said, problemText(error)));
     return h("li", { class: "entry", "data-off": revoked ? "" : null },
       h("div", null,
         h("h3", null, h("code", null, `${shown(hint)}…`), revoked ? " (revoked)" : null),

@@ -63,7 +63,7 @@ export function basicControls({ name = "", slug = "", retention_days: days = 3, 
     textControl("name", "Name", { required: true, maxlength: "128", defaultValue: name }),
     textControl("slug", "Slug", {
       required: true, maxlength: "64", pattern: "[a-z0-9\\-]*[a-z\\-][a-z0-9\\-]*", autocapitalize: "off", title: "Small letters, digits and dashes, not only digits", defaultValue: slug,
-    }, `Its name in addresses: small letters, digits, dashes.${slug && " With another, old addresses and project_id= with this one stop working."}`),
+    }, `Its name in addresses: small letters, digits, dashes.${slug && " With another, old addresses and project_id= stop working."}`),
     // As RETENTION_DAYS in src/project.rs.
     numberControl("retention_days", "Retention, days", days, { max: "90" }, "1 to 90. Overflow is usually looked at within 3 days."),
     numberControl("minute_cap", "Events a minute", cap, { required: false }, "Empty takes the default of the service."),

@@ -38,9 +38,9 @@ export function open(_url, [slug = ""]) {
   return { element: h("div", { class: "page" }, heading, place), title: "Setup", close: () => life.abort() };
 }
 
-export function unknownProject() {
-  const projects = h("a", { class: "button primary", href: "/ui/projects" }, "Go to the projects");
-  return panel({ title: "No such project", text: "No project has this slug. It may have been deleted or renamed.", actions: [projects] });
+/** Instead of a project that is not there: where to go. @param {string} href @param {string} text */
+export function unknownProject(href = "/ui/projects", text = "Go to the projects") {
+  return panel({ title: "No such project", text: "No project has this slug. It may have been deleted or renamed.", actions: [h("a", { class: "button primary", href }, text)] });
 }
 
 /**

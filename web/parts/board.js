@@ -59,7 +59,7 @@ export function section(life, { id, title, load, view, tools }) {
   const element = h(
     "section",
     { class: "section", "aria-labelledby": `${id}-title` },
-    h("div", { class: "section-head" }, h("h2", { id: `${id}-title` }, title), tools ?? null),
+    h("div", { class: "section-head" }, h("h2", { id: `${id}-title`, tabindex: "-1" }, title), tools ?? null),
     body,
   );
   return { element, refresh: loads(life, body, { load, view }) };

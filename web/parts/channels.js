@@ -62,7 +62,7 @@ export function channels(life, projects, prepare, onList) {
       onList(reply.channels);
       return reply.channels;
     },
-    view: (list) => [editor, secrets, said, list.length === 0
+    view: (list) => [editor, said, secrets, list.length === 0
       ? h("p", { class: "muted" }, "No channel yet: alerts are kept below and reach nobody. Make one, or set DISCORD_WEBHOOK_URL or another variable of the environment.")
       : h("ul", { class: "entries" }, list.map(channelView))],
   });

@@ -4,7 +4,7 @@
 import { fetchContext } from "../api.js";
 import { eventAddress } from "../lib/filters.js";
 import { fill, h } from "../lib/h.js";
-import { rowOf } from "./list.js";
+import { rowOf } from "./row.js";
 import { button, isSignedOut, problemText, warningText } from "./state.js";
 
 /** @typedef {import("../api.js").LogEvent} LogEvent */

@@ -112,9 +112,9 @@ export function setControl(name, label, options, chosen, read, hint) {
  * @param {"POST" | "PUT"} what.method
  * @param {string} what.address
  * @param {string} what.submit
- * @param {(reply: any) => any} what.done what it returns is said beside the button
+ * @param {(reply: any) => void} what.done
  * @param {() => void} [what.cancel] a form that stays has none, and its section's heading
- * @param {(body: any) => string | false} [what.ask] what to ask before it is sent; empty for nothing
+ * @param {(sent: any, loaded: any) => string | false} [what.ask] what to ask before it is sent; empty for nothing
  */
 export function changeForm({ title, controls, method, address, submit, done, cancel, ask }) {
   const said = h("p", { class: "form-error", role: "alert" });
@@ -136,12 +136,8 @@ export function changeForm({ title, controls, method, address, submit, done, can
     return made;
   }
 
-  const loaded = method === "PUT" ? values() : {};
-
-  /** Only what differs from what was loaded: others may have changed the rest since. */
-  function body() {
-    return Object.fromEntries(Object.entries(values()).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(loaded[name])));
-  }
+  /** Of what exists. @type {any} */
+  const loaded = method === "PUT" && values();
 
   function rest() {
     send.disabled = false;
@@ -165,9 +161,10 @@ export function changeForm({ title, controls, method, address, submit, done, can
     send.disabled = true;
     try {
       const reply = await change(method, address, sent);
-      if (method === "PUT") Object.assign(loaded, sent);
       rest();
-      fill(saved, done(reply));
+      Object.assign(loaded, sent);
+      fill(saved, loaded && "Saved.");
+      done(reply);
     } catch (error) {
       rest();
       refuse(error);
@@ -181,15 +178,15 @@ export function changeForm({ title, controls, method, address, submit, done, can
     fill(said);
     fill(saved);
     controls.forEach((control) => control.complain(""));
-    const sent = body();
-    const text = ask?.(sent);
+    // Only what differs from what was loaded: others may have changed the rest since.
+    const sent = Object.fromEntries(Object.entries(values()).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(loaded[name])));
+    const text = ask?.(sent, loaded);
     if (text) question(actions, text, "Save", () => save(sent), rest);
     else void save(sent);
   }
 
   // What was asked was about what is no longer there.
-  const oninput = () => send.isConnected || fill(actions, usual);
-  return h("form", { class: "card", "aria-label": title, onsubmit, oninput },
+  return h("form", { class: "card", "aria-label": title, onsubmit, oninput: () => send.isConnected || fill(actions, usual) },
     cancel ? h("h3", null, title) : null,
     h("div", { class: "form-grid" }, controls.map((control) => control.element)),
     said, actions);
@@ -211,8 +208,8 @@ export function actionsWith(usual, { label, ask, sure, act }) {
 }
 
 /**
- * Asks in place of buttons. What was asked for runs once at a time, and the focus goes to no button of something else when
- * this one is gone.
+ * Asks in place of buttons. What was asked for runs once at a time, and the focus goes to the heading meanwhile: not to a
+ * button of something else when this one is gone.
  * @param {HTMLElement} actions
  * @param {string} ask
  * @param {string} sure
@@ -221,14 +218,9 @@ export function actionsWith(usual, { label, ask, sure, act }) {
  */
 function question(actions, ask, sure, act, keep) {
   const yes = button(sure, () => {
-    const heading = actions.closest("section")?.querySelector("h2");
-    yes.blur();
+    actions.closest("section")?.querySelector("h2")?.focus({ preventScroll: true });
     yes.disabled = true;
-    void act().finally(() => {
-      yes.disabled = false;
-      heading?.setAttribute("tabindex", "-1");
-      if (document.activeElement === document.body) (yes.isConnected ? yes : heading)?.focus();
-    });
+    void act().finally(() => (yes.disabled = false));
   });
   fill(actions, h("span", null, ask), yes, button("Keep it", keep));
   yes.focus();

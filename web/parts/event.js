@@ -7,7 +7,7 @@ import { eventCurl, eventMarkdown } from "../lib/markdown.js";
 import { ownFrames } from "../lib/stack.js";
 import { ago, expiresIn, fullTime, roughly } from "../lib/time.js";
 import { copyButton } from "./copy.js";
-import { levelMark } from "./list.js";
+import { levelMark } from "./row.js";
 import { button, problemText } from "./state.js";
 
 /** @typedef {import("../api.js").LogEvent} LogEvent */

@@ -1,17 +1,17 @@
 // The rows of the log list. A row's link is the event's own address; a plain click opens it beside the list.
 
-import { columnText, eventAddress, hitWords } from "../lib/filters.js";
+import { hitWords } from "../lib/filters.js";
 import { endOfRun, foldedRows, isRepeat } from "../lib/fold.js";
-import { h, shown } from "../lib/h.js";
-import { clockTime, fullTime, offsetsLabel } from "../lib/time.js";
+import { h } from "../lib/h.js";
+import { clockTime, offsetsLabel } from "../lib/time.js";
 import { hasModifier } from "../router.js";
 import { findHits, markHits } from "./hits.js";
+import { renew, rowOf } from "./row.js";
 
 /** @typedef {import("../api.js").LogEvent} LogEvent */
-/** @typedef {{ row: HTMLElement, anchor: HTMLAnchorElement, repeats?: HTMLElement }} Row */
+/** @typedef {import("./row.js").Row} Row */
+/** @typedef {{ now: number, manyProjects: boolean, q: string, cols?: string[], goesOn: boolean }} View `goesOn` where there are older events than the last */
 
-/** Characters of a message that a row shows; the rest is in the detail. */
-const ROW_TEXT = 400;
 /** Rows kept in the document beyond those in sight, on each side. */
 const AHEAD = 6;
 /** Rows in the document; eight nodes each, nine with a number of repeats, keep the list below 500. */
@@ -39,12 +39,10 @@ export class EventList {
   #folded = null;
   /** Events whose repeats are shown one by one. @type {Set<string>} */
   #open = new Set();
-  /** Whether there are older events than those here. */
-  goesOn = false;
   /** The rows in the document, by the ids of their events. @type {Map<string, Row>} */
   #rows = new Map();
-  /** @type {{ now: number, manyProjects: boolean, q: string, cols?: string[] }} */
-  #view = { now: 0, manyProjects: false, q: "" };
+  /** @type {View} */
+  #view = { now: 0, manyProjects: false, q: "", goesOn: false };
   /** @type {string[]} */
   #words = [];
   /** @type {string | null} */
@@ -95,14 +93,13 @@ export class EventList {
     this.#rows.clear();
     this.#open.clear();
     this.#focused = null;
-    this.goesOn = false;
     delete this.element.dataset.days;
     this.#render();
   }
 
   /**
    * @param {LogEvent[]} more older ones
-   * @param {{ now: number, manyProjects: boolean, q: string, cols?: string[] }} view
+   * @param {View} view
    */
   append(more, view) {
     this.#take(view);
@@ -114,7 +111,7 @@ export class EventList {
 
   /**
    * @param {LogEvent[]} newer newest first
-   * @param {{ now: number, manyProjects: boolean, q: string, cols?: string[] }} view
+   * @param {View} view
    * @param {number} limit rows kept; the oldest make room
    */
   prepend(newer, view, limit) {
@@ -245,7 +242,7 @@ export class EventList {
     return selection !== null && !selection.isCollapsed && this.#body.contains(selection.anchorNode);
   }
 
-  /** @param {{ now: number, manyProjects: boolean, q: string, cols?: string[] }} view */
+  /** @param {View} view */
   #take(view) {
     this.#view = view;
     this.#words = hitWords(view.q);
@@ -308,7 +305,7 @@ export class EventList {
   #rowFor(event, { at, times }) {
     for (const { id } of this.events.slice(at, at + (times || 1))) {
       const made = this.#rows.get(id);
-      if (!made || made.row.hasAttribute("data-repeat") === times > 0) continue;
+      if (!made || "repeat" in made.row.dataset === times > 0) continue;
       this.#rows.delete(id);
       if (id !== event.id) renew(made, rowOf(event, this.#view));
       if (this.#focused === id) this.#focused = event.id;
@@ -326,7 +323,7 @@ export class EventList {
     }
     made.repeats ??= h("button", { type: "button", class: "repeats" });
     // What is not loaded may go on in the same way.
-    const goesOn = this.goesOn && at + times === this.events.length;
+    const goesOn = this.#view.goesOn && at + times === this.events.length;
     const text = `× ${times.toLocaleString("en")}${goesOn ? "+" : ""}`;
     const oldest = this.events[at + times - 1];
     made.repeats.textContent = text;
@@ -372,42 +369,6 @@ export class EventList {
   }
 }
 
-/**
- * A row of a table of events.
- * @param {LogEvent} event
- * @param {{ now: number, manyProjects: boolean, cols?: string[] }} view
- * @returns {Row}
- */
-export function rowOf(event, view) {
-  const at = Date.parse(event.ts);
-  const text = shown(event.message.slice(0, ROW_TEXT)).trim() || "(no text)";
-  const source = view.manyProjects && event.source !== event.project ? `${event.project} / ${event.source}` : event.source;
-  const anchor = h("a", { href: eventAddress(event.id) }, text);
-  const columns = columnText(event, view.cols ?? []);
-  const row = h(
-    "div",
-    { role: "row", class: "row", "data-level": event.level },
-    h("time", { role: "cell", class: "time", datetime: event.ts, title: fullTime(at) }, clockTime(at, view.now)),
-    h("span", { role: "cell", class: "level-cell" }, levelMark(event.level)),
-    h("span", { role: "cell", class: "source", title: shown(source) }, shown(source)),
-    h("span", { role: "cell", class: "message" }, columns && `${shown(columns)} `, anchor),
-  );
-  return { row, anchor };
-}
-
-/**
- * Makes a row that of another event, which says the same; its elements stay.
- * @param {Row} made
- * @param {Row} other
- */
-function renew(made, other) {
-  made.anchor.href = other.anchor.href;
-  made.anchor.textContent = other.anchor.textContent;
-  // The time, and the columns before the message.
-  made.row.firstChild?.replaceWith(other.row.firstChild ?? "");
-  made.anchor.parentNode?.firstChild?.replaceWith(other.anchor.parentNode?.firstChild ?? "");
-}
-
 function rowHeight() {
   return matchMedia(PHONE).matches ? PHONE_ROW_PX : ROW_PX;
 }
@@ -432,13 +393,4 @@ function scrollInto(element, offset) {
   if (!box) return;
   const top = element.getBoundingClientRect().top - box.getBoundingClientRect().top + offset;
   box.scrollTop += top - box.clientHeight / 2;
-}
-
-/**
- * The level's word in its colour; on phones its first letter stands for it.
- * @param {string} level
- */
-export function levelMark(level) {
-  const letter = level.slice(0, 1).toUpperCase();
-  return h("span", { class: "level", "data-level": level, "data-letter": letter }, h("span", { class: "word" }, level));
 }

@@ -213,8 +213,8 @@ export class LiveTail {
   #write(now) {
     const text = liveText(this.#state, { ...this.#counts, slow: this.#slow }, !this.#catchUp.hidden);
     // That the list waits, or goes on, is said at once.
-    const waits = !now && text.includes("Paused") === this.#said.includes("Paused");
-    if (text === this.#said || (waits && performance.now() - this.#saidAt < SAY_MS)) return;
+    const turned = now || text.includes("Paused") !== this.#said.includes("Paused");
+    if (text === this.#said || (!turned && performance.now() - this.#saidAt < SAY_MS)) return;
     this.#said = text;
     this.#saidAt = performance.now();
     this.element.dataset.open = String(this.#source?.readyState === EventSource.OPEN);

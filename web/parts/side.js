@@ -4,7 +4,7 @@
 import { eventAddress, fieldTerm, termOfAll } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
 import { termButtons } from "./event.js";
-import { levelMark } from "./list.js";
+import { levelMark } from "./row.js";
 
 /** @typedef {import("../api.js").Facet} Facet */
 /** @typedef {import("../api.js").Pattern} Pattern */

@@ -3,10 +3,14 @@
 //! once a fold for a rule and what it is about.
 
 use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::look::{Look, admits, is_muted, levels_of, usual_in, usual_seconds};
+use super::own::{compares, is_young};
+use super::said::Findings;
+use super::turns::in_turn;
 use super::{Found, RuleKind, Setting};
 use crate::maintenance::wide_before;
 use crate::store::{
@@ -19,10 +23,12 @@ use crate::timestamp::Timestamp;
 const LATE_SEC: i64 = 20;
 /// What is older is not news, and counts stand in hours then.
 const MAX_LATE_SEC: i64 = 23 * 3_600;
-/// The same of what rules count themselves, which is kept for five hours.
+/// The same of what rules count themselves, which is kept for eight hours: with the four that say what is usual.
 const MAX_OWN_LATE_SEC: i64 = 3 * 3_600;
-/// Windows that one fold looks at, those with the most events first.
+/// Windows that one fold looks at, those with the most events first, in turn among projects …
 const MAX_WINDOWS: usize = 50;
+/// … of which so many are kept for windows that late events alone don't fill, where there are such.
+const KEPT_FOR_OTHERS: usize = 10;
 /// Seconds of a bucket.
 const BUCKET_SEC: i64 = 10;
 
@@ -61,16 +67,16 @@ impl Look<'_> {
         news: &FoldNews,
         blocks: &[&FoldPiece],
         counted: &BTreeMap<RuleCountKey, RuleCount>,
+        findings: &mut Findings,
     ) -> Result<Vec<Found>, StoreError> {
         let mut late = self.late_errors(blocks);
         late.extend(self.late_issues(news, blocks));
         late.extend(self.late_own(counted));
-        let mut windows: Vec<Window<'_>> = late.into_iter().filter_map(|late| self.fullest(late)).collect();
+        let windows = late.into_iter().filter_map(|late| self.fullest(late)).filter(Window::can_be_full);
+        let windows = self.looked_at(windows.collect(), findings);
         if windows.is_empty() {
             return Ok(Vec::new());
         }
-        windows.sort_by_key(|window| Reverse(window.size));
-        windows.truncate(MAX_WINDOWS);
         // Of each what it looks at, and everything its project had.
         let past = windows.iter().flat_map(|window| [window.past(), window.past_of_all()]);
         let past = connection.past_sums(&past.collect::<Vec<_>>()).await?;
@@ -84,19 +90,41 @@ impl Look<'_> {
         Ok(judged.collect())
     }
 
-    fn is_late(&self, at: i64, longest: i64) -> bool {
+    /// The windows that have their turn; what has none is counted and said in the log.
+    fn looked_at<'a>(&self, mut windows: Vec<Window<'a>>, findings: &mut Findings) -> Vec<Window<'a>> {
+        windows.sort_by_key(|window| Reverse(window.size));
+        let (full, others): (Vec<_>, Vec<_>) = windows.into_iter().partition(Window::is_full);
+        let [mut windows, mut others] =
+            [full, others].map(|windows| in_turn(windows, |window| window.late.project_id));
+        let places = MAX_WINDOWS - others.len().min(KEPT_FOR_OTHERS);
+        let mut left_out = windows.split_off(windows.len().min(places));
+        left_out.extend(others.split_off(others.len().min(MAX_WINDOWS - windows.len())));
+        windows.extend(others);
+        for window in &left_out {
+            findings.count(window.late.rule.kind, "left_out", 1);
+        }
+        if !left_out.is_empty() && self.rules.warned.late.is_due() {
+            let left_out = left_out.len();
+            tracing::warn!(left_out, "windows of late events were not looked at: there were too many");
+        }
+        windows
+    }
+
+    /// Whether what was received then is in no window of so many seconds that ends now.
+    fn is_late(&self, at: i64, longest: i64, window_sec: u32) -> bool {
         let now = bucket(self.now);
-        (now - longest..now - LATE_SEC).contains(&at)
+        (now - longest..now - LATE_SEC.min(i64::from(window_sec))).contains(&at)
     }
 
     fn late_errors<'a>(&self, blocks: &[&FoldPiece]) -> Vec<Late<'a>> {
         let mut late: BTreeMap<i64, Late<'a>> = BTreeMap::new();
         for piece in blocks {
             let project_id = piece.block.project_id;
-            for (level, at, count) in piece.levels.iter().filter(|(_, at, _)| self.is_late(*at, MAX_LATE_SEC))
-            {
+            let rule = self.rule(project_id, RuleKind::ErrorRate);
+            let is_late = |at| self.is_late(at, MAX_LATE_SEC, rule.window_sec);
+            for (level, at, count) in piece.levels.iter().filter(|(_, at, _)| is_late(*at)) {
                 let one = late.entry(project_id).or_insert_with(|| Late {
-                    rule: self.rule(project_id, RuleKind::ErrorRate),
+                    rule: rule.clone(),
                     project_id,
                     what: What::Errors,
                     own: None,
@@ -114,7 +142,10 @@ impl Look<'_> {
         let seeds =
             || blocks.iter().flat_map(|piece| piece.issues.iter().map(|seed| (piece.block.project_id, seed)));
         let any: BTreeSet<_> = seeds()
-            .filter(|(_, seed)| self.is_late(seed.bucket, MAX_LATE_SEC))
+            .filter(|(project_id, seed)| {
+                let window_sec = self.rule(*project_id, RuleKind::Spike).window_sec;
+                self.is_late(seed.bucket, MAX_LATE_SEC, window_sec)
+            })
             .map(|(project_id, seed)| (project_id, seed.fingerprint))
             .collect();
         let mut late = BTreeMap::new();
@@ -129,7 +160,7 @@ impl Look<'_> {
         for (project_id, seed) in seeds() {
             let Some(one) = late.get_mut(&(project_id, seed.fingerprint)) else { continue };
             let longest = if one.own.is_some() { MAX_OWN_LATE_SEC } else { MAX_LATE_SEC };
-            if self.is_late(seed.bucket, longest) {
+            if self.is_late(seed.bucket, longest, one.rule.window_sec) {
                 let count = one.rule.environments.admitted(&seed.environments, seed.count);
                 *one.events.entry(seed.bucket).or_default() += i64::from(count);
             }
@@ -139,14 +170,18 @@ impl Look<'_> {
 
     fn late_own<'a>(&self, counted: &BTreeMap<RuleCountKey, RuleCount>) -> Vec<Late<'a>> {
         let mut late: BTreeMap<(i64, i64), Late<'a>> = BTreeMap::new();
-        for (key, count) in counted.iter().filter(|(key, _)| self.is_late(key.bucket, MAX_OWN_LATE_SEC)) {
+        for (key, count) in counted {
             let RuleCountKey { project_id, rule_id, bucket } = *key;
-            if let Some(one) = late.get_mut(&(project_id, rule_id)) {
+            let one = match late.entry((project_id, rule_id)) {
+                Entry::Occupied(one) => one.into_mut(),
+                Entry::Vacant(place) => {
+                    let Some(rule) = self.set.counting_by_id(project_id, rule_id) else { continue };
+                    let events = BTreeMap::new();
+                    place.insert(Late { rule, project_id, what: What::Own, own: Some(rule_id), events })
+                }
+            };
+            if self.is_late(bucket, MAX_OWN_LATE_SEC, one.rule.window_sec) {
                 *one.events.entry(bucket).or_default() += count.matched;
-            } else if let Some(rule) = self.set.counting_by_id(project_id, rule_id) {
-                let events = BTreeMap::from([(bucket, count.matched)]);
-                let one = Late { rule, project_id, what: What::Own, own: Some(rule_id), events };
-                late.insert((project_id, rule_id), one);
             }
         }
         late.into_values().collect()
@@ -183,8 +218,15 @@ impl Look<'_> {
         let (inside, longer) =
             own.map_or((part.inside, part.longer), |own| (own.inside.matched, own.matched));
         // Minutes in which something was received count as awake: it went into a spool then.
-        let minutes = self.minutes_awake(*end, seconds).max(all.minutes);
-        let usual = usual_in(seconds, longer - inside, minutes);
+        let awake = self.minutes_awake(*end, seconds).max(all.minutes);
+        let minutes = match late.what {
+            What::Own => self.minutes_counted(&late.rule, *end).max(all.minutes),
+            _ => awake,
+        };
+        let mut usual = usual_in(seconds, longer - inside, minutes);
+        if own.is_some() && compares(&late.rule) && is_young(&late.rule, *end) {
+            usual = usual.max(usual_in(seconds, part.longer - part.inside, awake));
+        }
         let counted = (u64::try_from(inside).unwrap_or(0), usual);
         let found = match late.what {
             What::Errors => self.too_many(&late.rule, late.project_id, counted, all.inside),
@@ -199,27 +241,45 @@ impl Look<'_> {
 }
 
 impl Window<'_> {
+    /// Whether its late events alone are as many as the rule asks for.
+    fn is_full(&self) -> bool {
+        self.size >= i64::from(self.late.rule.n)
+    }
+
+    /// Whether there can be so many with those that were counted in time.
+    fn can_be_full(&self) -> bool {
+        let What::Issue(issue) = self.late.what else { return true };
+        let ever = issue.count + issue.known.map_or(0, |known| known.events);
+        ever >= i64::from(self.late.rule.n)
+    }
+
     fn usual_from(&self) -> i64 {
         self.end - usual_seconds(i64::from(self.late.rule.window_sec))
     }
 
+    /// What a rule counted itself under other settings is not looked at.
+    fn counted_from(&self) -> i64 {
+        if matches!(self.late.what, What::Own) { self.late.rule.counts_from() } else { i64::MIN }
+    }
+
     fn past(&self) -> WantedPast {
         let series = match self.late.what {
-            What::Errors => levels_of(&self.late.rule).collect(),
+            What::Errors | What::Own => levels_of(&self.late.rule).collect(),
             What::Issue(issue) => vec![issue.id.fingerprint.0.cast_signed()],
-            What::Own => (0..LEVEL_SERIES).collect(),
         };
-        WantedPast { series, ..self.past_of_all() }
+        WantedPast { series, usual: self.usual_from(), ..self.past_of_all() }
     }
 
     fn past_of_all(&self) -> WantedPast {
         let (project_id, series) = (self.late.project_id, (0..LEVEL_SERIES).collect());
-        WantedPast { project_id, series, window: self.from, usual: self.usual_from(), until: self.end }
+        let usual = self.counted_from().max(self.usual_from());
+        WantedPast { project_id, series, window: self.from, usual, until: self.end }
     }
 
     fn own(&self) -> Option<WantedRuleCount> {
         let (project_id, rule_id) = (self.late.project_id, self.late.own?);
-        let (window, usual, until) = (self.from, self.usual_from(), self.end);
+        let window = self.counted_from().max(self.from);
+        let (usual, until) = (self.counted_from().max(self.usual_from()), self.end);
         Some(WantedRuleCount { project_id, rule_id, window, usual, until })
     }
 }

@@ -1,10 +1,11 @@
 //! What the counts say: the rules' conditions, each in a function of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::more::more_are_new;
 use super::narrow::Narrow;
+use super::own::is_young;
 use super::recent::{CAP, ERRORS, ERRORS_USUAL, Recent, SPIKE, SPIKE_USUAL};
 use super::said::Findings;
 use super::{Found, RuleKind, RuleSet, Rules, Setting};
@@ -13,10 +14,7 @@ use crate::alert::spike::is_spike;
 use crate::alert::watch::FirstEvents;
 use crate::event::Level;
 use crate::search::event_filter::LevelSet;
-use crate::store::{
-    Connection, FoldNews, FoldPiece, LEVEL_SERIES, RuleCount, RuleCountKey, RuleSums, StoreError,
-    TouchedIssue, WantedRuleCount, bucket,
-};
+use crate::store::{Connection, FoldNews, FoldPiece, LEVEL_SERIES, StoreError, TouchedIssue, bucket};
 use crate::timestamp::Timestamp;
 
 /// What is usual is the mean of the windows of the hour before …
@@ -78,7 +76,12 @@ pub(super) fn admits(rule: &Setting, issue: &TouchedIssue) -> bool {
         && (rule.environments.is_all() || rule.environments.admitted(&issue.seed.environments, all) > 0)
 }
 
-fn counted(mut message: AlertMessage, count: u64, usual: Option<f64>, window_sec: u32) -> AlertMessage {
+pub(super) fn counted(
+    mut message: AlertMessage,
+    count: u64,
+    usual: Option<f64>,
+    window_sec: u32,
+) -> AlertMessage {
     message.count = Some(count);
     message.baseline = usual;
     message.window_seconds = Some(window_sec);
@@ -144,7 +147,7 @@ impl Look<'_> {
     }
 
     /// Events in the window that ends now, and how many are usual in one, by those in the longer time.
-    fn against_usual(&self, inside: i64, longer: i64, window: i64) -> (u64, f64) {
+    pub(super) fn against_usual(&self, inside: i64, longer: i64, window: i64) -> (u64, f64) {
         let minutes = self.minutes_awake(bucket(self.now), window);
         (u64::try_from(inside).unwrap_or(0), usual_in(window, longer - inside, minutes))
     }
@@ -270,8 +273,7 @@ impl Look<'_> {
         let sums = narrow.get(&issue.id).filter(|_| all.0 > 0)?;
         let (count, usual) = self.against_usual(sums.inside.matched, sums.matched, window);
         // Of the time before a rule was made nothing is known but all events of the issue.
-        let is_young = rule.is_younger_than(self.now.plus_millis(-usual_seconds(window) * 1_000));
-        let usual = if is_young { usual.max(all.1) } else { usual };
+        let usual = if is_young(&rule, bucket(self.now)) { usual.max(all.1) } else { usual };
         self.spike_of(&rule, issue, (count, usual))
     }
 
@@ -287,77 +289,5 @@ impl Look<'_> {
         let message = self.rules.issue_message(rule, issue, self.now);
         let message = counted(message, count, Some(usual), rule.window_sec);
         Some(Found::new(rule, issue.id.to_string(), message))
-    }
-
-    /// Adds what rules counted of a fold themselves, and finds what that comes to.
-    pub async fn by_own_counts(
-        &self,
-        connection: &mut Connection,
-        counts: &BTreeMap<RuleCountKey, RuleCount>,
-    ) -> Result<Vec<Found>, StoreError> {
-        if counts.is_empty() {
-            return Ok(Vec::new());
-        }
-        connection.add_rule_counts(counts).await?;
-        let mut touched: Vec<(i64, i64)> = counts
-            .iter()
-            .filter(|(_, count)| count.matched > 0)
-            .map(|(key, _)| (key.project_id, key.rule_id))
-            .collect();
-        touched.dedup();
-        let now = bucket(self.now);
-        let window = |(project_id, rule_id)| {
-            let rule = self.set.counting_by_id(project_id, rule_id)?;
-            let window = now - i64::from(rule.window_sec);
-            Some((rule, WantedRuleCount { project_id, rule_id, window, usual: window, until: i64::MAX }))
-        };
-        let asked: Vec<(Arc<Setting>, WantedRuleCount)> = touched.into_iter().filter_map(window).collect();
-        let windows: Vec<WantedRuleCount> = asked.iter().map(|(_, wanted)| *wanted).collect();
-        let sums = connection.rule_counts(&windows).await?;
-        // What is usual is asked only of what fills its window.
-        let full = asked.into_iter().zip(sums);
-        let full = full.filter(|((rule, _), sums)| sums.inside.matched >= i64::from(rule.n));
-        let (rules, wanted): (Vec<_>, Vec<_>) = full
-            .map(|((rule, wanted), _)| {
-                let usual = now - usual_seconds(i64::from(rule.window_sec));
-                (rule, WantedRuleCount { usual, ..wanted })
-            })
-            .unzip();
-        let sums = connection.rule_counts(&wanted).await?;
-        let judged = rules.iter().zip(wanted).zip(sums);
-        Ok(judged
-            .filter_map(|((rule, wanted), sums)| self.own_count(rule, wanted.project_id, sums))
-            .collect())
-    }
-
-    /// What a rule counted itself in the window that ends now, and in the time that says what is usual.
-    pub(super) fn own_window(&self, project_id: i64, rule_id: i64, window: i64) -> WantedRuleCount {
-        let (now, usual) = (bucket(self.now), usual_seconds(window));
-        WantedRuleCount { project_id, rule_id, window: now - window, usual: now - usual, until: i64::MAX }
-    }
-
-    fn own_count(&self, rule: &Arc<Setting>, project_id: i64, sums: RuleSums) -> Option<Found> {
-        let RuleSums { inside, matched } = sums;
-        let counted = self.against_usual(inside.matched, matched, i64::from(rule.window_sec));
-        self.own_count_of(rule, project_id, counted, inside.seen)
-    }
-
-    /// What a rule that counts events itself makes of their number, of which `all` is the share's whole.
-    pub(super) fn own_count_of(
-        &self,
-        rule: &Arc<Setting>,
-        project_id: i64,
-        (count, usual): (u64, f64),
-        all: i64,
-    ) -> Option<Found> {
-        if rule.kind == RuleKind::ErrorRate {
-            return self.too_many(rule, project_id, (count, usual), all);
-        }
-        if count < u64::from(rule.n) {
-            return None;
-        }
-        let message = self.rules.message(rule, project_id, &rule.name, self.now);
-        let message = counted(message, count, Some(usual), rule.window_sec);
-        Some(Found::new(rule, project_id.to_string(), message))
     }
 }

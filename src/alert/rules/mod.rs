@@ -3,7 +3,7 @@
 //!
 //! Rules are settings ([`RuleSet`]): defaults that nobody has to make, and what replaces them. [`look`] finds by the
 //! counts of levels and issues ([`recent`] reads as few of them as will do), [`narrow`] by those of an issue within some
-//! environments, [`late`] in what was counted long after it was received, [`tested`] counts what those don't know,
+//! environments, [`own`] by what rules count themselves, [`late`] in what was counted long after it was received, [`tested`] counts what those don't know,
 //! [`groups`] keeps the cooldowns and [`say`] says it: a rule says the same once in its cooldown, however many instances
 //! find it, and no project keeps another one's alerts waiting.
 
@@ -15,6 +15,7 @@ mod late;
 mod look;
 mod more;
 mod narrow;
+mod own;
 mod query;
 mod recent;
 mod said;
@@ -25,9 +26,9 @@ mod state;
 mod tested;
 mod turns;
 mod usual;
+mod warned;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 pub use self::counters::RuleCounters;
 pub use self::kind::RuleKind;
@@ -42,6 +43,7 @@ use self::found::Found;
 use self::look::Look;
 use self::said::Said;
 use self::usual::Usuals;
+use self::warned::Warnings;
 use super::watch::Watch;
 use super::{AlertMessage, Channels, Outbox, issue_link};
 use crate::key::KeyDirectory;
@@ -65,8 +67,8 @@ pub struct Rules {
     left: Mutex<Vec<Found>>,
     /// Issues that are judged in it.
     unread: Mutex<Vec<TouchedIssue>>,
-    /// When the log was last told of blocks left out.
-    warned: Mutex<Option<Instant>>,
+    /// When the log was last told of what was left out.
+    warned: Warnings,
 }
 
 /// The rules at work on one fold.
@@ -117,7 +119,7 @@ impl<'a> Judge<'a> {
         let mut found = look.by_counts(connection, news, blocks, &mut findings).await?;
         found.extend(look.by_own_counts(connection, &counted).await?);
         // Last: of two that say the same, what is true now is said.
-        found.extend(look.by_late_counts(connection, news, blocks, &counted).await?);
+        found.extend(look.by_late_counts(connection, news, blocks, &counted, &mut findings).await?);
         for found in &mut found {
             found.illustrate(news, self.tested);
         }
@@ -136,7 +138,7 @@ impl Rules {
         public_url: Option<String>,
         default_cap: u32,
     ) -> Self {
-        let (book, said, warned) = (Arc::<RuleBook>::default(), Mutex::default(), Mutex::default());
+        let (book, said, warned) = (Arc::<RuleBook>::default(), Mutex::default(), Warnings::default());
         let watch = Watch::new(channels.clone(), directory.clone(), public_url.clone());
         let watch = watch.by_rules(book.clone());
         let (usuals, left, unread) = (Mutex::default(), Mutex::default(), Mutex::default());

@@ -11,8 +11,11 @@ use crate::fingerprint::Fingerprint;
 use crate::key::KeyDirectory;
 use crate::project::ProjectRef;
 use crate::search::event_filter::LevelSet;
-use crate::store::{Cooldown, StoredRule};
+use crate::store::{Cooldown, StoredRule, bucket};
 use crate::timestamp::Timestamp;
+
+/// Seconds of a bucket.
+const BUCKET_SEC: i64 = 10;
 
 /// Events of an issue in a window that are a spike where nothing is usual.
 pub const SPIKE_N: u32 = 5;
@@ -263,6 +266,14 @@ impl Setting {
     #[must_use]
     pub fn is_younger_than(&self, time: Timestamp) -> bool {
         self.times.is_some_and(|(_, changed)| changed > time)
+    }
+
+    /// The first bucket, in epoch seconds, whose counts of its own are all of these settings: that in which it was made,
+    /// or the one after that in which it was changed.
+    #[must_use]
+    pub fn counts_from(&self) -> i64 {
+        let from = |(made, changed)| bucket(changed) + if changed == made { 0 } else { BUCKET_SEC };
+        self.times.map_or(i64::MIN, from)
     }
 
     /// Whether it looks at this level, where its kind looks at all of them by itself.

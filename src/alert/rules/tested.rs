@@ -3,7 +3,7 @@
 //! time; what is beyond them is left out and said so.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
@@ -31,8 +31,6 @@ const AT_ONCE: usize = 8;
 const BETWEEN_LOOKS: usize = 16;
 /// Characters of a matching event's message that are kept, one for each query.
 const MAX_SAMPLE: usize = 1_000;
-/// Time between two lines in the log about blocks left out.
-const WARN_EVERY: Duration = Duration::from_mins(1);
 
 /// Counts by block, under the rules of one version.
 #[derive(Debug, Default)]
@@ -200,10 +198,7 @@ impl Rules {
 
     fn note_blocks(&self, tested: usize, skipped: usize) {
         self.outbox.rules().count_blocks(tested, skipped);
-        let now = Instant::now();
-        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-        if skipped > 0 && warned.is_none_or(|last| now >= last + WARN_EVERY) {
-            *warned = Some(now);
+        if skipped > 0 && self.warned.blocks.is_due() {
             tracing::warn!(
                 skipped,
                 tested,

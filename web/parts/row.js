@@ -1,0 +1,56 @@
+// One row of a table of events.
+
+import { columnText, eventAddress } from "../lib/filters.js";
+import { h, shown } from "../lib/h.js";
+import { clockTime, fullTime } from "../lib/time.js";
+
+/** @typedef {import("../api.js").LogEvent} LogEvent */
+/** @typedef {{ row: HTMLElement, anchor: HTMLAnchorElement, repeats?: HTMLElement }} Row */
+
+/** Characters of a message that a row shows; the rest is in the detail. */
+const ROW_TEXT = 400;
+
+/**
+ * A row of a table of events.
+ * @param {LogEvent} event
+ * @param {{ now: number, manyProjects: boolean, cols?: string[] }} view
+ * @returns {Row}
+ */
+export function rowOf(event, view) {
+  const at = Date.parse(event.ts);
+  const text = shown(event.message.slice(0, ROW_TEXT)).trim() || "(no text)";
+  const source = view.manyProjects && event.source !== event.project ? `${event.project} / ${event.source}` : event.source;
+  const anchor = h("a", { href: eventAddress(event.id) }, text);
+  const columns = columnText(event, view.cols ?? []);
+  const row = h(
+    "div",
+    { role: "row", class: "row", "data-level": event.level },
+    h("time", { role: "cell", class: "time", datetime: event.ts, title: fullTime(at) }, clockTime(at, view.now)),
+    h("span", { role: "cell", class: "level-cell" }, levelMark(event.level)),
+    h("span", { role: "cell", class: "source", title: shown(source) }, shown(source)),
+    h("span", { role: "cell", class: "message" }, columns && `${shown(columns)} `, anchor),
+  );
+  return { row, anchor };
+}
+
+/**
+ * Makes a row that of another event, which says the same; its elements stay.
+ * @param {Row} made
+ * @param {Row} other
+ */
+export function renew(made, other) {
+  made.anchor.href = other.anchor.href;
+  made.anchor.textContent = other.anchor.textContent;
+  // The time, and the columns before the message.
+  made.row.firstChild?.replaceWith(other.row.firstChild ?? "");
+  made.anchor.parentNode?.firstChild?.replaceWith(other.anchor.parentNode?.firstChild ?? "");
+}
+
+/**
+ * The level's word in its colour; on phones its first letter stands for it.
+ * @param {string} level
+ */
+export function levelMark(level) {
+  const letter = level.slice(0, 1).toUpperCase();
+  return h("span", { class: "level", "data-level": level, "data-letter": letter }, h("span", { class: "word" }, level));
+}
