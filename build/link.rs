@@ -66,7 +66,9 @@ pub fn link(sources: &BTreeMap<String, String>) -> Result<[(String, String); 2],
             .extend(all.filter(|name| export.is_none_or(|export| export == *name)));
     }
     let mut first = BTreeSet::new();
-    FIRST_ROOTS.into_iter().for_each(|root| reach(&modules, root, &mut first));
+    for root in FIRST_ROOTS {
+        reach(&modules, root, &mut first);
+    }
     let mut linked = Linked {
         first,
         taken,
@@ -118,7 +120,9 @@ fn shared_names<'a>(modules: &BTreeMap<&'a str, Module>) -> BTreeMap<String, &'a
 fn reach<'a>(modules: &'a BTreeMap<&str, Module>, name: &'a str, reached: &mut BTreeSet<&'a str>) {
     if reached.insert(name) {
         let imports = modules.get(name).into_iter().flat_map(|module| &module.imports);
-        imports.for_each(|import| reach(modules, &import.target, reached));
+        for import in imports {
+            reach(modules, &import.target, reached);
+        }
     }
 }
 

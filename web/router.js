@@ -20,7 +20,7 @@
 /** @typedef {{ replace?: boolean, state?: unknown }} Travel */
 
 /** @type {Router} */
-let current = { go: () => {}, page: () => null };
+let running = { go: () => {}, page: () => null };
 
 /**
  * Goes to an address of the UI.
@@ -28,7 +28,7 @@ let current = { go: () => {}, page: () => null };
  * @param {Travel} [options]
  */
 export function go(address, options) {
-  current.go(address, options);
+  running.go(address, options);
 }
 
 /**
@@ -84,9 +84,9 @@ export function startRouter(routes, screen) {
     event.preventDefault();
     travel(address);
   });
-  current = { go: travel, page: () => page };
+  running = { go: travel, page: () => page };
   void arrive();
-  return current;
+  return running;
 }
 
 /**

@@ -45,20 +45,20 @@ export function kindTitle(kind) {
  * A length of time as a person sets it: `15 min`, `90 s`, `2 h`.
  * @param {number} seconds
  */
-export function span(seconds) {
+export function spanText(seconds) {
   if (seconds > 0 && seconds % 3600 === 0) return `${seconds / 3600} h`;
   return seconds > 0 && seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;
 }
 
 /** @param {number} share */
-const percent = (share) => `${Number((share * 100).toFixed(2))} %`;
+const percentText = (share) => `${Number((share * 100).toFixed(2))} %`;
 
 /**
  * When a rule says something.
  * @param {Rule} rule
  */
 export function ruleSentence({ kind, n, window_sec: window, share, grace_sec: grace, q }) {
-  const within = `in ${span(window ?? 60)}`;
+  const within = `in ${spanText(window ?? 60)}`;
   switch (kind) {
     case "new_issue":
       return "An issue is seen for the first time.";
@@ -67,15 +67,15 @@ export function ruleSentence({ kind, n, window_sec: window, share, grace_sec: gr
     case "spike":
       return `${counted(n ?? 5, "event")} of one issue ${within}, and well above what is usual.`;
     case "error_rate":
-      return `${counted(n ?? 50, "error")} of a project ${within}${share ? `, at least ${percent(share)} of its events` : ""}, and well above what is usual.`;
+      return `${counted(n ?? 50, "error")} of a project ${within}${share ? `, at least ${percentText(share)} of its events` : ""}, and well above what is usual.`;
     case "heartbeat":
-      return `Nothing arrives for ${span(grace ?? 600)} where something usually does.`;
+      return `Nothing arrives for ${spanText(grace ?? 600)} where something usually does.`;
     case "overflow_started":
       return "A project's first events for a while.";
     case "overflow_ended":
-      return `Nothing arrives for ${span(grace ?? 3600)} after an overflow.`;
+      return `Nothing arrives for ${spanText(grace ?? 3600)} after an overflow.`;
     case "near_cap":
-      return `A project comes to ${percent(share ?? 0.8)} of its cap, or events are dropped.`;
+      return `A project comes to ${percentText(share ?? 0.8)} of its cap, or events are dropped.`;
     case "query":
       return `${counted(n ?? 1, "event")} matching ${q ?? ""} ${within}.`;
     default:
@@ -95,7 +95,7 @@ export function ruleLimits({ levels, environments, issues, cooldown_sec: cooldow
   if (environments?.exclude.length) parts.push(`not in ${environments.exclude.join(", ")}`);
   if (issues?.include.length) parts.push(`only ${counted(issues.include.length, "issue")}`);
   if (issues?.exclude.length) parts.push(`without ${counted(issues.exclude.length, "issue")}`);
-  parts.push(cooldown ? `the same at most once in ${span(cooldown)}` : "each time");
+  parts.push(cooldown ? `the same at most once in ${spanText(cooldown)}` : "each time");
   parts.push(channels ? `to ${channels.length === 0 ? "no channel" : channels.map(channelName).join(", ")}` : "to every channel");
   const text = parts.join("; ");
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;

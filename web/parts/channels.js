@@ -29,7 +29,7 @@ import { button, problemText } from "./state.js";
  */
 
 /** Each kind with its title and fields. @type {Record<string, { title: string, fields: Field[] }>} */
-const KINDS = {
+const CHANNEL_KINDS = {
   discord: { title: "Discord", fields: [["url", "Webhook URL", "Server settings, Integrations, Webhooks.", "secret"], ["thread_id", "Thread", "The number of a thread to post in.", "optional"]] },
   slack: { title: "Slack", fields: [["url", "Webhook URL", "Of an incoming webhook.", "secret"]] },
   pagerduty: { title: "PagerDuty", fields: [["routing_key", "Routing key", "Of an integration with Events API v2.", "secret"], ["url", "URL", "Only for another region.", "secret optional"]] },
@@ -39,7 +39,7 @@ const KINDS = {
 };
 
 /** @param {string} kind */
-const kindTitle = (kind) => KINDS[kind]?.title ?? kind;
+const channelTitle = (kind) => CHANNEL_KINDS[kind]?.title ?? kind;
 
 /**
  * @param {AbortSignal} life
@@ -104,7 +104,7 @@ export function channels(life, projects, prepare, onList) {
     return h("li", { class: "entry", "data-off": channel.enabled ? null : "" },
       h("div", null,
         h("h3", null, name, channel.enabled ? null : h("span", { class: "muted" }, " (off)")),
-        h("p", { class: "value" }, `${kindTitle(channel.kind)}${channel.destination ? `, ${shown(channel.destination)}` : ""}`),
+        h("p", { class: "value" }, `${channelTitle(channel.kind)}${channel.destination ? `, ${shown(channel.destination)}` : ""}`),
         h("p", { class: "muted" }, `${nameOf(channel.project_id)}.${channel.read_only ? " Set by the environment." : ""}`),
         channel.reason === "" ? null : h("p", null, `Turned off: ${shown(channel.reason)}`),
         channel.problem ? h("p", { class: "form-error" }, `Can't be used: ${shown(channel.problem)}`) : null),
@@ -126,11 +126,11 @@ export function channels(life, projects, prepare, onList) {
     const form = changeForm({
       title: channel === null ? "New channel" : `Edit ${shown(channel.name)}`,
       controls: [
-        ...(channel === null ? [choiceControl("kind", "Kind", Object.entries(KINDS).map(([name, { title }]) => [name, title]), kind, (value) => value, (chosen) => openForm(null, chosen))] : []),
-        textControl("name", "Name", { required: true, maxlength: "128", defaultValue: channel?.name ?? kindTitle(kind) }),
+        ...(channel === null ? [choiceControl("kind", "Kind", Object.entries(CHANNEL_KINDS).map(([name, { title }]) => [name, title]), kind, (value) => value, (chosen) => openForm(null, chosen))] : []),
+        textControl("name", "Name", { required: true, maxlength: "128", defaultValue: channel?.name ?? channelTitle(kind) }),
         choiceControl("project_id", "Alerts of", [["", "All projects"], ...projects().map(({ id, slug }) => /** @type {[string, string]} */ ([String(id), slug]))],
           String(channel?.project_id ?? ""), (value) => (value === "" ? null : Number(value))),
-        ...(KINDS[kind]?.fields ?? []).map((field) => fieldControl(field, channel)),
+        ...(CHANNEL_KINDS[kind]?.fields ?? []).map((field) => fieldControl(field, channel)),
       ],
       method: channel === null ? "POST" : "PUT",
       address: channel === null ? "/admin/alerts/channels" : place(channel),

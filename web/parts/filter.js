@@ -144,8 +144,8 @@ export class FilterBar {
   #read() {
     const custom = this.#range.value === CUSTOM;
     const now = Date.now();
-    const from = custom ? typed(this.#from, this.#ends.from, now, this.#in()) : NO_TIME;
-    const to = custom ? typed(this.#to, this.#ends.to, now, this.#in(), from?.at) : NO_TIME;
+    const from = custom ? readTyped(this.#from, this.#ends.from, now, this.#in()) : NO_TIME;
+    const to = custom ? readTyped(this.#to, this.#ends.to, now, this.#in(), from?.at) : NO_TIME;
     if (from === null || to === null) return null;
     if (to.at <= from.at) {
       complain(this.#to, "The end must be after the start.");
@@ -201,7 +201,7 @@ const NO_TIME = { at: Number.NaN, text: "" };
  * @param {string} zone
  * @param {number} [after] where the range begins
  */
-function typed(input, before, now, zone, after) {
+function readTyped(input, before, now, zone, after) {
   if (input.value.trim() === "") return NO_TIME;
   const kept = input.value === momentText(before, zone);
   const read = readMoment(kept ? before : input.value, now, zone, after);

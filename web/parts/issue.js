@@ -157,9 +157,9 @@ export function decisionBar(chosen, onDecided) {
     const issues = chosen();
     if (issues.length === 0) return fill(said, "No issue is selected.");
     const back = wayBack(issues);
-    const changed = await send(issues.map(({ id }) => id), decision);
+    const changed = await sendDecision(issues.map(({ id }) => id), decision);
     fill(said, `${counted(changed, "issue")} ${DONE[decision.action]}.`, button("Undo", () => void once(async () => {
-      for (const step of back) await send(step.ids, step.decision);
+      for (const step of back) await sendDecision(step.ids, step.decision);
       fill(said, "Taken back.");
       onDecided(issues, null);
     })));
@@ -202,7 +202,7 @@ export function decisionBar(chosen, onDecided) {
  * @param {Decision} decision
  * @returns {Promise<number>} how many were there to be changed
  */
-async function send(ids, decision) {
+async function sendDecision(ids, decision) {
   let changed = 0;
   for (let at = 0; at < ids.length; at += MOST) {
     const done = /** @type {{ changed: number }} */ (await change("PUT", "/issues", { ids: ids.slice(at, at + MOST), ...decision }));

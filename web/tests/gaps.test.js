@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gapsOf, gapText } from "../parts/histogram.js";
-import { fieldOf, members, ruleLimits, ruleSentence, span } from "../lib/rules.js";
+import { fieldOf, members, ruleLimits, ruleSentence, spanText } from "../lib/rules.js";
 
 const HOUR = 3_600_000;
 const AT = Date.parse("2026-11-20T06:00:00Z");
@@ -36,7 +36,7 @@ test("a rule is a sentence, and says what narrows it", () => {
   assert.equal(ruleLimits({ ...rule, levels: ["fatal"], environments: selection, cooldown_sec: 900, channels: [1, "env-slack"] }, (id) => `c${id}`),
     "Only fatal; only in production; the same at most once in 15 min; to c1, cenv-slack.");
   assert.equal(ruleLimits({ ...rule, cooldown_sec: 0, channels: null }, String), "Each time; to every channel.");
-  assert.deepEqual([span(90), span(600), span(7200), span(0)], ["90 s", "10 min", "2 h", "0 s"]);
+  assert.deepEqual([spanText(90), spanText(600), spanText(7200), spanText(0)], ["90 s", "10 min", "2 h", "0 s"]);
 });
 
 test("a refusal is told apart from its field", () => {
