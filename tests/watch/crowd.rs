@@ -23,7 +23,7 @@ pub const CHANNELS: [(&str, &str); 5] = [
 ];
 
 async fn everywhere(environment: &[(&'static str, &'static str)], test: impl AsyncFn(&mut World)) {
-    for database in TestDatabase::all().await {
+    for database in Box::pin(TestDatabase::all()).await {
         let mut world = World::with(database, None, environment).await;
         test(&mut world).await;
         world.end().await;
@@ -199,7 +199,7 @@ async fn of_more_issues_than_one_look_judges(world: &mut World) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_for_its_turn_at_a_stop_is_said_before_it_ends() {
-    for database in TestDatabase::all().await {
+    for database in Box::pin(TestDatabase::all()).await {
         let mut world = World::with(database, None, &[]).await;
         for number in 0..60 {
             let project_id = project(&world.store, &format!("p{number}"), 3).await;
@@ -208,7 +208,7 @@ async fn what_waits_for_its_turn_at_a_stop_is_said_before_it_ends() {
         let stop = tokio_util::sync::CancellationToken::new();
         stop.cancel();
         let next = world.another().await;
-        std::mem::replace(&mut world.one, next).fold.run(stop).await;
+        Box::pin(std::mem::replace(&mut world.one, next).fold.run(stop)).await;
         assert_eq!(told(&world, AlertKind::Spike).await, 60, "{}", world.database.name);
         world.end().await;
     }

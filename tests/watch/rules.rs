@@ -10,7 +10,7 @@ use crate::support::TestDatabase;
 use crate::world::{MINUTE_MS, World, at};
 
 pub async fn everywhere(test: impl AsyncFn(&mut World)) {
-    for database in TestDatabase::all().await {
+    for database in Box::pin(TestDatabase::all()).await {
         let mut world = World::ruled(database).await;
         test(&mut world).await;
         world.end().await;

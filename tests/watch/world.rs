@@ -104,7 +104,7 @@ impl World {
         settings: impl Into<Option<WatchSettings>>,
         environment: &[(&'static str, &'static str)],
     ) -> Self {
-        let (settings, store) = (settings.into(), database.store().await);
+        let (settings, store) = (settings.into(), Box::pin(database.store()).await);
         let writer = Writer::start(&store);
         let shop = project(&store, "shop", 3).await;
         let directory = directory(&store).await;
@@ -116,7 +116,7 @@ impl World {
 
     /// One more instance with connections of its own; it folds what others leave.
     pub async fn another(&self) -> Instance {
-        let store = self.database.store().await;
+        let store = Box::pin(self.database.store()).await;
         let directory = directory(&store).await;
         let parts = (&self.database, &self.environment[..], self.settings.clone());
         instance(parts, store, &self.writer, Arc::default(), &directory)
@@ -143,7 +143,7 @@ impl World {
 
     /// Looks once, as the timer does.
     pub async fn tick(&self) {
-        self.one.fold.tick(true).await.unwrap();
+        Box::pin(self.one.fold.tick(true)).await.unwrap();
     }
 
     /// Stays awake for so long, looking each minute and at the end.
@@ -237,8 +237,8 @@ impl World {
 
     pub async fn end(self) {
         let Self { writer, database, .. } = self;
-        writer.stop().await;
-        database.remove().await;
+        Box::pin(writer.stop()).await;
+        Box::pin(database.remove()).await;
     }
 }
 
