@@ -197,7 +197,7 @@ async fn what_waits_for_its_turn_at_a_stop_is_said_before_it_ends() {
         let stop = tokio_util::sync::CancellationToken::new();
         stop.cancel();
         let next = world.another().await;
-        std::mem::replace(&mut world.one, next).fold.run(stop).await;
+        Box::pin(std::mem::replace(&mut world.one, next).fold.run(stop)).await;
         assert_eq!(told(&world, AlertKind::Spike).await, 60, "{}", world.database.name);
         world.end().await;
     }
