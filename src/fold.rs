@@ -178,7 +178,7 @@ impl Fold {
             let mut session = self.store.work().await?;
             let (rules, now) = (self.rules.as_ref(), self.clock.now());
             let Some(counted) = self.mailbox.tally.take(now) else { break };
-            let found = session.write_counted(&counted, false, rules, now).await?;
+            let found = Box::pin(session.write_counted(&counted, false, rules, now)).await?;
             self.written(found);
         }
         Ok(())
@@ -210,7 +210,7 @@ impl Fold {
             };
             let judge = self.rules.as_ref().map(|rules| Judge::new(rules, &tested, tries_left == 0));
             let mut session = self.store.work().await?;
-            match session.fold(group, counted, judge, now).await? {
+            match Box::pin(session.fold(group, counted, judge, now)).await? {
                 Folded::Counted(waiting, found) => {
                     self.committed(found);
                     return Ok(waiting);

@@ -11,9 +11,9 @@ const ALWAYS: WatchSettings = WatchSettings { heartbeat: HeartbeatWhen::Always, 
 
 async fn everywhere(settings: WatchSettings, test: impl AsyncFn(&mut World)) {
     for database in TestDatabase::all().await {
-        let mut world = World::new(database, settings.clone()).await;
+        let mut world = Box::pin(World::new(database, settings.clone())).await;
         test(&mut world).await;
-        world.end().await;
+        Box::pin(world.end()).await;
     }
 }
 

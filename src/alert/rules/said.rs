@@ -29,7 +29,7 @@ pub struct Findings {
     /// What is judged in the next look.
     pub(super) unread: Unread,
     /// What is over, until it is said …
-    pub(super) over: Over,
+    pub(super) over: Box<Over>,
     /// … and that it was.
     pub(super) ended: bool,
 }
@@ -37,7 +37,16 @@ pub struct Findings {
 impl Findings {
     pub(super) fn begun(over: Over, at: Timestamp) -> Self {
         let (quiet, outcomes, usual) = (Vec::new(), Vec::new(), Vec::new());
-        Self { at, quiet, outcomes, usual, left: Vec::new(), unread: Unread::default(), over, ended: false }
+        Self {
+            at,
+            quiet,
+            outcomes,
+            usual,
+            left: Vec::new(),
+            unread: Unread::default(),
+            over: Box::new(over),
+            ended: false,
+        }
     }
 
     pub(super) fn count(&mut self, kind: RuleKind, outcome: &'static str, times: u64) {

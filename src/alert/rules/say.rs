@@ -62,7 +62,7 @@ impl Rules {
         held.extend(connection.known_cooldowns(&others).await?);
         // Before what is true now: that is another one.
         let over = std::mem::take(&mut findings.over);
-        findings.ended = Box::pin(self.watch.end(connection, over, now)).await?;
+        findings.ended = Box::pin(self.watch.end(connection, *over, now)).await?;
         let are_true = are_true.iter().map(|(kind, key)| (*kind, key.rule.as_str(), key.group.as_str()));
         self.watch.note_true(connection, are_true, now).await?;
         let mut ledger = Ledger::new(&groups, held, now, findings);

@@ -88,10 +88,10 @@ impl Watch {
         if message.kind == AlertKind::OverflowStarted {
             return overflow_at(noted, counts, bucket(now), self.overflow_quiet(alert.project_id));
         }
-        let Some((least, usual)) = self.spike_by(alert, message) else {
+        let Some((minimum, usual)) = self.spike_by(alert, message) else {
             return by_notes(alert.last_true_at);
         };
-        let last = last_spike(counts, noted, window, |count| is_spike(count, usual, least));
+        let last = last_spike(counts, noted, window, |count| is_spike(count, usual, minimum));
         let last = at(last).max(alert.last_true_at);
         // Where more buckets may follow, the next look goes on from the last one.
         let more = counts.len() == MAX_BUCKETS && last > alert.last_true_at;
