@@ -3,10 +3,12 @@
 
 #[path = "build/link.rs"]
 mod link;
-#[path = "build/strip.rs"]
-mod strip;
-#[path = "build/tokens.rs"]
-mod tokens;
+#[path = "build/minify.rs"]
+mod minify;
+#[path = "build/module.rs"]
+mod module;
+#[path = "build/sheet.rs"]
+mod sheet;
 #[path = "build/web.rs"]
 mod web;
 
