@@ -16,6 +16,8 @@ use oxc_parser::Parser;
 use oxc_semantic::{ScopeFlags, Scoping, SemanticBuilder};
 use oxc_span::{GetSpan, SourceType, Span};
 
+const OWN_EXPORTS: &str = "an export is something of this module, by its name";
+
 pub struct Module<'a> {
     allocator: &'a Allocator,
     pub name: &'a str,
@@ -64,6 +66,9 @@ impl<'a> Module<'a> {
             module.exports.insert(of.source_text(source).to_owned(), own.to_string());
         }
         module.read_statements()?;
+        if let Some(entry) = parsed.module_record.indirect_export_entries.first() {
+            return Err(module.place(entry.span, OWN_EXPORTS));
+        }
         module.read_names()?;
         Ok(module)
     }
@@ -76,9 +81,7 @@ impl<'a> Module<'a> {
                 Statement::ExportAllDeclaration(_)
                 | Statement::ExportFromDeclaration(_)
                 | Statement::ExportDefaultDeclaration(_) => {
-                    return Err(
-                        self.place(statement.span(), "an export is something of this module, by its name")
-                    );
+                    return Err(self.place(statement.span(), OWN_EXPORTS));
                 }
                 _ => {}
             }
@@ -113,9 +116,6 @@ impl<'a> Module<'a> {
         for (export, own) in &self.exports {
             let symbol =
                 scoping.get_root_binding(own.as_str().into()).ok_or_else(|| format!("there is no {own}"))?;
-            if scoping.symbol_flags(symbol).is_import() {
-                return Err(format!("{export} is imported: who wants it takes it from where it is"));
-            }
             if scoping.symbol_is_mutated(symbol) {
                 self.changing.insert(export.clone());
             }

@@ -1,108 +1,117 @@
-//! What the build makes of modules, scripts and sheets before they are compressed.
+//! What the build makes of modules and sheets: its script runs as cargo runs it, on a folder of a test, and Node runs what it made.
 
-#[path = "../../../build/link.rs"]
-mod link;
-#[path = "../../../build/minify.rs"]
-mod minify;
-#[path = "../../../build/module.rs"]
-mod module;
-#[path = "../../../build/sheet.rs"]
-mod sheet;
+use std::fs;
+use std::process::{Command, Output};
 
-/// The two scripts before they are minified, each statement on lines of its own.
-fn linked(modules: &[(&str, &str)]) -> Result<[String; 2], String> {
-    let list = [("main.js", "start();\n"), ("pages/logs.js", "export const page = 1;\n")];
-    let all =
-        list.iter().chain(modules).map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    link::link(&all).map(|scripts| scripts.map(|(_, text)| text))
+use tempfile::TempDir;
+
+/// What is in each folder, so that a test names what it is about. A text of the same name stands for it.
+const ALWAYS: [(&str, &str); 10] = [
+    ("package.json", "{ \"type\": \"module\" }"),
+    ("index.html", "<script src=\"/assets/{build}/main.js\"></script>"),
+    ("main.js", ""),
+    ("pages/logs.js", "export const page = 1;"),
+    ("css/tokens.css", ""),
+    ("css/base.css", ""),
+    ("css/layout.css", ""),
+    ("css/parts.css", ""),
+    ("css/board.css", ""),
+    ("css/alerts.css", ""),
+];
+
+/// A folder with `web/`, and with `out/web/` where it could be built.
+struct Page(TempDir);
+
+impl Page {
+    fn build(files: &[(&str, &str)]) -> Result<Self, String> {
+        let page = Self(tempfile::tempdir().unwrap());
+        for (name, text) in ALWAYS.iter().chain(files) {
+            let path = page.0.path().join("web").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        // Without cargo's variables there is no C compiler to call.
+        let mut script = Command::new(env!("BUILD_SCRIPT"));
+        script.env_clear().env("OUT_DIR", page.0.path().join("out")).current_dir(page.0.path());
+        let built = script.output().unwrap();
+        fs::copy(page.0.path().join("web/package.json"), page.0.path().join("out/package.json")).ok();
+        if built.status.success() { Ok(page) } else { Err(why(&built)) }
+    }
+
+    fn sent(&self, name: &str) -> String {
+        fs::read_to_string(self.0.path().join("out/web").join(name)).unwrap()
+    }
+
+    /// What the page prints, as it is sent and as it is written.
+    fn printed(&self) -> [String; 2] {
+        ["out/web/main.js", "web/main.js"].map(|script| {
+            let ran = Command::new("node").arg(self.0.path().join(script)).output().expect("node is there");
+            assert!(ran.status.success(), "{script}: {}", String::from_utf8_lossy(&ran.stderr));
+            String::from_utf8(ran.stdout).unwrap()
+        })
+    }
 }
 
-/// The first line of a refused module `x.js`, as the error has it.
-fn refused(text: &str) -> String {
-    linked(&[("x.js", text)]).unwrap_err()
+/// The line with which a build failed.
+fn why(built: &Output) -> String {
+    let said = String::from_utf8_lossy(&built.stderr);
+    said.lines().find(|line| line.starts_with("web/")).unwrap_or_else(|| panic!("{said}")).to_owned()
+}
+
+fn refused(files: &[(&str, &str)]) -> String {
+    Page::build(files).err().expect("it was built")
 }
 
 #[test]
-fn modules_run_once_in_the_order_of_their_imports() {
-    let [first, rest] = linked(&[
-        ("main.js", "import { a } from \"./lib/a.js\";\nimport \"./effect.js\";\nimport { d } from \"./d.js\";\nmain(a, d);\n"),
-        ("d.js", "import { a } from \"./lib/a.js\";\nexport class d extends a {}\n"),
-        ("lib/a.js", "import { c } from \"../c.js\";\nexport async function a() { return c; }\n"),
-        ("c.js", "export const c = 1;\n"),
-        ("effect.js", "effect();\n"),
-        ("pages/x.js", "import { y } from \"../y.js\";\nimport { c } from \"../c.js\";\nx(y, c);\n"),
-        ("y.js", "export const y = 2;\n"),
+fn modules_run_once_in_the_order_of_their_imports_and_those_of_the_second_script_when_one_is_loaded() {
+    let page = Page::build(&[
+        ("main.js", "import { page } from \"./pages/logs.js\";\nimport { a } from \"./lib/a.js\";\nimport \"./effect.js\";\nimport { D } from \"./d.js\";\nconsole.log(\"main\", page, a(), new D() instanceof Map);\nasync function later() {\n  for (const load of [() => import(\"./pages/x.js\"), () => import(\"./pages/x.js\"), () => import(\"./pages/logs.js\")]) {\n    console.log(Object.entries(await load()).join());\n  }\n}\nvoid later();\n"),
+        ("d.js", "import { a } from \"./lib/a.js\";\nconsole.log(\"d\", a());\nexport class D extends Map {}\n"),
+        ("lib/a.js", "import { c } from \"../c.js\";\nconsole.log(\"a\");\nexport function a() { return c; }\n"),
+        ("c.js", "console.log(\"c\");\nexport const c = 7;\n"),
+        ("effect.js", "console.log(\"effect\");\n"),
+        ("pages/x.js", "import { y as own } from \"../y.js\";\nimport { c } from \"../c.js\";\nconsole.log(\"x\", own);\nexport const x = own + c;\nconst z = \"z\";\nexport { z as open };\n"),
+        ("y.js", "console.log(\"y\");\nexport const y = 2;\n"),
     ])
     .unwrap();
-    assert_eq!(
-        first,
-        "const page$0 = 1;\nconst c$1 = 1;\nasync function a$2() {\n\treturn c$1;\n}\neffect();\n\
-         class d$4 extends a$2 {}\nmain(a$2, d$4);\nexport { c$1 as a };\n"
-    );
-    assert_eq!(rest, "import { a as c$1 } from \"./main.js\";\nconst y$6 = 2;\nx(y$6, c$1);\nexport {  };\n");
+    let [sent, written] = page.printed();
+    assert_eq!(written, "c\na\neffect\nd 7\nmain 1 7 true\ny\nx 2\nopen,z,x,9\nopen,z,x,9\npage,1\n");
+    assert_eq!(sent, written);
+    assert!(!page.sent("main.js").contains("\"y\"") && !page.sent("main.js").contains("`y`"));
 }
 
 #[test]
 fn a_name_means_in_a_script_what_it_means_in_its_module() {
-    let [first, rest] = linked(&[
-        (
-            "main.js",
-            "import { a as b, open } from \"./a.js\";\nlet name = b;\nf({ b, name }, { name: open } = b, window.open);\n",
-        ),
-        (
-            "a.js",
-            "var name, hidden;\nconst a = 1, { own, ...others } = a;\nfunction open(a) { name = own; { let own = a; own.name = others; } }\nexport { a, open };\n",
-        ),
-        // Here `open` is the window's and `own` nobody's.
-        ("x.js", "for (const name of open(own)) g`${name}`;\n"),
+    let page = Page::build(&[
+        ("main.js", "import { a as b, open } from \"./a.js\";\nimport \"./b.js\";\nlet name = b;\nlet found;\n({ name: found, b: name = 5 } = { b, name });\nconsole.log(name, found, JSON.stringify({ b, name }), open(3), `${b}`);\nasync function later() {\n  await import(\"./x.js\");\n}\nvoid later();\n"),
+        ("a.js", "/** @type {import(\"./none.js\").None} */\nvar name, hidden = \"import('./none.js')\";\nconst a = 1, { own, ...others } = { own: 2, third: 3 };\nfunction open(a) {\n  name = own;\n  { let own = { a, name }; own.name = others; return JSON.stringify([own, name, hidden]); }\n}\nexport { a, open };\n"),
+        ("b.js", "const a = \"other\";\nclass name { #a = a; own() { return this.#a; } static { console.log(new name().own()); } }\n"),
+        // Here `open`, `own` and `parseInt` are nobody's names but the browser's.
+        ("x.js", "import { a } from \"./a.js\";\nconsole.log(typeof open, typeof own, a);\nfor (const a of [parseInt(\"4\")]) console.log(a);\nconsole.log(import.meta.url.endsWith(\"web/x.js\"), new URL(\"./y/z\", import.meta.url).pathname.endsWith(\"/web/y/z\"));\n"),
     ])
     .unwrap();
+    let [sent, written] = page.printed();
     assert_eq!(
-        first,
-        "const page$0 = 1;\nvar name$1, hidden$1;\nconst a$1 = 1, { own: own$1, ...others$1 } = a$1;\n\
-         function open$1(a) {\n\tname$1 = own$1;\n\t{\n\t\tlet own = a;\n\t\town.name = others$1;\n\t}\n}\n\
-         let name$2 = a$1;\nf({\n\tb: a$1,\n\tname: name$2\n}, {name: open$1} = a$1, window.open);\nexport {  };\n"
+        written,
+        "other\n1 1 {\"b\":1,\"name\":1} [{\"a\":3,\"name\":{\"third\":3}},2,\"import('./none.js')\"] 1\nundefined undefined 1\n4\ntrue true\n"
     );
-    assert!(rest.contains("for (const name of open(own)) g`${name}`;\n"), "{rest}");
-}
-
-#[test]
-fn a_module_that_is_loaded_is_an_object_of_its_exports_from_its_script() {
-    let [first, rest] = linked(&[
-        ("main.js", "import { h } from \"./h.js\";\nconst load = () => [import(\"./x.js\"), import(\"./pages/logs.js\")];\nload(h);\n"),
-        ("h.js", "export const h = import.meta.url;\n/** @type {import(\"./none.js\").None} */\nexport const unasked = \"import('./none.js')\";\n"),
-        ("x.js", "import { h } from \"./h.js\";\nexport const x = h;\nfunction own() {}\nexport { own as open };\n"),
-        ("y.js", "async function y() { return [await import(\"./x.js\"), import(\"./h.js\")]; }\n"),
-    ])
-    .unwrap();
-    assert_eq!(
-        first,
-        "const page$0 = 1;\nconst h$1 = new URL(\"h.js\", import.meta.url).href;\nconst unasked$1 = \"import('./none.js')\";\n\
-         const load$2 = () => [import(\"./rest.js\").then((script) => script.a), import(\"./main.js\").then((script) => script.a)];\n\
-         load$2(h$1);\nconst $1 = { h: h$1, unasked: unasked$1 };\nconst $0 = { page: page$0 };\n\
-         export { $0 as a, $1 as c, h$1 as b };\n"
-    );
-    assert_eq!(
-        rest,
-        "import { a as $0, c as $1, b as h$1 } from \"./main.js\";\nconst x$3 = h$1;\nfunction own$3() {}\n\
-         async function y$4() {\n\treturn [await import(\"./rest.js\").then((script) => script.a), import(\"./main.js\").then((script) => script.c)];\n}\n\
-         const $3 = { open: own$3, x: x$3 };\nexport { $3 as a };\n"
-    );
+    assert_eq!(sent, written);
 }
 
 #[test]
 fn what_changes_later_is_imported_as_it_is_and_refused_where_an_object_would_keep_what_it_was() {
-    let counter = ("count.js", "export let count = 0;\nexport function add() { count += 1; }\n");
-    let [first, rest] = linked(&[
-        ("main.js", "import { add, count } from \"./count.js\";\nadd(count);\n"),
-        counter,
-        ("x.js", "import { count } from \"./count.js\";\nx(count);\n"),
+    let count = ("count.js", "export let count = 0;\nexport function add() { count += 1; }\n");
+    let page = Page::build(&[
+        ("main.js", "import { add, count } from \"./count.js\";\nadd();\nconsole.log(count);\nasync function later() {\n  await import(\"./x.js\");\n  console.log(count);\n}\nvoid later();\n"),
+        count,
+        ("x.js", "import { add, count } from \"./count.js\";\nadd();\nconsole.log(count);\n"),
     ])
     .unwrap();
-    assert!(first.ends_with("export { count$1 as a };\n"), "{first}");
-    assert!(rest.starts_with("import { a as count$1 } from \"./main.js\";\nx(count$1);\n"), "{rest}");
-    let why = linked(&[counter, ("x.js", "\nvoid import(\"./count.js\");\n")]).unwrap_err();
-    assert_eq!(why, "x.js, line 2: count.js can't be loaded, since its count changes");
+    assert_eq!(page.printed(), ["1\n2\n2\n", "1\n2\n2\n"]);
+    assert_eq!(
+        refused(&[count, ("x.js", "\nvoid import(\"./count.js\");\n")]),
+        "web/x.js, line 2: count.js can't be loaded, since its count changes"
+    );
 }
 
 #[test]
@@ -129,44 +138,39 @@ fn what_the_linker_does_not_understand_is_refused_with_its_module_and_line() {
         ("const a = ;", "Unexpected token"),
         ("const a = 1; let a = 2;", "Identifier `a` has already been declared"),
     ] {
-        assert_eq!(refused(&format!("/* {{\n */\n{text}\n")), format!("x.js, line 3: {why}"), "{text}");
+        let text = format!("/* {{\n */\n{text}\n");
+        assert_eq!(refused(&[("x.js", &text)]), format!("web/x.js, line 3: {why}"), "{text}");
     }
     for (text, why) in [
         ("import { x as y } from \"./x.js\";\nexport const x = 1;\n", "x.js imports itself over others"),
         (
             "import { page } from \"./pages/logs.js\";\nexport { page };\n",
-            "x.js, page is imported: who wants it takes it from where it is",
+            "x.js, line 2: an export is something of this module, by its name",
         ),
         ("const a$1 = 1;\n", "x.js, a$1: names have no $"),
         ("$(document);\n", "x.js, $: names have no $"),
     ] {
-        assert_eq!(refused(text), why, "{text}");
+        assert_eq!(refused(&[("x.js", text)]), format!("web/{why}"), "{text}");
     }
     let circle = [
         ("x.js", "import { y } from \"./y.js\";\nexport const x = 1;\n"),
         ("y.js", "import { x } from \"./x.js\";\nexport const y = 1;\n"),
     ];
-    assert_eq!(linked(&circle).unwrap_err(), "x.js imports itself over others");
+    assert_eq!(refused(&circle), "web/x.js imports itself over others");
 }
 
 #[test]
-fn a_script_is_sent_in_few_bytes_and_keeps_what_others_see_of_it() {
-    for (script, sent) in [
-        // What another script or the browser may see stays; comments, blanks and what is named here alone do not.
-        (
-            "import { a as one } from \"./main.js\";\n/** Says it. */\nfunction two(three) { return one.three(three, open); }\nexport { two as b };\n",
-            "import{a as e}from\"./main.js\";function t(t){return e.three(t,open)}export{t as b};",
-        ),
-        (
-            "class A {\n  #one = 1; // gone\n  two() { return this.#one; }\n}\nglobalThis.A = new A();\n",
-            "class e{#e=1;two(){return this.#e}}globalThis.A=new e;",
-        ),
-        ("console.log(\"kept\");\nconst unused = 1;\n", "console.log(`kept`);"),
-        ("", ""),
-    ] {
-        assert_eq!(minify::minify(script).unwrap(), sent);
-    }
-    assert!(minify::minify("const a = ;").is_err());
+fn a_script_is_sent_without_what_only_its_source_needs() {
+    let page = Page::build(&[(
+        "main.js",
+        "/** Says it. */\nclass Greeting {\n  #words = 1; // gone\n  say() { return this.#words; }\n}\nconst unused = 1;\nglobalThis.Greeting = new Greeting();\nconsole.log(open);\n",
+    )])
+    .unwrap();
+    let sent = page.sent("main.js");
+    assert_eq!(
+        sent,
+        "class e{#e=1;say(){return this.#e}}globalThis.Greeting=new e,console.log(open);export{};"
+    );
 }
 
 #[test]
@@ -179,7 +183,10 @@ fn sheets_are_sent_without_comments_and_blanks() {
         ),
         ("a\nb { c: d }\n", "a\nb{c:d}"),
     ] {
-        assert_eq!(sheet::strip(sheet).unwrap(), sent);
+        assert_eq!(Page::build(&[("css/base.css", sheet)]).unwrap().sent("app.css"), sent);
     }
-    assert!(sheet::strip("/* a\n b */\n").is_err());
+    assert_eq!(
+        refused(&[("css/base.css", "/* a\n b */\n")]),
+        "web/css/base.css, line 1: a comment must end on its line"
+    );
 }
