@@ -44,7 +44,7 @@ pub fn link(sources: &BTreeMap<String, String>) -> Result<[(String, String); 2],
         let text = names.print(module).map_err(|why| format!("{name}, {why}"))?;
         texts[names.scripts[name]].push_str(&text);
     }
-    names.finish(texts)
+    Ok(names.finish(texts))
 }
 
 /// The order in which modules run.
@@ -155,28 +155,21 @@ impl Names {
         taken.entry(name.to_owned()).or_insert_with(|| short(number)).clone()
     }
 
-    fn finish(self, texts: [String; 2]) -> Result<[(String, String); 2], String> {
-        let [mut first, mut rest] = texts;
+    /// The scripts with what they have of each other at their ends.
+    fn finish(self, mut texts: [String; 2]) -> [(String, String); 2] {
         for name in &self.loaded {
-            let exports: Vec<String> =
-                self.exports[name].iter().map(|(of, own)| format!("{of}: {own}")).collect();
-            let text = if self.scripts[name] == 0 { &mut first } else { &mut rest };
-            let _ =
-                writeln!(text, "const {} = {{ {} }};", unique("", self.numbers[name]), exports.join(", "));
+            let exports: Vec<_> = self.exports[name].iter().map(|(of, own)| format!("{of}: {own}")).collect();
+            let object = unique("", self.numbers[name]);
+            let _ = writeln!(texts[self.scripts[name]], "const {object} = {{ {} }};", exports.join(", "));
         }
-        let list = |script: usize| {
-            let pairs = self.taken[script].iter();
-            pairs.map(|(name, short)| (name.clone(), short.clone())).collect::<Vec<_>>()
-        };
-        for (text, script) in [(&mut first, 0), (&mut rest, 1)] {
-            let names: Vec<_> =
-                list(script).iter().map(|(name, short)| format!("{name} as {short}")).collect();
+        for (text, taken) in texts.iter_mut().zip(&self.taken) {
+            let names: Vec<_> = taken.iter().map(|(name, short)| format!("{name} as {short}")).collect();
             let _ = writeln!(text, "export {{ {} }};", names.join(", "));
         }
-        let names: Vec<_> = list(0).iter().map(|(name, short)| format!("{short} as {name}")).collect();
+        let names: Vec<_> = self.taken[0].iter().map(|(name, short)| format!("{short} as {name}")).collect();
+        let [first, rest] = texts;
         let rest = format!("import {{ {} }} from \"./{}\";\n{rest}", names.join(", "), SCRIPTS[0]);
-        let [first_name, rest_name] = SCRIPTS.map(str::to_owned);
-        Ok([(first_name, first), (rest_name, rest)])
+        [(SCRIPTS[0].to_owned(), first), (SCRIPTS[1].to_owned(), rest)]
     }
 }
 
