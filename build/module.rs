@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use oxc_allocator::{Allocator, ArenaVec, TakeIn};
 use oxc_ast::ast::{
-    ArrowFunctionExpression, AwaitExpression, Expression, ForOfStatement, Function, ImportDeclaration,
+    ArrowFunctionExpression, AwaitExpression, Expression, ForOfStatement, Function, Ident, ImportDeclaration,
     ImportDeclarationSpecifier, Program, Statement,
 };
 use oxc_ast_visit::{VisitMut, walk_mut};
 use oxc_codegen::{Codegen, CodegenOptions, CommentOptions};
 use oxc_parser::Parser;
 use oxc_semantic::{ScopeFlags, Scoping, SemanticBuilder};
-use oxc_span::{GetSpan, SourceType, Span};
+use oxc_span::{GetSpan, LabeledSpan, SourceType, Span};
 
 const OWN_EXPORTS: &str = "an export is something of this module, by its name";
 
@@ -47,8 +47,8 @@ impl<'a> Module<'a> {
     pub fn read(allocator: &'a Allocator, name: &'a str, source: &'a str) -> Result<Self, String> {
         let parsed = Parser::new(allocator, source, SourceType::mjs()).parse();
         if let Some(wrong) = parsed.diagnostics.first() {
-            let start = wrong.labels.first().map_or(0, |label| label.offset());
-            return Err(place(source, u32::try_from(start).unwrap_or(0), &wrong.message));
+            let start = wrong.labels.first().map_or(0, LabeledSpan::offset);
+            return Err(place(source, start, &wrong.message));
         }
         let mut module = Self {
             allocator,
@@ -94,10 +94,10 @@ impl<'a> Module<'a> {
         let refused = |why: &str| self.place(import.span, why);
         let mut names = Vec::new();
         for specifier in import.specifiers.iter().flatten() {
-            let ImportDeclarationSpecifier::ImportSpecifier(named) = specifier else {
+            let ImportDeclarationSpecifier::ImportSpecifier(one) = specifier else {
                 return Err(refused("an import is of names"));
             };
-            names.push((named.imported.name().to_string(), named.local.name.to_string()));
+            names.push((one.imported.name().to_string(), one.local.name.to_string()));
         }
         if import.with_clause.is_some() || import.phase.is_some() {
             return Err(refused("an import has no attributes"));
@@ -108,7 +108,7 @@ impl<'a> Module<'a> {
 
     fn read_names(&mut self) -> Result<(), String> {
         let scoping = self.scoping()?;
-        let globals = scoping.root_unresolved_references().keys().map(|name| name.as_str());
+        let globals = scoping.root_unresolved_references().keys().map(Ident::as_str);
         // A name and the module's number with a `$` between them is what a script calls it.
         if let Some(name) = scoping.symbol_names().chain(globals).find(|name| name.contains('$')) {
             return Err(format!("{name}: names have no $"));
@@ -127,8 +127,8 @@ impl<'a> Module<'a> {
         let built =
             SemanticBuilder::new().with_build_nodes(true).with_check_syntax_error(true).build(&self.program);
         if let Some(wrong) = built.diagnostics.first() {
-            let start = wrong.labels.first().map_or(0, |label| label.offset());
-            return Err(place(self.source, u32::try_from(start).unwrap_or(0), &wrong.message));
+            let start = wrong.labels.first().map_or(0, LabeledSpan::offset);
+            return Err(place(self.source, start, &wrong.message));
         }
         Ok(built.semantic.into_scoping())
     }
@@ -181,7 +181,7 @@ struct Rewrite<'a, 'l> {
     refused: Option<(Span, String)>,
 }
 
-impl<'a> Rewrite<'a, '_> {
+impl Rewrite<'_, '_> {
     /// What stands for an expression, where something else does.
     fn instead(&mut self, expression: &Expression) -> Result<Option<String>, String> {
         match expression {
