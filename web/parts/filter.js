@@ -234,7 +234,7 @@ export function toolLinks(filters, query, sel) {
   return [
     toggle("Live", live, { ...moving, live: !live, order: "" }),
     live
-      ? h("button", { type: "button", class: "small", disabled: true, title: "Live shows the newest first" }, OLDEST)
+      ? h("button", { type: "button", class: "button small", disabled: true, title: "Live shows the newest first" }, OLDEST)
       : toggle(OLDEST, order === "asc", { ...filters, order: order === "asc" ? "" : "asc" }, sel),
     toggle("Fold repeats", fold, { ...filters, fold: !fold }, sel),
     toggle("Fields", side === "fields", { ...filters, side: side === "fields" ? "" : "fields" }),

@@ -2,6 +2,7 @@
 // narrows the range. It is hatched where not everything was stored, or nobody was awake to take it.
 
 import { read } from "../api.js";
+import { count } from "../lib/amount.js";
 import { BAR_FIELDS } from "../lib/filters.js";
 import { fill, h, shown, svg } from "../lib/h.js";
 import { barPaths, countText, HEIGHT, stackOf, sum, sumCounts } from "../lib/series.js";
@@ -85,14 +86,15 @@ export class HistogramView {
     delete this.element.dataset.waiting;
     this.hatch([]);
     if (this.element.hidden) return;
-    this.#resting = `${complete ? "" : "At least "}${countText(totals, series)}`;
+    const byLevel = (histogram?.by ?? "level") === "level";
+    this.#resting = `${complete ? "" : "At least "}${countText(totals, byLevel ? series : [])}`;
     this.#marked = [this.#buckets.length - 1, this.#buckets.length - 1];
     this.#bars.setAttribute("viewBox", `0 0 ${this.#buckets.length} ${HEIGHT}`);
     // The mark is below the bars: they keep their colours.
     this.#bars.replaceChildren(this.#mark, ...barPaths(buckets, series).map(({ tone, path }) => svg("path", { d: path, "data-tone": tone })));
-    const named = (histogram?.by ?? "level") === "level" ? [] : series.filter((_, at) => totals[at]);
-    fill(this.#names, named.map(({ name, tone }) => h("li", { "data-tone": tone }, h("span", { class: "value" }, name))));
-    this.#names.hidden = named.length === 0;
+    // Levels are named by the caption, other values beside their colours.
+    fill(this.#names, byLevel ? [] : series.map(({ name, tone }, at) => totals[at] ? h("li", { "data-tone": tone }, h("span", { class: "value" }, name), h("span", { class: "number" }, count(totals[at] ?? 0))) : null));
+    this.#names.hidden = byLevel;
     this.#chart.setAttribute("aria-valuemax", String(this.#buckets.length - 1));
     const now = Date.now();
     const middle = this.#buckets[Math.floor(this.#buckets.length / 2)];
