@@ -290,6 +290,8 @@ describe("the issue pages", { concurrency: false }, () => {
     await affected.getByText("Counted over the newest of its events, not all of them.").waitFor();
     const why = page.getByRole("region", { name: "Why these are one issue" });
     for (const text of ["the frames of the stack trace", "CardError", "library code (node_modules/)", "type CardError", "Version 2 of the rules."]) await why.getByText(text).first().waitFor();
+    assert.equal(await why.locator("code", { hasText: /^\S+ \S+\.js$/ }).count(), 0, "a function and its file are apart");
+    assert.ok((await why.locator("li", { hasText: " in " }).count()) > 0);
     for (const width of [1440, 390]) {
       await page.setViewportSize({ width, height: 2000 });
       await page.screenshot({ path: new URL(`issue-affected-${width}.png`, SCREENSHOTS).pathname });
