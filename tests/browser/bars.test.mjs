@@ -223,6 +223,7 @@ describe("the bars", { concurrency: false }, () => {
       await scene.page.goto(scene.server.base + LOGS);
       await scene.page.locator(".status", { hasText: "Searching…" }).waitFor();
       const before = await top();
+      await scene.page.screenshot({ path: new URL(`bars-waiting-${width}.png`, SCREENSHOTS).pathname });
       answer();
       await scene.page.locator(".hatch-legend").getByText("Not everything").waitFor();
       const legend = await scene.page.locator(".hatch-legend").evaluate((line) => line.getBoundingClientRect().height);
