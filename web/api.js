@@ -37,7 +37,9 @@ import { signalOf } from "./lib/h.js";
  * @property {string} from
  * @property {string} to
  * @property {number | null} step_seconds
- * @property {{ from: string, to: string, counts: Record<string, number> }[]} buckets
+ * @property {string} [by] what the counts are by; the level unless told
+ * @property {string[]} [values] from the commonest on
+ * @property {{ from: string, to: string, counts: Record<string, number>, other?: number, none?: number }[]} buckets
  * @property {number} [total]
  */
 /** @typedef {{ field: string, values: { value: string, count: number, share?: number }[], distinct: number, other: number, missing: number }} Facet */
@@ -46,7 +48,8 @@ import { signalOf } from "./lib/h.js";
  * @property {string} template
  * @property {number} count
  * @property {number} share
- * @property {string} level
+ * @property {string} level the worst
+ * @property {Record<string, number>} [levels]
  * @property {string} sample the id of the newest event
  * @property {string} last_seen
  * @property {string[]} fingerprints

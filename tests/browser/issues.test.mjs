@@ -245,7 +245,7 @@ describe("the issue pages", { concurrency: false }, () => {
   test("deleting asks a second time, and the address then says that the issue is gone", async () => {
     await visit(LIST);
     await row("connection reset").getByRole("link").first().click();
-    await page.getByText("The newest.").waitFor();
+    await page.getByText(/^The (newest|only one)\.$/).waitFor();
     const address = new URL(page.url()).pathname;
     await page.getByRole("button", { name: "Delete…" }).click();
     await page.getByRole("button", { name: "Keep it" }).click();
@@ -290,6 +290,8 @@ describe("the issue pages", { concurrency: false }, () => {
     await affected.getByText("Counted over the newest of its events, not all of them.").waitFor();
     const why = page.getByRole("region", { name: "Why these are one issue" });
     for (const text of ["the frames of the stack trace", "CardError", "library code (node_modules/)", "type CardError", "Version 2 of the rules."]) await why.getByText(text).first().waitFor();
+    assert.equal(await why.locator("code", { hasText: /^\S+ \S+\.js$/ }).count(), 0, "a function and its file are apart");
+    assert.ok((await why.locator("li", { hasText: " in " }).count()) > 0);
     for (const width of [1440, 390]) {
       await page.setViewportSize({ width, height: 2000 });
       await page.screenshot({ path: new URL(`issue-affected-${width}.png`, SCREENSHOTS).pathname });
@@ -308,7 +310,7 @@ describe("the issue pages", { concurrency: false }, () => {
     assert.equal(addresses.length, HOSTILE.length);
     for (const address of addresses) {
       await visit(address);
-      await page.getByText("The newest.").waitFor();
+      await page.getByText(/^The (newest|only one)\.$/).waitFor();
     }
     for (const text of HOSTILE) {
       await visit(`/ui/issues?status=${encodeURIComponent(text)}&sort=${encodeURIComponent(text)}&project=${encodeURIComponent(text)}&q=${encodeURIComponent(text)}`);
@@ -373,8 +375,8 @@ describe("the issue pages", { concurrency: false }, () => {
         ["issues-hostile", `${LIST}&q=hostile`],
         ["issues-empty", `${LIST}&status=muted`],
         ["issues-none", "/ui/issues?project=nothing-like-it"],
-        ["issue", `/ui/issues/${full.id}`, () => look.getByText("The newest.").waitFor()],
-        ["issue-hostile", `/ui/issues/${hostile.id}`, () => look.getByText("The newest.").waitFor()],
+        ["issue", `/ui/issues/${full.id}`, () => look.getByText(/^The (newest|only one)\.$/).waitFor()],
+        ["issue-hostile", `/ui/issues/${hostile.id}`, () => look.getByText(/^The (newest|only one)\.$/).waitFor()],
         ["issue-gone", "/ui/issues/1-0000000000000000"],
       ];
       for (const [name, address, ready] of views) {

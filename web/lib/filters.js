@@ -7,6 +7,8 @@ export const LEVELS = /** @type {const} */ (["trace", "debug", "info", "warn", "
 export const DEFAULT_RANGE = "1h";
 /** Events a page of the list. */
 export const PAGE_SIZE = 100;
+/** What the bars of the histogram can be told apart by, the default first; beside them any path of the context. */
+export const BAR_FIELDS = ["level", "source", "env", "release", "user_id", "request_id", "tags", "fingerprint", "project"];
 const MOST_COLUMNS = 8;
 /** Characters of a value shown before a message. */
 const COLUMN_TEXT = 60;
@@ -24,6 +26,8 @@ const COLUMN_TEXT = 60;
  * @property {string[]} [cols] fields and paths of the context shown before each message
  * @property {boolean} [fold] neighbours that say the same are one row
  * @property {boolean} [live] new events are added as they arrive
+ * @property {"" | "asc"} [order] the oldest events first
+ * @property {string} [by] what the bars are told apart by; empty for the level
  * @property {"" | "fields" | "patterns"} [side] what is counted beside the list
  */
 
@@ -38,7 +42,9 @@ export function readFilters(params) {
   const to = params.get("to")?.trim() ?? "";
   const named = params.get("range") ?? "";
   const absolute = from !== "" || to !== "";
+  const live = params.get("live") === "1" && !absolute;
   const side = params.get("side");
+  const by = params.get("by") ?? "";
   const zone = zoneOf(params);
   return {
     q: params.get("q")?.trim() ?? "",
@@ -47,7 +53,10 @@ export function readFilters(params) {
     range: absolute ? "" : rangeMillis(named) === null ? DEFAULT_RANGE : named,
     from,
     to,
-    live: params.get("live") === "1" && !absolute,
+    live,
+    // What is new is added above.
+    order: params.get("order") === "asc" && !live ? "asc" : "",
+    by: BAR_FIELDS.indexOf(by) > 0 || /^ctx(\.[\w-]+)+$/.test(by) ? by : "",
     side: side === "fields" || side === "patterns" ? side : "",
     cols: columnsOf(params.get("cols") ?? ""),
     fold: params.get("fold") === "1",
@@ -128,6 +137,8 @@ function filterParams(filters) {
     params.set("range", filters.range);
   }
   if (filters.tz) params.set("tz", filters.tz);
+  if (filters.order && !filters.live) params.set("order", filters.order);
+  if (filters.by) params.set("by", filters.by);
   return params;
 }
 
@@ -152,7 +163,7 @@ export function issueAddress({ project_id: project, fingerprint }) {
 }
 
 /**
- * Whether two sets of filters ask for the same events, shown in the same zone.
+ * Whether two sets of filters ask for the same events and bars, in the same order and zone.
  * @param {Filters} a
  * @param {Filters} b
  */
@@ -169,7 +180,7 @@ export function sameFilters(a, b) {
  */
 export function apiQuery(filters, now) {
   /** @type {Record<string, string>} */
-  const query = { limit: String(PAGE_SIZE), order: "desc" };
+  const query = { limit: String(PAGE_SIZE), order: filters.order || "desc" };
   if (filters.q !== "") query.q = filters.q;
   if (filters.project !== "") query.project_id = filters.project;
   if (filters.levels.length > 0 && filters.levels.length < LEVELS.length) query.level = filters.levels.join(",");

@@ -98,7 +98,7 @@ function brief(text) {
 
 /** @param {Issue} issue */
 function dayView(issue) {
-  const chart = spark(issue.trend);
+  const chart = spark(issue.trend, issue.level);
   return chart && h("div", { class: "day" }, chart, h("p", { class: "trend-ends" }, h("span", null, "24 h ago"), h("span", null, `at most ${counted(Math.max(...issue.trend ?? []), "event")} an hour`), h("span", null, "now")));
 }
 
@@ -141,7 +141,7 @@ function whyView(why) {
   if (type) lines.push(["Exception", code(type)]);
   if (frames.length > 0) {
     lines.push(["Frames", h("ul", null, frames.map(({ function: name, file, used, reason }) =>
-      h("li", { class: used ? null : "muted" }, code([name, file].filter(Boolean).join("  ")), used || !reason ? null : `  ${shown(reason)}`)))]);
+      h("li", { class: used ? null : "muted" }, name && code(name), file && [name && " in ", code(file)], used || !reason ? null : `: ${shown(reason)}`)))]);
   }
   if (hashed.length > 0) lines.push(["Hashed", h("ul", null, hashed.map((part) => h("li", null, code(part))))]);
   return part("Why these are one issue", facts(lines), h("p", { class: "hint" }, `Version ${why.version} of the rules.`));
@@ -201,7 +201,7 @@ function eventWalk(issue, sample, life) {
     newer.disabled = at === 0;
     older.disabled = cursor === null && at >= events.length - 1;
     if (!event) return h("p", { class: "muted" }, "Its events are no longer kept.");
-    fill(said, at === 0 ? "The newest." : `Number ${at + 1} from the newest.`);
+    fill(said, at === 0 ? (older.disabled ? "The only one." : "The newest.") : `Number ${at + 1} from the newest.`);
     const heading = h("div", { class: "actions" }, newer, older, said);
     const links = h("a", { class: "button", href: eventAddress(event.id) }, "Permalink");
     return eventView(event, { heading, links, ofIssue: true, onTerm: (term, exclude) => go(issueLogs(issue, withTerm("", term, exclude))) });

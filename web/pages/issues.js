@@ -191,7 +191,7 @@ function rowOf(issue, now, onMark) {
     h("span", { class: "meta" }, levelMark(issue.level), badges(issue),
       issue.status === "open" ? null : h("span", { class: "badge muted", title: stateText(issue, now) }, ISSUE_STATES.find(([state]) => state === issue.status)?.[1]),
       h("span", { class: "where muted" }, `${shown(issue.project)} / ${shown(issue.source)}`)),
-    h("span", { class: "day" }, spark(issue.trend)),
+    h("span", { class: "day" }, spark(issue.trend, issue.level)),
     h("a", { class: "count", href: issueLogs(issue), "aria-label": `${counted(issue.count, "event")} of this issue`, title: "Their logs" }, count(issue.count), h("span", { class: "unit" }, issue.count === 1 ? " event" : " events")),
     time("first", issue.first_seen),
     time("last", issue.last_seen));

@@ -1,7 +1,7 @@
 // The log list. Every filter and the open event are in the address; this page only follows it.
 
 import { listProjects, searchLogs } from "../api.js";
-import { apiQuery, eventAddress, logsAddress, readFilters, sameFilters, withTerm } from "../lib/filters.js";
+import { apiQuery, BAR_FIELDS, eventAddress, logsAddress, readFilters, sameFilters, withTerm } from "../lib/filters.js";
 import { counted } from "../lib/amount.js";
 import { fill, h } from "../lib/h.js";
 import { showTimesIn } from "../lib/time.js";
@@ -10,15 +10,13 @@ import { Drawer } from "../parts/drawer.js";
 import { FilterBar, toolLinks } from "../parts/filter.js";
 import { hatchGaps, HistogramView } from "../parts/histogram.js";
 import { EventList, STEPS } from "../parts/list.js";
-import { besides, firstPage, foundText, noticesOf, olderLink } from "../parts/result.js";
+import { addScanned, besides, beyond, firstPage, foundText, noticesOf, wayOn } from "../parts/result.js";
 import { button, errorPanel, isSignedOut, loadingPanel, patiently, problemText, wakingPanel } from "../parts/state.js";
 import { go } from "../router.js";
 
 /** @typedef {import("../lib/filters.js").Filters} Filters */
 /** @typedef {import("../api.js").LogPage} LogPage */
 
-/** Rows one list holds; older events are a link away. */
-const MAX_ROWS = 2000;
 /** Below this width the detail covers the list. Also in css/layout.css. */
 const NARROW = "(width <= 900px)";
 
@@ -47,12 +45,15 @@ class LogsPage {
   #toSide = false;
   /** Where the list goes on; null at its end. @type {string | null} */
   #cursor = null;
-  /** What the last page took to find. @type {import("../api.js").Scanned | undefined} */
+  /** What the pages took to find. @type {import("../api.js").Scanned | undefined} */
   #scanned;
   /** @type {import("../parts/live.js").LiveTail | null} */
   #live = null;
   #bar;
-  #histogram = new HistogramView((from, to) => this.#ask({ ...this.#filters, range: "", from, to, live: false }));
+  #histogram = new HistogramView(
+    (from, to) => this.#ask({ ...this.#filters, range: "", from, to, live: false }),
+    (by) => go(logsAddress({ ...this.#filters, by: by === BAR_FIELDS[0] ? "" : by }, this.#selected)),
+  );
   #list = new EventList((event) => this.#openEvent(event.id));
   #status = h("p", { class: "status", role: "status" });
   #tools = h("div", { class: "tools" });
@@ -171,9 +172,11 @@ class LogsPage {
     this.#live?.close();
     fill(this.#tail);
     this.#showTools();
-    const loading = loadingPanel("Searching…");
+    this.#histogram.offer(this.#filters.by || "level", this.#filters.cols ?? []);
+    // The line says that it searches, the panel what that may wait for.
+    const loading = loadingPanel("");
     if (this.#list.events.length === 0) fill(this.#state, loading.element);
-    else fill(this.#status, h("span", { class: "muted" }, "Searching…"));
+    fill(this.#status, h("span", { class: "muted loading" }, "Searching…"));
     fill(this.#more);
     this.#pane.setAttribute("aria-busy", "true");
     try {
@@ -241,10 +244,10 @@ class LogsPage {
     fill(this.#more, h("p", { class: "muted" }, `The newest ${counted(limit, "event")} are kept while live.`));
   }
 
-  /** How rows are shown. @param {boolean} goesOn whether there are older events than the last */
+  /** How rows are shown. @param {boolean} goesOn whether there are events beyond the last */
   #view(goesOn) {
-    const { q, project, cols } = this.#filters;
-    return { now: Date.now(), manyProjects: project === "", q, cols, goesOn };
+    const { q, project, cols, order } = this.#filters;
+    return { now: Date.now(), manyProjects: project === "", q, cols, goesOn, asc: order === "asc" };
   }
 
   #clear() {
@@ -261,15 +264,16 @@ class LogsPage {
     if (alone) this.#histogram.show(undefined, true);
     this.#list.element.hidden = true;
     fill(this.#state, panel);
+    fill(this.#status, "No result.");
   }
 
   /** @param {LogPage} page */
   #showPage(page) {
     this.#list.element.hidden = false;
-    this.#list.append(page.logs, this.#view(page.next_cursor !== null));
-    this.#list.select(this.#selected);
+    this.#scanned = this.#list.length > 0 ? addScanned(this.#scanned, page.scanned) : page.scanned;
     this.#cursor = page.next_cursor;
-    this.#scanned = page.scanned;
+    this.#list.append(page.logs, this.#view(this.#goesOn()));
+    this.#list.select(this.#selected);
     fill(this.#notices, noticesOf(page, this.#filters.wrongTz));
     this.#showStatus();
     this.#showMore();
@@ -290,27 +294,25 @@ class LogsPage {
     fill(this.#status, "0 events.");
   }
 
+  /** Whether there are, or may be, events beyond the last. */
+  #goesOn() {
+    return this.#cursor !== null || this.#scanned?.complete === false;
+  }
+
   #showStatus() {
-    fill(this.#status, foundText(this.#list.events.length, this.#list.length, this.#cursor !== null, this.#scanned));
+    fill(this.#status, foundText(this.#list, this.#goesOn(), this.#filters, this.#scanned));
   }
 
   #showMore() {
-    const { events } = this.#list;
-    const last = events.at(-1);
-    if (this.#cursor === null) {
-      fill(this.#more, h("p", { class: "muted" }, "No older event in this range matches."));
-    } else if (events.length >= MAX_ROWS && last) {
-      fill(this.#more, olderLink(this.#filters, this.#query.from ?? "", Date.parse(last.ts)));
-    } else {
-      fill(this.#more, button(events.length > 0 ? "Load older events" : "Search on", () => void this.#loadMore()));
-    }
+    const list = { filters: this.#filters, query: this.#query, events: this.#list.events, cursor: this.#cursor, all: !this.#goesOn() };
+    fill(this.#more, wayOn(list, () => void this.#loadMore(), () => void this.#run()));
   }
 
   async #loadMore() {
     const { signal } = this.#search;
     const at = this.#list.length;
     if (this.#cursor === null) return;
-    fill(this.#more, h("p", { class: "muted", role: "status" }, "Loading older events…"));
+    fill(this.#more, h("p", { class: "muted", role: "status" }, `Loading ${beyond(this.#filters)} events…`));
     try {
       this.#showPage(await searchLogs({ ...this.#query, cursor: this.#cursor }, signal));
       // The button that had the focus is gone; its place is the first of the new rows.
@@ -376,8 +378,8 @@ class LogsPage {
     const { step, what, levels } = STEPS[key];
     const next = this.#list.next(this.#at(), step, levels);
     if (next !== null) return this.#goTo(next);
-    const older = step > 0 && this.#cursor !== null ? "; older ones are not loaded" : "";
-    fill(this.#status, `No ${what} ${step > 0 ? "below" : "above"} in this list${older}.`);
+    const more = step > 0 && this.#cursor !== null ? `; ${beyond(this.#filters)} ones are not loaded` : "";
+    fill(this.#status, `No ${what} ${step > 0 ? "below" : "above"} in this list${more}.`);
   }
 
   /** @param {number} index */

@@ -3,6 +3,7 @@
 import { fetchLog, Problem } from "../api.js";
 import { eventAddress } from "../lib/filters.js";
 import { fill, h } from "../lib/h.js";
+import { ago, idTime } from "../lib/time.js";
 import { isSignedOut, problemText } from "./state.js";
 
 /** @typedef {import("../api.js").LogEvent} LogEvent */
@@ -42,7 +43,7 @@ export class Drawer {
     } catch (error) {
       if (signal.aborted || isSignedOut(error)) return false;
       const gone = error instanceof Problem && error.status === 404;
-      const text = gone ? "This event is no longer kept." : problemText(error);
+      const text = gone ? goneText(id, Date.now()) : problemText(error);
       fill(this.element, this.#bar(id), h("p", { class: "notice", role: "alert" }, text));
     }
     if (signal.aborted) return false;
@@ -93,4 +94,15 @@ export class Drawer {
     const close = h("button", { type: "button", class: "quiet", onclick: this.#does.onClose }, "Close");
     return [h("h2", { tabindex: "-1", title: id }, "Event"), close];
   }
+}
+
+/**
+ * Why there is no event of an id.
+ * @param {string} id
+ * @param {number} now
+ */
+export function goneText(id, now) {
+  const received = idTime(id, now);
+  if (received === null) return "No event has this id. The address may be cut short.";
+  return `This event is no longer kept. It was received ${ago(received, now)}; events expire after the days set in their project, or are purged.`;
 }

@@ -4,6 +4,7 @@ import { listProjects, searchLogs } from "../api.js";
 import { apiQuery, isNarrowed, logsAddress } from "../lib/filters.js";
 import { h } from "../lib/h.js";
 import { DAY, fullTime, HOUR, RANGES, SECOND } from "../lib/time.js";
+import { NOT_ALL_READ } from "./result.js";
 import { button, panel } from "./state.js";
 
 /** @typedef {import("../lib/filters.js").Filters} Filters */
@@ -25,7 +26,7 @@ export async function explainEmpty(filters, signal, again) {
     const { logs } = await searchLogs({ ...apiQuery(wide, now), limit: "1" }, signal);
     if (logs.length > 0) return noMatch(filters, wide);
   }
-  const ever = { ...wide, range: "", from: new Date(now - LATEST_WITHIN_MS).toISOString(), to: "" };
+  const ever = { ...wide, order: /** @type {const} */ (""), range: "", from: new Date(now - LATEST_WITHIN_MS).toISOString(), to: "" };
   const newest = (await searchLogs({ ...apiQuery(ever, now), limit: "1" }, signal)).logs[0];
   if (newest) return nothingInRange(wide, Date.parse(newest.ts));
   const projects = await listProjects(signal);
@@ -36,7 +37,7 @@ export async function explainEmpty(filters, signal, again) {
 export function notAllRead(again) {
   return panel({
     title: "Nothing found so far",
-    text: "Not everything in this time range could be read, so there may be matches all the same.",
+    text: `${NOT_ALL_READ} There may be matches all the same.`,
     actions: [button("Search again", again, true)],
   });
 }
@@ -47,12 +48,13 @@ export function notAllRead(again) {
  */
 function noMatch(filters, wide) {
   const longest = RANGES[RANGES.length - 1]?.name ?? "";
-  const actions = [h("a", { class: "button primary", href: logsAddress(wide) }, "Clear query and levels")];
+  const what = [filters.q && "query", filters.levels.length > 0 && "levels"].filter(Boolean);
+  const actions = [h("a", { class: "button primary", href: logsAddress(wide) }, `Clear ${what.join(" and ")}`)];
   if (filters.range !== longest) {
     const address = logsAddress({ ...filters, range: longest, from: "", to: "" });
     actions.push(h("a", { class: "button", href: address }, "Search the last 3 days"));
   }
-  const text = "There are events in this time range, but none matches the query and the levels.";
+  const text = `There are events in this time range, but none matches the ${what.join(" and the ")}.`;
   return panel({ title: "No event matches", text, actions });
 }
 

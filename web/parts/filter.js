@@ -215,6 +215,7 @@ function complain(input, why) {
   input.reportValidity();
 }
 
+const OLDEST = "Oldest first";
 const EXPORTS = ["ndjson", "csv", "json"];
 
 /**
@@ -227,11 +228,14 @@ export function toolLinks(filters, query, sel) {
   const wanted = Object.entries(query).filter(([name]) => name !== "limit");
   const toggle = (/** @type {string} */ label, /** @type {boolean} */ on, /** @type {Filters} */ next, /** @type {string | null} */ open = null) =>
     h("a", { class: "button small", href: logsAddress(next, open), "aria-current": on ? "true" : null, "data-tool": label }, label);
-  const { live = false, side = "", fold = false } = filters;
+  const { live = false, side = "", fold = false, order = "" } = filters;
   // Following needs a range that moves along.
   const moving = filters.range === "" ? { ...filters, range: DEFAULT_RANGE, from: "", to: "" } : filters;
   return [
-    toggle("Live", live, { ...moving, live: !live }),
+    toggle("Live", live, { ...moving, live: !live, order: "" }),
+    live
+      ? h("button", { type: "button", class: "button small", disabled: true, title: "Live shows the newest first" }, OLDEST)
+      : toggle(OLDEST, order === "asc", { ...filters, order: order === "asc" ? "" : "asc" }, sel),
     toggle("Fold repeats", fold, { ...filters, fold: !fold }, sel),
     toggle("Fields", side === "fields", { ...filters, side: side === "fields" ? "" : "fields" }),
     toggle("Patterns", side === "patterns", { ...filters, side: side === "patterns" ? "" : "patterns" }),

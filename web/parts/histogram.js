@@ -2,21 +2,15 @@
 // narrows the range. It is hatched where not everything was stored, or nobody was awake to take it.
 
 import { read } from "../api.js";
-import { LEVELS } from "../lib/filters.js";
-import { fill, h, svg } from "../lib/h.js";
-import { clockTime, fullTime, HOUR } from "../lib/time.js";
+import { count } from "../lib/amount.js";
+import { BAR_FIELDS } from "../lib/filters.js";
+import { fill, h, shown, svg } from "../lib/h.js";
+import { barPaths, countText, HEIGHT, stackOf, sum, sumCounts } from "../lib/series.js";
+import { clockTime, fullTime, HOUR, shownZone, wallTime } from "../lib/time.js";
 
 /** @typedef {import("../api.js").Histogram} Histogram */
-/** @typedef {{ from: string, to: string, counts: Record<string, number> }} Bucket */
-
-/** Units of height; the picture is stretched to its box. */
-const HEIGHT = 100;
-/** The least height of a level that has events, so that one error among thousands is seen. */
-const LEAST = 4;
-/** Part of a bar's width that separates it from the next. */
-const BAR_GAP = 0.15;
-/** From the baseline up. */
-const STACK = /** @type {readonly string[]} */ ([...LEVELS].reverse());
+/** @typedef {import("../lib/series.js").Bucket} Bucket */
+/** @typedef {import("../lib/series.js").Series} Series */
 
 /**
  * A stretch of time in which something is missing; where that is not counted, the service slept or had no database.
@@ -26,6 +20,8 @@ const STACK = /** @type {readonly string[]} */ ([...LEVELS].reverse());
 export class HistogramView {
   /** @type {Bucket[]} */
   #buckets = [];
+  /** @type {Series[]} */
+  #series = [];
   /** First and last bucket that are marked. @type {[number, number]} */
   #marked = [0, 0];
   #dragging = false;
@@ -33,13 +29,17 @@ export class HistogramView {
   #gaps = [];
   /** @type {(from: string, to: string) => void} */
   #onRange;
+  /** @type {(by: string) => void} */
+  #onBy;
   #resting = "";
   #caption = h("figcaption", { class: "muted" });
+  #by = h("select", { "aria-label": "Bars by", onchange: () => this.#onBy(this.#by.value) });
   #bars = svg("svg", { preserveAspectRatio: "none", "aria-hidden": "true", focusable: "false" });
   #mark = svg("rect", { class: "mark", y: "0", height: String(HEIGHT) });
   #hatch = h("div", { class: "hatches", "aria-hidden": "true" });
   #legend = h("p", { class: "hatch-legend", id: "histogram-gaps", hidden: true });
   #axis = h("p", { class: "axis muted", "aria-hidden": "true" });
+  #names = h("ul", { class: "series", "aria-label": "Colours" });
   #chart = h("div", {
     class: "chart", role: "slider", tabindex: "0", "aria-describedby": "histogram-gaps", "aria-label": "Events over time: arrow keys move, with Shift they extend, Enter narrows the range",
     "aria-valuemin": "0", "aria-valuenow": "0",
@@ -51,11 +51,27 @@ export class HistogramView {
     onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
     onblur: () => this.#rest(),
   }, this.#hatch, this.#bars);
-  element = h("figure", { class: "histogram", hidden: true }, this.#caption, this.#chart, this.#axis, this.#legend);
+  /** It keeps its room while the first search runs. */
+  element = h("figure", { class: "histogram", "data-waiting": true }, h("div", { class: "histogram-head" }, this.#caption, this.#by), this.#chart, this.#axis, this.#names, this.#legend);
 
-  /** @param {(from: string, to: string) => void} onRange */
-  constructor(onRange) {
+  /**
+   * @param {(from: string, to: string) => void} onRange
+   * @param {(by: string) => void} onBy
+   */
+  constructor(onRange, onBy) {
     this.#onRange = onRange;
+    this.#onBy = onBy;
+  }
+
+  /**
+   * Offers the fields bars can be told apart by.
+   * @param {string} by the one they are
+   * @param {readonly string[]} columns of the list; paths of the context are offered too
+   */
+  offer(by, columns) {
+    const fields = new Set([...BAR_FIELDS, ...columns.filter((name) => name.startsWith("ctx.")), by]);
+    fill(this.#by, [...fields].map((name) => h("option", { value: name }, `by ${shown(name)}`)));
+    this.#by.value = by;
   }
 
   /**
@@ -63,16 +79,22 @@ export class HistogramView {
    * @param {boolean} complete false when the counts are too low
    */
   show(histogram, complete) {
-    this.#buckets = histogram?.buckets ?? [];
+    const { buckets, series } = stackOf(histogram);
+    const totals = sumCounts(buckets);
+    [this.#buckets, this.#series] = [buckets, series];
+    this.element.hidden = sum(totals) === 0;
+    delete this.element.dataset.waiting;
     this.hatch([]);
-    const totals = sumCounts(this.#buckets);
-    this.element.hidden = this.#buckets.length === 0 || totalOf(totals) === 0;
     if (this.element.hidden) return;
-    this.#resting = `${complete ? "" : "At least "}${countText(totals)}`;
+    const byLevel = (histogram?.by ?? "level") === "level";
+    this.#resting = `${complete ? "" : "At least "}${countText(totals, byLevel ? series : [])}`;
     this.#marked = [this.#buckets.length - 1, this.#buckets.length - 1];
     this.#bars.setAttribute("viewBox", `0 0 ${this.#buckets.length} ${HEIGHT}`);
-    const paths = barPaths(this.#buckets).map(({ level, path }) => svg("path", { d: path, "data-level": level }));
-    this.#bars.replaceChildren(...paths, this.#mark);
+    // The mark is below the bars: they keep their colours.
+    this.#bars.replaceChildren(this.#mark, ...barPaths(buckets, series).map(({ tone, path }) => svg("path", { d: path, "data-tone": tone })));
+    // Levels are named by the caption, other values beside their colours.
+    fill(this.#names, byLevel ? [] : series.map(({ name, tone }, at) => totals[at] ? h("li", { "data-tone": tone }, h("span", { class: "value" }, name), h("span", { class: "number" }, count(totals[at] ?? 0))) : null));
+    this.#names.hidden = byLevel;
     this.#chart.setAttribute("aria-valuemax", String(this.#buckets.length - 1));
     const now = Date.now();
     const middle = this.#buckets[Math.floor(this.#buckets.length / 2)];
@@ -119,8 +141,8 @@ export class HistogramView {
     this.#mark.setAttribute("width", String(last - first + 1));
     const marked = this.#buckets.slice(first, last + 1);
     const [from, to] = [Date.parse(marked[0]?.from ?? ""), Date.parse(marked.at(-1)?.to ?? "")];
-    const within = this.#gaps.some((gap) => gap.to > from && gap.from < to) ? "; something may be missing" : "";
-    const text = spanText(marked) + within;
+    const within = this.#gaps.some((gap) => gap.to > from && gap.from < to) ? "Something may be missing; " : "";
+    const text = within + spanText(marked, this.#series);
     fill(this.#caption, text);
     this.#chart.setAttribute("aria-valuenow", String(head));
     this.#chart.setAttribute("aria-valuetext", text);
@@ -183,71 +205,24 @@ export class HistogramView {
   }
 }
 
-/**
- * A path for each level that occurs, the worst at the bottom. One path a level keeps the picture at a few nodes.
- * @param {Bucket[]} buckets
- * @returns {{ level: string, path: string }[]}
- */
-export function barPaths(buckets) {
-  const most = Math.max(1, ...buckets.map(({ counts }) => totalOf(counts)));
-  /** @type {Map<string, string>} */
-  const paths = new Map();
-  for (const [index, { counts }] of buckets.entries()) {
-    const present = STACK.filter((level) => (counts[level] ?? 0) > 0);
-    const room = HEIGHT - LEAST * present.length;
-    let bottom = HEIGHT;
-    for (const level of present) {
-      const height = LEAST + ((counts[level] ?? 0) / most) * room;
-      bottom -= height;
-      const bar = `M${index + BAR_GAP / 2} ${round(bottom)}h${1 - BAR_GAP}v${round(height)}h${BAR_GAP - 1}z`;
-      paths.set(level, (paths.get(level) ?? "") + bar);
-    }
-  }
-  return STACK.filter((level) => paths.has(level)).map((level) => ({ level, path: paths.get(level) ?? "" }));
-}
-
-/** @param {number} n */
-const round = (n) => Math.round(n * 100) / 100;
-
-/** @param {Record<string, number>} counts */
-const totalOf = (counts) => Object.values(counts).reduce((sum, n) => sum + n, 0);
-
-/** @param {Bucket[]} buckets */
-function sumCounts(buckets) {
-  /** @type {Record<string, number>} */
-  const sums = {};
-  for (const { counts } of buckets) {
-    for (const [level, n] of Object.entries(counts)) sums[level] = (sums[level] ?? 0) + n;
-  }
-  return sums;
-}
-
-/**
- * `43 events: 3 error, 40 info`, the worst level first.
- * @param {Record<string, number>} counts
- */
-export function countText(counts) {
-  const total = totalOf(counts);
-  const parts = STACK.filter((level) => (counts[level] ?? 0) > 0).map((level) => `${(counts[level] ?? 0).toLocaleString("en")} ${level}`);
-  const head = `${total.toLocaleString("en")} event${total === 1 ? "" : "s"}`;
-  return parts.length === 0 ? head : `${head}: ${parts.join(", ")}`;
-}
-
-/** @param {Bucket[]} buckets side by side, at least one */
-function spanText(buckets) {
+/** @param {Bucket[]} buckets side by side, at least one @param {Series[]} series */
+function spanText(buckets, series) {
   const now = Date.now();
   const from = shortTime(buckets[0]?.from ?? "", now);
-  return `${from} to ${shortTime(buckets.at(-1)?.to ?? "", now)}, ${countText(sumCounts(buckets))}`;
+  return `${from} to ${shortTime(buckets.at(-1)?.to ?? "", now)}, ${countText(sumCounts(buckets), series)}`;
 }
 
 /**
- * A bucket's edge: without what all edges have, such as milliseconds.
+ * A bucket's edge: without what all edges have, such as milliseconds; with the year where it is another.
  * @param {string} time
  * @param {number} now
  */
-function shortTime(time, now) {
+export function shortTime(time, now) {
   const at = Date.parse(time);
-  return Number.isNaN(at) ? fullTime(at) : clockTime(at, now).replace(/(?::00)?\.\d{3}$/, "");
+  if (Number.isNaN(at)) return fullTime(at);
+  const [year = "", today] = [at, now].map((ms) => wallTime(ms, shownZone())?.split("-")[0]);
+  const text = clockTime(at, now).replace(/(?::00)?\.\d{3}$/, "");
+  return year === today || text.includes(year) ? text : `${year} ${text}`;
 }
 
 /**
@@ -317,7 +292,8 @@ export function gapText(gaps, now) {
 
 /** @param {Gap[]} gaps @param {string} name @param {string} end @param {number} now */
 function spansText(gaps, name, end, now) {
-  const time = (/** @type {number | undefined} */ at) => shortTime(new Date(at ?? 0).toISOString(), now);
+  // An hour that is not over says nothing of what is to come.
+  const time = (/** @type {number} */ at) => (at < now ? shortTime(new Date(at).toISOString(), now) : "now");
   const times = gaps.length === 1 ? "" : `${gaps.length} times from `;
-  return gaps.length === 0 ? "" : `${name}${times}${time(gaps[0]?.from)} to ${time(gaps.at(-1)?.to)}${end}`;
+  return gaps.length === 0 ? "" : `${name}${times}${time(gaps[0]?.from ?? 0)} to ${time(gaps.at(-1)?.to ?? 0)}${end}`;
 }

@@ -110,15 +110,15 @@ function decisionOf({ status, muted_until: until, muted_until_per_hour: most }) 
   return until ? { action: "mute", until } : { action: "mute", until_per_hour: most ?? 1 };
 }
 
-/** A day as 24 small bars. @param {number[] | null | undefined} trend events an hour, this hour last */
-export function spark(trend) {
+/** A day as 24 small bars. @param {number[] | null | undefined} trend events an hour, this hour last @param {string} level */
+export function spark(trend, level) {
   if (!trend?.length) return null;
   const most = Math.max(...trend);
   const sum = trend.reduce((all, one) => all + one, 0);
   // An hour with any event is seen, however high the others are.
   const bars = trend.map((n, at) => (n === 0 ? "" : `M${at * 4} 20v${-Math.max(2, Math.round((20 * n) / most))}h3V20z`));
   const text = `${counted(sum, "event")} in 24 hours, at most ${counted(most, "event")} an hour`;
-  return svg("svg", { class: "spark", viewBox: `0 0 ${trend.length * 4} 20`, preserveAspectRatio: "none", role: "img", "aria-label": text },
+  return svg("svg", { class: "spark", "data-level": level, viewBox: `0 0 ${trend.length * 4} 20`, preserveAspectRatio: "none", role: "img", "aria-label": text },
     svg("title", {}, text), svg("path", { d: bars.join("") }));
 }
 

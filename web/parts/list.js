@@ -6,11 +6,12 @@ import { h } from "../lib/h.js";
 import { clockTime, offsetsLabel } from "../lib/time.js";
 import { hasModifier } from "../router.js";
 import { findHits, markHits } from "./hits.js";
+import { orderText } from "./result.js";
 import { renew, rowOf } from "./row.js";
 
 /** @typedef {import("../api.js").LogEvent} LogEvent */
 /** @typedef {import("./row.js").Row} Row */
-/** @typedef {{ now: number, manyProjects: boolean, q: string, cols?: string[], goesOn: boolean }} View `goesOn` where there are older events than the last */
+/** @typedef {{ now: number, manyProjects: boolean, q: string, cols?: string[], goesOn: boolean, asc?: boolean }} View `goesOn` where there are events beyond the last, `asc` with the oldest first */
 
 /** Rows kept in the document beyond those in sight, on each side. */
 const AHEAD = 6;
@@ -24,7 +25,7 @@ const PHONE = "(width <= 900px)";
 /** A list scrolled by less is at its top. */
 const NEAR_TOP_PX = 8;
 
-/** What a key looks for, and which way: down the list is further back in time. */
+/** What a key looks for, and which way. */
 export const STEPS = {
   e: { step: 1, what: "error", levels: ["error", "fatal"] },
   E: { step: -1, what: "error", levels: ["error", "fatal"] },
@@ -33,7 +34,7 @@ export const STEPS = {
 };
 
 export class EventList {
-  /** Newest first. @type {readonly LogEvent[]} */
+  /** In the order shown. @type {readonly LogEvent[]} */
   events = [];
   /** The rows of a folded list; null while each event has one. @type {import("../lib/fold.js").FoldedRow[] | null} */
   #folded = null;
@@ -98,7 +99,7 @@ export class EventList {
   }
 
   /**
-   * @param {LogEvent[]} more older ones
+   * @param {LogEvent[]} more the next ones
    * @param {View} view
    */
   append(more, view) {
@@ -133,7 +134,7 @@ export class EventList {
     return this.#folded?.length ?? this.events.length;
   }
 
-  /** The event of a row; of repeats the newest. @param {number} index */
+  /** The event of a row; of repeats the first. @param {number} index */
   row(index) {
     return this.events[this.#folded ? this.#folded[index]?.at ?? -1 : index];
   }
@@ -202,8 +203,8 @@ export class EventList {
   /** @param {readonly LogEvent[]} events */
   #have(events) {
     this.events = events;
-    const [newest, oldest] = [events[0], events.at(-1)].map((event) => Date.parse(event?.ts ?? ""));
-    this.#time.textContent = newest && oldest ? `Time ${offsetsLabel(newest, oldest)}` : "Time";
+    const [first, last] = [events[0], events.at(-1)].map((event) => Date.parse(event?.ts ?? ""));
+    this.#time.textContent = first && last ? `Time ${offsetsLabel(first, last)}` : "Time";
     if (this.#folded) this.#folded = foldedRows(events, this.#open);
   }
 
@@ -246,6 +247,7 @@ export class EventList {
   #take(view) {
     this.#view = view;
     this.#words = hitWords(view.q);
+    this.element.setAttribute("aria-label", `Events, ${orderText(view.asc === true)}`);
   }
 
   /** The column makes room for the day once a time shows one. @param {LogEvent[]} events */
@@ -325,9 +327,9 @@ export class EventList {
     // What is not loaded may go on in the same way.
     const goesOn = this.#view.goesOn && at + times === this.events.length;
     const text = `× ${times.toLocaleString("en")}${goesOn ? "+" : ""}`;
-    const oldest = this.events[at + times - 1];
+    const last = this.events[at + times - 1];
     made.repeats.textContent = text;
-    made.repeats.title = `${text} in a row, back to ${clockTime(Date.parse(oldest?.ts ?? ""), this.#view.now)}${goesOn ? " or further" : ""}`;
+    made.repeats.title = `${text} in a row, ${this.#view.asc ? "on" : "back"} to ${clockTime(Date.parse(last?.ts ?? ""), this.#view.now)}${goesOn ? " or further" : ""}`;
     made.repeats.setAttribute("aria-label", made.repeats.title);
     made.repeats.setAttribute("aria-expanded", String(this.#folded?.[index + 1]?.times === 0));
     if (made.repeats.nextSibling !== made.anchor) made.anchor.before(made.repeats);

@@ -5,9 +5,15 @@ import { counted } from "../lib/amount.js";
 import { logsAddress } from "../lib/filters.js";
 import { h, shown } from "../lib/h.js";
 import { fullTime, offsetLabel, ownZone } from "../lib/time.js";
-import { isDatabaseAway, noticeLine, warningText } from "./state.js";
+import { button, isDatabaseAway, noticeLine, warningText } from "./state.js";
 
 /** @typedef {import("../api.js").LogPage} LogPage */
+/** @typedef {import("../api.js").Scanned} Scanned */
+/** @typedef {import("../lib/filters.js").Filters} Filters */
+
+/** Rows one list holds; the others are a link away. */
+const MAX_ROWS = 2000;
+export const NOT_ALL_READ = "Not all of this range was read.";
 
 /**
  * The first page of a search. A browser may know a zone that the service doesn't: then the bars are of its offset now.
@@ -32,10 +38,11 @@ export async function firstPage(query, signal) {
  * @param {LogPage} page
  * @param {string | undefined} wrongTz a zone of the address that is none
  */
-export function noticesOf({ scanned, warnings = [] }, wrongTz) {
+export function noticesOf({ next_cursor: cursor, scanned, warnings = [] }, wrongTz) {
   const lines = warnings.map(warningText);
-  if (scanned && !scanned.complete && !warnings.some(isDatabaseAway)) {
-    lines.push(`The search stopped after reading ${counted(scanned.events, "event")}. Older matches may be missing: search on below, or narrow the time range.`);
+  if (scanned?.complete === false && !warnings.some(isDatabaseAway)) {
+    const on = cursor === null ? "Search again" : "The button below the list reads on";
+    lines.push(`${NOT_ALL_READ} The search stopped after ${counted(scanned.events, "event")}, so matches may be missing. ${on}, or narrow the time range.`);
   }
   return [lines.map((line) => noticeLine(line)), zoneNotice(wrongTz)].flat();
 }
@@ -46,36 +53,74 @@ export function zoneNotice(wrong) {
 }
 
 /**
- * How many rows there are, and what it took to find them.
- * @param {number} events
- * @param {number} rows fewer where repeats are folded
- * @param {boolean} more whether there are older ones
- * @param {import("../api.js").Scanned | undefined} scanned
+ * What some pages took together; whether all was read, the last of them says.
+ * @param {Scanned | undefined} before
+ * @param {Scanned | undefined} page
  */
-export function foundText(events, rows, more, scanned) {
+export function addScanned(before, page) {
+  if (!before || !page) return page;
+  return { ...page, blocks: before.blocks + page.blocks, events: before.events + page.events, ms: before.ms + page.ms };
+}
+
+/**
+ * How many rows there are, in which order, and what it took to find them.
+ * @param {{ events: readonly unknown[], length: number }} list has fewer rows where repeats are folded
+ * @param {boolean} more whether there are or may be others
+ * @param {Pick<Filters, "order">} filters
+ * @param {Scanned | undefined} scanned
+ */
+export function foundText({ events: { length: events }, length: rows }, more, { order: asked }, scanned) {
   const folded = rows < events ? ` in ${counted(rows, "row")}` : "";
+  const order = events > 1 ? `, ${orderText(asked === "asc")}` : "";
   const read = scanned ? ` Read ${counted(scanned.events, "event")} in ${counted(scanned.blocks, "block")}, ${scanned.ms} ms.` : "";
-  return [`${counted(events, "event")}${more ? " so far" : ""}${folded}, newest first.`, h("span", { class: "muted" }, read)];
+  return [`${counted(events, "event")}${more ? " so far" : ""}${folded}${order}.`, h("span", { class: "muted read" }, read)];
+}
+
+/** @param {boolean} asc */
+export const orderText = (asc) => (asc ? "oldest first" : "newest first");
+
+/** What the events beyond the last are. @param {Pick<Filters, "order">} filters */
+export const beyond = ({ order }) => (order ? "newer" : "older");
+
+/**
+ * What stands below a list: the way on from here, or that there is none.
+ * @param {object} list
+ * @param {Filters} list.filters
+ * @param {Record<string, string>} list.query with its two ends
+ * @param {readonly import("../api.js").LogEvent[]} list.events
+ * @param {string | null} list.cursor
+ * @param {boolean} list.all whether there are no others
+ * @param {() => void} load
+ * @param {() => void} again
+ */
+export function wayOn({ filters, query, events, cursor, all }, load, again) {
+  const last = events.at(-1);
+  const text = (/** @type {string} */ said) => h("p", { class: "muted" }, said);
+  if (all) return [text(`No ${beyond(filters)} event in this range matches.`)];
+  if (cursor === null) return [text(NOT_ALL_READ), button("Search again", again)];
+  if (last && events.length >= MAX_ROWS) return [onLink(filters, query, Date.parse(last.ts))];
+  return [button(last ? `Load ${beyond(filters)} events` : "Search on", load)];
 }
 
 /**
  * Leads on where a list is full.
- * @param {import("../lib/filters.js").Filters} filters
- * @param {string} from where the range begins
- * @param {number} at the time of its last event, in ms
+ * @param {Filters} filters
+ * @param {Record<string, string>} query
+ * @param {number} at the time of the last event, in ms
  */
-export function olderLink(filters, from, at) {
-  const address = logsAddress({ ...filters, range: "", from, to: new Date(at + 1).toISOString() });
-  return h("a", { class: "button", href: address }, `Continue before ${fullTime(at)}`);
+function onLink(filters, query, at) {
+  const asc = query.order === "asc";
+  const ends = asc ? { from: new Date(at).toISOString(), to: query.to ?? "" } : { from: query.from ?? "", to: new Date(at + 1).toISOString() };
+  return h("a", { class: "button", href: logsAddress({ ...filters, range: "", ...ends }) }, `Continue ${asc ? "after" : "before"} ${fullTime(at)}`);
 }
 
 /**
  * What is counted with the first page of a list.
- * @param {import("../lib/filters.js").Filters} filters
+ * @param {Filters} filters
  * @param {boolean} narrow with fewer bars
  * @returns {Record<string, string>}
  */
-export function besides({ side, tz }, narrow) {
+export function besides({ side, tz, by }, narrow) {
   const beside = side === "fields" ? ",facets" : side === "patterns" ? ",patterns" : "";
-  return { include: `histogram${beside}`, buckets: narrow ? "40" : "120", tz: tz || ownZone() };
+  return { include: `histogram${beside}`, buckets: narrow ? "40" : "120", tz: tz || ownZone(), ...(by ? { by } : {}) };
 }

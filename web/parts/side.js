@@ -44,7 +44,7 @@ export function facetView({ field, values, other, missing }, onTerm) {
     h("ul", null, values.map(({ value, count, share }) =>
       h("li", { title: shown(value) },
         field === "level" ? levelMark(value) : h("span", { class: "value" }, shown(value)),
-        h("span", { class: "number muted" }, count.toLocaleString("en"), share === undefined ? null : `, ${percent(share, 1)}`),
+        h("span", { class: "number muted" }, count.toLocaleString("en"), share === undefined ? null : ` · ${percent(share, 1)}`),
         termButtons(field, value, onTerm)))),
     note === "" ? null : h("p", { class: "muted" }, note),
   );
@@ -63,14 +63,19 @@ function patternsView(patterns, total, onTerm) {
       "li",
       { "data-level": pattern.level },
       h("span", { class: "actions" },
-        levelMark(pattern.level),
-        h("span", { class: "number" }, pattern.count.toLocaleString("en")),
-        h("span", { class: "muted" }, percent(pattern.count, total)),
+        h("span", { class: "number" }, pattern.count.toLocaleString("en"), h("span", { class: "muted" }, ` · ${percent(pattern.count, total)}`)),
+        h("span", { class: "level", "data-level": pattern.level }, worstText(pattern)),
         terms.length > 0 ? termButtons("fingerprint", "", onTerm, termOfAll(terms), "this pattern") : null),
       h("a", { class: "mono", href: eventAddress(pattern.sample) }, shown(pattern.template)),
     );
   });
   return [h("ol", { class: "patterns" }, items)];
+}
+
+/** How many are of the worst level: `all error`, `3 error`. @param {Pick<Pattern, "level" | "levels" | "count">} pattern */
+export function worstText({ level, levels, count }) {
+  const worst = levels?.[level] ?? count;
+  return `${worst === count ? "all" : worst.toLocaleString("en")} ${level}`;
 }
 
 /** @param {number} part @param {number} whole */

@@ -111,3 +111,16 @@ test("a column shows what an event has and leaves out what it has not", () => {
   assert.equal(columnText(event, ["constructor", "ctx.__proto__", "toString.name"]), "");
   assert.equal(columnText({ release: "x".repeat(99) }, ["release"]), `release=${"x".repeat(60)}…`);
 });
+
+test("the order and what bars are by are in the address, and live is newest first", () => {
+  const asked = readFilters(new URLSearchParams("order=asc&by=ctx.order.id"));
+  assert.deepEqual([asked.order, asked.by], ["asc", "ctx.order.id"]);
+  assert.equal(logsAddress(asked), "/ui/logs?order=asc&by=ctx.order.id");
+  assert.equal(apiQuery(asked, 0).order, "asc");
+  const plain = readFilters(new URLSearchParams("order=up&by=message"));
+  assert.deepEqual([plain.order, plain.by, logsAddress(plain), apiQuery(plain, 0).order], ["", "", "/ui/logs", "desc"]);
+  assert.equal(sameFilters(asked, plain), false);
+  assert.equal(readFilters(new URLSearchParams("by=level")).by, "", "the default needs no mention");
+  assert.equal(readFilters(new URLSearchParams("order=asc&live=1")).order, "");
+  assert.equal(logsAddress({ ...asked, live: true }), "/ui/logs?by=ctx.order.id&live=1");
+});

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { gapsOf, gapText } from "../parts/histogram.js";
+import { gapsOf, gapText, shortTime } from "../parts/histogram.js";
+import { showTimesIn } from "../lib/time.js";
 import { fieldOf, members, ruleLimits, ruleSentence, spanText } from "../lib/rules.js";
 
 const HOUR = 3_600_000;
 const AT = Date.parse("2026-11-20T06:00:00Z");
+/** All of it is over, on the same day in the zones tests run in. */
+const NOW = AT + 5 * HOUR;
 /** @param {number} n @param {object} [counts] */
 const hour = (n, counts = {}) => ({ hour: new Date(AT + n * HOUR).toISOString(), received: 9, limited: 0, refused: 0, rejected: 0, ...counts });
 
@@ -16,15 +19,29 @@ test("hours without loss are no gap, and neighbours are one", () => {
     { from: AT, to: AT + 2 * HOUR, missing: { limited: 7, rejected: 1 } },
     { from: AT + 3 * HOUR, to: AT + 4 * HOUR, missing: { refused: 1200 } },
   ]);
-  assert.match(gapText(gaps, AT), /^Not everything was stored, 2 times from \d\d:00 to \d\d:00: 7 limited, 1 rejected, 1,200 refused\.$/);
-  assert.match(gapText(gaps.slice(0, 1), AT), /^Not everything was stored, \d\d:00 to \d\d:00: 7 limited, 1 rejected\.$/);
+  assert.match(gapText(gaps, NOW), /^Not everything was stored, 2 times from \d\d:00 to \d\d:00: 7 limited, 1 rejected, 1,200 refused\.$/);
+  assert.match(gapText(gaps.slice(0, 1), NOW), /^Not everything was stored, \d\d:00 to \d\d:00: 7 limited, 1 rejected\.$/);
 });
 
 test("where the service was not there is said apart", () => {
   const nap = { from: AT - 3 * HOUR, to: AT - HOUR, missing: {} };
-  assert.match(gapText([nap], AT), /^Asleep or without its database, \d\d:00 to \d\d:00\.$/);
-  const both = gapText([...gapsOf([hour(0, { limited: 5 })]), nap, { ...nap, from: AT + HOUR, to: AT + 2 * HOUR }], AT);
+  assert.match(gapText([nap], NOW), /^Asleep or without its database, \d\d:00 to \d\d:00\.$/);
+  const both = gapText([...gapsOf([hour(0, { limited: 5 })]), nap, { ...nap, from: AT + HOUR, to: AT + 2 * HOUR }], NOW);
   assert.match(both, /^Not everything was stored, \d\d:00 to \d\d:00: 5 limited\. Asleep or without its database, 2 times from \d\d:00 to \d\d:00\.$/);
+});
+
+test("an hour that is not over ends now, not later", () => {
+  const gaps = gapsOf([hour(0), hour(1, { rejected: 1 })]);
+  assert.match(gapText(gaps, AT + 1.5 * HOUR), /^Not everything was stored, \d\d:\d\d to now: 1 rejected\.$/);
+});
+
+test("an edge of another year says which", () => {
+  showTimesIn("UTC");
+  const now = Date.parse("2026-01-02T12:00:00Z");
+  assert.equal(shortTime("2026-01-02T11:30:00Z", now), "11:30");
+  assert.equal(shortTime("2026-01-01T00:00:00Z", now), "Jan 01 00:00");
+  assert.equal(shortTime("2025-12-31T23:59:30Z", now), "2025 Dec 31 23:59:30");
+  showTimesIn("");
 });
 
 test("a rule is a sentence, and says what narrows it", () => {

@@ -43,4 +43,14 @@ for (const [theme, index] of THEMES) {
       assert.ok(contrast(token("control", index), token(background, index)) >= 3, background);
     }
   });
+
+  test(`bars keep 3:1 and those of neighbours can be told apart, ${theme}`, () => {
+    const tones = ["tone-1", "tone-2", "tone-3", "tone-4", "tone-5", "info", "control"];
+    for (const [at, name] of tones.entries()) {
+      assert.ok(contrast(token(name, index), token("surface", index)) >= 3, name);
+      const before = tones[at - 1];
+      // By their lightness too, for who doesn't see their hue.
+      if (before) assert.ok(contrast(token(name, index), token(before, index)) >= 1.2, `${before} beside ${name} is ${contrast(token(name, index), token(before, index)).toFixed(2)}`);
+    }
+  });
 }

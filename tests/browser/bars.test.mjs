@@ -1,0 +1,273 @@
+// What the log list says of its result: how much was read, in which order, and what its bars are of.
+
+import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+import { until } from "./browser.mjs";
+import { arrive, check, inEachSize, SCREENSHOTS } from "./inspect.mjs";
+import { openScene } from "./scene.mjs";
+import { FULL, ordinary, postBatch } from "./seed.mjs";
+
+/** @typedef {import("playwright-core").Page} Page */
+
+const SLUG = "bars";
+/** More than a page. */
+const EVENTS = 130;
+const LOGS = `/ui/logs?project=${SLUG}`;
+
+/** @type {import("./scene.mjs").Scene} */
+let scene;
+
+const status = () => scene.page.locator(".logs-line .status");
+const more = () => scene.page.locator(".more");
+const by = () => scene.page.getByLabel("Bars by");
+const searches = (/** @type {URL} */ url) => url.pathname === "/logs";
+const idsOf = async (/** @type {Record<string, string>} */ query) =>
+  (await scene.admin("GET", `/logs?${new URLSearchParams({ project_id: SLUG, from: "-1h", limit: "1000", ...query })}`)).logs.map((/** @type {{ id: string }} */ { id }) => id);
+
+/** Answers of searches, changed. @param {Page} page @param {(answer: any, url: URL) => void} change */
+const changed = (page, change) => page.route(searches, async (route) => {
+  const reply = await route.fetch();
+  const answer = await reply.json();
+  change(answer, new URL(route.request().url()));
+  await route.fulfill({ response: reply, json: answer });
+});
+
+before(async () => {
+  await mkdir(SCREENSHOTS, { recursive: true });
+  scene = await openScene();
+  const { key } = await scene.project(SLUG, "Bars");
+  const events = ordinary(EVENTS - 1).map((event, at) => ({ ...event, user_id: at % 3 === 0 ? undefined : `user-${at % 9}` }));
+  await postBatch(scene.server.base, key, JSON.stringify([...events, FULL]));
+  await until(async () => (await idsOf({})).length === EVENTS, "the events are stored");
+  await assert.rejects(postBatch(scene.server.base, key, JSON.stringify([{ level: "info" }])), /422|rejected/);
+});
+
+after(() => scene?.close());
+
+describe("a search that stopped early", { concurrency: false }, () => {
+  test("without a way on is not shown as all there is, and can be run again", async () => {
+    await changed(scene.page, (answer) => {
+      answer.logs = answer.logs.slice(0, 40);
+      answer.next_cursor = null;
+      answer.scanned.complete = false;
+    });
+    await scene.visit(LOGS);
+    assert.match((await status().textContent()) ?? "", /^40 events so far, newest first\./);
+    assert.equal(await scene.page.getByText("No older event").count(), 0);
+    await more().getByText("Not all of this range was read.").waitFor();
+    assert.match((await scene.page.locator(".notices").textContent()) ?? "", /^Not all of this range was read\. The search stopped after 1\d\d events, so matches may be missing\. Search again, or narrow/);
+    await scene.page.unroute(searches);
+    await more().getByRole("button", { name: "Search again" }).click();
+    await until(async () => /^100 events so far/.test((await status().textContent()) ?? ""), "it was run again");
+    assert.equal(await scene.page.locator(".notices").textContent(), "");
+  });
+
+  test("with a way on says that the button reads on, and pages are counted together", async () => {
+    await changed(scene.page, (answer, url) => {
+      answer.scanned = { ...answer.scanned, events: 70, blocks: 1, complete: url.searchParams.has("cursor") };
+    });
+    await scene.visit(LOGS);
+    await scene.page.locator(".notices").getByText("The button below the list reads on").waitFor();
+    await more().getByRole("button", { name: "Load older events" }).click();
+    await more().getByText("No older event in this range matches.").waitFor();
+    assert.match((await status().textContent()) ?? "", new RegExp(`^${EVENTS} events, newest first\\. Read 140 events in 2 blocks`));
+    await scene.page.unroute(searches);
+  });
+
+  test("one event has no order, and a text without levels speaks of none", async () => {
+    await scene.visit(`${LOGS}&level=fatal`);
+    assert.match((await status().textContent()) ?? "", /^1 event\./);
+    for (const [query, text] of [["q=nosuchword", "none matches the query."], ["level=trace&q=fatal-only", "none matches the query and the levels."]]) {
+      await scene.visit(`${LOGS}&${query}`);
+      await scene.page.getByText(text ?? "").waitFor();
+    }
+    await scene.page.getByRole("link", { name: "Clear query and levels" }).waitFor();
+  });
+});
+
+describe("the counts and the detail beside it", { concurrency: false }, () => {
+  test("a pattern says how many of its events are of its worst level", async () => {
+    await scene.visit(`${LOGS}&side=patterns`);
+    const { patterns } = await scene.admin("GET", `/logs/patterns?project_id=${SLUG}&from=-1h`);
+    const heads = await scene.page.locator(".patterns .actions").allTextContents();
+    assert.ok(patterns.some((/** @type {any} */ { levels }) => Object.keys(levels).length > 1));
+    patterns.forEach((/** @type {any} */ { count, level, levels }, /** @type {number} */ at) =>
+      assert.match(heads[at] ?? "", new RegExp(`^${count} · .* %${levels[level] === count ? "all" : levels[level]} ${level}$`)));
+  });
+
+  test("an event that is not there any more says why", async () => {
+    const [id = ""] = await idsOf({});
+    await scene.visit(`${LOGS}&sel=${id.replace(/-\d+$/, "-99999")}`);
+    await scene.page.getByRole("alert").getByText(/^This event is no longer kept\. It was received .* ago; events expire/).waitFor();
+    // The answer that says so is the one fault.
+    assert.ok(scene.faults.splice(0).every((fault) => fault.includes("404")));
+  });
+});
+
+describe("the order", { concurrency: false }, () => {
+  test("is turned in the page, is in the address, and every text follows it", async () => {
+    const wanted = await idsOf({ order: "asc" });
+    await scene.visit(LOGS);
+    await scene.page.getByRole("link", { name: "Oldest first" }).click();
+    await until(async () => scene.param("order") === "asc", "it is in the address");
+    await scene.settled();
+    const table = scene.page.getByRole("table", { name: "Events, oldest first" });
+    await table.waitFor();
+    assert.equal(decodeURIComponent((await table.locator(".rows a").first().getAttribute("href"))?.split("/").at(-1) ?? ""), wanted[0]);
+    assert.match((await status().textContent()) ?? "", /^100 events so far, oldest first\./);
+    await scene.page.locator("main").focus();
+    await scene.page.keyboard.press("w");
+    await more().getByRole("button", { name: "Load newer events" }).click();
+    await more().getByText("No newer event in this range matches.").waitFor();
+    assert.equal(await table.getAttribute("aria-rowcount"), String(EVENTS + 1));
+    assert.equal(await scene.page.getByRole("link", { name: "Oldest first" }).getAttribute("aria-current"), "true");
+    await scene.page.getByRole("link", { name: "Oldest first" }).click();
+    await until(async () => scene.param("order") === null, "it is turned back");
+    await scene.page.getByRole("table", { name: "Events, newest first" }).waitFor();
+  });
+
+  test("keeps the open event, and is of no list that is live", async () => {
+    const [, second = ""] = await idsOf({});
+    await scene.visit(`${LOGS}&sel=${second}`);
+    await scene.page.getByRole("link", { name: "Oldest first" }).click();
+    await until(async () => scene.param("order") === "asc", "it is in the address");
+    assert.equal(scene.param("sel"), second);
+    await scene.page.getByRole("link", { name: "Live", exact: true }).click();
+    await until(async () => scene.param("live") === "1", "it is live");
+    assert.equal(scene.param("order"), null);
+    assert.equal(await scene.page.getByRole("button", { name: "Oldest first" }).isDisabled(), true);
+    await scene.visit(`${LOGS}&live=1&order=asc`);
+    await scene.page.getByRole("table", { name: "Events, newest first" }).waitFor();
+  });
+
+  test("the bars and an empty range are the same in either", async () => {
+    await scene.visit(LOGS);
+    const caption = () => scene.page.locator("figcaption").textContent();
+    const before = await caption();
+    await scene.visit(`${LOGS}&order=asc`);
+    assert.equal(await caption(), before);
+    await scene.visit(`${LOGS}&order=asc&from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z`);
+    const link = await scene.page.getByRole("link", { name: "Jump to the latest" }).getAttribute("href");
+    const to = Date.parse(new URL(link ?? "", scene.server.base).searchParams.get("to") ?? "");
+    assert.ok(Math.abs(Date.now() - to) < 300_000, "it leads to the newest, not the oldest");
+  });
+});
+
+describe("the bars", { concurrency: false }, () => {
+  test("are told apart by a field one chooses, with names, and the brush works on", async () => {
+    await scene.visit(LOGS);
+    assert.equal(await by().inputValue(), "level");
+    assert.equal(await scene.page.locator(".series").isVisible(), false);
+    await by().focus();
+    await by().selectOption("user_id");
+    await until(async () => scene.param("by") === "user_id", "it is in the address");
+    await scene.settled();
+    const names = await scene.page.locator(".series li").allTextContents();
+    assert.equal(names.length, 7);
+    assert.deepEqual(names.slice(5).map((name) => name.replace(/\d+$/, "")), ["other values", "without user_id"]);
+    const counts = await scene.page.locator(".series .number").allTextContents();
+    assert.equal(counts.reduce((all, n) => all + Number(n), 0), EVENTS);
+    assert.equal(await scene.page.locator("figcaption").textContent(), `${EVENTS} events`);
+    assert.equal(await scene.page.locator(".chart path").count(), 7);
+    const fills = await scene.page.locator(".chart path").evaluateAll((paths) => paths.map((path) => getComputedStyle(path).fill));
+    const swatches = await scene.page.locator(".series li").evaluateAll((items) => items.map((item) => getComputedStyle(item, "::before").backgroundColor));
+    assert.deepEqual(fills, swatches);
+    assert.equal(new Set(fills).size, 7);
+    assert.equal(await by().evaluate((select) => select === document.activeElement), true, "the focus stays");
+    await scene.page.getByRole("slider").focus();
+    for (const pressed of ["End", ...Array.from({ length: 60 }, () => "Shift+ArrowLeft")]) await scene.page.keyboard.press(pressed);
+    assert.match((await scene.page.getByRole("slider").getAttribute("aria-valuetext")) ?? "", / events: .*\d user-\d/);
+    await scene.page.keyboard.press("Enter");
+    await until(async () => scene.param("from") !== null, "the range is narrower");
+    assert.equal(scene.param("by"), "user_id");
+    await scene.settled();
+    await by().selectOption("level");
+    await until(async () => scene.param("by") === null, "the default needs no mention");
+  });
+
+  test("may be of a column's path, and a field there is none of is left out", async () => {
+    await scene.visit(`${LOGS}&cols=ctx.gateway,release`);
+    assert.ok((await by().locator("option").allTextContents()).includes("by ctx.gateway"));
+    await by().selectOption("ctx.gateway");
+    await until(async () => scene.param("by") === "ctx.gateway", "it is in the address");
+    await scene.settled();
+    assert.deepEqual(await scene.page.locator(".series li").allTextContents(), ["north1", `without ctx.gateway${EVENTS - 1}`]);
+    await scene.visit(`${LOGS}&by=message`);
+    assert.equal(await by().inputValue(), "level");
+  });
+
+  test("keep their colours under the brush and where something is missing", async () => {
+    await scene.visit(LOGS);
+    await scene.page.locator(".hatches div").waitFor();
+    const [chart, strip] = await Promise.all([scene.page.locator(".chart svg").boundingBox(), scene.page.locator(".hatches div").boundingBox()]);
+    assert.ok(chart && strip && strip.y >= chart.y + chart.height, JSON.stringify({ chart, strip }));
+    assert.equal(await scene.page.locator(".chart svg > :first-child").getAttribute("class"), "mark");
+    await scene.page.locator(".hatch-legend").getByText(/ to now: 1 rejected\./).waitFor();
+    await scene.page.getByRole("slider").focus();
+    await scene.page.keyboard.press("End");
+    assert.match((await scene.page.locator("figcaption").textContent()) ?? "", /^Something may be missing; /);
+  });
+
+  test("have their room before they are there", async () => {
+    const top = () => scene.page.locator(".split").evaluate((split) => split.getBoundingClientRect().top);
+    for (const width of [1440, 390]) {
+      /** @type {() => void} */
+      let answer = () => {};
+      const asked = new Promise((resolve) => (answer = () => resolve(null)));
+      await scene.page.route(searches, async (route) => {
+        await asked;
+        await route.continue();
+      });
+      await scene.page.setViewportSize({ width, height: 900 });
+      await scene.page.goto(scene.server.base + LOGS);
+      await scene.page.locator(".status", { hasText: "Searching…" }).waitFor();
+      const before = await top();
+      await scene.page.screenshot({ path: new URL(`bars-waiting-${width}.png`, SCREENSHOTS).pathname });
+      answer();
+      await scene.page.locator(".hatch-legend").getByText("Not everything").waitFor();
+      const legend = await scene.page.locator(".hatch-legend").evaluate((line) => line.getBoundingClientRect().height);
+      assert.equal((await top()) - before, legend, `nothing but the legend moved the list, ${width} px`);
+      await scene.page.unroute(searches);
+    }
+    await scene.page.setViewportSize({ width: 1440, height: 900 });
+  });
+});
+
+describe("what it looks like", { concurrency: false }, () => {
+  test("a fatal row's text stands in the column of the others", async () => {
+    await scene.visit(`${LOGS}&level=error,fatal`);
+    const left = (/** @type {string} */ level) => scene.page.locator(`.rows .level[data-level=${level}] .word`).first().evaluate((word) => word.getBoundingClientRect().left);
+    assert.equal(await left("fatal"), await left("error"));
+  });
+
+  test("fits and is accessible in each size and theme", async () => {
+    await inEachSize(scene.browser, scene.context, async (look, width) => {
+      for (const [name, address] of [["by", `${LOGS}&by=user_id`], ["by-source", `${LOGS}&by=source&order=asc&side=patterns`], ["fatal", `${LOGS}&level=error,fatal&side=fields`], ["live", `${LOGS}&live=1`]]) {
+        await arrive(look, scene.server.base + address);
+        await scene.settled(look);
+        await look.locator(".rows a").first().waitFor();
+        await check(look, `bars-${name}-${width}`);
+      }
+      await look.getByRole("slider").focus();
+      for (const pressed of ["End", ...Array.from({ length: 9 }, () => "Shift+ArrowLeft")]) await look.keyboard.press(pressed);
+      await check(look, `bars-brush-${width}`);
+      await look.emulateMedia({ forcedColors: "active" });
+      await arrive(look, `${scene.server.base}${LOGS}&by=user_id&level=error,fatal`);
+      await scene.settled(look);
+      await look.screenshot({ path: new URL(`bars-forced-${width}.png`, SCREENSHOTS).pathname });
+      await look.emulateMedia({ forcedColors: null });
+      await changed(look, (answer) => {
+        answer.logs = answer.logs.slice(0, 3);
+        answer.next_cursor = null;
+        answer.scanned.complete = false;
+      });
+      await arrive(look, scene.server.base + LOGS);
+      await scene.settled(look);
+      await look.getByRole("button", { name: "Search again" }).waitFor();
+      await check(look, `bars-part-${width}`);
+    });
+  });
+
+  test("broke no policy and logged no error in all of this", () => assert.deepEqual(scene.faults, []));
+});
