@@ -132,7 +132,7 @@ function readAsked({ searchParams: params }) {
  */
 function historyTable(list, projects, known) {
   const now = Date.now();
-  const heads = /** @type {[string, string][]} */ ([["Time", ""], ["State", ""], ["What", "text"], ["Project", ""], ["Channel", "text"], ["Attempts", "count"]]);
+  const heads = /** @type {[string, string][]} */ ([["Time", ""], ["State", ""], ["What", "text"], ["Project", ""], ["Channel", "brief"], ["Attempts", "count"]]);
   return table("Messages, newest first", heads, list.map((one) => {
     const at = Date.parse(one.created_at);
     const next = one.next_attempt_at ? `Next try ${expiresIn(Date.parse(one.next_attempt_at), now)}.` : "";

@@ -144,7 +144,7 @@ function maintenanceFacts({ instance, lease, finished_ms_ago: finished, running,
 function auditView(entries) {
   if (entries.length === 0) return h("p", { class: "muted" }, "Nobody has changed anything yet.");
   const [newest, oldest] = [entries[0], entries.at(-1)].map((entry) => Date.parse(entry?.at ?? ""));
-  const heads = /** @type {[string, string?][]} */ ([[`Time, ${offsetsLabel(newest ?? NaN, oldest ?? NaN)}`], ["Who"], ["What"], ["On what", "text"], ["Result", "text"], ["As recorded"]]);
+  const heads = /** @type {[string, string?][]} */ ([[`Time, ${offsetsLabel(newest ?? NaN, oldest ?? NaN)}`, "stamp"], ["Who", "brief"], ["What"], ["On what", "text"], ["Result", "text"], ["As recorded"]]);
   return table("Changes, newest first", heads, entries.map((entry) => [
     h("time", { datetime: entry.at }, fullTime(Date.parse(entry.at)).slice(0, 19)),
     shown(whoText(entry)),

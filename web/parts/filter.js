@@ -64,9 +64,9 @@ export class FilterBar {
       { class: "filters", role: "search", "aria-label": "Events", onsubmit: (/** @type {Event} */ event) => this.#submitted(event) },
       h("div", { class: "filters-line" },
         h("div", { class: "query" }, icon("search"), this.#query, completion.element),
+        h("div", { class: "folds" }, this.#folds),
         this.#project, this.#range, this.#zone, this.#span,
         h("button", { type: "submit", class: "primary" }, "Search")),
-      h("div", { class: "folds" }, this.#folds),
       h("fieldset", { class: "levels" }, h("legend", { class: "unseen" }, "Levels; none chosen means all"), chips),
     );
     this.show(filters);
