@@ -144,13 +144,28 @@ function maintenanceFacts({ instance, lease, finished_ms_ago: finished, running,
 function auditView(entries) {
   if (entries.length === 0) return h("p", { class: "muted" }, "Nobody has changed anything yet.");
   const [newest, oldest] = [entries[0], entries.at(-1)].map((entry) => Date.parse(entry?.at ?? ""));
-  const heads = /** @type {[string, string?][]} */ ([[`Time, ${offsetsLabel(newest ?? NaN, oldest ?? NaN)}`, "stamp"], ["Who", "brief"], ["What"], ["On what", "text"], ["Result", "text"], ["As recorded"]]);
+  const heads = /** @type {[string, string?][]} */ ([[`Time, ${offsetsLabel(newest ?? NaN, oldest ?? NaN)}`, "stamp"], ["Who", "brief"], ["What"], ["On what", "text"], ["Result", "text"], ["Raw"]]);
   return table("Changes, newest first", heads, entries.map((entry) => [
     h("time", { datetime: entry.at }, fullTime(Date.parse(entry.at)).slice(0, 19)),
     shown(whoText(entry)),
     shown(whatText(entry.action)),
     shown(onWhatText(entry)),
     shown(resultText(entry.result)),
-    h("details", null, h("summary", null, "Raw"), h("pre", null, shown(JSON.stringify(entry, null, 2)))),
+    rawButton(entry, heads.length),
   ]), true);
+}
+
+/** Shows a row as the API has it, below it. @param {AuditEntry} entry @param {number} columns */
+function rawButton(entry, columns) {
+  /** @type {HTMLElement | null} */
+  let raw = null;
+  const show = button("Raw", () => {
+    if (raw) raw.remove();
+    raw = raw ? null : h("tr", { role: "row" }, h("td", { role: "cell", colspan: String(columns) }, h("pre", null, shown(JSON.stringify(entry, null, 2)))));
+    if (raw) show.closest("tr")?.after(raw);
+    show.ariaExpanded = String(raw !== null);
+  });
+  show.className = "quiet raw";
+  show.ariaExpanded = "false";
+  return show;
 }

@@ -117,7 +117,6 @@ export class FilterBar {
     const names = new Set(["UTC", this.#in(), ...more].filter((name) => name !== ""));
     fill(this.#zone, h("option", { value: "" }, "Local"), [...names].map((name) => h("option", { value: name }, name.replaceAll("_", " "))));
     this.#zone.value = this.#in();
-    this.#zone.toggleAttribute("data-chosen", this.#in() !== "");
     this.#zone.title = `Local time is ${ownZone()}`;
   }
 
