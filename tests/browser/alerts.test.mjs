@@ -119,7 +119,7 @@ describe("the page of alerts", { concurrency: false }, () => {
 
   test("changes a channel and keeps what is not given again", async () => {
     await entry("My discord").getByRole("button", { name: "Edit" }).click();
-    const form = scene.page.getByRole("form", { name: "Edit My discord" });
+    const form = scene.page.getByRole("form", { name: "Edit channel: My discord" });
     assert.equal(await form.getByLabel("Webhook URL").inputValue(), "");
     assert.equal(await form.getByLabel("Thread").inputValue(), "42");
     await form.getByLabel("Name").fill("Renamed");

@@ -241,7 +241,7 @@ describe("what the service knows beyond this instance", { concurrency: false }, 
     const ledger = scene.page.getByRole("region", { name: "Ledger", exact: true });
     await ledger.getByText("12 events of this time wait in them").waitFor();
     await ledger.getByText("3 events, told 10 min ago").waitFor();
-    assert.equal(await ledger.getByText("Not heard of").count(), 1);
+    assert.equal(await ledger.getByText("Not heard of, not confirmed").count(), 1);
     await scene.page.screenshot({ path: new URL("other-spools.png", SCREENSHOTS).pathname });
   });
 

@@ -207,7 +207,7 @@ describe("the operation pages", { concurrency: false }, () => {
     await sure.click();
     await page.getByText("1 event deleted.").waitFor();
     await region("Audit log").getByRole("rowheader").first().waitFor();
-    await until(async () => (await region("Audit log").getByRole("cell", { name: "purge", exact: true }).count()) > 0, "the purge is in the audit log");
+    await until(async () => (await region("Audit log").getByRole("cell", { name: "Purged events", exact: true }).count()) > 0, "the purge is in the audit log");
     await page.getByLabel("Only what matches").fill("level:fatal");
     await page.getByRole("button", { name: "Preview" }).click();
     await page.getByText("Nothing would be deleted.").waitFor();
