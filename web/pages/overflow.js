@@ -40,7 +40,7 @@ import { go } from "../router.js";
  * @property {string[]} content_encodings
  */
 
-const SPANS = /** @type {const} */ ([["1h", "This hour and the last"], ["23h", "Last 24 hours"], ["167h", "Last 7 days"], ["719h", "Last 30 days"]]);
+const SPANS = /** @type {const} */ ([["1h", "This hour and the last"], ["23h", "Last 24 hours"], ["167h", "Last 7 days"], ["719h", "Last 30 days"], ["2159h", "Last 90 days"]]);
 
 const USUAL = "23h";
 

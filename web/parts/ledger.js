@@ -2,7 +2,7 @@
 
 import { count, counted } from "../lib/amount.js";
 import { h, shown } from "../lib/h.js";
-import { roughly } from "../lib/time.js";
+import { fullTime, offsetsLabel, roughly } from "../lib/time.js";
 import { facts, table, verdictLine } from "./board.js";
 
 /**
@@ -28,11 +28,14 @@ import { facts, table, verdictLine } from "./board.js";
  * @property {Account} totals
  * @property {{ received: Sum, stored: Sum, missing: number, uncounted: number, balanced: boolean }} balance
  * @property {{ events: number, told_ms_ago: number, silent: boolean }[]} [other_spools]
+ * @property {{ from: string, to: string }[]} [unseen] when no instance was awake with its database
  * @property {(Account & { project_id: number, project: string | null, balanced: boolean })[]} [projects]
  */
 
+const UNSEEN_SHOWN = 5;
+
 /** @param {Ledger} ledger */
-export function ledgerView({ totals, balance, projects = [], other_spools: spools = [] }) {
+export function ledgerView({ totals, balance, projects = [], other_spools: spools = [], unseen = [] }) {
   if (totals.received === 0 && Object.keys(totals.refused_requests).length === 0 && projects.length === 0) {
     return h("p", { class: "muted" }, "Nothing was received in this time.");
   }
@@ -44,6 +47,7 @@ export function ledgerView({ totals, balance, projects = [], other_spools: spool
       sumLine("stored", totals.stored, [["accepted", totals.accepted], ["− purged", totals.purged], ["− deleted", totals.deleted], ["− in spool", totals.in_spool], ["− quarantined", totals.quarantined]], balance.stored)),
     spools.length === 0 ? null : spoolsView(totals.in_other_spools ?? 0, spools),
     reasonsView(totals),
+    unseen.length === 0 ? null : unseenView(unseen),
     projects.length === 0 ? null : projectTable(projects),
     h("p", { class: "hint" }, "Accepted, stored, purged, deleted and quarantined are exact. What was not accepted is written once a second: a process that is killed may lose the last second of those counts, or those of an outage. The spool is that of this instance."),
   ];
@@ -88,6 +92,17 @@ function spoolsView(events, spools) {
   ]));
   return h("div", null, h("h3", null, "Spools of other instances"),
     h("p", null, `${counted(events, "event")} of this time ${events === 1 ? "waits" : "wait"} in them, as told within the last 90 seconds; in no sum until in the database.`),
+    facts(lines));
+}
+
+/** @param {NonNullable<Ledger["unseen"]>} unseen */
+function unseenView(unseen) {
+  const time = (/** @type {string} */ at) => h("time", { datetime: at }, fullTime(Date.parse(at)).slice(0, 16));
+  const lines = unseen.slice(-UNSEEN_SHOWN).reverse().map(({ from, to }) =>
+    /** @type {[string, import("../lib/h.js").Children]} */ ([`For ${roughly(Date.parse(to) - Date.parse(from))}`, [time(from), " to ", time(to)]]));
+  const [first, last] = [unseen[0], unseen.at(-1)].map((one) => Date.parse(one?.from ?? ""));
+  return h("div", null, h("h3", null, "Asleep, or without the database"),
+    h("p", null, `${counted(unseen.length, "time")}${unseen.length > UNSEEN_SHOWN ? `, of which the last ${UNSEEN_SHOWN}` : ""} (${offsetsLabel(last ?? NaN, first ?? NaN)}):`),
     facts(lines));
 }
 

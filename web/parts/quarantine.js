@@ -31,6 +31,8 @@ export function quarantinePart(life, onChange, project) {
   const said = h("p", { role: "status", class: "muted" });
   /** Where further pages begin; empty for the first. */
   let cursor = "";
+  /** Where trying all of them again goes on, so that those still refused are not tried over and over. @type {string | null} */
+  let onward = null;
   const part = section(life, {
     id: "quarantine",
     title: "Quarantine",
@@ -53,8 +55,10 @@ export function quarantinePart(life, onChange, project) {
 
   /** @param {Held[]} held those shown: of one project where one is chosen */
   const retryAll = (held) => act(async () => {
-    const done = /** @type {RetriedMany} */ (await change("POST", "/admin/quarantine/retry", project() === "" ? {} : { project_id: held[0]?.project_id }));
-    return `${counted(done.stored, "event")} stored, ${count(done.still_refused)} still refused.${done.next_cursor ? " There are more: retry again." : ""}`;
+    const done = /** @type {RetriedMany} */ (await change("POST", "/admin/quarantine/retry",
+      { ...(project() === "" ? {} : { project_id: held[0]?.project_id }), ...(onward === null ? {} : { cursor: onward }) }));
+    onward = done.next_cursor;
+    return `${counted(done.stored, "event")} stored, ${count(done.still_refused)} still refused.${done.next_cursor ? " There are more: press again to go on." : ""}`;
   });
 
   /** @param {Page} page */
@@ -97,6 +101,7 @@ export function quarantinePart(life, onChange, project) {
 
   const first = () => {
     cursor = "";
+    onward = null;
     fill(said);
     return part.refresh();
   };
