@@ -103,6 +103,34 @@ describe("the page of alerts", { concurrency: false }, () => {
     await scene.visit("/ui/alerts");
   });
 
+  test("each part loads, waits and fails on its own, and names come once they are there", async () => {
+    const path = (/** @type {string} */ wanted) => (/** @type {URL} */ url) => url.pathname === wanted;
+    const [held, failing] = [path("/admin/alerts/channels"), path("/admin/alerts/history")];
+    /** @type {() => void} */
+    let release = () => {};
+    const released = new Promise((resolve) => (release = () => resolve(null)));
+    await scene.page.route(held, (route) => released.then(() => route.continue()));
+    await scene.page.route(failing, (route) => route.fulfill({ status: 500, contentType: "application/problem+json", json: { code: "internal", detail: "A fault of ours." } }));
+    await scene.page.goto(`${scene.server.base}/ui/alerts`);
+    await region("Rules").getByRole("listitem").first().waitFor();
+    await region("Channels").getByText("Loading…").waitFor();
+    await region("History").getByText("A fault of ours.").waitFor();
+    await scene.page.unroute(failing);
+    const channel = (await listed()).at(-1);
+    await scene.page.route(failing, (route) => route.fulfill({ json: { next_cursor: null, history: [{ id: "1", project_id: null, rule: "spike", kind: "spike", title: "t", channel: String(channel.id),
+      attempts: 1, state: "delivered", detail: "delivered (HTTP 200)", created_at: new Date().toISOString(), next_attempt_at: null }] } }));
+    await region("History").getByRole("button", { name: "Try again" }).click();
+    await region("History").getByRole("cell", { name: `channel ${channel.id}` }).waitFor();
+    assert.equal(await region("History").getByText("HTTP 200").count(), 0, "that it was delivered is said once");
+    release();
+    await region("History").getByRole("cell", { name: channel.name, exact: true }).waitFor();
+    await scene.page.unroute(held);
+    await scene.page.unroute(failing);
+    await scene.visit("/ui/alerts?project=no-such-project");
+    await region("History").getByText("No message is like that.").waitFor();
+    await scene.visit("/ui/alerts");
+  });
+
   test("shows the real answer to a test, good or bad", async () => {
     got.requests.length = 0;
     Object.assign(got, { status: 200, text: "ok, taken" });
@@ -119,7 +147,7 @@ describe("the page of alerts", { concurrency: false }, () => {
 
   test("changes a channel and keeps what is not given again", async () => {
     await entry("My discord").getByRole("button", { name: "Edit" }).click();
-    const form = scene.page.getByRole("form", { name: "Edit My discord" });
+    const form = scene.page.getByRole("form", { name: "Edit channel: My discord" });
     assert.equal(await form.getByLabel("Webhook URL").inputValue(), "");
     assert.equal(await form.getByLabel("Thread").inputValue(), "42");
     await form.getByLabel("Name").fill("Renamed");
@@ -142,6 +170,8 @@ describe("the page of alerts", { concurrency: false }, () => {
 
   test("deletes only after a second word", async () => {
     await entry("My pagerduty").getByRole("button", { name: "Delete" }).click();
+    const colours = await entry("My pagerduty").getByRole("button").evaluateAll((buttons) => buttons.map((one) => getComputedStyle(one).borderColor));
+    assert.equal(new Set(colours).size, colours.length, "what deletes looks like it");
     await entry("My pagerduty").getByRole("button", { name: "Keep it" }).click();
     assert.equal((await listed()).some(({ name }) => name === "My pagerduty"), true);
     for (const name of ["My pagerduty", "My email", "My mail_api"]) {
@@ -219,7 +249,7 @@ describe("the page of alerts", { concurrency: false }, () => {
     await until(async () => asked.length === 1, "the change is sent");
     assert.deepEqual(asked[0], { method: "PUT", path: "/admin/alerts/rules/spike", body: { enabled: false } });
     await rule("Card declined").getByRole("button", { name: "Edit" }).click();
-    const form = scene.page.getByRole("form", { name: /^Edit/ });
+    const form = scene.page.getByRole("form", { name: "Edit rule: Card declined" });
     await form.getByLabel("Within, seconds").evaluate((input) => input.removeAttribute("step"));
     await form.getByLabel("Within, seconds").fill("15");
     await form.getByLabel("Only these environments").fill("production, staging");

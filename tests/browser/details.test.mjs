@@ -235,13 +235,18 @@ describe("what the service knows beyond this instance", { concurrency: false }, 
   test("the ledger shows what waits in other spools, and which are silent", async () => {
     await altered("/stats/ledger", (ledger) => {
       ledger.totals.in_other_spools = 12;
+      ledger.unseen = [{ from: "2026-11-20T10:00:00.000Z", to: "2026-11-20T10:40:00.000Z" }];
       ledger.other_spools = [{ events: 12, told_ms_ago: 4000, silent: false }, { events: 3, told_ms_ago: 600_000, silent: true }];
     });
     await scene.visit("/ui/overflow");
     const ledger = scene.page.getByRole("region", { name: "Ledger", exact: true });
     await ledger.getByText("12 events of this time wait in them").waitFor();
     await ledger.getByText("3 events, told 10 min ago").waitFor();
-    assert.equal(await ledger.getByText("Not heard of").count(), 1);
+    await ledger.getByText(/3 events are not confirmed/).waitFor();
+    await ledger.getByText(/^1 time \((UTC|[+-]\d\d:\d\d)\):$/).waitFor();
+    assert.equal(await ledger.getByText("For 40 min").count(), 1);
+    assert.equal(await ledger.getByText("every event received is accounted for").count(), 0);
+    assert.equal(await ledger.getByText("Not heard of, not confirmed").count(), 1);
     await scene.page.screenshot({ path: new URL("other-spools.png", SCREENSHOTS).pathname });
   });
 

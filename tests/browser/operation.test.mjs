@@ -155,13 +155,35 @@ describe("the operation pages", { concurrency: false }, () => {
     await page.unroute(held);
   });
 
+  test("the project chosen is that of the quarantine too", async () => {
+    /** @type {string[]} */
+    const asked = [];
+    const held = (/** @type {URL} */ url) => url.pathname.startsWith("/admin/quarantine");
+    await page.route(held, (route) => {
+      const { method, url, data } = { method: route.request().method(), url: new URL(route.request().url()), data: route.request().postData() };
+      asked.push(`${method} ${url.searchParams.get("project_id") ?? ""}${data ?? ""}`);
+      if (method === "POST") return route.fulfill({ json: { stored: 1, still_refused: 0, next_cursor: null } });
+      return route.fulfill({ json: { quarantine: [HELD], next_cursor: null, events: 1, bytes: 2048, max_events: 10000, max_bytes: 1 << 26 } });
+    });
+    await visit("/ui/overflow");
+    assert.deepEqual(asked, ["GET "]);
+    await page.getByLabel("Project", { exact: true }).selectOption(slug);
+    await page.getByRole("button", { name: "Retry all of this project" }).click();
+    await page.getByText("1 event stored, 0 still refused.").waitFor();
+    await settled();
+    assert.deepEqual(asked.slice(1), [`GET ${slug}`, 'POST {"project_id":1}', `GET ${slug}`]);
+    await page.unroute(held);
+    await visit(`/ui/overflow?project=${slug}`);
+    await region("Quarantine").getByText("Nothing of this project is in quarantine.").waitFor();
+  });
+
   test("a service that is not ready shows its spool and what is wrong", async () => {
     const asked = (/** @type {URL} */ url) => url.pathname === "/readyz";
     const spool = {
       state: "draining", blocks: 3, events: 420, bytes: 1 << 20, max_bytes: 1 << 28, held_groups: 1, lost_groups: 0, oldest_age_seconds: 95,
       drained_events: 1200, stored_before_events: 0, drained_per_second: 310, dropped_events: { project_deleted: 2, key_revoked: 0, damaged: 0 },
     };
-    const checks = { database: { ok: false, detail: "The database does not answer." } };
+    const checks = { hmac_secret: { ok: true, detail: null }, database: { ok: false, detail: "The database does not answer." } };
     const quarantine = { events: 4, bytes: 900, max_events: 10_000, max_bytes: 1 << 26 };
     await page.route(asked, (route) => route.fulfill({ status: 503, json: { ready: false, checks, spool, quarantine } }));
     await visit("/ui/overflow");
@@ -169,7 +191,10 @@ describe("the operation pages", { concurrency: false }, () => {
       await region("Spool").getByText(text).first().waitFor();
     }
     await visit("/ui/system");
-    await region("Health").getByText("The database does not answer.").waitFor();
+    await region("Health").getByText("Not ready: database.").waitFor();
+    const facts = await region("Health").locator(".facts > div").allTextContents();
+    assert.equal(facts[0], "DatabaseThe database does not answer.", "what is wrong comes first");
+    assert.equal(facts.at(-1), "HMAC secretset");
     await visit("/ui/");
     await page.getByText("Not ready: database.").waitFor();
     assert.equal(await tile("In the spool").textContent(), "420");
@@ -207,7 +232,14 @@ describe("the operation pages", { concurrency: false }, () => {
     await sure.click();
     await page.getByText("1 event deleted.").waitFor();
     await region("Audit log").getByRole("rowheader").first().waitFor();
-    await until(async () => (await region("Audit log").getByRole("cell", { name: "purge", exact: true }).count()) > 0, "the purge is in the audit log");
+    assert.match((await region("Audit log").getByRole("columnheader").first().textContent()) ?? "", /^Time, (UTC|[+-]\d\d:\d\d)/);
+    await until(async () => (await region("Audit log").getByRole("cell", { name: "Purged events", exact: true }).count()) > 0, "the purge is in the audit log");
+    const purge = region("Audit log").getByRole("row").filter({ has: page.getByRole("cell", { name: "Purged events", exact: true }) }).first();
+    await purge.getByRole("cell", { name: "Done: 1 event deleted", exact: true }).waitFor();
+    await purge.getByRole("button", { name: "Raw" }).click();
+    await region("Audit log").getByText('"deleted_events": 1,').waitFor();
+    await purge.getByRole("button", { name: "Raw" }).click();
+    assert.equal(await region("Audit log").locator("pre").count(), 0);
     await page.getByLabel("Only what matches").fill("level:fatal");
     await page.getByRole("button", { name: "Preview" }).click();
     await page.getByText("Nothing would be deleted.").waitFor();

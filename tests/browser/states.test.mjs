@@ -97,7 +97,11 @@ describe("every state fits and is accessible", { concurrency: false }, () => {
         await look.getByRole("button", { name: "Load older events" }).click();
         await look.getByText("No older event in this range matches.").scrollIntoViewIfNeeded();
       }],
-      ["logs-export", logs, (look) => look.locator("summary", { hasText: "Export" }).click()],
+      ["logs-export", logs, async (look) => {
+        const view = look.getByRole("button", { name: "View" });
+        if (await view.isVisible()) await view.click();
+        await look.locator("summary", { hasText: "Export" }).click();
+      }],
       ["logs-brush", logs, brush],
       ["logs-suggestions", logs, async (look) => {
         await look.getByRole("combobox", { name: "Search" }).pressSequentially("source:w");

@@ -102,6 +102,16 @@ export function ruleLimits({ levels, environments, issues, cooldown_sec: cooldow
 }
 
 /**
+ * What a channel answered, in a sentence: its status once, and its words only where they say more than whether it was delivered.
+ * @param {{ delivered: boolean, status: number | null, detail: string, retry_after_ms: number | null }} answer
+ */
+export function answerText({ delivered, status, detail, retry_after_ms: wait }) {
+  const said = detail.replace(` (HTTP ${status})`, "");
+  const more = said === "" || said === "delivered" ? "" : `: ${said.replace(/\.$/, "")}`;
+  return `${delivered ? "Delivered" : "Not delivered"}${status === null ? "" : `, status ${status}`}${more}.${wait ? ` It asks to wait ${Math.ceil(wait / 1000)} s.` : ""}`;
+}
+
+/**
  * The field a refusal is about and why, from `url: must begin with https.`; without a field it is about all of them.
  * @param {string} detail
  * @returns {[string, string]}

@@ -7,7 +7,7 @@ import { ago, expiresIn, fullTime } from "../lib/time.js";
 import { choice, pager, section, table } from "../parts/board.js";
 import { channels } from "../parts/channels.js";
 import { rules } from "../parts/rules.js";
-import { button } from "../parts/state.js";
+import { button, patiently } from "../parts/state.js";
 import { go } from "../router.js";
 
 /** @typedef {import("../parts/channels.js").Channel} Channel */
@@ -43,27 +43,25 @@ export function open(url) {
 
   const messages = section(life.signal, {
     id: "history", title: "History", tools: filters,
-    load: () => {
+    load: async () => {
+      // The API takes a project's number here.
+      if (asked.project !== "" && projects.length === 0) projects = await listProjects(life.signal);
       const query = new URLSearchParams({ limit: String(ROWS) });
       const project = projects.find(({ slug }) => slug === asked.project)?.id;
+      if (asked.project !== "" && project === undefined) return { history: [], next_cursor: null };
       for (const [name, value] of [["state", asked.state], ["project_id", String(project ?? "")], ["cursor", cursor]]) if (name && value) query.set(name, value);
-      return /** @type {Promise<History>} */ (read(`/admin/alerts/history?${query}`, life.signal));
+      return /** @type {History} */ (await read(`/admin/alerts/history?${query}`, life.signal));
     },
     view: (page) => historyView(page),
   });
   const ruleList = rules(life.signal, () => projects, () => known);
-  let started = false;
-  // Where they can't be had, ids stand in for names.
-  const nameProjects = () => listProjects(life.signal).then((list) => {
-    projects = list;
-    showFilters();
-  }, () => {});
-  const channelList = channels(life.signal, () => projects, nameProjects, (list) => {
+  const channelList = channels(life.signal, () => projects, (list) => {
     known = list;
-    if (started) refreshOthers();
+    // Their names are in both.
+    ruleList.redraw();
+    messages.redraw();
   });
-  // Names of channels are in both.
-  const refreshOthers = () => [ruleList, messages].forEach((part) => void part.refresh());
+  const parts = [ruleList, channelList, messages];
 
   /** @param {{ state?: string, project?: string }} next */
   function ask(next) {
@@ -94,20 +92,22 @@ export function open(url) {
     ];
   }
 
-  async function start() {
-    started = false;
-    await channelList.refresh();
-    if (life.signal.aborted) return;
-    started = true;
-    refreshOthers();
+  function start() {
+    // Where they can't be had, ids stand in for names.
+    void patiently(() => listProjects(life.signal), life.signal, () => {}).then((list) => {
+      projects = list;
+      showFilters();
+      parts.forEach((part) => part.redraw());
+    }, () => {});
+    parts.forEach((part) => void part.refresh());
   }
 
   showFilters();
-  void start();
+  start();
   return {
     element: h("div", { class: "page" },
-      h("div", { class: "page-head" }, h("h1", null, "Alerts"), button("Refresh", () => void start())),
-      [ruleList, channelList, messages].map((part) => part.element)),
+      h("div", { class: "page-head" }, h("h1", null, "Alerts"), button("Refresh", start)),
+      parts.map((part) => part.element)),
     title: "Alerts",
     update: (next) => {
       asked = readAsked(next);
@@ -132,19 +132,21 @@ function readAsked({ searchParams: params }) {
  */
 function historyTable(list, projects, known) {
   const now = Date.now();
-  const heads = /** @type {[string, string][]} */ ([["Time", ""], ["State", ""], ["What", "text"], ["Project", "aside"], ["Channel", "text aside"], ["Attempts", "count aside"]]);
+  const heads = /** @type {[string, string][]} */ ([["Time", ""], ["State", ""], ["What", "text"], ["Project", ""], ["Channel", "brief"], ["Attempts", "count"]]);
   return table("Messages, newest first", heads, list.map((one) => {
     const at = Date.parse(one.created_at);
     const next = one.next_attempt_at ? `Next try ${expiresIn(Date.parse(one.next_attempt_at), now)}.` : "";
+    const detail = /^delivered\b/.test(one.detail) ? "" : one.detail;
     const channel = known.find(({ id }) => String(id) === one.channel)?.name ?? (one.channel === null ? "none" : `channel ${one.channel}`);
     return [
       h("time", { datetime: one.created_at, title: fullTime(at) }, ago(at, now)),
       h("span", { class: "sent", "data-state": one.state }, STATES.find(([name]) => name === one.state)?.[1] ?? one.state),
       [h("span", { class: "value" }, `${kindTitle(one.kind)}: ${shown(one.title)}`),
-        one.detail || next ? h("p", { class: "muted value" }, shown(`${one.detail} ${next}`.trim())) : null],
+        // That it was delivered is said beside it.
+        detail || next ? h("p", { class: "muted value" }, shown(`${detail} ${next}`.trim())) : null],
       shown(projects.find(({ id }) => id === one.project_id)?.slug ?? (one.project_id ? String(one.project_id) : "all")),
       shown(channel),
       String(one.attempts),
     ];
-  }));
+  }), true);
 }

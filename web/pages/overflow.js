@@ -40,7 +40,7 @@ import { go } from "../router.js";
  * @property {string[]} content_encodings
  */
 
-const SPANS = /** @type {const} */ ([["1h", "This hour and the last"], ["23h", "Last 24 hours"], ["167h", "Last 7 days"], ["719h", "Last 30 days"]]);
+const SPANS = /** @type {const} */ ([["1h", "This hour and the last"], ["23h", "Last 24 hours"], ["167h", "Last 7 days"], ["719h", "Last 30 days"], ["2159h", "Last 90 days"]]);
 
 const USUAL = "23h";
 
@@ -71,7 +71,8 @@ export function open(url) {
     load: () => /** @type {Promise<Config>} */ (readState("/config", life.signal)),
     view: limitsView,
   });
-  const parts = [ledger, spool, quarantinePart(life.signal, () => void ledger.refresh()), limits];
+  const quarantine = quarantinePart(life.signal, () => void ledger.refresh(), () => asked.project);
+  const parts = [ledger, spool, quarantine, limits];
   const refresh = () => parts.forEach((part) => void part.refresh());
   refresh();
   return {
@@ -80,7 +81,9 @@ export function open(url) {
       parts.map((part) => part.element)),
     title: "Overflow",
     update(next) {
+      const before = asked.project;
       asked = readAsked(next);
+      if (asked.project !== before) void quarantine.first();
       spans.value = asked.span;
       projects.value = asked.project;
       void ledger.refresh();

@@ -4,7 +4,7 @@ import { listProjects } from "../api.js";
 import { count, counted } from "../lib/amount.js";
 import { projectLogs } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
-import { fullTime } from "../lib/time.js";
+import { fullTime, offsetsLabel } from "../lib/time.js";
 import { loads, part, table } from "../parts/board.js";
 import { changeForm, numberControl, textControl } from "../parts/control.js";
 import { panel } from "../parts/state.js";
@@ -38,7 +38,9 @@ function noProject() {
 
 /** @param {Project[]} projects */
 function projectTable(projects) {
-  return table("Projects", [["Name"], ["Slug", "text"], ["Id", "number aside"], ["Retention", "number"], ["Cap a minute", "number aside"], ["Created", "number aside"], ["Go to", "number"]],
+  const made = projects.map((project) => Date.parse(project.created_at));
+  const zone = offsetsLabel(Math.max(...made), Math.min(...made));
+  return table("Projects", [["Name"], ["Slug"], ["Id", "number"], ["Retention", "number"], ["Cap a minute", "number"], [`Created, ${zone}`, "number"], ["Go to"]],
     projects.map((project) => {
       const name = shown(project.name || project.slug);
       return [
@@ -48,10 +50,10 @@ function projectTable(projects) {
         counted(project.retention_days, "day"),
         project.minute_cap === null ? "default" : count(project.minute_cap),
         h("time", { datetime: project.created_at }, fullTime(Date.parse(project.created_at)).slice(0, 16)),
-        [h("a", { href: projectLogs(project), "aria-label": `Logs of ${name}` }, "Logs"), " ",
-          h("a", { href: `/ui/projects/${encodeURIComponent(project.slug)}/setup`, "aria-label": `Set up ${name}` }, "Set up")],
+        h("span", { class: "links" }, h("a", { href: projectLogs(project), "aria-label": `Logs of ${name}` }, "Logs"),
+          h("a", { href: `/ui/projects/${encodeURIComponent(project.slug)}/setup`, "aria-label": `Set up ${name}` }, "Set up")),
       ];
-    }));
+    }), true);
 }
 
 /**

@@ -2,8 +2,9 @@
 
 import { change, listProjects, read, readState } from "../api.js";
 import { bytes, count, counted } from "../lib/amount.js";
+import { onWhatText, resultText, whatText, whoText } from "../lib/audit.js";
 import { fill, h, shown } from "../lib/h.js";
-import { ago, fullTime, roughly, SECOND } from "../lib/time.js";
+import { ago, fullTime, offsetsLabel, roughly, SECOND } from "../lib/time.js";
 import { facts, pager, section, table, tile, verdictLine } from "../parts/board.js";
 import { purgeForm } from "../parts/purge.js";
 import { button, problemText } from "../parts/state.js";
@@ -19,10 +20,13 @@ import { button, problemText } from "../parts/state.js";
  * @property {Run | null} last_run
  * @property {{ deleted_events: number, deleted_blocks: number, dry_run: boolean, complete: boolean, finished_at: string } | null} last_purge
  */
-/** @typedef {{ id: string, at: string, actor: string, network: string | null, action: string, target: string, parameters: unknown, result: unknown }} AuditEntry */
+/** @typedef {import("../lib/audit.js").AuditEntry} AuditEntry */
 
 const AUDIT_ROWS = 50;
-const AUDIT_TEXT = 200;
+/** Names that are no plain words. @type {Record<string, string>} */
+const CHECK_NAMES = { hmac_secret: "HMAC secret" };
+/** What is said of a check that is well, where it is no matter of health. @type {Record<string, string>} */
+const CHECK_WELL = { hmac_secret: "set" };
 
 /** @type {import("../router.js").Open} */
 export function open() {
@@ -76,20 +80,25 @@ export function open() {
 
 /** @param {Health} alive @param {import("./overflow.js").Ready} ready */
 function healthView(alive, ready) {
+  // What is wrong comes first.
+  const checks = Object.entries(ready.checks).sort(([, a], [, b]) => Number(a.ok) - Number(b.ok));
+  const lines = checks.map(([name, check]) => /** @type {[string, string]} */ ([titled(name),
+    check.ok ? (name === "database" ? alive.database : (CHECK_WELL[name] ?? "well")) : (check.detail ?? "not well")]));
+  const failing = checks.filter(([, { ok }]) => !ok).length;
   return [
-    verdictLine(ready.ready, ready.ready ? "Ready: every check is well." : "Not ready."),
+    verdictLine(ready.ready, ready.ready ? "Ready: every check is well." : `Not ready: ${checks.slice(0, failing).map(([name]) => CHECK_NAMES[name] ?? name.replaceAll("_", " ")).join(", ")}.`),
     facts([
+      ...lines.slice(0, failing),
       ["Version", alive.version],
       ["Running for", roughly(alive.uptime * 1000)],
       ["For programs", [h("a", { href: "/openapi.json" }, "openapi.json"), " ", h("a", { href: "/metrics" }, "metrics")]],
-      ...Object.entries(ready.checks).map(([name, check]) =>
-        /** @type {[string, string]} */ ([titled(name), check.ok ? (name === "database" ? alive.database : "well") : (check.detail ?? "not well")])),
+      ...lines.slice(failing),
     ]),
   ];
 }
 
-/** `hmac_secret` as a heading has it. @param {string} name */
-const titled = (name) => `${name.charAt(0).toUpperCase()}${name.slice(1).replaceAll("_", " ")}`;
+/** @param {string} name of a check */
+const titled = (name) => CHECK_NAMES[name] ?? `${name.charAt(0).toUpperCase()}${name.slice(1).replaceAll("_", " ")}`;
 
 /** @param {AbortSignal} life @param {() => void} onRan */
 function maintenancePart(life, onRan) {
@@ -134,21 +143,29 @@ function maintenanceFacts({ instance, lease, finished_ms_ago: finished, running,
 /** @param {AuditEntry[]} entries */
 function auditView(entries) {
   if (entries.length === 0) return h("p", { class: "muted" }, "Nobody has changed anything yet.");
-  return table("Changes, newest first", [["Time"], ["Action"], ["Target", "text"], ["Details", "text aside"], ["Result", "text aside"], ["By", "aside"]],
-    entries.map((entry) => [
-      h("time", { datetime: entry.at }, fullTime(Date.parse(entry.at)).slice(0, 19)),
-      entry.action.replaceAll("_", " "),
-      shown(entry.target),
-      inShort(entry.parameters),
-      inShort(entry.result),
-      shown([entry.actor.replaceAll("_", " "), entry.network].filter(Boolean).join(", ")),
-    ]));
+  const [newest, oldest] = [entries[0], entries.at(-1)].map((entry) => Date.parse(entry?.at ?? ""));
+  const heads = /** @type {[string, string?][]} */ ([[`Time, ${offsetsLabel(newest ?? NaN, oldest ?? NaN)}`, "stamp"], ["Who", "brief"], ["What"], ["On what", "text"], ["Result", "text"], ["Raw"]]);
+  return table("Changes, newest first", heads, entries.map((entry) => [
+    h("time", { datetime: entry.at }, fullTime(Date.parse(entry.at)).slice(0, 19)),
+    shown(whoText(entry)),
+    shown(whatText(entry.action)),
+    shown(onWhatText(entry)),
+    shown(resultText(entry.result)),
+    rawButton(entry, heads.length),
+  ]), true);
 }
 
-/** What a change was given or did, without what is nothing or as usual. @param {unknown} value */
-function inShort(value) {
-  if (value === null || value === undefined) return "";
-  const text = typeof value === "string" ? value : Object.entries(Object(value)).filter(([, one]) => one !== null && one !== 0 && one !== true)
-    .map(([name, one]) => `${name}: ${typeof one === "string" ? one : JSON.stringify(one)}`).join(", ");
-  return shown(text.length > AUDIT_TEXT ? `${text.slice(0, AUDIT_TEXT)}…` : text);
+/** Shows a row as the API has it, below it. @param {AuditEntry} entry @param {number} columns */
+function rawButton(entry, columns) {
+  /** @type {HTMLElement | null} */
+  let raw = null;
+  const show = button("Raw", () => {
+    if (raw) raw.remove();
+    raw = raw ? null : h("tr", { role: "row" }, h("td", { role: "cell", colspan: String(columns) }, h("pre", null, shown(JSON.stringify(entry, null, 2)))));
+    if (raw) show.closest("tr")?.after(raw);
+    show.ariaExpanded = String(raw !== null);
+  });
+  show.className = "quiet raw";
+  show.ariaExpanded = "false";
+  return show;
 }

@@ -5,6 +5,7 @@ import { fill, h, shown } from "../lib/h.js";
 import { ago, fullTime } from "../lib/time.js";
 import { button, errorPanel, isSignedOut, loadingPanel, patiently, wakingPanel } from "./state.js";
 
+/** @typedef {(() => Promise<void>) & { redraw: () => void }} Refresh loads, and again; `redraw` shows what was loaded anew */
 /**
  * What fills a place: loading, waking and failed states, then what was loaded. While it loads again, what is there stays.
  * @template T
@@ -14,33 +15,44 @@ import { button, errorPanel, isSignedOut, loadingPanel, patiently, wakingPanel }
  * @param {() => Promise<T>} what.load
  * @param {(loaded: T) => import("../lib/h.js").Children} what.view
  * @param {(error: unknown, again: () => void) => Node} [what.fail]
- * @returns {() => Promise<void>} loads, and again
+ * @returns {Refresh}
  */
 export function loads(life, place, { load, view, fail = errorPanel }) {
   let turn = 0;
-  return async function refresh() {
+  /** @type {(() => void) | undefined} */
+  let draw;
+  const controls = () => /** @type {HTMLElement[]} */ ([...place.querySelectorAll("a, button, input, select")]);
+  const focusedControl = () => controls().findIndex((one) => one === document.activeElement);
+  const redraw = (focused = focusedControl()) => {
+    draw?.();
+    // What is in the place of the control that had the focus gets it.
+    if (focused >= 0 && document.activeElement === document.body) (controls()[focused] ?? controls().at(-1))?.focus();
+  };
+  async function refresh() {
     const mine = ++turn;
-    const controls = () => /** @type {HTMLElement[]} */ ([...place.querySelectorAll("a, button, input, select")]);
-    const focused = controls().findIndex((one) => one === document.activeElement);
+    const focused = focusedControl();
     const loading = loadingPanel("Loading…");
     if (place.childElementCount === 0 || place.querySelector(":scope > .panel")) fill(place, loading.element);
     place.setAttribute("aria-busy", "true");
     try {
       const loaded = await patiently(load, life, (problem, seconds, now) => {
-        if (mine === turn) fill(place, wakingPanel(problem, seconds, now));
+        if (mine !== turn) return;
+        draw = undefined;
+        fill(place, wakingPanel(problem, seconds, now));
       });
       if (mine !== turn) return;
-      fill(place, view(loaded));
-      // What is in the place of the control that had the focus gets it.
-      if (focused >= 0 && document.activeElement === document.body) (controls()[focused] ?? controls().at(-1))?.focus();
+      draw = () => fill(place, view(loaded));
+      redraw(focused);
     } catch (error) {
       if (life.aborted || mine !== turn || isSignedOut(error)) return;
+      draw = undefined;
       fill(place, fail(error, () => void refresh()));
     } finally {
       loading.stop();
       if (mine === turn) place.removeAttribute("aria-busy");
     }
-  };
+  }
+  return Object.assign(refresh, { redraw });
 }
 
 /**
@@ -62,7 +74,8 @@ export function section(life, { id, title, load, view, tools }) {
     h("div", { class: "section-head" }, h("h2", { id: `${id}-title`, tabindex: "-1" }, title), tools ?? null),
     body,
   );
-  return { element, refresh: loads(life, body, { load, view }) };
+  const refresh = loads(life, body, { load, view });
+  return { element, refresh, redraw: () => refresh.redraw() };
 }
 
 /** A section that has what it shows. @param {string} title @param {...import("../lib/h.js").Children} content */
@@ -105,16 +118,20 @@ export function verdictLine(well, ...text) {
  * @param {string} label
  * @param {[string, string?][]} heads each with the class of its column
  * @param {(import("../lib/h.js").Children)[][]} rows the first cell names its row
+ * @param {boolean} [stacks] where it would be too wide, each row is a block of named values instead: nothing is left out
  */
-export function table(label, heads, rows) {
+export function table(label, heads, rows, stacks = false) {
+  // As blocks they keep their roles only where these are told.
   const cell = (/** @type {import("../lib/h.js").Children} */ content, /** @type {number} */ index) =>
-    h(index === 0 ? "th" : "td", { scope: index === 0 ? "row" : null, class: heads[index]?.[1] ?? null }, content);
+    h(index === 0 ? "th" : "td", {
+      scope: index === 0 ? "row" : null, role: index === 0 ? "rowheader" : "cell", class: heads[index]?.[1] ?? null, "data-head": stacks && heads[index]?.[0],
+    }, content);
   return h(
     "div",
-    { class: "wide", role: "region", "aria-label": label, tabindex: "0" },
-    h("table", null,
-      h("thead", null, h("tr", null, heads.map(([head, kind]) => h("th", { scope: "col", class: kind ?? null }, head)))),
-      h("tbody", null, rows.map((row) => h("tr", null, row.map(cell))))),
+    { class: stacks ? "wide stacks" : "wide", role: "region", "aria-label": label, tabindex: "0" },
+    h("table", { role: "table" },
+      h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, heads.map(([head, kind]) => h("th", { scope: "col", role: "columnheader", class: kind ?? null }, head)))),
+      h("tbody", { role: "rowgroup" }, rows.map((row) => h("tr", { role: "row" }, row.map(cell))))),
   );
 }
 

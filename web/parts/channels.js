@@ -2,7 +2,8 @@
 
 import { change, read } from "../api.js";
 import { fill, h, shown } from "../lib/h.js";
-import { section } from "./board.js";
+import { answerText } from "../lib/rules.js";
+import { section, verdictLine } from "./board.js";
 import { actionsWith, changeForm, choiceControl, listControl, textControl } from "./control.js";
 import { copyButton } from "./copy.js";
 import { button, problemText } from "./state.js";
@@ -44,10 +45,9 @@ const channelTitle = (kind) => CHANNEL_KINDS[kind]?.title ?? kind;
 /**
  * @param {AbortSignal} life
  * @param {() => Project[]} projects
- * @param {() => Promise<void>} prepare asks for the projects
  * @param {(channels: Channel[]) => void} onList
  */
-export function channels(life, projects, prepare, onList) {
+export function channels(life, projects, onList) {
   const said = h("div", { role: "status", class: "section-body" });
   const secrets = h("div");
   const editor = h("div");
@@ -57,7 +57,6 @@ export function channels(life, projects, prepare, onList) {
     title: "Channels",
     tools: make,
     load: async () => {
-      await prepare();
       const reply = /** @type {{ channels: Channel[] }} */ (await read("/admin/alerts/channels", life));
       onList(reply.channels);
       return reply.channels;
@@ -124,7 +123,7 @@ export function channels(life, projects, prepare, onList) {
       make.focus();
     };
     const form = changeForm({
-      title: channel === null ? "New channel" : `Edit ${shown(channel.name)}`,
+      title: channel === null ? "New channel" : `Edit channel: ${shown(channel.name)}`,
       controls: [
         ...(channel === null ? [choiceControl("kind", "Kind", Object.entries(CHANNEL_KINDS).map(([name, { title }]) => [name, title]), kind, (value) => value, (chosen) => openForm(null, chosen))] : []),
         textControl("name", "Name", { required: true, maxlength: "128", defaultValue: channel?.name ?? channelTitle(kind) }),
@@ -177,10 +176,9 @@ function secretView(secret) {
 }
 
 /** @param {Answer} answer */
-function answerView({ delivered, status, detail, answer, retry_after_ms: wait }) {
+function answerView(answer) {
   return [
-    h("p", { class: "verdict", "data-well": delivered ? "yes" : "no" },
-      `${delivered ? "Delivered" : "Not delivered"}${status === null ? "" : `, status ${status}`}${detail ? `: ${shown(detail)}` : "."}${wait ? ` It asks to wait ${Math.ceil(wait / 1000)} s.` : ""}`),
-    answer === "" ? null : h("pre", { class: "code", tabindex: "0", "aria-label": "What the channel answered" }, shown(answer)),
+    verdictLine(answer.delivered, shown(answerText(answer))),
+    answer.answer === "" ? null : h("pre", { class: "code", tabindex: "0", "aria-label": "What the channel answered" }, shown(answer.answer)),
   ];
 }

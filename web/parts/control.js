@@ -217,7 +217,8 @@ export function actionsWith(usual, { label, ask, sure, act }) {
  * @param {() => void} keep
  */
 function question(actions, ask, sure, act, keep) {
-  const yes = button(sure, () => {
+  const yes = h("button", { type: "button", class: "danger" }, sure);
+  yes.addEventListener("click", () => {
     actions.closest("section")?.querySelector("h2")?.focus({ preventScroll: true });
     yes.disabled = true;
     void act().finally(() => (yes.disabled = false));
@@ -238,7 +239,7 @@ function question(actions, ask, sure, act, keep) {
  */
 export function typedConfirm({ label, text, word, sure: name, act, cancel }) {
   const id = idOf("word");
-  const sure = h("button", { type: "submit", class: "primary", disabled: true }, name);
+  const sure = h("button", { type: "submit", class: "danger", disabled: true }, name);
   const typed = h("input", { type: "text", id, autocomplete: "off", autocapitalize: "off", spellcheck: "false", oninput: () => {
     sure.disabled = typed.value.trim() !== word;
   } });

@@ -3,6 +3,7 @@
 
 import { remember } from "../lib/complete.js";
 import { columnsOf, DEFAULT_RANGE, LEVELS, logsAddress, noColumns } from "../lib/filters.js";
+import { counted } from "../lib/amount.js";
 import { fill, h, icon, shown } from "../lib/h.js";
 import { momentText, readMoment } from "../lib/moment.js";
 import { ownZone, RANGES, rangeMillis, SECOND } from "../lib/time.js";
@@ -35,12 +36,17 @@ export class FilterBar {
     "select",
     { "aria-label": "Time range", onchange: () => this.#rangeChosen() },
     RANGES.map(({ name, label }) => h("option", { value: name }, label)),
-    h("option", { value: CUSTOM }, "From … to …"),
+    h("option", { value: CUSTOM }, "Custom"),
   );
   #zone = h("select", { class: "zone", "aria-label": "Time zone", onchange: () => this.#search(), onfocus: () => this.#offerZones() });
   #from = timeInput("From");
   #to = timeInput("To");
-  #span = h("div", { class: "span" }, this.#from, h("span", { "aria-hidden": "true" }, "to"), this.#to);
+  #span = h("div", { class: "span" }, this.#from.element, this.#to.element);
+  /** On narrow screens they show what is folded away, and say what is set in it. */
+  #folds = /** @type {const} */ (["Filters", "View"]).map((name) => {
+    const fold = h("button", { type: "button", class: "fold", "data-fold": name, "aria-expanded": "false", onclick: () => unfold(fold, fold.ariaExpanded !== "true") });
+    return fold;
+  });
   #levels = LEVELS.map((name) => h("input", { type: "checkbox", name: "level", value: name, onchange: () => this.#search() }));
 
   /**
@@ -58,6 +64,7 @@ export class FilterBar {
       { class: "filters", role: "search", "aria-label": "Events", onsubmit: (/** @type {Event} */ event) => this.#submitted(event) },
       h("div", { class: "filters-line" },
         h("div", { class: "query" }, icon("search"), this.#query, completion.element),
+        h("div", { class: "folds" }, this.#folds),
         this.#project, this.#range, this.#zone, this.#span,
         h("button", { type: "submit", class: "primary" }, "Search")),
       h("fieldset", { class: "levels" }, h("legend", { class: "unseen" }, "Levels; none chosen means all"), chips),
@@ -77,12 +84,24 @@ export class FilterBar {
     // Who chooses a zone may choose another.
     this.#showZones(document.activeElement === this.#zone ? allZones() : []);
     this.#showProjects();
+    this.#showFolds();
+  }
+
+  /** What the folds say, so that nothing is set unseen. */
+  #showFolds() {
+    const { range, levels, project, tz = "", live, fold, side = "", cols = [] } = this.#filters;
+    const time = range === "" ? `${this.#from.input.value || "any time"} to ${this.#to.input.value || "any time"}` : RANGES.find(({ name }) => name === range)?.label;
+    const set = [
+      [project && this.#project.selectedOptions[0]?.label, time, tz.replaceAll("_", " "), levels.join(", ")],
+      [live && "live", fold && "folded", side, cols.length > 0 && counted(cols.length, "column")],
+    ];
+    this.#folds.forEach((fold, index) => fill(fold, [fold.dataset.fold, set[index]?.filter(Boolean).join(", ")].filter(Boolean).join(": ")));
   }
 
   /** @param {string} from @param {string} to */
   #showEnds(from, to) {
     this.#ends = { from, to };
-    for (const [input, text] of /** @type {const} */ ([[this.#from, from], [this.#to, to]])) {
+    for (const [{ input }, text] of /** @type {const} */ ([[this.#from, from], [this.#to, to]])) {
       input.value = momentText(text, this.#in());
       input.setCustomValidity("");
     }
@@ -98,7 +117,6 @@ export class FilterBar {
     const names = new Set(["UTC", this.#in(), ...more].filter((name) => name !== ""));
     fill(this.#zone, h("option", { value: "" }, "Local"), [...names].map((name) => h("option", { value: name }, name.replaceAll("_", " "))));
     this.#zone.value = this.#in();
-    this.#zone.toggleAttribute("data-chosen", this.#in() !== "");
     this.#zone.title = `Local time is ${ownZone()}`;
   }
 
@@ -111,6 +129,7 @@ export class FilterBar {
   setProjects(projects) {
     this.#projects = projects;
     this.#showProjects();
+    this.#showFolds();
   }
 
   focusQuery() {
@@ -137,18 +156,18 @@ export class FilterBar {
     const text = (/** @type {number} */ ms) => new Date(Math.floor(ms / SECOND) * SECOND).toISOString();
     this.#showEnds(text(now - (rangeMillis(this.#filters.range) ?? 0)), text(now));
     this.#span.hidden = false;
-    this.#from.select();
+    this.#from.input.select();
   }
 
   /** The filters as they stand in the controls, or null when the two times make no range. */
   #read() {
     const custom = this.#range.value === CUSTOM;
     const now = Date.now();
-    const from = custom ? readTyped(this.#from, this.#ends.from, now, this.#in()) : NO_TIME;
-    const to = custom ? readTyped(this.#to, this.#ends.to, now, this.#in(), from?.at) : NO_TIME;
+    const from = custom ? readTyped(this.#from.input, this.#ends.from, now, this.#in()) : NO_TIME;
+    const to = custom ? readTyped(this.#to.input, this.#ends.to, now, this.#in(), from?.at) : NO_TIME;
     if (from === null || to === null) return null;
     if (to.at <= from.at) {
-      complain(this.#to, "The end must be after the start.");
+      complain(this.#to.input, "The end must be after the start.");
       return null;
     }
     const named = custom ? DEFAULT_RANGE : this.#range.value;
@@ -179,14 +198,19 @@ export class FilterBar {
 
 const allZones = () => Intl.supportedValuesOf("timeZone");
 
-/** @param {string} name */
+/** @param {Element} fold @param {boolean} open */
+function unfold(fold, open) {
+  fold.setAttribute("aria-expanded", String(open));
+}
+
+/** An end of the range, with its name beside it. @param {string} name */
 function timeInput(name) {
   /** @type {HTMLInputElement} */
   const input = h("input", {
-    class: "moment", "aria-label": name, placeholder: "any time", autocomplete: "off", autocapitalize: "off", spellcheck: "false",
+    class: "moment", placeholder: "any time", autocomplete: "off", autocapitalize: "off", spellcheck: "false",
     oninput: () => input.setCustomValidity(""),
   });
-  return input;
+  return { input, element: h("label", null, h("span", null, name), input) };
 }
 
 /** An end of a range that is left open: nothing lies before or after it. */
@@ -211,6 +235,9 @@ function readTyped(input, before, now, zone, after) {
 
 /** @param {HTMLInputElement} input @param {string} why */
 function complain(input, why) {
+  // What is folded away can't speak.
+  const fold = input.form?.querySelector(".fold");
+  if (fold) unfold(fold, true);
   input.setCustomValidity(why);
   input.reportValidity();
 }

@@ -2,7 +2,7 @@
 
 import { count, counted } from "../lib/amount.js";
 import { h, shown } from "../lib/h.js";
-import { roughly } from "../lib/time.js";
+import { fullTime, offsetsLabel, roughly } from "../lib/time.js";
 import { facts, table, verdictLine } from "./board.js";
 
 /**
@@ -28,24 +28,38 @@ import { facts, table, verdictLine } from "./board.js";
  * @property {Account} totals
  * @property {{ received: Sum, stored: Sum, missing: number, uncounted: number, balanced: boolean }} balance
  * @property {{ events: number, told_ms_ago: number, silent: boolean }[]} [other_spools]
+ * @property {{ from: string, to: string }[]} [unseen] when no instance was awake with its database
  * @property {(Account & { project_id: number, project: string | null, balanced: boolean })[]} [projects]
  */
 
+const UNSEEN_SHOWN = 5;
+
 /** @param {Ledger} ledger */
-export function ledgerView({ totals, balance, projects = [], other_spools: spools = [] }) {
+export function ledgerView({ totals, balance, projects = [], other_spools: spools = [], unseen = [] }) {
   if (totals.received === 0 && Object.keys(totals.refused_requests).length === 0 && projects.length === 0) {
     return h("p", { class: "muted" }, "Nothing was received in this time.");
   }
+  const unsure = spools.filter(({ silent }) => silent).reduce((sum, { events }) => sum + events, 0);
   return [
-    verdictLine(balance.balanced, balance.balanced ? "Both sums hold: every event received is accounted for." : unbalanced(balance)),
+    verdictLine(balance.balanced && unsure === 0, balance.balanced ? balancedText(unsure) : unbalanced(balance)),
     h("div", { class: "sums" },
       sumLine("received", totals.received, [["accepted", totals.accepted], ["+ duplicate", totals.duplicate], ["+ rejected", totals.rejected], ["+ limited", totals.limited], ["+ refused", totals.refused]], balance.received),
       sumLine("stored", totals.stored, [["accepted", totals.accepted], ["− purged", totals.purged], ["− deleted", totals.deleted], ["− in spool", totals.in_spool], ["− quarantined", totals.quarantined]], balance.stored)),
     spools.length === 0 ? null : spoolsView(totals.in_other_spools ?? 0, spools),
     reasonsView(totals),
+    unseen.length === 0 ? null : unseenView(unseen),
     projects.length === 0 ? null : projectTable(projects),
     h("p", { class: "hint" }, "Accepted, stored, purged, deleted and quarantined are exact. What was not accepted is written once a second: a process that is killed may lose the last second of those counts, or those of an outage. The spool is that of this instance."),
   ];
+}
+
+/**
+ * What it says when both sums hold. What a silent instance had waiting may be lost, so it is not accounted for.
+ * @param {number} unsure events
+ */
+export function balancedText(unsure) {
+  return unsure === 0 ? "Both sums hold: every event received is accounted for."
+    : `Both sums hold, but ${counted(unsure, "event")} ${unsure === 1 ? "is" : "are"} not confirmed: last told to wait in the spool of an instance that is silent.`;
 }
 
 /**
@@ -73,11 +87,22 @@ function unbalanced({ received, stored, missing, uncounted }) {
 /** @param {number} events @param {NonNullable<Ledger["other_spools"]>} spools */
 function spoolsView(events, spools) {
   const lines = spools.map((spool) => /** @type {[string, string]} */ ([
-    spool.silent ? "Not heard of: its last word" : "Heard of",
+    spool.silent ? "Not heard of, not confirmed" : "Heard of",
     `${counted(spool.events, "event")}, told ${roughly(spool.told_ms_ago)} ago`,
   ]));
   return h("div", null, h("h3", null, "Spools of other instances"),
     h("p", null, `${counted(events, "event")} of this time ${events === 1 ? "waits" : "wait"} in them, as told within the last 90 seconds; in no sum until in the database.`),
+    facts(lines));
+}
+
+/** @param {NonNullable<Ledger["unseen"]>} unseen */
+function unseenView(unseen) {
+  const time = (/** @type {string} */ at) => h("time", { datetime: at }, fullTime(Date.parse(at)).slice(0, 16));
+  const lines = unseen.slice(-UNSEEN_SHOWN).reverse().map(({ from, to }) =>
+    /** @type {[string, import("../lib/h.js").Children]} */ ([`For ${roughly(Date.parse(to) - Date.parse(from))}`, [time(from), " to ", time(to)]]));
+  const [first, last] = [unseen[0], unseen.at(-1)].map((one) => Date.parse(one?.from ?? ""));
+  return h("div", null, h("h3", null, "Asleep, or without the database"),
+    h("p", null, `${counted(unseen.length, "time")}${unseen.length > UNSEEN_SHOWN ? `, of which the last ${UNSEEN_SHOWN}` : ""} (${offsetsLabel(last ?? NaN, first ?? NaN)}):`),
     facts(lines));
 }
 
@@ -94,12 +119,12 @@ function reasonsView(totals) {
 
 /** @param {NonNullable<Ledger["projects"]>} projects */
 function projectTable(projects) {
-  const heads = /** @type {[string, string][]} */ ([["Project", ""], ["Received", "count"], ["Accepted", "count"], ["Duplicate", "count aside"],
-    ["Rejected", "count aside"], ["Limited", "count aside"], ["Refused", "count aside"], ["Stored", "count"], ["Sums", "aside"]]);
+  const heads = /** @type {[string, string][]} */ ([["Project", ""], ["Received", "count"], ["Accepted", "count"], ["Duplicate", "count"],
+    ["Rejected", "count"], ["Limited", "count"], ["Refused", "count"], ["Stored", "count"], ["Sums", ""]]);
   return table("The ledger by project", heads, projects.map((one) => [
     one.project === null ? (one.project_id === 0 ? "no project" : `deleted project ${one.project_id}`)
       : h("a", { href: `/ui/logs?project=${encodeURIComponent(one.project)}` }, shown(one.project)),
     count(one.received), count(one.accepted), count(one.duplicate), count(one.rejected), count(one.limited), count(one.refused), count(one.stored),
-    one.balanced ? "hold" : "do not hold",
-  ]));
+    one.balanced ? "hold" : h("b", { class: "bad" }, "do not hold"),
+  ]), true);
 }

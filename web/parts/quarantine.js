@@ -11,6 +11,7 @@ import { button, problemText } from "./state.js";
 /**
  * @typedef {object} Held
  * @property {string} id
+ * @property {number} project_id
  * @property {string} project
  * @property {string} received_at
  * @property {string} expires_at
@@ -24,15 +25,18 @@ import { button, problemText } from "./state.js";
 /**
  * @param {AbortSignal} life
  * @param {() => void} onChange something was stored or discarded
+ * @param {() => string} project the slug of those shown; empty for all
  */
-export function quarantinePart(life, onChange) {
+export function quarantinePart(life, onChange, project) {
   const said = h("p", { role: "status", class: "muted" });
   /** Where further pages begin; empty for the first. */
   let cursor = "";
+  /** Where trying all of them again goes on, so that those still refused are not tried over and over. @type {string | null} */
+  let onward = null;
   const part = section(life, {
     id: "quarantine",
     title: "Quarantine",
-    load: () => /** @type {Promise<Page>} */ (read(`/admin/quarantine${cursor === "" ? "" : `?cursor=${encodeURIComponent(cursor)}`}`, life)),
+    load: () => /** @type {Promise<Page>} */ (read(`/admin/quarantine?${new URLSearchParams({ project_id: project(), cursor })}`, life)),
     view: (page) => [pageView(page), said],
   });
 
@@ -49,22 +53,25 @@ export function quarantinePart(life, onChange) {
     }
   }
 
-  const retryAll = () => act(async () => {
-    const done = /** @type {RetriedMany} */ (await change("POST", "/admin/quarantine/retry", {}));
-    return `${counted(done.stored, "event")} stored, ${count(done.still_refused)} still refused.${done.next_cursor ? " There are more: retry again." : ""}`;
+  /** @param {Held[]} held those shown: of one project where one is chosen */
+  const retryAll = (held) => act(async () => {
+    const done = /** @type {RetriedMany} */ (await change("POST", "/admin/quarantine/retry",
+      { ...(project() === "" ? {} : { project_id: held[0]?.project_id }), ...(onward === null ? {} : { cursor: onward }) }));
+    onward = done.next_cursor;
+    return `${counted(done.stored, "event")} stored, ${count(done.still_refused)} still refused.${done.next_cursor ? " There are more: press again to go on." : ""}`;
   });
 
   /** @param {Page} page */
   function pageView(page) {
-    if (page.quarantine.length === 0 && cursor === "") return h("p", { class: "muted" }, "Nothing is in quarantine: the database took every event.");
+    if (page.quarantine.length === 0 && cursor === "") return h("p", { class: "muted" }, project() === "" ? "Nothing is in quarantine: the database took every event." : "Nothing of this project is in quarantine.");
     const move = (/** @type {string} */ to) => {
       cursor = to;
       void part.refresh();
     };
     return h("div", { class: "section-body" },
       h("div", { class: "actions" },
-        h("span", null, `${counted(page.events, "event")}, ${bytes(page.bytes)} (room for ${count(page.max_events)} and ${bytes(page.max_bytes)})`),
-        button("Retry all", () => void retryAll())),
+        h("span", null, `${counted(page.events, "event")} of all projects, ${bytes(page.bytes)} (room for ${count(page.max_events)} and ${bytes(page.max_bytes)})`),
+        button(project() === "" ? "Retry all" : "Retry all of this project", () => void retryAll(page.quarantine))),
       h("ul", { class: "section-body" }, page.quarantine.map(heldView)),
       pager(cursor, page.next_cursor, move));
   }
@@ -92,5 +99,11 @@ export function quarantinePart(life, onChange) {
       actions);
   }
 
-  return part;
+  const first = () => {
+    cursor = "";
+    onward = null;
+    fill(said);
+    return part.refresh();
+  };
+  return { ...part, first };
 }

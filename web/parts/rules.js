@@ -34,6 +34,7 @@ export function rules(life, projects, channels) {
   const nameOf = (/** @type {number | null} */ id) =>
     id === null ? "All projects" : shown(projects().find((one) => one.id === id)?.slug ?? `Project ${id}`);
   const channelName = (/** @type {number | string} */ id) => shown(channels().find((one) => String(one.id) === String(id))?.name ?? `channel ${id}`);
+  const titleOf = (/** @type {Rule} */ { name, kind }) => (name === "" || name === kind ? kindTitle(kind) : shown(name));
   const place = (/** @type {Rule} */ rule) => `/admin/alerts/rules/${encodeURIComponent(rule.id)}`;
 
   /** @param {() => Promise<unknown>} work @param {string} text */
@@ -50,8 +51,7 @@ export function rules(life, projects, channels) {
 
   /** @param {Rule} rule */
   function ruleView(rule) {
-    const own = shown(rule.name);
-    const title = own === "" || rule.name === rule.kind ? kindTitle(rule.kind) : own;
+    const title = titleOf(rule);
     const turn = button(rule.enabled ? "Turn off" : "Turn on", () =>
       void act(() => change("PUT", place(rule), { enabled: !rule.enabled }), rule.enabled ? `${title} is off.` : `${title} is on.`));
     const edit = button("Edit", () => openForm(rule, rule.kind));
@@ -79,7 +79,7 @@ export function rules(life, projects, channels) {
     };
     const own = RULE_KINDS[kind]?.[1] ?? [];
     const form = changeForm({
-      title: rule === null ? "New rule" : `Edit ${kindTitle(kind).toLowerCase()}`,
+      title: rule === null ? "New rule" : `Edit rule: ${titleOf(rule)}`,
       controls: [
         ...(rule === null ? [
           choiceControl("kind", "Kind", Object.keys(RULE_KINDS).map((name) => [name, kindTitle(name)]), kind, (value) => value, (chosen) => openForm(null, chosen)),

@@ -1,0 +1,138 @@
+// The page on a phone and in a window zoomed to twice its size: nothing left out, nothing cut, everything within reach.
+
+import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+import { until } from "./browser.mjs";
+import { check, SCREENSHOTS } from "./inspect.mjs";
+import { openScene } from "./scene.mjs";
+import { FULL, ordinary, postBatch } from "./seed.mjs";
+
+const SLUG = "shop";
+/** A phone, and 1440 px at 200 %. */
+const SIZES = /** @type {const} */ ([[390, 844], [720, 450]]);
+/** Where the first row of the list begins at most. */
+const FIRST_ROW_PX = 300;
+
+/** @type {import("./scene.mjs").Scene} */
+let scene;
+/** @typedef {import("playwright-core").Page} Page */
+/** One for each size. @type {Page[]} */
+let looks = [];
+
+before(async () => {
+  await mkdir(SCREENSHOTS, { recursive: true });
+  scene = await openScene();
+  const { key } = await scene.project(SLUG, "Shop mwqb of the northern warehouse");
+  await postBatch(scene.server.base, key, JSON.stringify([...ordinary(60), FULL]));
+  await until(async () => (await scene.admin("GET", "/issues")).issues.length > 0, "the events are counted");
+  for (const [width, height] of SIZES) {
+    const context = await scene.browser.newContext({ viewport: { width, height }, bypassCSP: true, locale: "en-GB", timezoneId: "Europe/Berlin", storageState: await scene.context.storageState() });
+    looks.push(await context.newPage());
+  }
+});
+
+after(() => scene?.close());
+
+const region = (/** @type {Page} */ look, /** @type {string} */ name) => look.getByRole("region", { name, exact: true });
+
+/** What of the page is wider than its place and can't be read without scrolling two ways. @param {Page} look */
+const cut = (look) => look.evaluate(() => {
+  const pen = /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
+  const seen = (/** @type {Element} */ one) => one.checkVisibility() && !one.closest(".unseen, thead, .rows");
+  const wide = [...document.querySelectorAll("header, main, main th, main td, main .wide, main button, main dd")]
+    .filter((one) => seen(one) && one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 1);
+  const selects = [...document.querySelectorAll("select")].filter((one) => {
+    pen.font = getComputedStyle(one).font;
+    return seen(one) && getComputedStyle(one).textOverflow !== "ellipsis" && pen.measureText(one.selectedOptions[0]?.label ?? "").width > one.clientWidth - 28;
+  });
+  return [...wide, ...selects].map((one) => one.outerHTML.slice(0, 160));
+});
+
+describe("a narrow window", { concurrency: false }, () => {
+  test("cuts nothing on any page, and needs no scrolling to the side", async () => {
+    for (const look of looks) {
+      for (const address of ["/ui/projects", `/ui/projects/${SLUG}`, "/ui/overflow", "/ui/alerts", "/ui/system", "/ui/logs", "/ui/issues"]) {
+        await scene.visit(address, look);
+        assert.deepEqual(await cut(look), [], `${address} at ${look.viewportSize()?.width}`);
+      }
+    }
+  });
+
+  test("shows every column of a table, named, and its links", async () => {
+    for (const look of looks) {
+      const width = look.viewportSize()?.width;
+      await scene.visit("/ui/projects", look);
+      const row = look.getByRole("row").filter({ has: look.getByRole("cell", { name: SLUG, exact: true }) });
+      for (const name of ["Logs of", "Set up"]) assert.ok(await row.getByRole("link", { name }).isVisible(), `${name} at ${width}`);
+      assert.equal(await row.getByRole("cell").count(), 6);
+      assert.equal(await row.locator("time").evaluate((time) => time.textContent?.length), 16, "day and time are whole");
+      const label = (/** @type {import("playwright-core").Locator} */ cell) => cell.evaluate((one) => getComputedStyle(one, "::before").content);
+      assert.match(await label(row.getByRole("cell").nth(4)), /Created, \+0[12]:00/);
+      await scene.visit("/ui/overflow", look);
+      const ledger = region(look, "Ledger").getByRole("row").filter({ has: look.getByRole("rowheader", { name: SLUG }) });
+      for (const cell of await ledger.getByRole("cell").all()) assert.ok(await cell.isVisible());
+      assert.match(await label(ledger.getByRole("cell").nth(3)), /Rejected/);
+      assert.match(await label(ledger.getByRole("cell").last()), /Sums/);
+      await check(look, `stacked-${width}`, true);
+    }
+  });
+
+  test("has the first row of the list near its top, with all filters and tools a press away", async () => {
+    for (const look of looks) {
+      await scene.visit("/ui/logs", look);
+      const top = await scene.rows(look).first().evaluate((row) => row.getBoundingClientRect().top);
+      assert.ok(top <= FIRST_ROW_PX, `the first row begins at ${top} px`);
+      const filters = look.getByRole("button", { name: /^Filters/ });
+      assert.equal(await filters.textContent(), "Filters: Last hour");
+      assert.ok(!(await look.getByLabel("Time range").isVisible()));
+      await filters.click();
+      assert.equal(await filters.getAttribute("aria-expanded"), "true");
+      for (const name of ["Project", "Time range", "Time zone"]) assert.ok(await look.getByLabel(name, { exact: true }).isVisible(), name);
+      await look.getByLabel("error", { exact: true }).check();
+      await look.getByLabel("Project", { exact: true }).selectOption(SLUG);
+      await scene.settled(look);
+      assert.match((await filters.textContent()) ?? "", /^Filters: Shop mwqb .*, Last hour, error$/);
+      await look.getByLabel("Time range").selectOption({ label: "Custom" });
+      await look.getByText("From", { exact: true }).waitFor();
+      await look.getByLabel("To", { exact: true }).fill("no time at all");
+      await filters.click();
+      await look.getByLabel("Search", { exact: true }).press("Enter");
+      await look.getByLabel("To", { exact: true }).waitFor();
+      assert.ok(await look.getByLabel("To", { exact: true }).evaluate((input) => input.matches(":invalid")), "what is wrong is unfolded");
+      const view = look.getByRole("button", { name: /^View/ });
+      await view.click();
+      await look.getByRole("link", { name: "Fold repeats" }).click();
+      await scene.settled(look);
+      assert.equal(await view.textContent(), "View: folded");
+      await check(look, `unfolded-${look.viewportSize()?.width}`, true);
+    }
+  });
+
+  test("reaches the keyboard help, whose head stays in sight", async () => {
+    for (const look of looks) {
+      await scene.visit("/ui/projects", look);
+      await look.getByRole("button", { name: "Keyboard help" }).click();
+      const dialog = look.getByRole("dialog");
+      await dialog.evaluate((box) => box.scrollTo(0, box.scrollHeight));
+      const close = dialog.getByRole("button", { name: "Close" });
+      const inside = await close.evaluate((one) => {
+        const { top, bottom } = one.getBoundingClientRect();
+        return document.elementFromPoint(one.getBoundingClientRect().left + 4, (top + bottom) / 2) === one && top >= 0;
+      });
+      assert.ok(inside, "the way out is on top");
+      await check(look, `help-scrolled-${look.viewportSize()?.width}`);
+      await close.click();
+    }
+  });
+
+  test("has the bar's links in line with the page", async () => {
+    for (const look of looks) {
+      await scene.visit("/ui/projects", look);
+      const left = (/** @type {string} */ one) => look.locator(one).first().evaluate((box) => box.getBoundingClientRect().left + parseFloat(getComputedStyle(box).paddingInlineStart));
+      const name = await left(".bar-name");
+      assert.equal(await left("main h1"), name);
+      if (look.viewportSize()?.width === 390) assert.equal(await left(".bar-link"), name);
+    }
+  });
+});

@@ -1,0 +1,13 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { answerText } from "../lib/rules.js";
+
+const ANSWER = { delivered: true, status: 200, detail: "delivered (HTTP 200)", retry_after_ms: null };
+
+test("a channel's answer says once whether it was delivered, and with which status", () => {
+  assert.equal(answerText(ANSWER), "Delivered, status 200.");
+  assert.equal(answerText({ ...ANSWER, delivered: false, status: 404, detail: "the channel refused it (HTTP 404)" }), "Not delivered, status 404: the channel refused it.");
+  assert.equal(answerText({ ...ANSWER, delivered: false, status: 429, detail: "too many messages (HTTP 429)", retry_after_ms: 1500 }),
+    "Not delivered, status 429: too many messages. It asks to wait 2 s.");
+  assert.equal(answerText({ ...ANSWER, delivered: false, status: null, detail: "no answer within 10 s." }), "Not delivered: no answer within 10 s.");
+});
