@@ -147,12 +147,12 @@ describe("the issue pages", { concurrency: false }, () => {
     assert.ok((await stored("muted")).every((one) => Date.parse(one.muted_until) > Date.now() + 23 * 3_600_000));
     await page.getByRole("link", { name: "Show all issues" }).click();
     await until(async () => (await rows().count()) === 3, "all states are shown");
-    await row("card declined").getByTitle("Muted; that ends in 23 h").waitFor();
+    await row("card declined").getByTitle("Muted; that ends in 24 h").waitFor();
     await row("card declined").getByRole("checkbox").check();
     await page.getByRole("button", { name: "Reopen" }).click();
     await until(async () => (await row("card declined").getByText("Muted").count()) === 0, "it is open");
     await page.getByRole("button", { name: "Undo" }).click();
-    await row("card declined").getByTitle("Muted; that ends in 23 h").waitFor();
+    await row("card declined").getByTitle("Muted; that ends in 24 h").waitFor();
     await page.getByLabel("Select all shown").check();
     await page.getByRole("button", { name: "Reopen" }).click();
     await page.getByText("3 issues reopened.").waitFor();

@@ -4,7 +4,7 @@ import { change, listProjects, read, readState } from "../api.js";
 import { bytes, count, counted } from "../lib/amount.js";
 import { fill, h, shown } from "../lib/h.js";
 import { ago, fullTime, roughly, SECOND } from "../lib/time.js";
-import { facts, pager, section, table, tile, verdictLine } from "../parts/board.js";
+import { facts, pager, readyLine, section, table, tile } from "../parts/board.js";
 import { purgeForm } from "../parts/purge.js";
 import { button, problemText } from "../parts/state.js";
 
@@ -77,7 +77,7 @@ export function open() {
 /** @param {Health} alive @param {import("./overflow.js").Ready} ready */
 function healthView(alive, ready) {
   return [
-    verdictLine(ready.ready, ready.ready ? "Ready: every check is well." : "Not ready."),
+    readyLine(ready),
     facts([
       ["Version", alive.version],
       ["Running for", roughly(alive.uptime * 1000)],

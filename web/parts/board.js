@@ -100,6 +100,13 @@ export function verdictLine(well, ...text) {
   return h("p", { class: "verdict", "data-well": well ? "yes" : "no" }, ...text);
 }
 
+/** @param {import("../pages/overflow.js").Ready} ready */
+export function readyLine({ ready, checks }) {
+  const wrong = Object.entries(checks).filter(([, check]) => !check.ok);
+  if (ready) return verdictLine(true, "Ready: every check is well.");
+  return verdictLine(false, h("b", null, "Not ready: "), wrong.map(([name, { detail }]) => `${name.replaceAll("_", " ")}${detail ? ` (${shown(detail).replace(/\.$/, "")})` : ""}`).join(", "), ".");
+}
+
 /**
  * A table that scrolls on its own when it is wider than the page.
  * @param {string} label
