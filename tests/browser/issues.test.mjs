@@ -89,6 +89,7 @@ describe("the issue pages", { concurrency: false }, () => {
       ...Array.from({ length: 12 }, (_, index) => failure(`card declined for order ${index}`, { user_id: `u${index % 3}` })),
       FULL,
       failure("upstream inventory: connection reset by peer", { source: "worker" }),
+      failure("card declined for order 77", { level: "info" }),
     ], 3);
     await visit(LIST);
     assert.equal(await rows().count(), 3);
@@ -102,7 +103,7 @@ describe("the issue pages", { concurrency: false }, () => {
   test("state, order, project and text are in the address, both ways", async () => {
     await visit(LIST);
     await page.getByLabel("State").selectOption("all");
-    await page.getByLabel("Sort by").selectOption("count");
+    await page.getByLabel("Sort").selectOption("count");
     await page.getByLabel("Search in titles").fill("declined");
     await page.keyboard.press("Enter");
     await until(async () => (await rows().count()) === 1, "one title matches");
@@ -111,7 +112,7 @@ describe("the issue pages", { concurrency: false }, () => {
     await settled();
     assert.equal(await rows().count(), 1);
     assert.equal(await page.getByLabel("State").inputValue(), "all");
-    assert.equal(await page.getByLabel("Sort by").inputValue(), "count");
+    assert.equal(await page.getByLabel("Sort").inputValue(), "count");
     assert.equal(await page.getByLabel("Search in titles").inputValue(), "declined");
     await until(async () => (await page.getByLabel("Project").inputValue()) === slug, "the project is chosen");
     await page.goBack();
@@ -128,7 +129,13 @@ describe("the issue pages", { concurrency: false }, () => {
 
   test("several issues are resolved, muted and reopened at once, and each can be taken back", async () => {
     await visit(LIST);
+    for (const name of ["Resolve", "Reopen"]) assert.ok(await page.getByRole("button", { name }).isDisabled(), name);
+    await page.getByRole("button", { name: "Resolve" }).click({ force: true });
+    await page.getByText("No issue is selected.").waitFor();
+    await page.locator("summary").click({ force: true });
+    assert.equal(await page.getByRole("button", { name: "For 1 hour" }).count(), 0, "the menu stays closed");
     await row("card declined").getByRole("checkbox").check();
+    assert.ok(await page.getByRole("button", { name: "Resolve" }).isEnabled());
     await row("connection reset").getByRole("checkbox").check();
     await page.getByText("2 selected").waitFor();
     await page.getByRole("button", { name: "Resolve" }).click();
@@ -182,6 +189,12 @@ describe("the issue pages", { concurrency: false }, () => {
     await page.getByRole("button", { name: "For 1 hour" }).waitFor();
     await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "For 1 hour" }).waitFor({ state: "hidden" });
+    await page.keyboard.press("j");
+    await page.keyboard.press("m");
+    await page.getByRole("button", { name: "For 1 hour" }).press("Enter");
+    await page.getByText("1 issue muted.").waitFor();
+    await page.getByRole("button", { name: "Undo" }).press("Enter");
+    await until(async () => (await rows().count()) === 3, "the one the menu was opened for is back");
     await page.keyboard.press("/");
     await page.keyboard.type("declined e j");
     assert.equal(await page.getByLabel("Search in titles").inputValue(), "declined e j", "keys are text while typing");
@@ -380,6 +393,7 @@ describe("the issue pages", { concurrency: false }, () => {
       for (const [name, address, ready] of views) {
         await visit(address, look);
         await ready?.();
+        if (name === "issues") assert.ok(await rows(look).first().getByText(slug).isVisible(), "the project is named");
         await check(look, `${name}-${width}`, name.startsWith("issue-") || name === "issue");
       }
       await checkStates(look, `${server.base}${LIST}`, isList, `issues-*-${width}`);

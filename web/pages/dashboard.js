@@ -4,9 +4,10 @@ import { read, readState, searchLogs } from "../api.js";
 import { bytes, count, counted, rate } from "../lib/amount.js";
 import { eventAddress, fieldTerm, issueAddress, logsAddress } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
-import { ago, clockTime, DAY, fullTime, rangeMillis, RANGES } from "../lib/time.js";
+import { ago, clockTime, fullTime, rangeMillis, RANGES } from "../lib/time.js";
 import { errorsIn, verdict } from "../lib/verdict.js";
 import { choice, projectChoice, readyLine, section, table, tile, verdictLine, when } from "../parts/board.js";
+import { ISSUE_OF } from "../parts/issue.js";
 import { panel } from "../parts/state.js";
 import { trend } from "../parts/trend.js";
 import { go } from "../router.js";
@@ -18,8 +19,6 @@ import { go } from "../router.js";
 const LEVELS = /** @type {const} */ (["fatal", "error", "warn", "info", "debug", "trace"]);
 /** Older than the time that is shown by more than this is worth a word. */
 const LATE_MS = 60_000;
-/** The longest retention: nothing older is there. */
-const OLDEST_MS = 90 * DAY;
 const RECENT = 8;
 
 /** @type {import("../router.js").Open} */
@@ -37,11 +36,13 @@ export function open(url) {
   const alarm = h("div", { class: "alarm", role: "status" });
   /** Filled by what the counts say. */
   const stored = h("li", { hidden: true });
+  const asOf = h("span", { class: "muted" });
   const parts = [
     section(life.signal, {
       id: "errors", title: "Errors",
       load: async () => withOldest(/** @type {Stats} */ (await read(`/stats?${query()}`, life.signal)), scope, life.signal),
       view(stats) {
+        fill(asOf, `As of ${clockTime(Date.now(), Date.now()).slice(0, 8)}`);
         stored.hidden = false;
         stored.replaceChildren(...tile({ name: "Stored", value: bytes(stats.storage.stored_bytes), note: counted(stats.storage.events, "event"), href: "/ui/system" }).childNodes);
         return statsView(stats, scope);
@@ -64,7 +65,7 @@ export function open(url) {
   const refresh = () => parts.forEach((part) => void part.refresh());
   const element = h("div", { class: "page" },
     h("div", { class: "page-head" }, h("h1", null, "Now"),
-      h("div", { class: "actions" }, projects, ranges, h("button", { type: "button", onclick: refresh }, "Refresh"))),
+      h("div", { class: "actions" }, asOf, projects, ranges, h("button", { type: "button", onclick: refresh }, "Refresh"))),
     alarm,
     parts.map((part) => part.element));
 
@@ -105,9 +106,8 @@ function travel({ project, range }) {
  * @returns {Promise<Counted>}
  */
 async function withOldest(stats, { project }, life) {
-  const from = Date.parse(stats.from);
   if (stats.total === 0) return { ...stats, oldest: null };
-  const before = { q: `received_at:>=${stats.from}`, from: new Date(from - OLDEST_MS).toISOString(), to: stats.from, order: "asc", limit: "1", ...(project === "" ? {} : { project_id: project }) };
+  const before = { q: `received_at:>=${stats.from}`, to: stats.from, order: "asc", limit: "1", ...(project === "" ? {} : { project_id: project }) };
   const { logs } = await searchLogs(before, life);
   return { ...stats, oldest: logs[0]?.ts ?? null };
 }
@@ -140,12 +140,12 @@ function statsView(stats, scope) {
   const dayBefore = (of) => (stats.day_before?.complete ? `${rate(of(stats.day_before))} the day before` : "");
   return [
     verdictLine(found.errors === 0, verdictText(stats, found, now)),
-    trend(stats, (slot) => behind(scope, stats, ["error", "fatal"], "", slot)),
+    trend(stats, (slot) => behind(scope, stats, ISSUE_OF, "", slot)),
     stats.oldest !== null && Date.parse(stats.from) - Date.parse(stats.oldest) > LATE_MS
       ? h("p", { class: "hint" }, `Counted by when it was received. Some of it had happened before this time, from ${fullTime(Date.parse(stats.oldest)).slice(0, 19)} on.`) : null,
     h("ul", { class: "tiles" },
       tile({
-        name: "Errors/min", value: rate(found.perMinute), href: behind(scope, stats, ["error", "fatal"]),
+        name: "Errors/min", value: rate(found.perMinute), href: behind(scope, stats, ISSUE_OF),
         note: dayBefore((day) => errorsIn(day.events) * day.per_minute / (day.total || 1)), level: found.errors > 0 ? "error" : "",
       }),
       tile({
@@ -156,9 +156,9 @@ function statsView(stats, scope) {
         name: level, value: count(stats.events[level] ?? 0), href: behind(scope, stats, [level]),
         note: previous === null ? "" : `${count(previous[level] ?? 0)} before`, level: stats.events[level] ? level : "",
       }))),
-    h("h3", null, "Top issues"),
-    stats.top_issues.length === 0 ? h("p", { class: "muted" }, "No issue in this time.") : issueTable(stats, scope, now),
-    h("p", null, h("a", { href: `/ui/issues${scope.project === "" ? "" : `?project=${encodeURIComponent(scope.project)}`}` }, "All issues")),
+    h("div", { class: "section" }, h("h2", null, "Top issues"),
+      stats.top_issues.length === 0 ? h("p", { class: "muted" }, "No issue in this time.") : issueTable(stats, scope, now),
+      h("p", null, h("a", { href: `/ui/issues${scope.project === "" ? "" : `?project=${encodeURIComponent(scope.project)}`}` }, "All issues"))),
   ];
 }
 
@@ -184,7 +184,7 @@ function issueTable(stats, scope, now) {
   return table("Top issues", [["Issue", "text"], ["Events", "count"], ["Level"], ["Where", "aside"], ["First seen", "aside"], ["Last seen", "aside"]],
     stats.top_issues.map((issue) => {
       const q = fieldTerm("fingerprint", issue.fingerprint) ?? "";
-      const href = behind({ ...scope, project: issue.project }, stats, [], q);
+      const href = behind({ ...scope, project: issue.project }, stats, ISSUE_OF, q);
       return [
         h("a", { href: issueAddress(issue) }, shown(issue.title) || "(no message)"),
         h("a", { href, "aria-label": `${counted(issue.count, "event")} of this issue` }, count(issue.count)),
@@ -200,7 +200,7 @@ function issueTable(stats, scope, now) {
 function recentView(logs, scope) {
   if (logs.length === 0) return h("p", { class: "muted" }, "No error in this time.");
   const now = Date.now();
-  const all = logsAddress({ q: "", project: scope.project, levels: ["error", "fatal"], range: scope.range, from: "", to: "" });
+  const all = logsAddress({ q: "", project: scope.project, levels: ISSUE_OF, range: scope.range, from: "", to: "" });
   return [
     h("ul", { class: "lines" }, logs.map((event) => h("li", null,
       h("span", { class: "muted" }, when(event.ts, now)),

@@ -8,7 +8,7 @@ import { facts, loads, part, when } from "../parts/board.js";
 import { actionsWith } from "../parts/control.js";
 import { copyButton } from "../parts/copy.js";
 import { eventView } from "../parts/event.js";
-import { badges, decisionBar, issueLogs, spark, stateText } from "../parts/issue.js";
+import { badges, decisionBar, ISSUE_OF, issueLogs, spark, stateText } from "../parts/issue.js";
 import { levelMark } from "../parts/row.js";
 import { facetView } from "../parts/side.js";
 import { button, errorPanel, panel, problemText } from "../parts/state.js";
@@ -181,7 +181,7 @@ function eventWalk(issue, sample, life) {
   });
 
   async function fetchMore() {
-    const query = { project_id: String(issue.project_id), fingerprint: issue.fingerprint, from: "-90d", order: "desc", limit: STEP };
+    const query = { project_id: String(issue.project_id), fingerprint: issue.fingerprint, level: ISSUE_OF.join(), from: "-90d", order: "desc", limit: STEP };
     const page = await searchLogs(cursor === null ? query : { ...query, cursor }, life);
     events.push(...page.logs);
     cursor = page.next_cursor;
