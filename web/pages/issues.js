@@ -185,7 +185,7 @@ function rowOf(issue, now, onMark) {
   const title = shown(issue.title) || "(no message)";
   const box = h("input", { type: "checkbox", "aria-label": `Select ${title}`, onchange: onMark });
   const link = h("a", { class: "title", href: issueAddress(issue), title }, title);
-  const time = (/** @type {string} */ name, /** @type {string} */ at) => h("span", { class: `${name} muted` }, `${name} `, when(at, now));
+  const time = (/** @type {string} */ name, /** @type {string} */ at) => h("span", { class: `${name} muted` }, name, h("span", { class: "unseen" }, " seen"), " ", when(at, now));
   const element = h("li", { class: "issue", "data-level": issue.level },
     h("label", { class: "check" }, box),
     link,

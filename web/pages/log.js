@@ -94,7 +94,7 @@ function view(event) {
   const links = h("a", { class: "button", href: logsAddress(around, event.id) }, "Logs around this time");
   const onTerm = (/** @type {string} */ term, /** @type {boolean} */ exclude) =>
     go(logsAddress({ ...around, q: exclude ? `-${term}` : term }));
-  return eventView(event, { onTerm, heading: heading(), links });
+  return eventView(event, { onTerm, heading: heading(), links, page: true });
 }
 
 /** How many days the projects keep their events; none where that can't be read. @param {AbortSignal} life */

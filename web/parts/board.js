@@ -86,7 +86,8 @@ export function tile({ name, value, note, href, level }) {
   const inside = [
     h("span", { class: "tile-name" }, name),
     h("span", { class: "tile-value", "data-level": level }, value),
-    note ? h("span", { class: "tile-note" }, note) : null,
+    // Read in one go, it would be "error 2 0 before".
+    note ? h("span", { class: "tile-note" }, h("span", { class: "unseen" }, ", "), note) : null,
   ];
   return h("li", null, href ? h("a", { class: "tile", href }, inside) : h("div", { class: "tile" }, inside));
 }
