@@ -57,15 +57,15 @@ export function open(url) {
       id: "state", title: "This service",
       load: () => /** @type {Promise<import("./overflow.js").Ready>} */ (readState("/readyz", life.signal)),
       view(ready) {
-        fill(alarm, ready.ready ? null : readyLine(ready));
+        fill(alarm, ready.ready ? null : readyLine(ready, true));
         return serviceView(ready, stored);
       },
     }),
   ];
   const refresh = () => parts.forEach((part) => void part.refresh());
   const element = h("div", { class: "page" },
-    h("div", { class: "page-head" }, h("h1", null, "Now"),
-      h("div", { class: "actions" }, asOf, projects, ranges, h("button", { type: "button", onclick: refresh }, "Refresh"))),
+    h("div", { class: "page-head" }, h("div", { class: "actions" }, h("h1", null, "Now"), asOf),
+      h("div", { class: "actions" }, projects, ranges, h("button", { type: "button", onclick: refresh }, "Refresh"))),
     alarm,
     parts.map((part) => part.element));
 
