@@ -111,6 +111,32 @@ describe("the first page", { concurrency: false }, () => {
     await look.close();
   });
 
+  test("in forced colours badges keep an outline and sparklines their baseline, and a table ends without a line of its own", async () => {
+    const look = await scene.context.newPage();
+    /** @param {string} part @param {"outlineStyle" | "borderBlockEndColor" | "borderBlockEndWidth" | "backgroundColor"} property @param {string} [pseudo] */
+    const styled = (part, property, pseudo) => look.locator(part).last().evaluate((one, [name, of]) => getComputedStyle(one, of)[/** @type {"outlineStyle"} */ (name)], [property, pseudo]);
+    await scene.visit("/ui/", look);
+    assert.equal(await styled("tbody > tr:last-child > td", "borderBlockEndWidth"), "0px");
+    await look.emulateMedia({ forcedColors: "active" });
+    assert.equal(await styled(".level[data-level=fatal]", "outlineStyle"), "solid");
+    const [text, canvas] = await look.evaluate(() => {
+      const probe = document.createElement("i");
+      document.body.append(probe);
+      const colours = ["CanvasText", "Canvas"].map((colour) => {
+        probe.style.color = colour;
+        return getComputedStyle(probe).color;
+      });
+      probe.remove();
+      return colours;
+    });
+    assert.notEqual(text, canvas);
+    assert.equal(await styled(".trend a", "backgroundColor", "::after"), text);
+    await scene.visit("/ui/issues", look);
+    assert.equal(await styled(".badge", "outlineStyle"), "solid");
+    assert.equal(await styled(".spark", "borderBlockEndColor"), text);
+    await look.close();
+  });
+
   test("the page with late events, and of an unwell service, fits and is accessible", async () => {
     await inEachSize(scene.browser, scene.context, async (look, width) => {
       await scene.visit(`/ui/?project=${SLUG}`, look);
