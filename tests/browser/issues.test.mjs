@@ -362,6 +362,20 @@ describe("the issue pages", { concurrency: false }, () => {
     await page.unroute(isList);
   });
 
+  test("the filters stay on one line beside a project with a long name", async () => {
+    await page.evaluate(async (name) => {
+      const made = await fetch("/admin/projects", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ name: "The shop of the north and all of its warehouses", slug: name }) });
+      if (!made.ok) throw new Error(await made.text());
+    }, `${slug}-long`);
+    await visit(`/ui/issues?project=${slug}-long`);
+    for (const width of [1440, 1024]) {
+      await page.setViewportSize({ width, height: 900 });
+      const tops = await page.locator(".filters-line > *").evaluateAll((all) => all.map((one) => one.getBoundingClientRect().top));
+      assert.equal(new Set(tops).size, 1, `at ${width}: ${tops}`);
+    }
+    await page.setViewportSize({ width: 1440, height: 900 });
+  });
+
   test("a long list is paged, each issue once", async () => {
     await post(NAMES.map((name) => failure(name)), 3 + HOSTILE.length + NAMES.length);
     await visit(`${LIST}&q=fell+off`);

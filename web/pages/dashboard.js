@@ -40,7 +40,11 @@ export function open(url) {
   const parts = [
     section(life.signal, {
       id: "errors", title: "Errors",
-      load: async () => withOldest(/** @type {Stats} */ (await read(`/stats?${query()}`, life.signal)), scope, life.signal),
+      load: async () => {
+        // Of what is not there any more, no time is told.
+        fill(asOf);
+        return withOldest(/** @type {Stats} */ (await read(`/stats?${query()}`, life.signal)), scope, life.signal);
+      },
       view(stats) {
         fill(asOf, `As of ${clockTime(Date.now(), Date.now()).slice(0, 8)}`);
         stored.hidden = false;
