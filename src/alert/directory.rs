@@ -1,5 +1,6 @@
 //! The channels there are: those of the environment, which nobody can change here, and those in the database.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::channel::{Channel, ChannelKind, ChannelSettings, FieldProblem, MailDefaults};
@@ -139,25 +140,27 @@ impl Channels {
         Ok(all)
     }
 
-    /// The channels that get an alert of a project: the `wanted` ones of them that are on, or all that are the
-    /// project's. `stored` are those of the database that are on, and their projects, 0 for every project.
+    /// The channels that get an alert of a project: the `wanted` ones of those that are on and the project's or every
+    /// project's, or all of them. A channel that was given to another project hears no more of this one, whatever
+    /// rules still name it. `stored` are those of the database that are on, and their projects, 0 for every project.
     pub(super) fn targets(
         &self,
         stored: &[(i64, i64)],
         project_id: i64,
         wanted: Option<&[ChannelId]>,
     ) -> Vec<ChannelId> {
+        let of_project = stored.iter().filter(|(_, of)| *of == 0 || *of == project_id).map(|(id, _)| *id);
         let Some(wanted) = wanted else {
             let environment = self.environment.iter().map(|record| record.id);
-            let of_project = stored.iter().filter(|(_, of)| *of == 0 || *of == project_id);
-            return environment.chain(of_project.map(|(id, _)| ChannelId::Stored(*id))).collect();
+            return environment.chain(of_project.map(ChannelId::Stored)).collect();
         };
-        let is_on = |id: &&ChannelId| match id {
+        let of_project: BTreeSet<i64> = of_project.collect();
+        let is_told = |id: &&ChannelId| match id {
             // One of the environment may be another instance's.
             ChannelId::Environment(_) => true,
-            ChannelId::Stored(id) => stored.iter().any(|(stored, _)| stored == id),
+            ChannelId::Stored(id) => of_project.contains(id),
         };
-        wanted.iter().filter(is_on).copied().collect()
+        wanted.iter().filter(is_told).copied().collect()
     }
 
     fn open(&self, stored: &StoredChannel) -> (ChannelRecord, bool) {

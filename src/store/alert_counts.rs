@@ -234,14 +234,7 @@ impl Connection {
         after: Option<i64>,
         limit: usize,
     ) -> Result<Option<SeriesSpan>, StoreError> {
-        let beyond = after.map_or(String::new(), |rule| format!("AND rule_id > {rule} "));
-        let find = format!(
-            "SELECT DISTINCT rule_id FROM alert_rule_counts WHERE project_id = {project_id} {beyond}\
-             ORDER BY rule_id LIMIT {limit}"
-        );
-        let rows = self.select(find, STATEMENT_TIMEOUT).await?;
-        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(None) };
-        Ok(Some(SeriesSpan { project_id, first: first.int(0)?, last: last.int(0)? }))
+        self.next_span("alert_rule_counts", "rule_id", project_id, after, limit).await
     }
 
     /// Deletes up to `limit` rows of what these rules counted in buckets before a time; gives how many there were.
@@ -254,16 +247,10 @@ impl Connection {
         before: i64,
         limit: usize,
     ) -> Result<usize, StoreError> {
-        let SeriesSpan { project_id, first, last } = span;
-        let find = format!(
-            "SELECT rule_id, bucket FROM alert_rule_counts WHERE project_id = {project_id} AND rule_id >= {first} \
-             AND rule_id <= {last} AND bucket < {before} ORDER BY rule_id, bucket LIMIT {limit}"
-        );
-        let rows = self.select(find, STATEMENT_TIMEOUT).await?;
-        let found = rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?)));
-        let found: Vec<(i64, i64)> = found.collect::<Result<_, StoreError>>()?;
+        let condition = format!("bucket < {before}");
+        let found = self.places_of("alert_rule_counts", "rule_id", span, &condition, limit).await?;
         if !found.is_empty() {
-            let exactly = exactly(project_id, "rule_id", &found);
+            let exactly = exactly(span.project_id, "rule_id", &found);
             self.change(format!("DELETE FROM alert_rule_counts WHERE {exactly}"), STATEMENT_TIMEOUT).await?;
         }
         Ok(found.len())

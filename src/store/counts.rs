@@ -94,13 +94,43 @@ impl Connection {
         after: Option<i64>,
         limit: usize,
     ) -> Result<Option<SeriesSpan>, StoreError> {
-        let beyond = after.map_or(String::new(), |series| format!("AND series > {series} "));
+        self.next_span("counts", "series", project_id, after, limit).await
+    }
+
+    /// The next keys of a project in a table of counts by key and bucket, after one; `None` where there are no more.
+    pub(super) async fn next_span(
+        &mut self,
+        table: &str,
+        key: &str,
+        project_id: i64,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Option<SeriesSpan>, StoreError> {
+        let beyond = after.map_or(String::new(), |last| format!("AND {key} > {last} "));
         let find = format!(
-            "SELECT DISTINCT series FROM counts WHERE project_id = {project_id} {beyond}ORDER BY series LIMIT {limit}"
+            "SELECT DISTINCT {key} FROM {table} WHERE project_id = {project_id} {beyond}ORDER BY {key} LIMIT {limit}"
         );
         let rows = self.select(find, STATEMENT_TIMEOUT).await?;
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(None) };
         Ok(Some(SeriesSpan { project_id, first: first.int(0)?, last: last.int(0)? }))
+    }
+
+    /// Places of a span in such a table of which a condition is true, at most `limit`.
+    pub(super) async fn places_of(
+        &mut self,
+        table: &str,
+        key: &str,
+        span: SeriesSpan,
+        condition: &str,
+        limit: usize,
+    ) -> Result<Vec<Place>, StoreError> {
+        let SeriesSpan { project_id, first, last } = span;
+        let find = format!(
+            "SELECT {key}, bucket FROM {table} WHERE project_id = {project_id} AND {key} >= {first} \
+             AND {key} <= {last} AND {condition} ORDER BY {key}, bucket LIMIT {limit}"
+        );
+        let rows = self.select(find, STATEMENT_TIMEOUT).await?;
+        rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?))).collect()
     }
 
     /// Puts up to `limit` rows of a span where they belong by their age. Sums never change.
@@ -113,15 +143,8 @@ impl Connection {
         ages: &CountAges,
         limit: usize,
     ) -> Result<CountsWidened, StoreError> {
-        let SeriesSpan { project_id, first, last } = span;
-        let misplaced = ages.misplaced();
-        let find = format!(
-            "SELECT series, bucket FROM counts WHERE project_id = {project_id} AND series >= {first} \
-             AND series <= {last} AND {misplaced} ORDER BY series, bucket LIMIT {limit}"
-        );
-        let rows = self.select(find, STATEMENT_TIMEOUT).await?;
-        let found = rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?)));
-        let found: Vec<Place> = found.collect::<Result<_, StoreError>>()?;
+        let project_id = span.project_id;
+        let found = self.places_of("counts", "series", span, &ages.misplaced(), limit).await?;
         if found.is_empty() {
             return Ok(CountsWidened::default());
         }

@@ -153,8 +153,8 @@ impl WriterSlot {
             }
             let tried = tokio::time::timeout(left, self.try_sifting(&mut group, &mut attempt, left)).await;
             let step = tried.unwrap_or_else(|_| match left {
-                // Cut off by its own deadline while it may only have waited for a lock.
-                left if left < TELLING_WAIT => Step::Again { away },
+                // Cut off by its own deadline while it may only have waited for a lock, as the attempt before had.
+                left if locked || left < TELLING_WAIT => Step::Again { away },
                 left => lost(&StoreError::TimedOut(left)),
             });
             match step {

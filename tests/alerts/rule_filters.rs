@@ -184,6 +184,24 @@ async fn a_rule_speaks_on_its_channels_alone_and_on_none_that_is_off() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_given_to_another_project_hears_no_more_of_the_one_whose_rule_names_it() {
+    on_sqlite(&[OPEN], async |running| {
+        let receiver = Receiver::start().await;
+        let (moved, _) = webhook(running, &receiver.url("/moved")).await;
+        let (key, other) = (running.project("web").await, running.project("other").await);
+        made(running, json!({ "kind": "spike", "project_id": key.project_id, "channels": [moved] })).await;
+        let path = format!("/admin/alerts/channels/{moved}");
+        let answer =
+            running.admin(reqwest::Method::PUT, &path, &json!({ "project_id": other.project_id })).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        send(running, &key, "burst", "disk is full", 5).await;
+        let messages = said(running, "spike", 1).await;
+        assert_eq!((&messages[0]["channel"], &messages[0]["state"]), (&Value::Null, &json!("unsent")));
+    })
+    .await;
+}
+
 /// The number of a counter on `/metrics`; 0 where it isn't there yet.
 async fn metric(running: &Running, name: &str) -> u64 {
     let metrics = running.admin(reqwest::Method::GET, "/metrics", &Value::Null).await.body;

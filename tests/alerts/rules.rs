@@ -39,13 +39,18 @@ pub async fn counted(running: &Running, events: i64) {
     .await;
 }
 
+/// A service whose environment names a Discord webhook, and what answers there.
+async fn with_discord(database: &TestDatabase) -> (Running, Receiver) {
+    let discord = Receiver::start().await;
+    let url = discord.url("/hook");
+    let settings = [OPEN, ("DISCORD_WEBHOOK_URL", &url), ("PUBLIC_URL", "http://logs.example.com")];
+    (Running::start(database, &settings).await, discord)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spike_reaches_discord_with_count_and_link_and_no_clicking() {
     for database in TestDatabase::all().await {
-        let discord = Receiver::start().await;
-        let url = discord.url("/hook");
-        let settings = [OPEN, ("DISCORD_WEBHOOK_URL", &url), ("PUBLIC_URL", "http://logs.example.com")];
-        let running = Running::start(&database, &settings).await;
+        let (running, discord) = with_discord(&database).await;
         let key = running.project("web").await;
         made(&running, json!({ "kind": "query", "q": "\"was declined\"", "n": 5, "name": "Declined cards" }))
             .await;
@@ -164,10 +169,7 @@ async fn a_resolved_issue_that_comes_back_is_said_once_and_a_muted_one_never() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_of_many_issues_is_two_messages_with_a_link_to_the_projects_issues() {
     for database in TestDatabase::all().await {
-        let discord = Receiver::start().await;
-        let url = discord.url("/hook");
-        let settings = [OPEN, ("DISCORD_WEBHOOK_URL", &url), ("PUBLIC_URL", "http://logs.example.com")];
-        let running = Running::start(&database, &settings).await;
+        let (running, discord) = with_discord(&database).await;
         let key = running.project("web").await;
         let words = ["disk", "card", "login", "timeout", "proxy", "cache", "queue", "mail", "index", "lock"];
         let events: Vec<Value> = words

@@ -89,7 +89,11 @@ async fn a_retry_through_the_other_instance_while_a_commit_is_ambiguous_is_store
         assert!(matches!(retried.status(), 200 | 503), "{retried:?}");
         let told = sending.await.unwrap();
         assert!(matches!(told.status(), 200 | 503), "{told:?}");
-        assert!(!happens || (told.status() == 200 && retried.status() == 200), "{told:?} {retried:?}");
+        assert!(!happens || told.status() == 200, "{told:?}");
+        if happens {
+            // With no connection ended: the commit holds nothing that a retry would wait for.
+            send_until_stored(&second.client, &project, &batch, PATIENCE).await;
+        }
         // Ends the open transaction, as the server would after a while.
         rig.private().end_connections_of("root").await;
         send_until_stored(&second.client, &project, &batch, PATIENCE).await;

@@ -184,11 +184,19 @@ impl Look<'_> {
             }
             None => is_spike(count, usual, u64::from(rule.n)),
         };
-        let message = || self.rules.message(rule, project_id, "Too many errors", self.now);
-        too_many.then(|| {
-            let message = counted(message(), count, Some(usual), rule.window_sec);
-            Found::new(rule, project_id.to_string(), message)
-        })
+        too_many.then(|| self.of_project(rule, project_id, "Too many errors", (count, usual)))
+    }
+
+    /// What is true of a project, by the number of events and how many are usual.
+    pub(super) fn of_project(
+        &self,
+        rule: &Arc<Setting>,
+        project_id: i64,
+        title: &str,
+        (count, usual): (u64, f64),
+    ) -> Found {
+        let message = self.rules.message(rule, project_id, title, self.now);
+        Found::new(rule, project_id.to_string(), counted(message, count, Some(usual), rule.window_sec))
     }
 
     /// A project near its cap, or over it, which is worse and said even when the other was.

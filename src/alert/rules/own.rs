@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::look::{Look, counted, levels_of, usual_in, usual_seconds};
+use super::look::{Look, levels_of, usual_in, usual_seconds};
 use super::{Found, RuleKind, Setting};
 use crate::store::{
     Connection, RuleCount, RuleCountKey, RuleSums, StoreError, WantedPast, WantedRuleCount, bucket,
@@ -128,11 +128,7 @@ impl Look<'_> {
         if rule.kind == RuleKind::ErrorRate {
             return self.too_many(rule, project_id, (count, usual), all);
         }
-        if count < u64::from(rule.n) {
-            return None;
-        }
-        let message = self.rules.message(rule, project_id, &rule.name, self.now);
-        let message = counted(message, count, Some(usual), rule.window_sec);
-        Some(Found::new(rule, project_id.to_string(), message))
+        let is_full = count >= u64::from(rule.n);
+        is_full.then(|| self.of_project(rule, project_id, &rule.name, (count, usual)))
     }
 }
