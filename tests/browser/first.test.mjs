@@ -132,7 +132,7 @@ describe("the first page", { concurrency: false }, () => {
     assert.notEqual(text, canvas);
     assert.equal(await styled(".trend a", "backgroundColor", "::after"), text);
     await scene.visit("/ui/issues", look);
-    assert.equal(await styled(".badge", "outlineStyle"), "solid");
+    assert.equal(await styled(".badge", "borderBlockEndWidth"), "1px");
     assert.equal(await styled(".spark", "borderBlockEndColor"), text);
     await look.close();
   });

@@ -34,7 +34,7 @@ import { button, problemText } from "./state.js";
 
 /** The first of each is the default, which the address leaves out. */
 export const ISSUE_STATES = /** @type {const} */ ([["open", "Open"], ["resolved", "Resolved"], ["muted", "Muted"], ["all", "All"]]);
-export const SORTS = /** @type {const} */ ([["last_seen", "Sort by last seen"], ["count", "Sort by events"], ["first_seen", "Sort by first seen"]]);
+export const SORTS = /** @type {const} */ ([["last_seen", "Sort: last seen"], ["count", "Sort: events"], ["first_seen", "Sort: first seen"]]);
 export const ISSUE_LEVELS = /** @type {const} */ ([["", "All levels"], ["fatal", "Fatal"], ["error", "Error"]]);
 
 /** The levels an issue is made of; what is quieter may have its fingerprint and is none of its events. */
