@@ -3,10 +3,12 @@
 
 #[path = "build/link.rs"]
 mod link;
-#[path = "build/strip.rs"]
-mod strip;
-#[path = "build/tokens.rs"]
-mod tokens;
+#[path = "build/minify.rs"]
+mod minify;
+#[path = "build/module.rs"]
+mod module;
+#[path = "build/sheet.rs"]
+mod sheet;
 #[path = "build/web.rs"]
 mod web;
 
@@ -19,6 +21,9 @@ fn main() {
     }
     let environment = |name: &str| std::env::var(name).unwrap_or_default();
     web::prepare(Path::new("web"), Path::new(&environment("OUT_DIR")));
+    // For the tests of what it makes (src/http/assets/build_tests.rs).
+    let own = std::env::current_exe().expect("a build script is a file");
+    println!("cargo::rustc-env=BUILD_SCRIPT={}", own.display());
     // Other C libraries have neither this behaviour nor these settings.
     if environment("CARGO_CFG_TARGET_OS") == "linux" && environment("CARGO_CFG_TARGET_ENV") == "gnu" {
         // As an object rather than a library: nothing names it, so a linker would leave it out.

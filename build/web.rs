@@ -9,7 +9,9 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::{link, strip};
+use crate::link::link;
+use crate::minify::minify;
+use crate::sheet;
 
 /// The page's sheets in the order of their layers, served as one file to save requests.
 const STYLESHEETS: [&str; 6] =
@@ -58,7 +60,7 @@ fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
         }
         let extension = path.extension().and_then(|extension| extension.to_str());
         let strip = match extension {
-            Some("css") => strip::sheet,
+            Some("css") => sheet::strip,
             Some("js" | "svg" | "html" | "txt") => |text: &str| Ok(text.to_owned()),
             _ => continue,
         };
@@ -71,8 +73,10 @@ fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
 fn join_scripts(files: &mut BTreeMap<String, String>) {
     let names: Vec<String> = files.keys().filter(|name| has_extension(name, "js")).cloned().collect();
     let modules = names.into_iter().filter_map(|name| files.remove_entry(&name)).collect();
-    let linked = link::link(&modules).unwrap_or_else(|why| panic!("web/{why}"));
-    files.extend(linked);
+    for (name, script) in link(&modules).unwrap_or_else(|why| panic!("web/{why}")) {
+        let sent = minify(&script).unwrap_or_else(|why| panic!("the joined {name} is no script: {why}"));
+        files.insert(name, sent);
+    }
 }
 
 fn join_sheets(files: &mut BTreeMap<String, String>) {

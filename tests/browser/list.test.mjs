@@ -1,7 +1,7 @@
 // How the log list shows what it has: repeats folded into one row, and times in a zone of choice.
 
 import assert from "node:assert/strict";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { until } from "./browser.mjs";
 import { check, SCREENSHOTS } from "./inspect.mjs";
@@ -415,11 +415,4 @@ describe("the time zone", { concurrency: false }, () => {
   });
 
   test("broke no policy and logged no error in all of this", () => assert.deepEqual(scene.faults, []));
-});
-
-test("the names that modules share, whatever they stand for elsewhere, are no globals of a browser", async () => {
-  const linker = await readFile(new URL("../../build/link.rs", import.meta.url), "utf8");
-  const names = [...(/OWN_NAMES[^=]*=([^;]*);/.exec(linker)?.[1] ?? "").matchAll(/"(\w+)"/g)].map(([, name]) => name ?? "");
-  assert.ok(names.length > 10);
-  assert.deepEqual(await scene.page.evaluate((all) => all.filter((name) => name in globalThis), names), []);
 });

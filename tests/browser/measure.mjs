@@ -18,8 +18,6 @@ const TAIL_BATCH = 250;
 /** Frames that are measured in one run. */
 const FRAMES = Number(process.env.FRAMES ?? 40);
 const MANY_ROWS = 100_000;
-/** What is measured of the joined scripts, which keep it for themselves. */
-const MEASURED = ["EventList", "HistogramView"];
 const SLUG = "measured";
 
 process.env.TEKNO_BIN ??= fileURLToPath(new URL("../../target/release/tekno-logger", import.meta.url));
@@ -78,19 +76,16 @@ async function slow() {
 
 /** Gives the page `rendered`: how long some work takes with the style, layout and paint that follow it. */
 async function prepare() {
-  // What the joined scripts keep for themselves is put where it can be reached.
-  await scene.page.route((url) => url.pathname.endsWith("/main.js"), async (route) => {
-    const reply = await route.fetch();
-    const text = await reply.text();
-    // A name the script does not have would leave the page empty without a word.
-    for (const name of ["export{$M", ...MEASURED]) if (!new RegExp(`(?<![\\w$])${name.replace(/\W/g, "\\$&")}(?![\\w$])`).test(text)) throw new Error(`main.js has no ${name}`);
-    await route.fulfill({ response: reply, body: text.replace("export{$M", `Object.assign($M,{measured:{${MEASURED.join()}}});export{$M`) });
+  // The joined scripts keep their classes for themselves, under short names: the page runs the modules they are made of.
+  await scene.page.route((url) => /^\/assets\/.*\.js$/.test(url.pathname), async (route) => {
+    const name = new URL(route.request().url()).pathname.split("/").slice(3).join("/");
+    await route.fulfill({ path: fileURLToPath(new URL(`../../web/${name}`, import.meta.url)) });
   });
   await scene.visit(`/ui/logs?project=${SLUG}`);
   await scene.page.evaluate(async () => {
-    const script = document.querySelector("script[type=module]")?.getAttribute("src") ?? "";
-    const { $M } = await import(script);
-    Reflect.set(window, "modules", $M);
+    const main = /** @type {HTMLScriptElement} */ (document.querySelector("script[type=module]")).src;
+    const [{ EventList }, { HistogramView }] = await Promise.all(["parts/list.js", "parts/histogram.js"].map((name) => import(new URL(name, main).href)));
+    Reflect.set(window, "measured", { EventList, HistogramView });
     Reflect.set(window, "rendered", (/** @type {() => void} */ work) => new Promise((resolve) => requestAnimationFrame(() => {
       const begin = performance.now();
       work();
@@ -106,7 +101,7 @@ async function prepare() {
 async function list() {
   await prepare();
   const { added, moved, nodes } = await scene.page.evaluate(async ({ frames, many }) => {
-    const { EventList } = Reflect.get(window, "modules").measured;
+    const { EventList } = Reflect.get(window, "measured");
     const rendered = Reflect.get(window, "rendered");
     const event = (/** @type {number} */ n) => ({
       id: `e${n}`, project_id: 1, project: "measured", ts: new Date(1.79e12 + n * 10).toISOString(), received_at: "", level: ["info", "warn", "error"][n % 3],
@@ -137,7 +132,7 @@ async function list() {
 async function histogram() {
   await prepare();
   const times = await scene.page.evaluate(async (frames) => {
-    const { HistogramView } = Reflect.get(window, "modules").measured;
+    const { HistogramView } = Reflect.get(window, "measured");
     const rendered = Reflect.get(window, "rendered");
     const view = new HistogramView(() => {});
     document.querySelector(".histogram")?.replaceWith(view.element);
@@ -162,7 +157,7 @@ async function histogram() {
 async function tail() {
   await prepare();
   await scene.page.evaluate(() => {
-    const { EventList } = Reflect.get(window, "modules").measured;
+    const { EventList } = Reflect.get(window, "measured");
     const { prepend } = EventList.prototype;
     /** @type {number[]} */
     const times = [];

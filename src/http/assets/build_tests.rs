@@ -1,223 +1,176 @@
-//! What the build makes of modules, scripts and sheets before they are compressed.
+//! What the build makes of modules and sheets: its script runs as cargo runs it, on a folder of a test, and Node runs what it made.
 
-#[path = "../../../build/link.rs"]
-mod link;
-#[path = "../../../build/strip.rs"]
-mod strip;
-#[path = "../../../build/tokens.rs"]
-mod tokens;
+use std::fs;
+use std::process::{Command, Output};
 
-fn linked(modules: &[(&str, &str)]) -> Result<[(String, String); 2], String> {
-    let list = [("main.js", "start();\n"), ("pages/logs.js", "export const page = 1;\n")];
-    let all =
-        list.iter().chain(modules).map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    link::link(&all)
-}
+use tempfile::TempDir;
 
-#[test]
-fn modules_are_joined_in_the_order_of_their_imports_and_stay_scopes_of_their_own() {
-    let [(_, first), (_, rest)] = linked(&[
-        ("main.js", "import { a as b } from \"./lib/a.js\";\nimport * as c from \"./c.js\";\nvoid import(\"./pages/x.js\");\n"),
-        ("lib/a.js", "import { c } from \"../c.js\";\nexport async function a() {\n  return c;\n}\n"),
-        ("c.js", "export const c = import.meta.url;\nexport class D {}\n"),
-        ("pages/x.js", "import { a } from \"../lib/a.js\";\nexport const x = 1;\n"),
-    ])
-    .unwrap();
-    assert!(
-        first.contains(
-            "\nlet c=new URL(\"c.js\",import.meta.url);class D{}\n$M[\"c.js\"]={c,D};\n\
-             async function a(){return c}\n$M[\"lib/a.js\"]={a};\n\
-             (()=>{let{a:b}=$M[\"lib/a.js\"],c=$M[\"c.js\"];void $load(\"pages/x.js\")"
-        ),
-        "{first}"
-    );
-    assert!(
-        rest.starts_with("import{$M,$load}from\"./main.js\";\nlet x=1;\n$M[\"pages/x.js\"]={x};\n"),
-        "{rest}"
-    );
-    assert!(!rest.contains("function a()"), "{rest}");
-}
+/// What is in each folder, so that a test names what it is about. A text of the same name stands for it.
+const ALWAYS: [(&str, &str); 10] = [
+    ("package.json", "{ \"type\": \"module\" }"),
+    ("index.html", "<script src=\"/assets/{build}/main.js\"></script>"),
+    ("main.js", ""),
+    ("pages/logs.js", "export const page = 1;"),
+    ("css/tokens.css", ""),
+    ("css/base.css", ""),
+    ("css/layout.css", ""),
+    ("css/parts.css", ""),
+    ("css/board.css", ""),
+    ("css/alerts.css", ""),
+];
 
-#[test]
-fn a_module_has_a_scope_where_another_has_one_of_its_names_for_something_else() {
-    let [(_, first), (_, rest)] = linked(&[
-        (
-            "main.js",
-            "import { a } from \"./a.js\";\nconst own = (name) => [a, name];\nvoid import(\"./x.js\");\n",
-        ),
-        ("a.js", "const name = 1;\nexport function a() {\n  const own = [name];\n}\n"),
-        ("x.js", "const { length } = \"\";\nexport const x = length;\n"),
-        ("y.js", "const one = 1, two = 2;\n"),
-        ("z.js", "const alone = 1;\n{\n  const name = alone.own;\n}\n"),
-    ])
-    .unwrap();
-    assert!(
-        first.contains("\nlet{a}=(()=>{let name=1;function a(){let own=[name]}\nreturn{a}})();\n"),
-        "{first}"
-    );
-    assert!(
-        first.contains("\n(()=>{let own=(name)=>[a,name];void $load(\"x.js\");\nreturn{}})();\n"),
-        "{first}"
-    );
-    assert!(rest.contains("\n$M[\"x.js\"]=(()=>{let{length}=\"\",x=length;\nreturn{x}})();\n"), "{rest}");
-    assert!(rest.contains("\n(()=>{let one=1,two=2;\nreturn{}})();\n"), "{rest}");
-    assert!(rest.contains("\nlet alone=1;{let name=alone.own}\n"), "{rest}");
-}
+/// A folder with `web/`, and with `out/web/` where it could be built.
+struct Page(TempDir);
 
-#[test]
-fn a_name_that_means_one_thing_everywhere_is_shared_and_another_is_taken_from_its_module() {
-    let [(_, first), (_, rest)] = linked(&[
-        ("main.js", "import { fill, h, open, read } from \"./h.js\";\nvoid import(\"./x.js\");\nfill(h, open, read);\n"),
-        ("h.js", "export const fill = 1;\nexport const h = 2;\nexport const open = 3;\nexport const read = 4;\nexport const alone = 5;\n"),
-        // Here `open` is the window's, `h` is a member and a key, and `read` a name of its own, which no
-        // browser has.
-        ("x.js", "import { fill } from \"./h.js\";\nconst read = fill.h;\nexport const x = [open, { h: read }, `${read}`];\n"),
-        ("y.js", "import { h as fill } from \"./h.js\";\nimport { x } from \"./x.js\";\nexport const y = (...h) => [fill, x, h];\n"),
-    ])
-    .unwrap();
-    assert!(first.contains("\nlet{read}=$M[\"h.js\"]=(()=>{let fill=1,"), "{first}");
-    assert!(first.contains("(()=>{let{fill,h,open}=$M[\"h.js\"];void $load"), "{first}");
-    assert!(rest.contains("let{x}=$M[\"x.js\"]=(()=>{let{fill}=$M[\"h.js\"],read=fill.h,"), "{rest}");
-    assert!(rest.contains("(()=>{let{h:fill}=$M[\"h.js\"],y=(...h)=>[fill,x,h];\nreturn{}})();"), "{rest}");
-    let [(_, first), (_, rest)] = linked(&[
-        ("main.js", "import { fill, h } from \"./h.js\";\nvoid import(\"./x.js\");\nfill(h);\n"),
-        ("h.js", "export const fill = 1;\nexport const h = 2;\nexport const open = 3;\n"),
-        ("x.js", "import { fill, open } from \"./h.js\";\nexport const x = [fill.h, { h: open }];\n"),
-    ])
-    .unwrap();
-    assert!(first.contains("\nlet fill=1,h=2,open=3;\n"), "{first}");
-    assert!(first.contains("\nvoid $load(\"x.js\");fill(h);\n"), "{first}");
-    assert!(first.ends_with("export{$M,$load,fill,open};\n"), "{first}");
-    assert!(
-        rest.starts_with(
-            "import{$M,$load,fill,open}from\"./main.js\";\nlet x=[fill.h,{h:open}];\n$M[\"x.js\"]={x};\n"
-        ),
-        "{rest}"
-    );
-}
+impl Page {
+    fn build(files: &[(&str, &str)]) -> Result<Self, String> {
+        let page = Self(tempfile::tempdir().unwrap());
+        for (name, text) in ALWAYS.iter().chain(files) {
+            let path = page.0.path().join("web").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        // Without cargo's variables there is no C compiler to call.
+        let mut script = Command::new(env!("BUILD_SCRIPT"));
+        script.env_clear().env("OUT_DIR", page.0.path().join("out")).current_dir(page.0.path());
+        let built = script.output().unwrap();
+        fs::copy(page.0.path().join("web/package.json"), page.0.path().join("out/package.json")).ok();
+        if built.status.success() { Ok(page) } else { Err(why(&built)) }
+    }
 
-#[test]
-fn only_what_is_taken_of_a_module_is_kept_and_a_comment_takes_nothing() {
-    let [(_, first), (_, rest)] = linked(&[
-        ("main.js", "import { open } from \"./a.js\";\nvoid import(\"./x.js\");\nopen();\n"),
-        ("a.js", "export const open = 1;\n/** @type {import(\"./b.js\").B} */\nexport const b = [1, 2];\nexport const unasked = 1;\nopen();\n"),
-        ("b.js", "import { b } from \"./a.js\";\nexport const text = `${open} import(\"./a.js\") ${b}`;\n"),
-        ("x.js", "open();\nexport const x = await import(\"./pages/logs.js\");\n"),
-    ])
-    .unwrap();
-    assert!(
-        first.contains(
-            "\nlet{b}=$M[\"a.js\"]=(()=>{let open=1,b=[1,2],unasked=1;open();\nreturn{open,b}})();\n"
-        ),
-        "{first}"
-    );
-    assert!(rest.contains("\nlet text=`${open} import(\"./a.js\") ${b}`;\n"), "{rest}");
-    assert!(rest.contains("open();let x=await $load(\"pages/logs.js\");"), "{rest}");
-}
+    fn sent(&self, name: &str) -> String {
+        fs::read_to_string(self.0.path().join("out/web").join(name)).unwrap()
+    }
 
-#[test]
-fn what_the_linker_does_not_understand_is_refused() {
-    for refused in [
-        "import \"./a.js\";",
-        "import a from \"./pages/logs.js\";",
-        "import { a } from './pages/logs.js';",
-        "import { a } from \"elsewhere\";",
-        "import { a } from \"./missing.js\";",
-        "import { a } from \"../../above.js\";",
-        "import { x } from \"./x.js\";",
-        "export default 1;",
-        "export { a };",
-        "export let a = 1;",
-        "export const { a } = b;",
-        "export const a = f(b, c), d = 2;",
-        "export const a = `${b}`, c = 2;",
-        "import { a } from \"./pages/logs.js\";",
-        "void import(\"./missing.js\");",
-        "void import(b);",
-        "void import.meta.env;",
-    ] {
-        assert!(linked(&[("x.js", &format!("{refused}\n"))]).is_err(), "{refused}");
+    /// What the page prints, as it is sent and as it is written.
+    fn printed(&self) -> [String; 2] {
+        ["out/web/main.js", "web/main.js"].map(|script| {
+            let ran = Command::new("node").arg(self.0.path().join(script)).output().expect("node is there");
+            assert!(ran.status.success(), "{script}: {}", String::from_utf8_lossy(&ran.stderr));
+            String::from_utf8(ran.stdout).unwrap()
+        })
     }
 }
 
-#[test]
-fn scripts_are_sent_without_comments_and_blanks_and_with_all_their_code() {
-    for (script, sent) in [
-        (
-            "/**\n * Says it.\n */\n  export const one = 1; // gone\n\n// gone\n\tthree();\n",
-            "export let one=1;three();\n",
-        ),
-        (
-            "/** @type {A} */ (b).c();\nf((/** @type {A} */ a) => \"/** @b */\");\n",
-            "(b).c();f((a)=>\"/** @b */\");\n",
-        ),
-        // Texts, templates and patterns are left, and what is in a template's places is not.
-        (
-            "const two = `\n  a * ${ one  + `b ${c }  d` }\n// b\n` + '  e // f';\n",
-            "let two=`\n  a * ${one+`b ${c}  d`}\n// b\n`+'  e // f';\n",
-        ),
-        (
-            "a(/` [/\"]\\/ {/g, b / 2 / c);\nreturn / /.test(\"\\\"  \");\n",
-            "a(/` [/\"]\\/ {/g,b/2/c);return/ /.test(\"\\\"  \");\n",
-        ),
-        // Where a line ends a statement, it still does.
-        (
-            "const a = b\nconst c = [d]\n(e)\nreturn\nf\ng = h()\nif (i) j()\nelse k()\n++l\nm++\nn\n",
-            "let a=b\nlet c=[d]\n(e)\nreturn\nf\ng=h()\nif(i)j()\nelse k()\n++l\nm++\nn\n",
-        ),
-        ("a\n  .b()\n  ?.c();\nd = e ?\n  f : g &&\n  h;\n", "a.b()?.c();d=e?f:g&&h;\n"),
-        // What would become another mark or word.
-        (
-            "a + +b - -c + d++ + e;\nx in y;\ntypeof /z/g in w;\n",
-            "a+ +b- -c+d++ +e;x in y;typeof/z/g in w;\n",
-        ),
-        (
-            "a = b / /c/;\nd = e? /f/ / g : - -h;\n1 .toFixed() + 1.5.toFixed() + a1 .b;\n",
-            "a=b/ /c/;d=e?/f/ /g:- -h;1 .toFixed()+1.5.toFixed()+a1.b;\n",
-        ),
-        // Declarations go on, unless a line end may have ended the one before.
-        (
-            "const a = 1;\nconst { b } = (c) => c;\nlet d;\nlet e = 2;\nf();\nconst g = 3;\n",
-            "let a=1,{b}=(c)=>c,d,e=2;f();let g=3;\n",
-        ),
-        (
-            "const a = 1\nb();\nconst c = () => { const d = 2; };\nif (a) { e; const f = 3; }\nconst g = 4;\nfor (const h of g) h();\nconst i = 5;\n",
-            "let a=1\nb();let c=()=>{let d=2};if(a){e;let f=3}\nlet g=4;for(let h of g)h();let i=5;\n",
-        ),
-        // Members nobody sees from outside.
-        (
-            "class A {\n  #one = `${this.#two}`;\n  #two = \"#two\";\n  has(a) { return #one in a; }\n}\n",
-            "class A{#a=`${this.#b}`;#b=\"#two\";has(a){return #a in a}}\n",
-        ),
-        (
-            "f([a, b,], { c, }, [,], [d,,],);\nclass E {\n  #f = 1;\n  g() { h(); }\n}\n",
-            "f([a,b],{c},[,],[d,,]);class E{#a=1;g(){h()}}\n",
-        ),
-        ("", ""),
-    ] {
-        assert_eq!(strip::script(script).unwrap(), sent);
-    }
+/// The line with which a build failed.
+fn why(built: &Output) -> String {
+    let said = String::from_utf8_lossy(&built.stderr);
+    said.lines().find(|line| line.starts_with("web/")).unwrap_or_else(|| panic!("{said}")).to_owned()
+}
+
+fn refused(files: &[(&str, &str)]) -> String {
+    Page::build(files).err().expect("it was built")
 }
 
 #[test]
-fn a_script_that_can_not_be_told_apart_without_a_parser_is_refused() {
-    for (refused, line) in [
-        ("const a = 1;\nconst b = \"c\n\";\n", 2),
-        ("const a = `b\n", 1),
-        ("a();\n\n/* b\n c\n", 3),
-        ("const a = /b[/]\n;\n", 1),
-        ("const a = b /c;\n", 1),
-        ("if (a) /b/.test(c);\n", 1),
-        ("function a() {\n", 2),
-        ("a();\n}\n", 2),
-        ("a();\nwhile (b());\n", 2),
-        ("for (;;);\n", 1),
-        ("if (a) ;\n", 1),
-        ("{ if (a) b(); else ; }\n", 1),
+fn modules_run_once_in_the_order_of_their_imports_and_those_of_the_second_script_when_one_is_loaded() {
+    let page = Page::build(&[
+        ("main.js", "import { page } from \"./pages/logs.js\";\nimport { a } from \"./lib/a.js\";\nimport \"./effect.js\";\nimport { D } from \"./d.js\";\nconsole.log(\"main\", page, a(), new D() instanceof Map);\nasync function later() {\n  for (const load of [() => import(\"./pages/x.js\"), () => import(\"./pages/x.js\"), () => import(\"./pages/logs.js\")]) {\n    console.log(Object.entries(await load()).join());\n  }\n}\nvoid later();\n"),
+        ("d.js", "import { a } from \"./lib/a.js\";\nconsole.log(\"d\", a());\nexport class D extends Map {}\n"),
+        ("lib/a.js", "import { c } from \"../c.js\";\nconsole.log(\"a\");\nexport function a() { return c; }\n"),
+        ("c.js", "console.log(\"c\");\nexport const c = 7;\n"),
+        ("effect.js", "console.log(\"effect\");\n"),
+        ("pages/x.js", "import { y as own } from \"../y.js\";\nimport { c } from \"../c.js\";\nconsole.log(\"x\", own);\nexport const x = own + c;\nconst z = \"z\";\nexport { z as open };\n"),
+        ("y.js", "console.log(\"y\");\nexport const y = 2;\n"),
+    ])
+    .unwrap();
+    let [sent, written] = page.printed();
+    assert_eq!(written, "c\na\neffect\nd 7\nmain 1 7 true\ny\nx 2\nopen,z,x,9\nopen,z,x,9\npage,1\n");
+    assert_eq!(sent, written);
+    assert!(!page.sent("main.js").contains("\"y\"") && !page.sent("main.js").contains("`y`"));
+}
+
+#[test]
+fn a_name_means_in_a_script_what_it_means_in_its_module() {
+    let page = Page::build(&[
+        ("main.js", "import { a as b, open } from \"./a.js\";\nimport \"./b.js\";\nlet name = b;\nlet found;\n({ name: found, b: name = 5 } = { b, name });\nconsole.log(name, found, JSON.stringify({ b, name }), open(3), `${b}`);\nasync function later() {\n  await import(\"./x.js\");\n}\nvoid later();\n"),
+        ("a.js", "/** @type {import(\"./none.js\").None} */\nvar name, hidden = \"import('./none.js')\";\nconst a = 1, { own, ...others } = { own: 2, third: 3 };\nfunction open(a) {\n  name = own;\n  { let own = { a, name }; own.name = others; return JSON.stringify([own, name, hidden]); }\n}\nexport { a, open };\n"),
+        ("b.js", "const a = \"other\";\nclass name { #a = a; own() { return this.#a; } static { console.log(new name().own()); } }\n"),
+        // Here `open`, `own` and `parseInt` are nobody's names but the browser's.
+        ("x.js", "import { a } from \"./a.js\";\nconsole.log(typeof open, typeof own, a);\nfor (const a of [parseInt(\"4\")]) console.log(a);\nconsole.log(import.meta.url.endsWith(\"web/x.js\"), new URL(\"./y/z\", import.meta.url).pathname.endsWith(\"/web/y/z\"));\n"),
+    ])
+    .unwrap();
+    let [sent, written] = page.printed();
+    assert_eq!(
+        written,
+        "other\n1 1 {\"b\":1,\"name\":1} [{\"a\":3,\"name\":{\"third\":3}},2,\"import('./none.js')\"] 1\nundefined undefined 1\n4\ntrue true\n"
+    );
+    assert_eq!(sent, written);
+}
+
+#[test]
+fn what_changes_later_is_imported_as_it_is_and_refused_where_an_object_would_keep_what_it_was() {
+    let count = ("count.js", "export let count = 0;\nexport function add() { count += 1; }\n");
+    let page = Page::build(&[
+        ("main.js", "import { add, count } from \"./count.js\";\nadd();\nconsole.log(count);\nasync function later() {\n  await import(\"./x.js\");\n  console.log(count);\n}\nvoid later();\n"),
+        count,
+        ("x.js", "import { add, count } from \"./count.js\";\nadd();\nconsole.log(count);\n"),
+    ])
+    .unwrap();
+    assert_eq!(page.printed(), ["1\n2\n2\n", "1\n2\n2\n"]);
+    assert_eq!(
+        refused(&[count, ("x.js", "\nvoid import(\"./count.js\");\n")]),
+        "web/x.js, line 2: count.js can't be loaded, since its count changes"
+    );
+}
+
+#[test]
+fn what_the_linker_does_not_understand_is_refused_with_its_module_and_line() {
+    for (text, why) in [
+        ("import a from \"./pages/logs.js\";", "an import is of names"),
+        ("import * as a from \"./pages/logs.js\";", "an import is of names"),
+        ("import { page } from \"elsewhere\";", "elsewhere is not relative"),
+        ("import { page } from \"./missing.js\";", "missing.js is not there"),
+        ("import { page } from \"../above.js\";", "../above.js leaves web/"),
+        ("import { a } from \"./pages/logs.js\";", "pages/logs.js has no a"),
+        ("import { page } from \"./pages/logs.js\" with { type: \"json\" };", "an import has no attributes"),
+        ("export default 1;", "an export is something of this module, by its name"),
+        ("export * from \"./pages/logs.js\";", "an export is something of this module, by its name"),
+        ("export { page } from \"./pages/logs.js\";", "an export is something of this module, by its name"),
+        ("void import(\"./missing.js\");", "missing.js is not there"),
+        ("void import(\"elsewhere\");", "elsewhere is not relative"),
+        ("void import(b);", "an import() names its module"),
+        ("void import(`./pages/logs.js`);", "an import() names its module"),
+        ("void import(\"./pages/logs.js\", {});", "an import() names its module"),
+        ("void import.meta.env;", "import.meta has an url"),
+        ("await import(\"./pages/logs.js\");", "a module doesn't wait"),
+        ("for await (const a of b) c(a);", "a module doesn't wait"),
+        ("const a = ;", "Unexpected token"),
+        ("const a = 1; let a = 2;", "Identifier `a` has already been declared"),
     ] {
-        let why = strip::script(refused).unwrap_err();
-        assert!(why.starts_with(&format!("line {line}: ")), "{refused}: {why}");
+        let text = format!("/* {{\n */\n{text}\n");
+        assert_eq!(refused(&[("x.js", &text)]), format!("web/x.js, line 3: {why}"), "{text}");
     }
+    for (text, why) in [
+        ("import { x as y } from \"./x.js\";\nexport const x = 1;\n", "x.js imports itself over others"),
+        (
+            "import { page } from \"./pages/logs.js\";\nexport { page };\n",
+            "x.js, line 2: an export is something of this module, by its name",
+        ),
+        ("const a$1 = 1;\n", "x.js, a$1: names have no $"),
+        ("$(document);\n", "x.js, $: names have no $"),
+    ] {
+        assert_eq!(refused(&[("x.js", text)]), format!("web/{why}"), "{text}");
+    }
+    let circle = [
+        ("x.js", "import { y } from \"./y.js\";\nexport const x = 1;\n"),
+        ("y.js", "import { x } from \"./x.js\";\nexport const y = 1;\n"),
+    ];
+    assert_eq!(refused(&circle), "web/x.js imports itself over others");
+}
+
+#[test]
+fn a_script_is_sent_without_what_only_its_source_needs() {
+    let page = Page::build(&[(
+        "main.js",
+        "/** Says it. */\nclass Greeting {\n  #words = 1; // gone\n  say() { return this.#words; }\n}\nconst unused = 1;\nglobalThis.Greeting = new Greeting();\nconsole.log(open);\n",
+    )])
+    .unwrap();
+    let sent = page.sent("main.js");
+    assert_eq!(
+        sent,
+        "class e{#e=1;say(){return this.#e}}globalThis.Greeting=new e,console.log(open);export{};"
+    );
 }
 
 #[test]
@@ -230,7 +183,10 @@ fn sheets_are_sent_without_comments_and_blanks() {
         ),
         ("a\nb { c: d }\n", "a\nb{c:d}"),
     ] {
-        assert_eq!(strip::sheet(sheet).unwrap(), sent);
+        assert_eq!(Page::build(&[("css/base.css", sheet)]).unwrap().sent("app.css"), sent);
     }
-    assert!(strip::sheet("/* a\n b */\n").is_err());
+    assert_eq!(
+        refused(&[("css/base.css", "/* a\n b */\n")]),
+        "web/css/base.css, line 1: a comment must end on its line"
+    );
 }
