@@ -68,7 +68,7 @@ export async function inspect(look, base, slug, width) {
     ["live", `${logs}&live=1`, () => look.getByText("Live.").waitFor()],
     ["context", `${full}?scope=source`, () => look.getByRole("table", { name: "Events before and after" }).waitFor()],
     ["cut-short", "/ui/logs/00000000000000000000000000-0", () => look.getByText("This event is not here").waitFor()],
-    ["purged", (full ?? "").replace(/-\d+$/, "-99999"), () => look.getByText("has been purged").waitFor()],
+    ["purged", (full ?? "").replace(/-\d+$/, "-99999"), () => look.getByText("was deleted by a purge, was never stored").waitFor()],
     ["projects", "/ui/projects", () => look.getByRole("cell", { name: slug, exact: true }).waitFor()],
     ["created", "/ui/projects", () => createAnother(look, `${slug} ${width}`)],
     ["help", logs, () => look.locator(".rows a").first().waitFor().then(() => look.keyboard.press("?"))],

@@ -89,6 +89,7 @@ describe("the issue pages", { concurrency: false }, () => {
       ...Array.from({ length: 12 }, (_, index) => failure(`card declined for order ${index}`, { user_id: `u${index % 3}` })),
       FULL,
       failure("upstream inventory: connection reset by peer", { source: "worker" }),
+      failure("card declined for order 77", { level: "info" }),
     ], 3);
     await visit(LIST);
     assert.equal(await rows().count(), 3);
@@ -102,7 +103,7 @@ describe("the issue pages", { concurrency: false }, () => {
   test("state, order, project and text are in the address, both ways", async () => {
     await visit(LIST);
     await page.getByLabel("State").selectOption("all");
-    await page.getByLabel("Sort by").selectOption("count");
+    await page.getByLabel("Sort").selectOption("count");
     await page.getByLabel("Search in titles").fill("declined");
     await page.keyboard.press("Enter");
     await until(async () => (await rows().count()) === 1, "one title matches");
@@ -111,7 +112,7 @@ describe("the issue pages", { concurrency: false }, () => {
     await settled();
     assert.equal(await rows().count(), 1);
     assert.equal(await page.getByLabel("State").inputValue(), "all");
-    assert.equal(await page.getByLabel("Sort by").inputValue(), "count");
+    assert.equal(await page.getByLabel("Sort").inputValue(), "count");
     assert.equal(await page.getByLabel("Search in titles").inputValue(), "declined");
     await until(async () => (await page.getByLabel("Project").inputValue()) === slug, "the project is chosen");
     await page.goBack();
@@ -128,7 +129,13 @@ describe("the issue pages", { concurrency: false }, () => {
 
   test("several issues are resolved, muted and reopened at once, and each can be taken back", async () => {
     await visit(LIST);
+    for (const name of ["Resolve", "Reopen"]) assert.ok(await page.getByRole("button", { name }).isDisabled(), name);
+    await page.getByRole("button", { name: "Resolve" }).click({ force: true });
+    await page.getByText("No issue is selected.").waitFor();
+    await page.locator("summary").click({ force: true });
+    assert.equal(await page.getByRole("button", { name: "For 1 hour" }).count(), 0, "the menu stays closed");
     await row("card declined").getByRole("checkbox").check();
+    assert.ok(await page.getByRole("button", { name: "Resolve" }).isEnabled());
     await row("connection reset").getByRole("checkbox").check();
     await page.getByText("2 selected").waitFor();
     await page.getByRole("button", { name: "Resolve" }).click();
@@ -147,12 +154,12 @@ describe("the issue pages", { concurrency: false }, () => {
     assert.ok((await stored("muted")).every((one) => Date.parse(one.muted_until) > Date.now() + 23 * 3_600_000));
     await page.getByRole("link", { name: "Show all issues" }).click();
     await until(async () => (await rows().count()) === 3, "all states are shown");
-    await row("card declined").getByTitle("Muted; that ends in 23 h").waitFor();
+    await row("card declined").getByTitle("Muted; that ends in 24 h").waitFor();
     await row("card declined").getByRole("checkbox").check();
     await page.getByRole("button", { name: "Reopen" }).click();
     await until(async () => (await row("card declined").getByText("Muted").count()) === 0, "it is open");
     await page.getByRole("button", { name: "Undo" }).click();
-    await row("card declined").getByTitle("Muted; that ends in 23 h").waitFor();
+    await row("card declined").getByTitle("Muted; that ends in 24 h").waitFor();
     await page.getByLabel("Select all shown").check();
     await page.getByRole("button", { name: "Reopen" }).click();
     await page.getByText("3 issues reopened.").waitFor();
@@ -182,6 +189,12 @@ describe("the issue pages", { concurrency: false }, () => {
     await page.getByRole("button", { name: "For 1 hour" }).waitFor();
     await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "For 1 hour" }).waitFor({ state: "hidden" });
+    await page.keyboard.press("j");
+    await page.keyboard.press("m");
+    await page.getByRole("button", { name: "For 1 hour" }).press("Enter");
+    await page.getByText("1 issue muted.").waitFor();
+    await page.getByRole("button", { name: "Undo" }).press("Enter");
+    await until(async () => (await rows().count()) === 3, "the one the menu was opened for is back");
     await page.keyboard.press("/");
     await page.keyboard.type("declined e j");
     assert.equal(await page.getByLabel("Search in titles").inputValue(), "declined e j", "keys are text while typing");
@@ -351,6 +364,20 @@ describe("the issue pages", { concurrency: false }, () => {
     await page.unroute(isList);
   });
 
+  test("the filters stay on one line beside a project with a long name", async () => {
+    await page.evaluate(async (name) => {
+      const made = await fetch("/admin/projects", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ name: "The shop of the north and all of its warehouses", slug: name }) });
+      if (!made.ok) throw new Error(await made.text());
+    }, `${slug}-long`);
+    await visit(`/ui/issues?project=${slug}-long`);
+    for (const width of [1440, 1024]) {
+      await page.setViewportSize({ width, height: 900 });
+      const tops = await page.locator(".filters-line > *").evaluateAll((all) => all.map((one) => one.getBoundingClientRect().top));
+      assert.equal(new Set(tops).size, 1, `at ${width}: ${tops}`);
+    }
+    await page.setViewportSize({ width: 1440, height: 900 });
+  });
+
   test("a long list is paged, each issue once", async () => {
     await post(NAMES.map((name) => failure(name)), 3 + HOSTILE.length + NAMES.length);
     await visit(`${LIST}&q=fell+off`);
@@ -382,6 +409,7 @@ describe("the issue pages", { concurrency: false }, () => {
       for (const [name, address, ready] of views) {
         await visit(address, look);
         await ready?.();
+        if (name === "issues") assert.ok(await rows(look).first().getByText(slug).isVisible(), "the project is named");
         await check(look, `${name}-${width}`, name.startsWith("issue-") || name === "issue");
       }
       await checkStates(look, `${server.base}${LIST}`, isList, `issues-*-${width}`);

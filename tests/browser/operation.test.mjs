@@ -187,7 +187,7 @@ describe("the operation pages", { concurrency: false }, () => {
     const quarantine = { events: 4, bytes: 900, max_events: 10_000, max_bytes: 1 << 26 };
     await page.route(asked, (route) => route.fulfill({ status: 503, json: { ready: false, checks, spool, quarantine } }));
     await visit("/ui/overflow");
-    for (const text of ["420 events wait for the database, the oldest for 1 min.", "1.0 MiB", "310", "Dropped: project deleted"]) {
+    for (const text of ["420 events wait for the database, the oldest for 2 min.", "1.0 MiB", "310", "Dropped: project deleted"]) {
       await region("Spool").getByText(text).first().waitFor();
     }
     await visit("/ui/system");
@@ -196,7 +196,7 @@ describe("the operation pages", { concurrency: false }, () => {
     assert.equal(facts[0], "DatabaseThe database does not answer.", "what is wrong comes first");
     assert.equal(facts.at(-1), "HMAC secretset");
     await visit("/ui/");
-    await page.getByText("Not ready: database.").waitFor();
+    await page.getByText("Not ready: database (The database does not answer).").waitFor();
     assert.equal(await tile("In the spool").textContent(), "420");
     assert.equal(await tile("In quarantine").textContent(), "4");
     await page.unroute(asked);

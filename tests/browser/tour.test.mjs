@@ -1,8 +1,11 @@
 // The scene of the README's pictures: an hour of a shop whose payment gateway goes away. The pictures are written beside the
-// other screenshots; those in docs/images are copies of them.
+// other screenshots; those in docs/images are copies of them. For those, FAKETIME_LIB names libfaketime.so.1: the service's
+// clock then goes through that hour, and events are received as they happen. Without it they are all received now.
 
 import assert from "node:assert/strict";
-import { mkdir, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { until } from "./browser.mjs";
 import { SCREENSHOTS } from "./inspect.mjs";
@@ -41,18 +44,36 @@ const WORST = {
   stack: "TimeoutError: gateway did not answer in 5000 ms\n    at Gateway.charge (/srv/shop/gateway.js:118:11)\n    at async Checkout.pay (/srv/shop/checkout.js:64:20)",
 };
 
+const { FAKETIME_LIB } = process.env;
+/** What the service's clock is off by, as libfaketime reads it. */
+let clock = "";
+
+/** @param {number} minutes behind ours */
+const turnBack = (minutes) => writeFile(clock, `${minutes === 0 ? "+" : "-"}${minutes * 60}`);
+
 before(async () => {
   await mkdir(SCREENSHOTS, { recursive: true });
-  scene = await openScene();
+  clock = join(await mkdtemp(join(tmpdir(), "tekno-clock-")), "offset");
+  await turnBack(MINUTES + 1);
+  scene = await openScene(FAKETIME_LIB ? { LD_PRELOAD: FAKETIME_LIB, FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: "1", FAKETIME_DONT_FAKE_MONOTONIC: "1" } : {});
   const { key } = await scene.project("shop", "Shop");
-  /** @type {object[]} */
-  const events = Array.from({ length: MINUTES }, (_, n) => minuteOf(MINUTES - n)).flat();
-  events.push({ ...WORST, ts: new Date(Date.now() - 4 * 60_000).toISOString() });
-  for (let at = 0; at < events.length; at += 250) await postBatch(scene.server.base, key, JSON.stringify(events.slice(at, at + 250)));
-  await until(async () => (await scene.admin("GET", "/stats")).total === events.length, "the events are counted");
+  let posted = 0;
+  for (let minute = MINUTES; minute > 0; minute -= 1) {
+    /** @type {object[]} */
+    const events = minuteOf(minute);
+    if (minute === 5) events.push({ ...WORST, ts: new Date(Date.now() - 4 * 60_000).toISOString() });
+    // The minute has just passed.
+    await turnBack(minute - 1);
+    await postBatch(scene.server.base, key, JSON.stringify(events), FAKETIME_LIB ? Date.now() - (minute - 1) * 60_000 : Date.now());
+    posted += events.length;
+  }
+  await until(async () => (await scene.admin("GET", "/stats")).total === posted, "the events are counted");
 });
 
-after(() => scene?.close());
+after(async () => {
+  await scene?.close();
+  await rm(join(clock, ".."), { recursive: true, force: true });
+});
 
 test("the README's pictures are of the page as it is", async () => {
   await scene.page.setViewportSize({ width: 1240, height: 780 });

@@ -144,15 +144,19 @@ export function offsetsLabel(newest, oldest) {
   return [...new Set([offsetLabel(newest), offsetLabel(oldest)])].join(" / ");
 }
 
+/** Units, and how many of one are told in the next. */
+const UNITS = /** @type {const} */ ([["s", SECOND, 60], ["min", MINUTE, 120], ["h", HOUR, 48]]);
+
 /**
- * A length of time in its largest fitting unit, rounded down: `5 h`, `40 min`, `3 d`.
+ * A length of time in its largest fitting unit, to the nearest: `5 h`, `40 min`, `3 d`.
  * @param {number} ms
  */
 export function roughly(ms) {
-  if (ms < MINUTE) return `${Math.max(0, Math.floor(ms / SECOND))} s`;
-  if (ms < 2 * HOUR) return `${Math.floor(ms / MINUTE)} min`;
-  if (ms < 2 * DAY) return `${Math.floor(ms / HOUR)} h`;
-  return `${Math.floor(ms / DAY)} d`;
+  for (const [unit, size, most] of UNITS) {
+    const n = Math.max(0, Math.round(ms / size));
+    if (n < most) return `${n} ${unit}`;
+  }
+  return `${Math.round(ms / DAY)} d`;
 }
 
 /**
@@ -188,4 +192,20 @@ export function idTime(id, now) {
   for (const char of id.slice(0, 10)) bits = bits * 32 + BASE32.indexOf(char);
   const at = Math.floor(bits / 4);
   return at < YEAR_2020 || at > now + DAY ? null : at;
+}
+
+/**
+ * What is known of why there is no event with an id.
+ * @param {number | null} received by its id
+ * @param {number} now
+ * @param {readonly number[]} days that the projects one may read keep events; the id doesn't say which it is of
+ */
+export function whyAbsent(received, now, days) {
+  if (received === null) return "No event has this id. The address may be cut short.";
+  const told = `By its id it was received ${ago(received, now)}.`;
+  const other = "was deleted by a purge, was never stored, or is of a project you may not read";
+  const [least, most] = [Math.min(...days), Math.max(...days)];
+  if (days.length > 0 && now - received > most * DAY) return `${told} It has expired: no project keeps events for more than ${most === 1 ? "a day" : `${most} days`}.`;
+  if (days.length > 0 && now - received < least * DAY) return `${told} It ${other}.`;
+  return `${told} It has expired, ${other}.`;
 }

@@ -3,18 +3,22 @@
 import { read, readState, searchLogs } from "../api.js";
 import { bytes, count, counted, rate } from "../lib/amount.js";
 import { eventAddress, fieldTerm, issueAddress, logsAddress } from "../lib/filters.js";
-import { h, shown } from "../lib/h.js";
-import { ago, clockTime, rangeMillis, RANGES } from "../lib/time.js";
+import { fill, h, shown } from "../lib/h.js";
+import { ago, clockTime, fullTime, rangeMillis, RANGES } from "../lib/time.js";
 import { errorsIn, verdict } from "../lib/verdict.js";
-import { choice, projectChoice, section, table, tile, verdictLine, when } from "../parts/board.js";
+import { choice, projectChoice, readyLine, section, table, tile, verdictLine, when } from "../parts/board.js";
+import { ISSUE_OF } from "../parts/issue.js";
 import { panel } from "../parts/state.js";
 import { trend } from "../parts/trend.js";
 import { go } from "../router.js";
 
 /** @typedef {import("../lib/verdict.js").Stats} Stats */
 /** @typedef {{ project: string, range: string }} Scope */
+/** @typedef {Stats & { oldest: string | null }} Counted with the time of the oldest event that was received in this time and happened before it */
 
 const LEVELS = /** @type {const} */ (["fatal", "error", "warn", "info", "debug", "trace"]);
+/** Older than the time that is shown by more than this is worth a word. */
+const LATE_MS = 60_000;
 const RECENT = 8;
 
 /** @type {import("../router.js").Open} */
@@ -28,11 +32,25 @@ export function open(url) {
   const projects = projectChoice(life.signal, () => scope.project, (project) => travel({ ...scope, project }));
   const ranges = choice("Time range", RANGES.map(({ name, label }) => /** @type {const} */ ([name, label])), scope.range,
     (range) => travel({ ...scope, range }));
+  /** What is wrong with the service comes first. */
+  const alarm = h("div", { class: "alarm", role: "status" });
+  /** Filled by what the counts say. */
+  const stored = h("li", { hidden: true });
+  const asOf = h("span", { class: "muted" });
   const parts = [
     section(life.signal, {
       id: "errors", title: "Errors",
-      load: () => /** @type {Promise<Stats>} */ (read(`/stats?${query()}`, life.signal)),
-      view: (stats) => statsView(stats, scope),
+      load: async () => {
+        // Of what is not there any more, no time is told.
+        fill(asOf);
+        return withOldest(/** @type {Stats} */ (await read(`/stats?${query()}`, life.signal)), scope, life.signal);
+      },
+      view(stats) {
+        fill(asOf, `As of ${clockTime(Date.now(), Date.now()).slice(0, 8)}`);
+        stored.hidden = false;
+        stored.replaceChildren(...tile({ name: "Stored", value: bytes(stats.storage.stored_bytes), note: counted(stats.storage.events, "event"), href: "/ui/system" }).childNodes);
+        return statsView(stats, scope);
+      },
     }),
     section(life.signal, {
       id: "recent", title: "Recent errors",
@@ -42,13 +60,17 @@ export function open(url) {
     section(life.signal, {
       id: "state", title: "This service",
       load: () => /** @type {Promise<import("./overflow.js").Ready>} */ (readState("/readyz", life.signal)),
-      view: serviceView,
+      view(ready) {
+        fill(alarm, ready.ready ? null : readyLine(ready, true));
+        return serviceView(ready, stored);
+      },
     }),
   ];
   const refresh = () => parts.forEach((part) => void part.refresh());
   const element = h("div", { class: "page" },
-    h("div", { class: "page-head" }, h("h1", null, "Now"),
+    h("div", { class: "page-head" }, h("div", { class: "actions" }, h("h1", null, "Now"), asOf),
       h("div", { class: "actions" }, projects, ranges, h("button", { type: "button", onclick: refresh }, "Refresh"))),
+    alarm,
     parts.map((part) => part.element));
 
   function show() {
@@ -81,17 +103,35 @@ function travel({ project, range }) {
 }
 
 /**
- * The logs of exactly what was counted.
+ * Counts go by receipt, lists by when events happened, which is never later.
+ * @param {Stats} stats
  * @param {Scope} scope
- * @param {{ from: string, to: string }} period
- * @param {string[]} levels
- * @param {string} [q]
+ * @param {AbortSignal} life
+ * @returns {Promise<Counted>}
  */
-function behind(scope, { from, to }, levels, q = "") {
-  return logsAddress({ q, project: scope.project, levels, range: "", from, to });
+async function withOldest(stats, { project }, life) {
+  if (stats.total === 0) return { ...stats, oldest: null };
+  const before = { q: `received_at:>=${stats.from}`, to: stats.from, order: "asc", limit: "1", ...(project === "" ? {} : { project_id: project }) };
+  const { logs } = await searchLogs(before, life);
+  return { ...stats, oldest: logs[0]?.ts ?? null };
 }
 
-/** @param {Stats} stats @param {Scope} scope */
+/**
+ * The logs of exactly what was counted, in all of the time or a part of it.
+ * @param {Scope} scope
+ * @param {Counted} stats
+ * @param {string[]} levels
+ * @param {string} [q]
+ * @param {{ from: string, to: string }} [part]
+ */
+function behind({ project }, stats, levels, q = "", part = stats) {
+  const { from, to } = part;
+  // All that happened in all of the time, if nothing older was received in it, is what was received in it.
+  const receipt = part === stats && stats.oldest === null ? "" : `received_at:>=${from} received_at:<${to}`;
+  return logsAddress({ q: `${receipt} ${q}`.trim(), project, levels, range: "", from: stats.oldest ?? stats.from, to });
+}
+
+/** @param {Counted} stats @param {Scope} scope */
 function statsView(stats, scope) {
   if (stats.total === 0 && stats.storage.events === 0) {
     const projects = h("a", { href: "/ui/projects", class: "button primary" }, "Go to the projects");
@@ -99,30 +139,30 @@ function statsView(stats, scope) {
   }
   const now = Date.now();
   const found = verdict(stats, now);
-  const levels = LEVELS.filter((level) => stats.events[level] || ["fatal", "error", "warn"].includes(level));
   const previous = stats.previous.complete ? stats.previous.events : null;
   /** @param {(day: import("../lib/verdict.js").Period) => number} of */
   const dayBefore = (of) => (stats.day_before?.complete ? `${rate(of(stats.day_before))} the day before` : "");
   return [
     verdictLine(found.errors === 0, verdictText(stats, found, now)),
-    trend(stats, (slot) => behind(scope, slot, ["error", "fatal"])),
+    trend(stats, (slot) => behind(scope, stats, ISSUE_OF, "", slot)),
+    stats.oldest !== null && Date.parse(stats.from) - Date.parse(stats.oldest) > LATE_MS
+      ? h("p", { class: "hint" }, `Counted by when it was received. Some of it had happened before this time, from ${fullTime(Date.parse(stats.oldest)).slice(0, 19)} on.`) : null,
     h("ul", { class: "tiles" },
       tile({
-        name: "Errors/min", value: rate(found.perMinute), href: behind(scope, stats, ["error", "fatal"]),
+        name: "Errors/min", value: rate(found.perMinute), href: behind(scope, stats, ISSUE_OF),
         note: dayBefore((day) => errorsIn(day.events) * day.per_minute / (day.total || 1)), level: found.errors > 0 ? "error" : "",
       }),
       tile({
         name: "Events/min", value: rate(stats.per_minute), href: behind(scope, stats, []),
         note: dayBefore((day) => day.per_minute),
       }),
-      levels.map((level) => tile({
+      LEVELS.map((level) => tile({
         name: level, value: count(stats.events[level] ?? 0), href: behind(scope, stats, [level]),
         note: previous === null ? "" : `${count(previous[level] ?? 0)} before`, level: stats.events[level] ? level : "",
-      })),
-      tile({ name: "Stored", value: bytes(stats.storage.stored_bytes), note: counted(stats.storage.events, "event"), href: "/ui/system" })),
-    h("h3", null, "Top issues"),
-    stats.top_issues.length === 0 ? h("p", { class: "muted" }, "No issue in this time.") : issueTable(stats, scope, now),
-    h("p", null, h("a", { href: `/ui/issues${scope.project === "" ? "" : `?project=${encodeURIComponent(scope.project)}`}` }, "All issues")),
+      }))),
+    h("div", { class: "section" }, h("h2", null, "Top issues"),
+      stats.top_issues.length === 0 ? h("p", { class: "muted" }, "No issue in this time.") : issueTable(stats, scope, now),
+      h("p", null, h("a", { href: `/ui/issues${scope.project === "" ? "" : `?project=${encodeURIComponent(scope.project)}`}` }, "All issues"))),
   ];
 }
 
@@ -136,19 +176,19 @@ function verdictText(stats, found, now) {
   const compared = { calm: "", steady: "", more: ", more than in the period before", fewer: ", fewer than in the period before" }[found.state];
   const parts = [`${counted(found.errors, "error")}${compared}.`];
   if (!Number.isNaN(found.since)) {
-    parts.push(`Since ${clockTime(found.since, now).replace(/\.\d+$/, "")}${found.last < now ? `; none for ${ago(found.last, now).replace(/ ago$/, "")}` : ""}.`);
+    parts.push(`Received since ${clockTime(found.since, now).replace(/\.\d+$/, "")}${found.last < now ? `; none for ${ago(found.last, now).replace(/ ago$/, "")}` : ""}.`);
   }
   const worst = stats.top_issues.find(({ level }) => level === "error" || level === "fatal");
   if (worst) parts.push(`Most in ${[worst.project, worst.source].filter((name) => name !== "").map(shown).join(" / ")}.`);
   return parts.join(" ");
 }
 
-/** @param {Stats} stats @param {Scope} scope @param {number} now */
+/** @param {Counted} stats @param {Scope} scope @param {number} now */
 function issueTable(stats, scope, now) {
   return table("Top issues", [["Issue", "text"], ["Events", "count"], ["Level"], ["Where", "aside"], ["First seen", "aside"], ["Last seen", "aside"]],
     stats.top_issues.map((issue) => {
       const q = fieldTerm("fingerprint", issue.fingerprint) ?? "";
-      const href = behind({ ...scope, project: issue.project }, stats, [], q);
+      const href = behind({ ...scope, project: issue.project }, stats, ISSUE_OF, q);
       return [
         h("a", { href: issueAddress(issue) }, shown(issue.title) || "(no message)"),
         h("a", { href, "aria-label": `${counted(issue.count, "event")} of this issue` }, count(issue.count)),
@@ -164,7 +204,7 @@ function issueTable(stats, scope, now) {
 function recentView(logs, scope) {
   if (logs.length === 0) return h("p", { class: "muted" }, "No error in this time.");
   const now = Date.now();
-  const all = logsAddress({ q: "", project: scope.project, levels: ["error", "fatal"], range: scope.range, from: "", to: "" });
+  const all = logsAddress({ q: "", project: scope.project, levels: ISSUE_OF, range: scope.range, from: "", to: "" });
   return [
     h("ul", { class: "lines" }, logs.map((event) => h("li", null,
       h("span", { class: "muted" }, when(event.ts, now)),
@@ -174,14 +214,15 @@ function recentView(logs, scope) {
   ];
 }
 
-/** @param {import("./overflow.js").Ready} ready */
-function serviceView(ready) {
-  const wrong = Object.entries(ready.checks).filter(([, check]) => !check.ok).map(([name]) => name.replaceAll("_", " "));
+/** @param {import("./overflow.js").Ready} ready @param {HTMLElement} stored a tile */
+function serviceView(ready, stored) {
   const { spool, quarantine } = ready;
   return [
-    verdictLine(ready.ready, ready.ready ? "Ready: every check is well." : `Not ready: ${wrong.join(", ")}.`, " ", h("a", { href: "/ui/system" }, "System")),
+    ready.ready ? readyLine(ready) : null,
     h("ul", { class: "tiles" },
+      stored,
       spool ? tile({ name: "In the spool", value: count(spool.events), note: `${bytes(spool.bytes)} of ${bytes(spool.max_bytes)}`, href: "/ui/overflow" }) : null,
       quarantine ? tile({ name: "In quarantine", value: count(quarantine.events), note: quarantine.events === 0 ? "" : bytes(quarantine.bytes), href: "/ui/overflow", level: quarantine.events > 0 ? "warn" : "" }) : null),
+    h("p", null, h("a", { href: "/ui/system" }, "System")),
   ];
 }

@@ -8,7 +8,7 @@ import { facts, loads, part, when } from "../parts/board.js";
 import { actionsWith } from "../parts/control.js";
 import { copyButton } from "../parts/copy.js";
 import { eventView } from "../parts/event.js";
-import { badges, decisionBar, issueLogs, spark, stateText } from "../parts/issue.js";
+import { badges, decisionBar, ISSUE_OF, issueLogs, spark, stateText } from "../parts/issue.js";
 import { levelMark } from "../parts/row.js";
 import { facetView } from "../parts/side.js";
 import { button, errorPanel, panel, problemText } from "../parts/state.js";
@@ -99,7 +99,7 @@ function brief(text) {
 /** @param {Issue} issue */
 function dayView(issue) {
   const chart = spark(issue.trend, issue.level);
-  return chart && h("div", { class: "day" }, chart, h("p", { class: "trend-ends" }, h("span", null, "24 h ago"), h("span", null, `at most ${counted(Math.max(...issue.trend ?? []), "event")} an hour`), h("span", null, "now")));
+  return chart && h("div", { class: "day" }, chart, h("p", { class: "trend-ends", "aria-hidden": "true" }, h("span", null, "24 h ago"), h("span", null, `at most ${counted(Math.max(...issue.trend ?? []), "event")} an hour`), h("span", null, "now")));
 }
 
 /** @param {Issue} issue */
@@ -107,7 +107,7 @@ function issueFacts(issue) {
   const now = Date.now();
   const seen = (/** @type {string} */ at, /** @type {string | null} */ release) => h("span", null, when(at, now), release ? ` in release ${brief(release)}` : "");
   return facts([
-    ["Events", h("a", { href: issueLogs(issue) }, count(issue.count))],
+    ["Events", h("a", { href: issueLogs(issue), "aria-label": `${counted(issue.count, "event")} of this issue` }, count(issue.count))],
     ["First seen", seen(issue.first_seen, issue.first_release)],
     ["Last seen", seen(issue.last_seen, issue.last_release)],
     ["Fingerprint", h("code", null, shown(issue.fingerprint))],
@@ -181,7 +181,7 @@ function eventWalk(issue, sample, life) {
   });
 
   async function fetchMore() {
-    const query = { project_id: String(issue.project_id), fingerprint: issue.fingerprint, from: "-90d", order: "desc", limit: STEP };
+    const query = { project_id: String(issue.project_id), fingerprint: issue.fingerprint, level: ISSUE_OF.join(), from: "-90d", order: "desc", limit: STEP };
     const page = await searchLogs(cursor === null ? query : { ...query, cursor }, life);
     events.push(...page.logs);
     cursor = page.next_cursor;

@@ -5,7 +5,7 @@ import { count, counted } from "../lib/amount.js";
 import { issueAddress, logsAddress } from "../lib/filters.js";
 import { fill, h, icon, shown } from "../lib/h.js";
 import { choice, loads, projectChoice, when } from "../parts/board.js";
-import { badges, decisionBar, issueLogs, issuesAddress, issuesQuery, ISSUE_LEVELS, ISSUE_STATES, readIssueFilters, SORTS, spark, stateText } from "../parts/issue.js";
+import { badges, decisionBar, issueLogs, issuesAddress, issuesQuery, ISSUE_LEVELS, ISSUE_OF, ISSUE_STATES, readIssueFilters, SORTS, spark, stateText } from "../parts/issue.js";
 import { levelMark } from "../parts/row.js";
 import { button, errorPanel, panel, problemText } from "../parts/state.js";
 import { go } from "../router.js";
@@ -35,7 +35,7 @@ export function open(url) {
   const query = h("input", { type: "search", "aria-label": "Search in titles", placeholder: "Search in titles", maxlength: "200", autocomplete: "off", spellcheck: "false" });
   const status = choice("State", ISSUE_STATES, filters.status, (chosen) => travel({ status: chosen }));
   const level = choice("Level", ISSUE_LEVELS, filters.level, (chosen) => travel({ level: chosen }));
-  const sort = choice("Sort by", SORTS, filters.sort, (chosen) => travel({ sort: chosen }));
+  const sort = choice("Sort", SORTS, filters.sort, (chosen) => travel({ sort: chosen }));
   const project = projectChoice(life.signal, () => filters.project, (chosen) => travel({ project: chosen }));
   const form = h("form", { class: "filters-line", role: "search", onsubmit: (/** @type {Event} */ event) => {
     event.preventDefault();
@@ -110,6 +110,7 @@ export function open(url) {
 
   function marked() {
     const boxed = rows.filter(({ box }) => box.checked).length;
+    bar.enable(boxed > 0);
     all.checked = boxed > 0 && boxed === rows.length;
     all.indeterminate = boxed > 0 && boxed < rows.length;
     fill(amount, boxed > 0 ? `${count(boxed)} selected` : `${counted(rows.length, "issue")}${more.childElementCount > 0 ? " so far" : ""}`);
@@ -184,13 +185,13 @@ function rowOf(issue, now, onMark) {
   const title = shown(issue.title) || "(no message)";
   const box = h("input", { type: "checkbox", "aria-label": `Select ${title}`, onchange: onMark });
   const link = h("a", { class: "title", href: issueAddress(issue), title }, title);
-  const time = (/** @type {string} */ name, /** @type {string} */ at) => h("span", { class: `${name} muted` }, `${name} `, when(at, now));
+  const time = (/** @type {string} */ name, /** @type {string} */ at) => h("span", { class: `${name} muted` }, name, h("span", { class: "unseen" }, " seen"), " ", when(at, now));
   const element = h("li", { class: "issue", "data-level": issue.level },
     h("label", { class: "check" }, box),
     link,
     h("span", { class: "meta" }, levelMark(issue.level), badges(issue),
       issue.status === "open" ? null : h("span", { class: "badge muted", title: stateText(issue, now) }, ISSUE_STATES.find(([state]) => state === issue.status)?.[1]),
-      h("span", { class: "where muted" }, `${shown(issue.project)} / ${shown(issue.source)}`)),
+      h("span", { class: "where muted" }, shown(issue.project), h("span", { class: "source" }, ` / ${shown(issue.source)}`))),
     h("span", { class: "day" }, spark(issue.trend, issue.level)),
     h("a", { class: "count", href: issueLogs(issue), "aria-label": `${counted(issue.count, "event")} of this issue`, title: "Their logs" }, count(issue.count), h("span", { class: "unit" }, issue.count === 1 ? " event" : " events")),
     time("first", issue.first_seen),
@@ -203,7 +204,7 @@ function beyondLine({ other }, { project }) {
   if (!other?.events_24h) return null;
   return h("p", { class: "notice" },
     `${counted(other.events_24h, "event")} of the last 24 hours made no issue and no alert: a project keeps ${count(other.max_issues)} issues and makes ${count(other.max_new_issues_a_minute)} a minute. They are in `,
-    h("a", { href: logsAddress({ q: "", project, levels: ["error", "fatal"], range: "24h", from: "", to: "" }) }, "the logs"), ".");
+    h("a", { href: logsAddress({ q: "", project, levels: ISSUE_OF, range: "24h", from: "", to: "" }) }, "the logs"), ".");
 }
 
 /** @param {Filters} filters @param {boolean} any whether there is any issue, whatever its state and title */

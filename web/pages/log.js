@@ -1,9 +1,9 @@
 // The permalink of one event.
 
-import { fetchLog, Problem } from "../api.js";
+import { fetchLog, listProjects, Problem } from "../api.js";
 import { DEFAULT_RANGE, logsAddress, zoneOf } from "../lib/filters.js";
 import { fill, h } from "../lib/h.js";
-import { ago, idTime, MINUTE, showTimesIn, shownZone } from "../lib/time.js";
+import { idTime, MINUTE, showTimesIn, shownZone, whyAbsent } from "../lib/time.js";
 import { contextView, scopeOf } from "../parts/context.js";
 import { eventView } from "../parts/event.js";
 import { zoneNotice } from "../parts/result.js";
@@ -53,7 +53,7 @@ export function open(url, [id = ""]) {
     } catch (error) {
       if (life.signal.aborted || isSignedOut(error)) return;
       const gone = error instanceof Problem && (error.status === 404 || error.status === 410);
-      fill(element, heading(), gone ? purged(id) : errorPanel(error, load));
+      fill(element, heading(), gone ? goneView(whyAbsent(idTime(id, Date.now()), Date.now(), await retentions(life.signal))) : errorPanel(error, load));
     } finally {
       loading.stop();
     }
@@ -94,18 +94,15 @@ function view(event) {
   const links = h("a", { class: "button", href: logsAddress(around, event.id) }, "Logs around this time");
   const onTerm = (/** @type {string} */ term, /** @type {boolean} */ exclude) =>
     go(logsAddress({ ...around, q: exclude ? `-${term}` : term }));
-  return eventView(event, { onTerm, heading: heading(), links });
+  return eventView(event, { onTerm, heading: heading(), links, page: true });
 }
 
-/** @param {string} id */
-function purged(id) {
-  const received = idTime(id, Date.now());
-  return panel({
-    title: "This event is not here",
-    text:
-      received === null
-        ? "No event has this id. The address may be cut short."
-        : `It was received ${ago(received, Date.now())} and has been purged: events are kept for the days set in their project.`,
-    actions: [h("a", { class: "button primary", href: "/ui/logs" }, "Go to the logs")],
-  });
+/** How many days the projects keep their events; none where that can't be read. @param {AbortSignal} life */
+async function retentions(life) {
+  return listProjects(life).then((list) => list.map(({ retention_days: days }) => days), () => []);
+}
+
+/** @param {string} text */
+function goneView(text) {
+  return panel({ title: "This event is not here", text, actions: [h("a", { class: "button primary", href: "/ui/logs" }, "Go to the logs")] });
 }

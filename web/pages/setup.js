@@ -80,7 +80,7 @@ function setupView(life, slug, given, level = "h2") {
 
   /** @param {Snippet[]} snippets */
   function snippetView(snippets) {
-    const code = h("pre", { class: "code", tabindex: "0" });
+    const code = h("pre", { class: "code", tabindex: "0", role: "group" });
     const how = h("p", { class: "hint" });
     const show = (/** @type {number} */ index) => {
       chosen = index;

@@ -5,7 +5,7 @@ import { bytes, count, counted } from "../lib/amount.js";
 import { onWhatText, resultText, whatText, whoText } from "../lib/audit.js";
 import { fill, h, shown } from "../lib/h.js";
 import { ago, fullTime, offsetsLabel, roughly, SECOND } from "../lib/time.js";
-import { facts, pager, section, table, tile, verdictLine } from "../parts/board.js";
+import { facts, pager, readyLine, section, table, tile } from "../parts/board.js";
 import { purgeForm } from "../parts/purge.js";
 import { button, problemText } from "../parts/state.js";
 
@@ -86,7 +86,7 @@ function healthView(alive, ready) {
     check.ok ? (name === "database" ? alive.database : (CHECK_WELL[name] ?? "well")) : (check.detail ?? "not well")]));
   const failing = checks.filter(([, { ok }]) => !ok).length;
   return [
-    verdictLine(ready.ready, ready.ready ? "Ready: every check is well." : `Not ready: ${checks.slice(0, failing).map(([name]) => CHECK_NAMES[name] ?? name.replaceAll("_", " ")).join(", ")}.`),
+    readyLine(ready),
     facts([
       ...lines.slice(0, failing),
       ["Version", alive.version],

@@ -99,7 +99,8 @@ export function tile({ name, value, note, href, level }) {
   const inside = [
     h("span", { class: "tile-name" }, name),
     h("span", { class: "tile-value", "data-level": level }, value),
-    note ? h("span", { class: "tile-note" }, note) : null,
+    // Read in one go, it would be "error 2 0 before".
+    note ? h("span", { class: "tile-note" }, h("span", { class: "unseen" }, ", "), note) : null,
   ];
   return h("li", null, href ? h("a", { class: "tile", href }, inside) : h("div", { class: "tile" }, inside));
 }
@@ -111,6 +112,13 @@ export function tile({ name, value, note, href, level }) {
  */
 export function verdictLine(well, ...text) {
   return h("p", { class: "verdict", "data-well": well ? "yes" : "no" }, ...text);
+}
+
+/** What is not well, perhaps with why. @param {import("../pages/overflow.js").Ready} ready @param {boolean} [why] */
+export function readyLine({ ready, checks }, why = false) {
+  const wrong = Object.entries(checks).filter(([, check]) => !check.ok);
+  if (ready) return verdictLine(true, "Ready: every check is well.");
+  return verdictLine(false, h("b", null, "Not ready: "), wrong.map(([name, { detail }]) => `${name.replaceAll("_", " ")}${why && detail ? ` (${shown(detail).replace(/\.$/, "")})` : ""}`).join(", "), ".");
 }
 
 /**

@@ -27,10 +27,15 @@ const DELAY_MS = 5000;
  * @param {import("../lib/h.js").Children} options.heading
  * @param {import("../lib/h.js").Children} [options.links]
  * @param {boolean} [options.ofIssue] on the page of its issue: the stack comes first
+ * @param {boolean} [options.page] on a page of its own
  * @param {number} [options.now]
  */
-export function eventView(event, { onTerm, heading, links, ofIssue, now = Date.now() }) {
-  const stack = event.stack ? stackSection(event, event.stack) : null;
+export function eventView(event, { onTerm, heading, links, ofIssue, page, now = Date.now() }) {
+  // Below the level 1 heading of its own page, or the level 2 heading of what it is in.
+  const level = page ? "h2" : "h3";
+  const section = (/** @type {string} */ title, /** @type {import("../lib/h.js").Children[]} */ ...content) =>
+    h("section", { class: "event-part" }, h(level, { class: "part-title" }, title), ...content);
+  const stack = event.stack ? section("Stack", stackView(event, event.stack)) : null;
   const grouped = !ofIssue && event.fingerprint && (event.level === "error" || event.level === "fatal");
   return h(
     "article",
@@ -41,7 +46,7 @@ export function eventView(event, { onTerm, heading, links, ofIssue, now = Date.n
       h("time", { datetime: event.ts }, fullTime(Date.parse(event.ts))),
       h("span", { class: "muted" }, ago(Date.parse(event.ts), now)),
       event.expires_at ? h("span", { class: "muted" }, `expires ${expiresIn(Date.parse(event.expires_at), now)}`) : null),
-    h("pre", { class: "event-message", tabindex: "0", "aria-label": "Message" }, shown(event.message)),
+    h("pre", { class: "event-message", tabindex: "0", role: "group", "aria-label": "Message" }, shown(event.message)),
     event.truncated ? h("p", { class: "notice" }, "Something in this event was cut to fit the limits.") : null,
     h("div", { class: "actions" }, copyButton("Copy JSON", () => JSON.stringify({ ...event, library_lines: undefined }, null, 2)),
       copyButton("Copy Markdown", () => eventMarkdown(event, location.origin + eventAddress(event.id))),
@@ -50,17 +55,9 @@ export function eventView(event, { onTerm, heading, links, ofIssue, now = Date.n
     ofIssue ? stack : null,
     section("Fields", fieldList(event, onTerm, now)),
     event.tags?.length ? section("Tags", tagList(event.tags, onTerm)) : null,
-    isEmpty(event.ctx) ? null : contextSection(event.ctx, onTerm),
+    isEmpty(event.ctx) ? null : section("Context", ctxView(event.ctx, onTerm)),
     ofIssue ? null : stack,
   );
-}
-
-/**
- * @param {string} title
- * @param {...import("../lib/h.js").Children} content
- */
-function section(title, ...content) {
-  return h("section", { class: "event-part" }, h("h2", { class: "part-title" }, title), ...content);
 }
 
 /** @param {unknown} value */
@@ -135,7 +132,7 @@ function tagList(tags, onTerm) {
  * @param {unknown} ctx
  * @param {OnTerm} onTerm
  */
-function contextSection(ctx, onTerm) {
+function ctxView(ctx, onTerm) {
   const body = h("div");
   const asTree = h("button", { type: "button", onclick: () => show(true) }, "Tree");
   const asJson = h("button", { type: "button", onclick: () => show(false) }, "JSON");
@@ -144,10 +141,10 @@ function contextSection(ctx, onTerm) {
   function show(tree) {
     asTree.setAttribute("aria-pressed", String(tree));
     asJson.setAttribute("aria-pressed", String(!tree));
-    fill(body, tree ? treeOf(ctx, onTerm) : h("pre", { class: "code", tabindex: "0", "aria-label": "Context as JSON" }, shown(text())));
+    fill(body, tree ? treeOf(ctx, onTerm) : h("pre", { class: "code", tabindex: "0", role: "group", "aria-label": "Context as JSON" }, shown(text())));
   }
   show(typeof ctx === "object");
-  return section("Context", h("div", { class: "actions" }, h("span", { class: "pair" }, asTree, asJson), copyButton("Copy context", text)), body);
+  return [h("div", { class: "actions" }, h("span", { class: "pair" }, asTree, asJson), copyButton("Copy context", text)), body];
 }
 
 /**
@@ -218,11 +215,11 @@ function twig(key, value, path, depth, budget, onTerm) {
  * @param {LogEvent} event
  * @param {string} stack
  */
-function stackSection({ id, library_lines: known }, stack) {
+function stackView({ id, library_lines: known }, stack) {
   let whole = true;
   /** @type {string | null | undefined} */
   let own = known && ownFrames(stack, known);
-  const code = h("pre", { class: "code", tabindex: "0", "aria-label": "Stack trace" }, shown(stack));
+  const code = h("pre", { class: "code", tabindex: "0", role: "group", "aria-label": "Stack trace" }, shown(stack));
   const said = h("p", { class: "hint", role: "status" });
   /** @param {boolean} all */
   const show = async (all) => {
@@ -239,10 +236,9 @@ function stackSection({ id, library_lines: known }, stack) {
   };
   const pair = [button("All frames", () => void show(true)), button("In-app", () => void show(false))];
   void show(true);
-  return section(
-    "Stack",
+  return [
     h("div", { class: "actions" }, stack.includes("\n") ? h("span", { class: "pair" }, pair) : null, copyButton("Copy stack", () => stack)),
     said,
     code,
-  );
+  ];
 }

@@ -34,8 +34,11 @@ import { button, problemText } from "./state.js";
 
 /** The first of each is the default, which the address leaves out. */
 export const ISSUE_STATES = /** @type {const} */ ([["open", "Open"], ["resolved", "Resolved"], ["muted", "Muted"], ["all", "All"]]);
-export const SORTS = /** @type {const} */ ([["last_seen", "Last seen"], ["count", "Most events"], ["first_seen", "First seen"]]);
+export const SORTS = /** @type {const} */ ([["last_seen", "Sort: last seen"], ["count", "Sort: events"], ["first_seen", "Sort: first seen"]]);
 export const ISSUE_LEVELS = /** @type {const} */ ([["", "All levels"], ["fatal", "Fatal"], ["error", "Error"]]);
+
+/** The levels an issue is made of; what is quieter may have its fingerprint and is none of its events. */
+export const ISSUE_OF = ["error", "fatal"];
 
 /**
  * @param {URLSearchParams} params
@@ -75,7 +78,7 @@ export function issuesQuery({ status, sort, level, project, q }, cursor = "") {
  */
 export function issueLogs({ project, fingerprint }, term = "") {
   const q = `${fieldTerm("fingerprint", fingerprint)} ${term}`.trim();
-  return logsAddress({ q, project, levels: [], range: "3d", from: "", to: "" });
+  return logsAddress({ q, project, levels: ISSUE_OF, range: "3d", from: "", to: "" });
 }
 
 /** @param {Issue} issue @param {number} now */
@@ -139,6 +142,8 @@ const DONE = { resolve: "resolved", reopen: "reopened", mute: "muted" };
 export function decisionBar(chosen, onDecided) {
   const said = h("p", { role: "status", class: "actions decided" });
   let busy = false;
+  /** What the menu was opened for by its key; the focus leaves it. @type {Issue[]} */
+  let meant = [];
 
   /** @param {() => Promise<void>} work */
   async function once(work) {
@@ -153,9 +158,9 @@ export function decisionBar(chosen, onDecided) {
     }
   }
 
-  const decide = (/** @type {Decision} */ decision) => once(async () => {
-    const issues = chosen();
-    if (issues.length === 0) return fill(said, "No issue is selected.");
+  const none = () => fill(said, "No issue is selected.");
+  const decide = (/** @type {Decision} */ decision, issues = chosen()) => once(async () => {
+    if (issues.length === 0) return none();
     const back = wayBack(issues);
     const changed = await sendDecision(issues.map(({ id }) => id), decision);
     fill(said, `${counted(changed, "issue")} ${DONE[decision.action]}.`, button("Undo", () => void once(async () => {
@@ -168,12 +173,18 @@ export function decisionBar(chosen, onDecided) {
 
   const mute = (/** @type {Decision} */ decision) => {
     menu.open = false;
-    menu.querySelector("summary")?.focus();
-    void decide(decision);
+    summary.focus();
+    void decide(decision, meant.length > 0 ? meant : chosen());
   };
   const most = h("input", { type: "number", min: "1", max: "1000000", step: "1", required: true, defaultValue: "100", inputmode: "numeric", "aria-label": "Events an hour" });
+  const summary = h("summary", { class: "button", onclick: (/** @type {Event} */ event) => {
+    meant = [];
+    if (summary.ariaDisabled !== "true") return;
+    event.preventDefault();
+    none();
+  } }, "Mute");
   const menu = h("details", { class: "menu" },
-    h("summary", { class: "button" }, "Mute"),
+    summary,
     h("ul", null,
       TIMES.map(([until, label]) => h("li", null, button(label, () => mute({ action: "mute", until })))),
       h("li", null, h("form", { class: "actions", onsubmit: (/** @type {Event} */ event) => {
@@ -181,16 +192,23 @@ export function decisionBar(chosen, onDecided) {
         mute({ action: "mute", until_per_hour: Number(most.value) });
       } }, "Until more than", most, "an hour", h("button", { type: "submit" }, "Mute")))));
 
+  const buttons = [button("Resolve", () => void decide({ action: "resolve" })), button("Reopen", () => void decide({ action: "reopen" })), menu];
   return {
-    buttons: [button("Resolve", () => void decide({ action: "resolve" })), button("Reopen", () => void decide({ action: "reopen" })), menu],
+    buttons,
     said,
+    /** Whether there is something to decide; without, pressing says so. @param {boolean} any */
+    enable(any) {
+      for (const one of [...buttons.slice(0, 2), summary]) one.ariaDisabled = any ? null : "true";
+    },
     /** @param {KeyboardEvent} event */
     press({ key }) {
       if (key === "e") void decide({ action: "resolve" });
       else if (key === "o") void decide({ action: "reopen" });
       else if (key === "m") {
-        menu.open = true;
-        menu.querySelector("button")?.focus();
+        meant = chosen();
+        menu.open = meant.length > 0;
+        if (menu.open) menu.querySelector("button")?.focus();
+        else none();
       } else return false;
       return true;
     },

@@ -23,5 +23,5 @@ export function trend({ trend: slots, from, to }, address) {
   });
   return h("div", { "aria-hidden": "true" },
     h("div", { class: "trend" }, bars),
-    h("div", { class: "trend-ends" }, h("span", null, short(from)), h("span", null, `at most ${counted(most, "error")} a bar`), h("span", null, short(to))));
+    h("div", { class: "trend-ends" }, h("span", null, short(from)), h("span", null, `by receipt, at most ${counted(most, "error")} a bar`), h("span", null, short(to))));
 }

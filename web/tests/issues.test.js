@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { issueAddress } from "../lib/filters.js";
-import { issuesAddress, issuesQuery, readIssueFilters, stateText, wayBack } from "../parts/issue.js";
+import { issueLogs, issuesAddress, issuesQuery, readIssueFilters, stateText, wayBack } from "../parts/issue.js";
 
 const NOW = Date.parse("2026-11-21T12:00:00Z");
 
@@ -30,6 +30,11 @@ test("the API is asked with what the filters say", () => {
 
 test("an issue's address can't be broken out of", () => {
   assert.equal(issueAddress({ project_id: 3, fingerprint: "../?x#y" }), "/ui/issues/3-..%2F%3Fx%23y");
+});
+
+test("the logs of an issue are those it counts: what is quieter and alike is not among them", () => {
+  const address = issueLogs({ ...issue(), project: "shop", fingerprint: "0123456789abcdef" }, "-user_id:u1");
+  assert.equal(address, "/ui/logs?q=fingerprint%3A0123456789abcdef+-user_id%3Au1&project=shop&level=error%2Cfatal&range=3d");
 });
 
 test("a state is told in words", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ago, clockTime, DAY, expiresIn, fullTime, HOUR, idTime, MINUTE, offsetLabel, offsetsLabel, ownZone, roughly, SECOND, showTimesIn, shownZone, zoneName } from "../lib/time.js";
+import { ago, clockTime, DAY, expiresIn, fullTime, HOUR, idTime, MINUTE, offsetLabel, offsetsLabel, ownZone, roughly, SECOND, showTimesIn, shownZone, whyAbsent, zoneName } from "../lib/time.js";
 
 const NOW = new Date(2026, 10, 20, 23, 57, 1, 123).getTime();
 
@@ -63,12 +63,12 @@ test("a time that a calendar can't hold is unknown", () => {
   for (const ms of [Number.NaN, Infinity, -Infinity, 8.64e15, -8.64e15]) assert.equal(fullTime(ms, "Asia/Tokyo"), "unknown time");
 });
 
-test("a length is told in its largest fitting unit", () => {
-  assert.equal(roughly(-5), "0 s");
-  assert.equal(roughly(59 * SECOND), "59 s");
-  assert.equal(roughly(90 * MINUTE), "90 min");
-  assert.equal(roughly(5 * HOUR + 59 * MINUTE), "5 h");
-  assert.equal(roughly(3 * DAY), "3 d");
+test("a length is told in its largest fitting unit, to the nearest", () => {
+  for (const [ms, text] of /** @type {[number, string][]} */ ([
+    [-5, "0 s"], [0, "0 s"], [59 * SECOND, "59 s"], [59.6 * SECOND, "1 min"], [89 * SECOND, "1 min"], [90 * MINUTE, "90 min"],
+    [119.4 * MINUTE, "119 min"], [119.6 * MINUTE, "2 h"], [5 * HOUR + 59 * MINUTE, "6 h"], [DAY - 1, "24 h"], [47.6 * HOUR, "2 d"],
+    [2 * DAY + 23 * HOUR, "3 d"], [3 * DAY, "3 d"], [3 * DAY + 11 * HOUR, "3 d"],
+  ])) assert.equal(roughly(ms), text);
 });
 
 test("past, future and due are told apart", () => {
@@ -86,4 +86,13 @@ test("an event's id tells when it was received", () => {
   assert.equal(idTime(id, at), at);
   assert.equal(idTime(id, at - 2 * DAY), null);
   for (const bad of ["", "abc", id.slice(1), `${id}x`, "zzzzzzzzzzzzzzzzzzzzzzzzzz-0"]) assert.equal(idTime(bad, at), null, bad);
+});
+
+test("of an event that is not there only what is known is said", () => {
+  assert.match(whyAbsent(null, NOW, [3]), /cut short/);
+  assert.match(whyAbsent(NOW - 5 * SECOND, NOW, [1, 30]), /^By its id it was received 5 s ago\. It was deleted by a purge, was never stored, or is of a project you may not read\.$/);
+  assert.match(whyAbsent(NOW - 31 * DAY, NOW, [1, 30]), /received 31 d ago\. It has expired: no project keeps events for more than 30 days\.$/);
+  assert.match(whyAbsent(NOW - 2 * DAY, NOW, [1]), /more than a day\.$/);
+  // Between the shortest and the longest, or where no project can be read, either may be.
+  for (const days of [[1, 30], []]) assert.match(whyAbsent(NOW - 2 * DAY, NOW, days), /It has expired, was deleted by a purge, was never stored, or is of/);
 });

@@ -1,0 +1,153 @@
+// The first page: every number leads to exactly what it counts, what is wrong comes first, and the tiles are even.
+
+import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+import { until } from "./browser.mjs";
+import { check, inEachSize, SCREENSHOTS } from "./inspect.mjs";
+import { openScene } from "./scene.mjs";
+import { FULL, ordinary, postBatch } from "./seed.mjs";
+
+const SLUG = "first";
+const HOUR = 3_600_000;
+/** Received with the others, as after a spool was drained. */
+const LATE = Array.from({ length: 4 }, (_, index) => ({
+  ts: new Date(Date.now() - 5 * HOUR - index * 1000).toISOString(), level: "error", message: `card declined for order ${index}`, source: "checkout",
+}));
+const EVENTS = [...ordinary(40), ...LATE, FULL];
+const UNWELL = {
+  ready: false,
+  checks: { database: { ok: false, detail: "The database does not answer." }, hmac_secret: { ok: true, detail: null }, rate_limits: { ok: false, detail: null } },
+};
+
+/** @type {import("./scene.mjs").Scene} */
+let scene;
+
+before(async () => {
+  await mkdir(SCREENSHOTS, { recursive: true });
+  scene = await openScene();
+  const { key } = await scene.project(SLUG, "First");
+  await postBatch(scene.server.base, key, JSON.stringify(EVENTS));
+  await until(async () => (await scene.admin("GET", "/stats")).total === EVENTS.length, "the events are counted");
+  await until(async () => (await scene.admin("GET", "/issues")).issues.length > 1, "the issues are made");
+});
+
+after(() => scene?.close());
+
+/** @param {import("playwright-core").Page} look @param {unknown} body */
+function answerReady(look, body) {
+  return look.route((url) => url.pathname === "/readyz", (route) => route.fulfill({ status: 503, contentType: "application/json", body: JSON.stringify(body) }));
+}
+
+describe("the first page", { concurrency: false }, () => {
+  test("every number and bar leads to exactly the events it counts, also of what was received late", async () => {
+    const address = `/ui/?project=${SLUG}`;
+    await scene.visit(address);
+    await scene.page.getByText(/^\d+ errors.*\. Received since \d\d:\d\d/).waitFor();
+    await scene.page.getByText("Some of it had happened before this time").waitFor();
+    const links = await scene.page.locator("a.tile[href^='/ui/logs'], .trend a, td a[href^='/ui/logs']").evaluateAll((all) => all.map((link) => ({
+      href: link.getAttribute("href") ?? "", name: link.querySelector(".tile-name")?.textContent ?? "",
+      text: link.getAttribute("title")?.split(": ").at(-1) ?? link.querySelector(".tile-value")?.textContent ?? link.textContent ?? "",
+    })));
+    const errors = EVENTS.filter(({ level }) => level === "error" || level === "fatal").length;
+    const expected = links.map(({ href, name, text }) => ({ href, name, count: name === "Errors/min" ? errors : name === "Events/min" ? EVENTS.length : parseInt(text, 10) }));
+    const counted = expected.filter(({ count }) => count > 0);
+    assert.ok(counted.length > 8, "tiles, a bar and issues");
+    assert.ok(counted.some(({ name, count }) => name === "error" && count === 8), "the late ones are among them");
+    for (const { href, name, count } of counted) {
+      await scene.visit(href);
+      assert.equal(await scene.total(), count, `${name} ${href}`);
+    }
+  });
+
+  test("a time in which nothing older was received needs no more than its beginning and end", async () => {
+    await scene.visit(`/ui/?project=${SLUG}&range=24h`);
+    const href = await scene.page.locator("a.tile").filter({ hasText: "Events/min" }).getAttribute("href");
+    assert.doesNotMatch(href ?? "", /received_at/);
+    await scene.visit(href ?? "");
+    assert.equal(await scene.total(), EVENTS.length);
+  });
+
+  test("what is wrong with the service comes first and is named, here and on its own page", async () => {
+    const look = await scene.context.newPage();
+    await answerReady(look, UNWELL);
+    for (const [address, text] of [["/ui/", "Not ready: database (The database does not answer), rate limits."], ["/ui/system", "Not ready: database, rate limits."]]) {
+      await scene.visit(address ?? "", look);
+      const line = look.getByText(text ?? "", { exact: true });
+      await line.waitFor();
+      const [colour, wanted] = await line.locator("b").evaluate((bold) => {
+        const probe = document.createElement("i");
+        probe.style.color = "var(--error)";
+        bold.append(probe);
+        return [bold, probe].map((one) => getComputedStyle(one).color);
+      });
+      assert.equal(colour, wanted);
+    }
+    await scene.visit("/ui/", look);
+    assert.equal(await look.getByText("Not ready").count(), 1);
+    const above = await look.evaluate(() => document.querySelector(".alarm")?.compareDocumentPosition(document.querySelector("#errors-title") ?? document));
+    // DOCUMENT_POSITION_FOLLOWING
+    assert.equal(above, 4);
+    await look.unroute(() => true);
+    await look.close();
+  });
+
+  test("tiles fill their rows at every width", async () => {
+    const look = await scene.context.newPage();
+    for (const width of [1440, 1024, 720, 390]) {
+      await look.setViewportSize({ width, height: 900 });
+      for (const address of ["/ui/", "/ui/overflow", "/ui/system"]) {
+        await scene.visit(address, look);
+        const rows = await look.locator(".tiles").evaluateAll((lists) => lists.map((list) => {
+          /** @type {Map<number, number>} */
+          const tiles = new Map();
+          for (const { offsetTop, offsetWidth } of /** @type {Iterable<HTMLElement>} */ (list.children)) if (offsetWidth > 0) tiles.set(offsetTop, (tiles.get(offsetTop) ?? 0) + 1);
+          return [...tiles.values()];
+        }));
+        assert.ok(rows.length > 0 || address === "/ui/overflow", address);
+        for (const sizes of rows) assert.equal(new Set(sizes).size, 1, `${address} at ${width}: ${sizes}`);
+      }
+    }
+    await look.close();
+  });
+
+  test("in forced colours badges keep an outline and sparklines their baseline, and a table ends without a line of its own", async () => {
+    const look = await scene.context.newPage();
+    /** @param {string} part @param {"outlineStyle" | "borderBlockEndColor" | "borderBlockEndWidth" | "backgroundColor"} property @param {string} [pseudo] */
+    const styled = (part, property, pseudo) => look.locator(part).last().evaluate((one, [name, of]) => getComputedStyle(one, of)[/** @type {"outlineStyle"} */ (name)], [property, pseudo]);
+    await scene.visit("/ui/", look);
+    assert.equal(await styled("tbody > tr:last-child > td", "borderBlockEndWidth"), "0px");
+    await look.emulateMedia({ forcedColors: "active" });
+    assert.equal(await styled(".level[data-level=fatal]", "outlineStyle"), "solid");
+    const [text, canvas] = await look.evaluate(() => {
+      const probe = document.createElement("i");
+      document.body.append(probe);
+      const colours = ["CanvasText", "Canvas"].map((colour) => {
+        probe.style.color = colour;
+        return getComputedStyle(probe).color;
+      });
+      probe.remove();
+      return colours;
+    });
+    assert.notEqual(text, canvas);
+    assert.equal(await styled(".trend a", "backgroundColor", "::after"), text);
+    await scene.visit("/ui/issues", look);
+    assert.equal(await styled(".badge", "borderBlockEndWidth"), "1px");
+    assert.equal(await styled(".spark", "borderBlockEndColor"), text);
+    await look.close();
+  });
+
+  test("the page with late events, and of an unwell service, fits and is accessible", async () => {
+    await inEachSize(scene.browser, scene.context, async (look, width) => {
+      await scene.visit(`/ui/?project=${SLUG}`, look);
+      await check(look, `now-late-${width}`, true);
+      await answerReady(look, UNWELL);
+      await scene.visit("/ui/", look);
+      await check(look, `now-unwell-${width}`, true);
+    });
+  });
+
+  test("broke no policy and logged no error in all of this", () => {
+    assert.deepEqual(scene.faults, []);
+  });
+});
