@@ -99,7 +99,7 @@ describe("the counts and the detail beside it", { concurrency: false }, () => {
   test("an event that is not there any more says why", async () => {
     const [id = ""] = await idsOf({});
     await scene.visit(`${LOGS}&sel=${id.replace(/-\d+$/, "-99999")}`);
-    await scene.page.getByRole("alert").getByText(/^This event is no longer kept\. It was received .* ago; events expire/).waitFor();
+    await scene.page.getByRole("alert").getByText(/^By its id it was received .* ago\. It /).waitFor();
     // The answer that says so is the one fault.
     assert.ok(scene.faults.splice(0).every((fault) => fault.includes("404")));
   });

@@ -1,10 +1,11 @@
 // The permalink of one event.
 
-import { fetchLog, listProjects, Problem } from "../api.js";
+import { fetchLog } from "../api.js";
 import { DEFAULT_RANGE, logsAddress, zoneOf } from "../lib/filters.js";
 import { fill, h } from "../lib/h.js";
-import { idTime, MINUTE, showTimesIn, shownZone, whyAbsent } from "../lib/time.js";
+import { MINUTE, showTimesIn, shownZone } from "../lib/time.js";
 import { contextView, scopeOf } from "../parts/context.js";
+import { absentText } from "../parts/empty.js";
 import { eventView } from "../parts/event.js";
 import { zoneNotice } from "../parts/result.js";
 import { errorPanel, isSignedOut, loadingPanel, panel, patiently, wakingPanel } from "../parts/state.js";
@@ -44,7 +45,7 @@ export function open(url, [id = ""]) {
   async function load() {
     const loading = loadingPanel("Loading the event…");
     fill(element, heading(), loading.element);
-    const waiting = (/** @type {Problem} */ problem, /** @type {number} */ seconds, /** @type {() => void} */ now) =>
+    const waiting = (/** @type {import("../api.js").Problem} */ problem, /** @type {number} */ seconds, /** @type {() => void} */ now) =>
       fill(element, heading(), wakingPanel(problem, seconds, now));
     try {
       event = await patiently(() => fetchLog(id, life.signal), life.signal, waiting);
@@ -52,8 +53,9 @@ export function open(url, [id = ""]) {
       showAround(asked.has("scope"));
     } catch (error) {
       if (life.signal.aborted || isSignedOut(error)) return;
-      const gone = error instanceof Problem && (error.status === 404 || error.status === 410);
-      fill(element, heading(), gone ? goneView(whyAbsent(idTime(id, Date.now()), Date.now(), await retentions(life.signal))) : errorPanel(error, load));
+      const absent = await absentText(error, id, life.signal);
+      if (life.signal.aborted) return;
+      fill(element, heading(), absent === null ? errorPanel(error, load) : goneView(absent));
     } finally {
       loading.stop();
     }
@@ -95,11 +97,6 @@ function view(event) {
   const onTerm = (/** @type {string} */ term, /** @type {boolean} */ exclude) =>
     go(logsAddress({ ...around, q: exclude ? `-${term}` : term }));
   return eventView(event, { onTerm, heading: heading(), links, page: true });
-}
-
-/** How many days the projects keep their events; none where that can't be read. @param {AbortSignal} life */
-async function retentions(life) {
-  return listProjects(life).then((list) => list.map(({ retention_days: days }) => days), () => []);
 }
 
 /** @param {string} text */

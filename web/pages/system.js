@@ -5,7 +5,7 @@ import { bytes, count, counted } from "../lib/amount.js";
 import { onWhatText, resultText, whatText, whoText } from "../lib/audit.js";
 import { fill, h, shown } from "../lib/h.js";
 import { ago, fullTime, offsetsLabel, roughly, SECOND } from "../lib/time.js";
-import { facts, pager, readyLine, section, table, tile } from "../parts/board.js";
+import { checkName, facts, pager, readyLine, section, table, tile } from "../parts/board.js";
 import { purgeForm } from "../parts/purge.js";
 import { button, problemText } from "../parts/state.js";
 
@@ -23,8 +23,6 @@ import { button, problemText } from "../parts/state.js";
 /** @typedef {import("../lib/audit.js").AuditEntry} AuditEntry */
 
 const AUDIT_ROWS = 50;
-/** Names that are no plain words. @type {Record<string, string>} */
-const CHECK_NAMES = { hmac_secret: "HMAC secret" };
 /** What is said of a check that is well, where it is no matter of health. @type {Record<string, string>} */
 const CHECK_WELL = { hmac_secret: "set" };
 
@@ -98,7 +96,7 @@ function healthView(alive, ready) {
 }
 
 /** @param {string} name of a check */
-const titled = (name) => CHECK_NAMES[name] ?? `${name.charAt(0).toUpperCase()}${name.slice(1).replaceAll("_", " ")}`;
+const titled = (name) => `${name.charAt(0).toUpperCase()}${checkName(name).slice(1)}`;
 
 /** @param {AbortSignal} life @param {() => void} onRan */
 function maintenancePart(life, onRan) {

@@ -114,11 +114,16 @@ export function verdictLine(well, ...text) {
   return h("p", { class: "verdict", "data-well": well ? "yes" : "no" }, ...text);
 }
 
+/** What a check of health is about. @param {string} name */
+export function checkName(name) {
+  return name === "hmac_secret" ? "HMAC secret" : name.replaceAll("_", " ");
+}
+
 /** What is not well, perhaps with why. @param {import("../pages/overflow.js").Ready} ready @param {boolean} [why] */
 export function readyLine({ ready, checks }, why = false) {
   const wrong = Object.entries(checks).filter(([, check]) => !check.ok);
   if (ready) return verdictLine(true, "Ready: every check is well.");
-  return verdictLine(false, h("b", null, "Not ready: "), wrong.map(([name, { detail }]) => `${name.replaceAll("_", " ")}${why && detail ? ` (${shown(detail).replace(/\.$/, "")})` : ""}`).join(", "), ".");
+  return verdictLine(false, h("b", null, "Not ready: "), wrong.map(([name, { detail }]) => `${checkName(name)}${why && detail ? ` (${shown(detail).replace(/\.$/, "")})` : ""}`).join(", "), ".");
 }
 
 /**

@@ -1,9 +1,9 @@
 // The detail of one event beside the list; on a phone it covers the list.
 
-import { fetchLog, Problem } from "../api.js";
+import { fetchLog } from "../api.js";
 import { eventAddress } from "../lib/filters.js";
 import { fill, h } from "../lib/h.js";
-import { ago, idTime } from "../lib/time.js";
+import { absentText } from "./empty.js";
 import { isSignedOut, problemText } from "./state.js";
 
 /** @typedef {import("../api.js").LogEvent} LogEvent */
@@ -42,8 +42,8 @@ export class Drawer {
       if (!signal.aborted) fill(this.element, content);
     } catch (error) {
       if (signal.aborted || isSignedOut(error)) return false;
-      const gone = error instanceof Problem && error.status === 404;
-      const text = gone ? goneText(id, Date.now()) : problemText(error);
+      const text = (await absentText(error, id, signal)) ?? problemText(error);
+      if (signal.aborted) return false;
       fill(this.element, this.#bar(id), h("p", { class: "notice", role: "alert" }, text));
     }
     if (signal.aborted) return false;
@@ -94,15 +94,4 @@ export class Drawer {
     const close = h("button", { type: "button", class: "quiet", onclick: this.#does.onClose }, "Close");
     return [h("h2", { tabindex: "-1", title: id }, "Event"), close];
   }
-}
-
-/**
- * Why there is no event of an id.
- * @param {string} id
- * @param {number} now
- */
-export function goneText(id, now) {
-  const received = idTime(id, now);
-  if (received === null) return "No event has this id. The address may be cut short.";
-  return `This event is no longer kept. It was received ${ago(received, now)}; events expire after the days set in their project, or are purged.`;
 }

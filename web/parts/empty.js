@@ -1,9 +1,9 @@
 // Why a list is empty, and the way on: filters too narrow, nothing in this range, nothing at all.
 
-import { listProjects, searchLogs } from "../api.js";
+import { listProjects, Problem, searchLogs } from "../api.js";
 import { apiQuery, isNarrowed, logsAddress } from "../lib/filters.js";
 import { h } from "../lib/h.js";
-import { DAY, fullTime, HOUR, RANGES, SECOND } from "../lib/time.js";
+import { DAY, fullTime, HOUR, idTime, RANGES, SECOND, whyAbsent } from "../lib/time.js";
 import { NOT_ALL_READ } from "./result.js";
 import { button, panel } from "./state.js";
 
@@ -88,4 +88,17 @@ function noProject() {
     text: "Events are sent with the key of a project. Creating one gives you the key and a command to try it.",
     actions: [h("a", { class: "button primary", href: "/ui/projects" }, "Create a project")],
   });
+}
+
+/**
+ * Why an event can't be shown, where the answer was that it isn't there; `null` of another failure.
+ * @param {unknown} error
+ * @param {string} id
+ * @param {AbortSignal} life
+ */
+export async function absentText(error, id, life) {
+  if (!(error instanceof Problem) || (error.status !== 404 && error.status !== 410)) return null;
+  const days = await listProjects(life).then((list) => list.map((project) => project.retention_days), () => []);
+  const now = Date.now();
+  return whyAbsent(idTime(id, now), now, days);
 }

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { barPaths, countText, stackOf, sumCounts } from "../lib/series.js";
-import { goneText } from "../parts/drawer.js";
 import { addScanned, besides, beyond, orderText } from "../parts/result.js";
 import { worstText } from "../parts/side.js";
 
@@ -48,9 +47,4 @@ test("a pattern's worst level never reads as the level of all its events", () =>
   assert.equal(worstText({ level: "error", count: 40, levels: { error: 3, info: 37 } }), "3 error");
   assert.equal(worstText({ level: "error", count: 39, levels: { error: 39 } }), "all error");
   assert.equal(worstText({ level: "warn", count: 1 }), "all warn");
-});
-
-test("an event that is gone says why", () => {
-  assert.match(goneText("x", Date.now()), /^No event has this id\./);
-  assert.match(goneText("06sdf5ij9001v7bq9g0iut8kd4-0", Date.now()), /no longer kept\. It was received|No event has this id/);
 });
