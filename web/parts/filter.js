@@ -89,11 +89,11 @@ export class FilterBar {
 
   /** What the folds say, so that nothing is set unseen. */
   #showFolds() {
-    const { range, levels, project, tz = "", live, fold, side = "", cols = [] } = this.#filters;
+    const { range, levels, project, tz = "", live, fold, order, side = "", cols = [] } = this.#filters;
     const time = range === "" ? `${this.#from.input.value || "any time"} to ${this.#to.input.value || "any time"}` : RANGES.find(({ name }) => name === range)?.label;
     const set = [
       [project && this.#project.selectedOptions[0]?.label, time, tz.replaceAll("_", " "), levels.join(", ")],
-      [live && "live", fold && "folded", side, cols.length > 0 && counted(cols.length, "column")],
+      [live && "live", order === "asc" && "oldest first", fold && "folded", side, cols.length > 0 && counted(cols.length, "column")],
     ];
     this.#folds.forEach((fold, index) => fill(fold, [fold.dataset.fold, set[index]?.filter(Boolean).join(", ")].filter(Boolean).join(": ")));
   }
