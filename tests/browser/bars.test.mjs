@@ -20,6 +20,7 @@ let scene;
 
 const status = () => scene.page.locator(".logs-line .status");
 const more = () => scene.page.locator(".more");
+const caption = async () => (await scene.page.locator("figcaption").textContent()) ?? "";
 const by = () => scene.page.getByLabel("Bars by");
 const searches = (/** @type {URL} */ url) => url.pathname === "/logs";
 const idsOf = async (/** @type {Record<string, string>} */ query) =>
@@ -53,25 +54,28 @@ describe("a search that stopped early", { concurrency: false }, () => {
       answer.scanned.complete = false;
     });
     await scene.visit(LOGS);
-    assert.match((await status().textContent()) ?? "", /^40 events so far, newest first\./);
+    assert.match((await status().textContent()) ?? "", /^40 shown so far, newest first\./);
     assert.equal(await scene.page.getByText("No older event").count(), 0);
     await more().getByText("Not all of this range was read.").waitFor();
     assert.match((await scene.page.locator(".notices").textContent()) ?? "", /^Not all of this range was read\. The search stopped after 1\d\d events, so matches may be missing\. Search again, or narrow/);
     await scene.page.unroute(searches);
     await more().getByRole("button", { name: "Search again" }).click();
-    await until(async () => /^100 events so far/.test((await status().textContent()) ?? ""), "it was run again");
+    await until(async () => new RegExp(`^100 of ${EVENTS} shown, newest first\\. Read 1\\d\\d events in `).test((await status().textContent()) ?? ""), "it was run again");
     assert.equal(await scene.page.locator(".notices").textContent(), "");
   });
 
-  test("with a way on says that the button reads on, and pages are counted together", async () => {
+  test("with a way on says that the button reads on, and what the first page took is of that page alone", async () => {
     await changed(scene.page, (answer, url) => {
       answer.scanned = { ...answer.scanned, events: 70, blocks: 1, complete: url.searchParams.has("cursor") };
     });
     await scene.visit(LOGS);
     await scene.page.locator(".notices").getByText("The button below the list reads on").waitFor();
+    assert.match((await status().textContent()) ?? "", /^100 shown so far, newest first\. Read 70 events/);
+    assert.match(await caption(), /^At least \d+ events: .*; read back to \S+$/);
+    assert.ok(Number(await scene.page.locator(".chart .unread").getAttribute("width")) > 0, "what was not read is shaded");
     await more().getByRole("button", { name: "Load older events" }).click();
     await more().getByText("No older event in this range matches.").waitFor();
-    assert.match((await status().textContent()) ?? "", new RegExp(`^${EVENTS} events, newest first\\. Read 140 events in 2 blocks`));
+    assert.match((await status().textContent()) ?? "", new RegExp(`^${EVENTS} events, newest first\\.$`));
     await scene.page.unroute(searches);
   });
 
@@ -93,13 +97,16 @@ describe("the counts and the detail beside it", { concurrency: false }, () => {
     const heads = await scene.page.locator(".patterns .actions").allTextContents();
     assert.ok(patterns.some((/** @type {any} */ { levels }) => Object.keys(levels).length > 1));
     patterns.forEach((/** @type {any} */ { count, level, levels }, /** @type {number} */ at) =>
-      assert.match(heads[at] ?? "", new RegExp(`^${count} · .* %${levels[level] === count ? "all" : levels[level]} ${level}$`)));
+      assert.match(heads[at] ?? "", new RegExp(`^${count} · .* %(${levels[level] === count && count > 1 ? "all" : levels[level]} ${level}(s|ing|ings)?)$`)));
   });
 
   test("an event that is not there any more says why", async () => {
     const [id = ""] = await idsOf({});
     await scene.visit(`${LOGS}&sel=${id.replace(/-\d+$/, "-99999")}`);
     await scene.page.getByRole("alert").getByText(/^By its id it was received .* ago\. It /).waitFor();
+    const drawer = scene.page.getByRole("complementary", { name: "Event" });
+    await drawer.getByText(/-99999$/).waitFor();
+    assert.equal(await drawer.getByRole("link", { name: "Latest logs" }).getAttribute("href"), "/ui/logs");
     // The answer that says so is the one fault.
     assert.ok(scene.faults.splice(0).every((fault) => fault.includes("404")));
   });
@@ -115,7 +122,7 @@ describe("the order", { concurrency: false }, () => {
     const table = scene.page.getByRole("table", { name: "Events, oldest first" });
     await table.waitFor();
     assert.equal(decodeURIComponent((await table.locator(".rows a").first().getAttribute("href"))?.split("/").at(-1) ?? ""), wanted[0]);
-    assert.match((await status().textContent()) ?? "", /^100 events so far, oldest first\./);
+    assert.match((await status().textContent()) ?? "", new RegExp(`^100 of ${EVENTS} shown, oldest first\\.`));
     await scene.page.locator("main").focus();
     await scene.page.keyboard.press("w");
     await more().getByRole("button", { name: "Load newer events" }).click();
@@ -143,7 +150,6 @@ describe("the order", { concurrency: false }, () => {
 
   test("the bars and an empty range are the same in either", async () => {
     await scene.visit(LOGS);
-    const caption = () => scene.page.locator("figcaption").textContent();
     const before = await caption();
     await scene.visit(`${LOGS}&order=asc`);
     assert.equal(await caption(), before);
@@ -168,7 +174,7 @@ describe("the bars", { concurrency: false }, () => {
     assert.deepEqual(names.slice(5).map((name) => name.replace(/\d+$/, "")), ["other values", "without user_id"]);
     const counts = await scene.page.locator(".series .number").allTextContents();
     assert.equal(counts.reduce((all, n) => all + Number(n), 0), EVENTS);
-    assert.equal(await scene.page.locator("figcaption").textContent(), `${EVENTS} events`);
+    assert.match(await caption(), new RegExp(`^${EVENTS} events; peak \\d+ in \\d+ (s|min)$`));
     assert.equal(await scene.page.locator(".chart path").count(), 7);
     const fills = await scene.page.locator(".chart path").evaluateAll((paths) => paths.map((path) => getComputedStyle(path).fill));
     const swatches = await scene.page.locator(".series li").evaluateAll((items) => items.map((item) => getComputedStyle(item, "::before").backgroundColor));
@@ -203,10 +209,18 @@ describe("the bars", { concurrency: false }, () => {
     const [chart, strip] = await Promise.all([scene.page.locator(".chart svg").boundingBox(), scene.page.locator(".hatches div").boundingBox()]);
     assert.ok(chart && strip && strip.y >= chart.y + chart.height, JSON.stringify({ chart, strip }));
     assert.equal(await scene.page.locator(".chart svg > :first-child").getAttribute("class"), "mark");
-    await scene.page.locator(".hatch-legend").getByText(/ to now: 1 rejected\./).waitFor();
+    await scene.page.locator(".hatch-legend").getByText(/^Not everything was stored: 1 rejected within this hour, \S+ to now\.\sLedger$/).waitFor();
     await scene.page.getByRole("slider").focus();
     await scene.page.keyboard.press("End");
-    assert.match((await scene.page.locator("figcaption").textContent()) ?? "", /^Something may be missing; /);
+    assert.match(await caption(), /^\S+ to now, \d+ events?.*; something may be missing$/);
+    const widths = () => scene.page.locator(".chart .dim").evaluateAll((covers) => covers.map((cover) => Number(cover.getAttribute("width"))));
+    const [before = 0, behind] = await widths();
+    assert.ok(before > 10 && behind === 0, "all bars but the last are dimmed");
+    await scene.page.keyboard.press("Home");
+    assert.deepEqual(await widths(), [0, before]);
+    await scene.page.keyboard.press("Escape");
+    assert.deepEqual(await widths(), [0, 0]);
+    assert.equal(await scene.page.locator(".chart .growing").getAttribute("width"), "1", "the bar of now still grows");
   });
 
   test("have their room before they are there", async () => {
@@ -239,6 +253,17 @@ describe("what it looks like", { concurrency: false }, () => {
     await scene.visit(`${LOGS}&level=error,fatal`);
     const left = (/** @type {string} */ level) => scene.page.locator(`.rows .level[data-level=${level}] .word`).first().evaluate((word) => word.getBoundingClientRect().left);
     assert.equal(await left("fatal"), await left("error"));
+  });
+
+  test("a source is whole beside its project, and the focus leaves the bar of a level in sight", async () => {
+    await scene.visit("/ui/logs");
+    const source = scene.page.locator(".rows .source", { hasText: "bars / billing-reconciler" }).first();
+    assert.ok(await source.evaluate((cell) => cell.scrollWidth <= cell.clientWidth));
+    await scene.page.locator("main").focus();
+    await scene.page.keyboard.press("e");
+    const ring = await scene.page.locator(".row:has(:focus-visible)").evaluate((row) => [getComputedStyle(row).boxShadow, getComputedStyle(row).outlineColor]);
+    assert.match(ring[0] ?? "", /inset/);
+    assert.equal(ring[1], "rgba(0, 0, 0, 0)");
   });
 
   test("fits and is accessible in each size and theme", async () => {

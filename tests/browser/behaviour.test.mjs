@@ -59,9 +59,14 @@ describe("the live tail", { concurrency: false }, () => {
     await post([1, 2, 3].map((n) => ({ level: "info", message: `arrives while reading ${n}` })));
     await scene.page.getByRole("button", { name: "3 new" }).waitFor();
     assert.equal(await scene.total(), before, "the list stays as it is");
+    const mark = scene.page.locator(".live-mark");
+    const full = (/** @type {Element} */ one) => getComputedStyle(one).backgroundColor !== "rgba(0, 0, 0, 0)";
+    assert.equal(await mark.evaluate(full), false, "the mark is hollow");
     assert.match((await status().textContent()) ?? "", /^Paused while you read\./);
     await scene.page.getByRole("button", { name: "3 new" }).click();
     await until(async () => (await scene.total()) === before + 3, "they are in the list");
+    assert.equal(await mark.evaluate(full), true);
+    assert.equal(await scene.page.locator(".logs-line .status").textContent(), "", "no number that is old at once");
     await until(async () => (await firstRow()).includes("arrives while reading"), "the newest is in sight");
   });
 
@@ -213,7 +218,7 @@ describe("the histogram and the counts", { concurrency: false }, () => {
     await until(async () => (await scene.admin("GET", "/stats/ledger?project_id=gappy")).totals.rejected === 1, "the ledger has it");
     await scene.visit("/ui/logs?project=gappy");
     const legend = scene.page.locator(".hatch-legend");
-    await legend.getByText(/Not everything was stored, .* to .*: 1 rejected\./).waitFor();
+    await legend.getByText(/Not everything was stored: 1 rejected within this hour, .* to now\./).waitFor();
     assert.equal(await scene.page.locator(".hatches div").count(), 1);
     assert.equal(await scene.page.getByRole("slider").getAttribute("aria-describedby"), await legend.getAttribute("id"));
     assert.equal(await legend.getByRole("link").getAttribute("href"), "/ui/overflow");
@@ -369,6 +374,8 @@ describe("when things go wrong around it", { concurrency: false }, () => {
     await scene.server.sleep();
     await scene.page.getByRole("button", { name: "Search" }).click();
     await scene.page.getByRole("heading", { name: "The service is waking up" }).waitFor();
+    await scene.page.getByText(/Trying again in \d+ s; waiting for [1-9]\d* s\./).waitFor();
+    assert.equal(await scene.page.locator(".logs-line .status").textContent(), "Not searched.");
     await scene.server.wake();
     await until(async () => (await scene.rows().count()) === 1, "it comes back by itself");
     assert.equal(q(), "checkout");
@@ -388,9 +395,22 @@ describe("when things go wrong around it", { concurrency: false }, () => {
     await scene.page.goto(`${scene.server.base}/ui/logs?project=${SLUG}&q=checkout`);
     await scene.page.getByText("A fault of ours.").waitFor();
     assert.equal(await scene.rows().count(), 0);
+    assert.equal(await scene.page.locator(".logs-line .status").textContent(), "Not searched.");
+    for (const tool of ["Oldest first", "Fold repeats", "Export"]) {
+      const idle = scene.page.getByRole("button", { name: tool });
+      assert.deepEqual([await idle.getAttribute("aria-disabled"), await idle.getAttribute("title")], ["true", "There is no result."], tool);
+    }
+    const panelTop = () => scene.page.locator(".split").evaluate((split) => split.getBoundingClientRect().top);
+    const before = await panelTop();
     await scene.page.unroute(searches);
     await scene.page.getByRole("button", { name: "Try again" }).click();
     await until(async () => (await scene.rows().count()) === 1, "the event is listed");
+    const legend = await scene.page.locator(".hatch-legend").evaluate((line) => line.getBoundingClientRect().height);
+    assert.equal((await panelTop()) - legend, before, "the bars had their room");
+    await scene.page.locator("summary", { hasText: "Export" }).click();
+    await scene.page.getByText("The matching event", { exact: true }).waitFor();
+    await scene.visit(`/ui/logs?project=${SLUG}&q=nosuchword`);
+    assert.equal(await scene.page.getByRole("button", { name: "Export" }).getAttribute("title"), "There are no events.");
   });
 
   test("copying works without HTTPS, and says so when it does not", async () => {

@@ -321,7 +321,7 @@ describe("the time zone", { concurrency: false }, () => {
     await zone().selectOption("UTC");
     await until(async () => scene.param("tz") === "UTC", "another is chosen");
     assert.equal(await from.inputValue(), "2026-01-02 00:00:00");
-    await zone().selectOption({ label: "Local" });
+    await zone().selectOption("");
     await until(async () => scene.param("tz") === null, "the default needs no mention");
   });
 

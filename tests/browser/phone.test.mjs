@@ -109,6 +109,42 @@ describe("a narrow window", { concurrency: false }, () => {
     }
   });
 
+  test("shows counts over the list until they are closed, or a value of them is asked for", async () => {
+    for (const look of looks) {
+      await scene.visit(`/ui/logs?project=${SLUG}&side=fields`, look);
+      const sheet = region(look, "Counts");
+      await sheet.locator(".facet li").first().waitFor();
+      const size = look.viewportSize();
+      const box = await sheet.boundingBox();
+      assert.deepEqual([box?.x, box?.y, box?.width, box?.height], [0, 0, size?.width, size?.height]);
+      assert.ok(await sheet.evaluate((one) => one.contains(document.activeElement)), "it has the focus");
+      await check(look, `sheet-${size?.width}`);
+      await sheet.getByRole("button", { name: "Close" }).click();
+      await sheet.waitFor({ state: "hidden" });
+      await scene.visit(`/ui/logs?project=${SLUG}&side=patterns`, look);
+      await look.keyboard.press("Escape");
+      await sheet.waitFor({ state: "hidden" });
+      await scene.visit(`/ui/logs?project=${SLUG}&side=fields`, look);
+      await sheet.getByRole("button", { name: "Only level:fatal" }).click();
+      await until(async () => scene.param("q", look) === "level:fatal", "it is asked for");
+      assert.equal(scene.param("side", look), null);
+      await scene.settled(look);
+      assert.equal(await scene.rows(look).count(), 1);
+    }
+  });
+
+  test("names the zone, cuts no number, and has its folds on one line", async () => {
+    for (const look of looks) {
+      await scene.visit(`/ui/logs?project=${SLUG}&level=info,warn,error,fatal`, look);
+      assert.match((await look.locator(".axis span").last().textContent()) ?? "", /^\d\d:\d\d(:\d\d)? \+0[12]:00$/);
+      const whole = await look.locator("figcaption .whole").evaluateAll((parts) => parts.map((part) => part.getClientRects().length));
+      assert.ok(whole.length > 4 && whole.every((lines) => lines === 1), "nothing breaks within a number and its noun");
+      const tops = await look.locator(".fold").evaluateAll((folds) => folds.map((fold) => [fold.getBoundingClientRect().top, fold.getBoundingClientRect().height]));
+      assert.deepEqual(tops[0], tops[1]);
+      assert.match((await look.locator(".fold > span").first().getAttribute("title")) ?? "", /info, warn, error, fatal$/);
+    }
+  });
+
   test("reaches the keyboard help, whose head stays in sight", async () => {
     for (const look of looks) {
       await scene.visit("/ui/projects", look);

@@ -14,6 +14,18 @@ export function counted(n, noun) {
   return `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
 }
 
+/** What events of a level are called, one and more of them; the others are called as their level. @type {Record<string, [string, string]>} */
+const LEVEL_NOUNS = { warn: ["warning", "warnings"], error: ["error", "errors"] };
+
+/**
+ * A number with a level: `1 error`, `12 warnings`, `40 info`.
+ * @param {number} n
+ * @param {string} level
+ */
+export function levelCount(n, level) {
+  return `${count(n)} ${LEVEL_NOUNS[level]?.[n === 1 ? 0 : 1] ?? level}`;
+}
+
 const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 
 /**

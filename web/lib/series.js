@@ -1,6 +1,6 @@
 // What the bars of a histogram are stacked of: the levels, or the commonest values of a field and the rest of them.
 
-import { counted } from "./amount.js";
+import { counted, levelCount } from "./amount.js";
 import { LEVELS } from "./filters.js";
 import { shown } from "./h.js";
 
@@ -94,11 +94,28 @@ export function barPaths(buckets, series) {
 const round = (n) => Math.round(n * 100) / 100;
 
 /**
- * `43 events: 3 error, 40 info`, in the order of the series.
+ * The most that one bucket has, and where. @param {readonly Bucket[]} buckets
+ * @returns {{ most: number, of: Bucket | undefined }}
+ */
+export function peakOf(buckets) {
+  /** @type {{ most: number, of: Bucket | undefined }} */
+  let peak = { most: 0, of: undefined };
+  for (const of of buckets) {
+    const most = sum(of.counts);
+    if (most > peak.most) peak = { most, of };
+  }
+  return peak;
+}
+
+/**
+ * `43 events: 3 errors, 40 info`, in the order of the series.
  * @param {readonly number[]} counts
  * @param {readonly Series[]} series
  */
 export function countText(counts, series) {
-  const parts = series.flatMap(({ name }, at) => (counts[at] ? [`${(counts[at] ?? 0).toLocaleString("en")} ${name}`] : []));
+  const parts = series.flatMap(({ name, tone }, at) => {
+    const n = counts[at] ?? 0;
+    return n === 0 ? [] : [tone === name ? levelCount(n, name) : `${n.toLocaleString("en")} ${name}`];
+  });
   return [counted(sum(counts), "event"), ...(parts.length > 0 ? [parts.join(", ")] : [])].join(": ");
 }

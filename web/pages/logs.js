@@ -7,18 +7,20 @@ import { fill, h } from "../lib/h.js";
 import { showTimesIn } from "../lib/time.js";
 import { offerOf } from "../parts/complete.js";
 import { Drawer } from "../parts/drawer.js";
-import { FilterBar, toolLinks } from "../parts/filter.js";
+import { FilterBar } from "../parts/filter.js";
 import { hatchGaps, HistogramView } from "../parts/histogram.js";
 import { EventList, STEPS } from "../parts/list.js";
-import { addScanned, besides, beyond, firstPage, foundText, noticesOf, wayOn } from "../parts/result.js";
+import { besides, beyond, firstPage, foundText, noticesOf, wayOn } from "../parts/result.js";
+import { Sheet } from "../parts/sheet.js";
 import { button, errorPanel, isSignedOut, loadingPanel, patiently, problemText, wakingPanel } from "../parts/state.js";
+import { Tools } from "../parts/tools.js";
 import { go } from "../router.js";
 
 /** @typedef {import("../lib/filters.js").Filters} Filters */
 /** @typedef {import("../api.js").LogPage} LogPage */
 
 /** Below this width the detail covers the list. Also in css/layout.css. */
-const NARROW = "(width <= 900px)";
+const isNarrow = () => matchMedia("(width <= 900px)").matches;
 
 /** @type {import("../router.js").Open} */
 export function open(url) {
@@ -41,12 +43,10 @@ class LogsPage {
   #life = new AbortController();
   /** The query of the running list, with its two ends fixed. @type {Record<string, string>} */
   #query = {};
-  /** Whether the counts beside the list get the focus once they are there. */
-  #toSide = false;
   /** Where the list goes on; null at its end. @type {string | null} */
   #cursor = null;
-  /** What the pages took to find. @type {import("../api.js").Scanned | undefined} */
-  #scanned;
+  /** Whether all was read, how many match, and what the first page took to find while it is the only one. @type {{ complete: boolean, total?: number, first?: import("../api.js").Scanned }} */
+  #found = { complete: true };
   /** @type {import("../parts/live.js").LiveTail | null} */
   #live = null;
   #bar;
@@ -56,9 +56,9 @@ class LogsPage {
   );
   #list = new EventList((event) => this.#openEvent(event.id));
   #status = h("p", { class: "status", role: "status" });
-  #tools = h("div", { class: "tools" });
+  #tools = new Tools();
   #tail = h("div");
-  #side = h("section", { class: "side", "aria-label": "Counts", tabindex: "0", hidden: true });
+  #side = new Sheet(() => this.#closeSide());
   #notices = h("div", { class: "notices" });
   #state = h("div", { class: "state" });
   #more = h("div", { class: "more" });
@@ -81,9 +81,9 @@ class LogsPage {
       h("h1", { class: "unseen" }, "Logs"),
       this.#bar.element,
       this.#histogram.element,
-      h("div", { class: "logs-line" }, this.#status, this.#tools),
+      h("div", { class: "logs-line" }, this.#status, this.#tools.element),
       this.#tail,
-      h("div", { class: "split" }, this.#side, this.#pane, this.#drawer.element),
+      h("div", { class: "split" }, this.#side.element, this.#pane, this.#drawer.element),
     );
     void this.#loadProjects();
     void this.#select(url.searchParams.get("sel"));
@@ -132,18 +132,14 @@ class LogsPage {
     else if (event.key === "k") this.#goTo(this.#at() - 1);
     else if (event.key in STEPS) this.#moveTo(/** @type {keyof typeof STEPS} */ (event.key));
     else if (event.key === "f") this.#toFields();
-    else if (event.key === "l") this.#tool("Live")?.click();
-    else if (event.key === "r") this.#tool("Fold repeats")?.click();
+    else if (event.key === "l") this.#tools.find("Live")?.click();
+    else if (event.key === "r") this.#tools.find("Fold repeats")?.click();
     else if (event.key === "x") this.#list.toggle(this.#at());
     else if (event.key === "c") this.#openContext();
     else if (event.key === "Escape" && this.#selected !== null) this.#closeEvent();
+    else if (event.key === "Escape" && this.#filters.side && isNarrow()) this.#closeSide();
     else return false;
     return true;
-  }
-
-  /** @param {string} tool @returns {HTMLElement | null} */
-  #tool(tool) {
-    return this.#tools.querySelector(`[data-tool="${tool}"]`);
   }
 
   /** @param {Filters} next */
@@ -180,10 +176,12 @@ class LogsPage {
     fill(this.#more);
     this.#pane.setAttribute("aria-busy", "true");
     try {
-      const page = await patiently(() => firstPage({ ...this.#query, ...besides(this.#filters, matchMedia(NARROW).matches) }, signal), signal, (problem, seconds, now) =>
-        this.#showInstead(wakingPanel(problem, seconds, now)));
+      const page = await patiently(() => firstPage({ ...this.#query, ...besides(this.#filters, isNarrow()) }, signal), signal, (problem, seconds, now, waited) =>
+        this.#showInstead(wakingPanel(problem, seconds, now, waited)));
       this.#clear();
-      this.#histogram.show(page.histogram, page.scanned?.complete !== false);
+      const complete = page.scanned?.complete !== false;
+      this.#found = { complete, total: complete ? page.histogram?.total : undefined, first: page.scanned };
+      this.#histogram.show(page.histogram, { complete, asc: this.#filters.order === "asc" });
       if (page.logs.length === 0 && page.next_cursor === null) await this.#showEmpty(page, signal);
       else this.#showPage(page);
       void hatchGaps(this.#histogram, this.#query.project_id, signal);
@@ -198,10 +196,8 @@ class LogsPage {
 
   /** The ways on from here; a panel that is closed takes its counts along. */
   #showTools() {
-    const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.tool : undefined;
-    fill(this.#tools, toolLinks(this.#filters, this.#query, this.#selected));
-    if (focused) this.#tool(focused)?.focus();
-    this.#side.hidden = !this.#filters.side;
+    this.#tools.show(this.#filters, this.#query, this.#selected);
+    this.#side.show(this.#filters.side ?? "");
   }
 
   /**
@@ -211,14 +207,8 @@ class LogsPage {
    */
   async #showBeside(page, signal) {
     const { side, live } = this.#filters;
-    if (side) {
-      const { fillSide } = await import("../parts/side.js");
-      if (signal.aborted) return;
-      fillSide(this.#side, page, side, (term, exclude) => this.#narrow(term, exclude));
-      if (this.#toSide) this.#side.focus();
-      this.#toSide = false;
-    }
-    if (!live) return;
+    if (side) await this.#side.fill(page, side, (term, exclude) => this.#narrow(term, exclude), signal, isNarrow() && this.#selected === null);
+    if (!live || signal.aborted) return;
     const { LiveTail, RING } = await import("../parts/live.js");
     if (signal.aborted) return;
     this.#live = new LiveTail(this.#filters, {
@@ -237,6 +227,7 @@ class LogsPage {
   #showNew(events, limit) {
     fill(this.#state);
     this.#list.element.hidden = false;
+    this.#tools.offer("", this.#found.total);
     this.#list.prepend(events, this.#view(this.#cursor !== null || this.#list.events.length >= limit), limit);
     // Older pages would leave a hole behind what made room.
     if (this.#list.events.length < limit) return;
@@ -255,28 +246,29 @@ class LogsPage {
     for (const part of [this.#state, this.#notices, this.#more, this.#status]) fill(part);
   }
 
-  /**
-   * @param {HTMLElement} panel takes the place of the rows
-   * @param {boolean} [alone] without the counts of the search before
-   */
-  #showInstead(panel, alone = true) {
+  /** @param {HTMLElement} panel takes the place of the rows, and of counts that would cover it */
+  #showInstead(panel) {
     this.#clear();
-    if (alone) this.#histogram.show(undefined, true);
+    if (isNarrow()) this.#side.show("");
+    this.#histogram.show(undefined, { complete: true, asc: false });
     this.#list.element.hidden = true;
     fill(this.#state, panel);
-    fill(this.#status, "No result.");
+    fill(this.#status, "Not searched.");
+    this.#found = { complete: true };
+    this.#tools.offer("There is no result.");
   }
 
   /** @param {LogPage} page */
   #showPage(page) {
     this.#list.element.hidden = false;
-    this.#scanned = this.#list.length > 0 ? addScanned(this.#scanned, page.scanned) : page.scanned;
+    if (this.#list.length > 0) this.#found = { complete: page.scanned?.complete !== false, total: this.#found.total };
     this.#cursor = page.next_cursor;
     this.#list.append(page.logs, this.#view(this.#goesOn()));
     this.#list.select(this.#selected);
     fill(this.#notices, noticesOf(page, this.#filters.wrongTz));
     this.#showStatus();
     this.#showMore();
+    this.#tools.offer("", this.#found.total);
   }
 
   /**
@@ -291,16 +283,19 @@ class LogsPage {
     if (signal.aborted) return;
     this.#showInstead(panel);
     fill(this.#notices, noticesOf(page, this.#filters.wrongTz));
+    this.#tools.offer("There are no events.");
     fill(this.#status, "0 events.");
   }
 
   /** Whether there are, or may be, events beyond the last. */
   #goesOn() {
-    return this.#cursor !== null || this.#scanned?.complete === false;
+    return this.#cursor !== null || !this.#found.complete;
   }
 
   #showStatus() {
-    fill(this.#status, foundText(this.#list, this.#goesOn(), this.#filters, this.#scanned));
+    // A number would be old at once while others arrive; the line of the tail counts them.
+    const { total, first } = this.#found;
+    fill(this.#status, this.#filters.live ? [] : foundText(this.#list, this.#goesOn(), this.#filters, total, first));
   }
 
   #showMore() {
@@ -342,12 +337,11 @@ class LogsPage {
     const before = this.#selected;
     this.#selected = id;
     this.#list.select(id);
+    this.#pane.inert = id !== null && isNarrow();
     if (id === null) {
-      this.#pane.inert = false;
       if (this.#drawer.hide()) this.#list.focus(this.#list.indexOf(before));
       return;
     }
-    this.#pane.inert = matchMedia(NARROW).matches;
     const shown = await this.#drawer.show(id);
     // Moving along the list keeps the focus in the list; opening goes into the detail.
     if (shown && (before === null || this.#list.focused() < 0)) this.#drawer.focus();
@@ -359,8 +353,13 @@ class LogsPage {
    */
   #narrow(term, exclude) {
     const q = withTerm(this.#filters.q, term, exclude);
-    // Where the detail covers the list, closing it shows what the term did.
-    go(logsAddress({ ...this.#filters, q }, this.#pane.inert ? null : this.#selected));
+    // Where the detail or the counts cover the list, closing them shows what the term did.
+    go(isNarrow() ? logsAddress({ ...this.#filters, q, side: "" }) : logsAddress({ ...this.#filters, q }, this.#selected));
+  }
+
+  #closeSide() {
+    go(logsAddress({ ...this.#filters, side: "" }, this.#selected));
+    this.#list.focus(0);
   }
 
   #openContext() {
@@ -368,7 +367,7 @@ class LogsPage {
     if (id) go(eventAddress(id, "source"));
   }
 
-  /** Where keys move from: the open event, else the row with the focus, else before the first. */
+  /** Where keys move from: the open event, else the row that has the focus, else before the first. */
   #at() {
     return this.#selected === null ? this.#list.focused() : this.#list.indexOf(this.#selected);
   }
@@ -393,8 +392,8 @@ class LogsPage {
   /** Goes to the values one can filter by: those of the open event, else the counts beside the list. */
   #toFields() {
     if (this.#selected !== null && this.#drawer.focusField()) return;
-    if (this.#filters.side === "fields") return this.#side.focus();
-    this.#toSide = true;
+    if (this.#filters.side === "fields") return this.#side.element.focus();
+    this.#side.want();
     go(logsAddress({ ...this.#filters, side: "fields" }, this.#selected));
   }
 }

@@ -2,11 +2,14 @@
 
 import { fetchLog } from "../api.js";
 import { eventAddress } from "../lib/filters.js";
-import { fill, h } from "../lib/h.js";
+import { fill, h, shown } from "../lib/h.js";
 import { absentText } from "./empty.js";
 import { isSignedOut, problemText } from "./state.js";
 
 /** @typedef {import("../api.js").LogEvent} LogEvent */
+
+/** Characters of an id that are shown where there is no event of it. */
+const ID_TEXT = 80;
 
 export class Drawer {
   #load = new AbortController();
@@ -44,7 +47,9 @@ export class Drawer {
       if (signal.aborted || isSignedOut(error)) return false;
       const text = (await absentText(error, id, signal)) ?? problemText(error);
       if (signal.aborted) return false;
-      fill(this.element, this.#bar(id), h("p", { class: "notice", role: "alert" }, text));
+      fill(this.element, this.#bar(id), h("p", { class: "notice", role: "alert" }, text),
+        h("p", { class: "muted" }, "Asked for: ", h("span", { class: "mono value" }, shown(id.slice(0, ID_TEXT)))),
+        h("p", { class: "actions" }, h("a", { class: "button", href: "/ui/logs" }, "Latest logs")));
     }
     if (signal.aborted) return false;
     this.element.scrollTop = 0;
@@ -91,7 +96,7 @@ export class Drawer {
 
   /** @param {string} id */
   #head(id) {
-    const close = h("button", { type: "button", class: "quiet", onclick: this.#does.onClose }, "Close");
+    const close = h("button", { type: "button", onclick: this.#does.onClose }, "Close");
     return [h("h2", { tabindex: "-1", title: id }, "Event"), close];
   }
 }

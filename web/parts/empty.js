@@ -30,7 +30,8 @@ export async function explainEmpty(filters, signal, again) {
   const newest = (await searchLogs({ ...apiQuery(ever, now), limit: "1" }, signal)).logs[0];
   if (newest) return nothingInRange(wide, Date.parse(newest.ts));
   const projects = await listProjects(signal);
-  return projects.length === 0 ? noProject() : noEvent(filters.project, again);
+  const only = projects.length === 1 ? projects[0]?.slug ?? "" : "";
+  return projects.length === 0 ? noProject() : noEvent(filters.project || only, again);
 }
 
 /** @param {() => void} again */
@@ -68,7 +69,7 @@ function nothingInRange(wide, at) {
   const address = logsAddress({ ...wide, range: "", from, to });
   return panel({
     title: "Nothing in this time range",
-    text: `The latest event is of ${fullTime(at)}.`,
+    text: ["The latest event is from ", h("span", { class: "whole" }, fullTime(at)), "."],
     actions: [h("a", { class: "button primary", href: address }, "Jump to the latest")],
   });
 }

@@ -2,13 +2,12 @@
 // filters it is given and hands back new ones.
 
 import { remember } from "../lib/complete.js";
-import { columnsOf, DEFAULT_RANGE, LEVELS, logsAddress, noColumns } from "../lib/filters.js";
+import { BAR_FIELDS, DEFAULT_RANGE, LEVELS } from "../lib/filters.js";
 import { counted } from "../lib/amount.js";
 import { fill, h, icon, shown } from "../lib/h.js";
 import { momentText, readMoment } from "../lib/moment.js";
 import { ownZone, RANGES, rangeMillis, SECOND } from "../lib/time.js";
 import { Completion } from "./complete.js";
-import { go } from "../router.js";
 
 /** @typedef {import("../lib/filters.js").Filters} Filters */
 /** @typedef {import("../api.js").Project} Project */
@@ -89,13 +88,16 @@ export class FilterBar {
 
   /** What the folds say, so that nothing is set unseen. */
   #showFolds() {
-    const { range, levels, project, tz = "", live, fold, order, side = "", cols = [] } = this.#filters;
+    const { range, levels, project, tz = "", live, fold, order, side = "", by = "", cols = [] } = this.#filters;
     const time = range === "" ? `${this.#from.input.value || "any time"} to ${this.#to.input.value || "any time"}` : RANGES.find(({ name }) => name === range)?.label;
     const set = [
       [project && this.#project.selectedOptions[0]?.label, time, tz.replaceAll("_", " "), levels.join(", ")],
-      [live && "live", order === "asc" && "oldest first", fold && "folded", side, cols.length > 0 && counted(cols.length, "column")],
+      [live && "live", order === "asc" && "oldest first", fold && "folded", side, by && by !== BAR_FIELDS[0] && `by ${by}`, cols.length > 0 && counted(cols.length, "column")],
     ];
-    this.#folds.forEach((fold, index) => fill(fold, [fold.dataset.fold, set[index]?.filter(Boolean).join(", ")].filter(Boolean).join(": ")));
+    this.#folds.forEach((fold, index) => {
+      const text = [fold.dataset.fold, set[index]?.filter(Boolean).join(", ")].filter(Boolean).join(": ");
+      fill(fold, h("span", { title: text }, text));
+    });
   }
 
   /** @param {string} from @param {string} to */
@@ -115,9 +117,8 @@ export class FilterBar {
   /** @param {string[]} more beside those that are a step away */
   #showZones(more) {
     const names = new Set(["UTC", this.#in(), ...more].filter((name) => name !== ""));
-    fill(this.#zone, h("option", { value: "" }, "Local"), [...names].map((name) => h("option", { value: name }, name.replaceAll("_", " "))));
+    fill(this.#zone, h("option", { value: "" }, `Local (${ownZone().replaceAll("_", " ")})`), [...names].map((name) => h("option", { value: name }, name.replaceAll("_", " "))));
     this.#zone.value = this.#in();
-    this.#zone.title = `Local time is ${ownZone()}`;
   }
 
   /** Four hundred names are there only for who looks for one. */
@@ -234,60 +235,10 @@ function readTyped(input, before, now, zone, after) {
 }
 
 /** @param {HTMLInputElement} input @param {string} why */
-function complain(input, why) {
+export function complain(input, why) {
   // What is folded away can't speak.
   const fold = input.form?.querySelector(".fold");
   if (fold) unfold(fold, true);
   input.setCustomValidity(why);
   input.reportValidity();
-}
-
-const OLDEST = "Oldest first";
-const EXPORTS = ["ndjson", "csv", "json"];
-
-/**
- * What can be done with a search beside reading it. All are links, so each state has its address.
- * @param {Filters} filters
- * @param {Record<string, string>} query of the running list, with its ends fixed: an export is of what is seen
- * @param {string | null} sel the id of the open event, which stays open where the same events are shown otherwise
- */
-export function toolLinks(filters, query, sel) {
-  const wanted = Object.entries(query).filter(([name]) => name !== "limit");
-  const toggle = (/** @type {string} */ label, /** @type {boolean} */ on, /** @type {Filters} */ next, /** @type {string | null} */ open = null) =>
-    h("a", { class: "button small", href: logsAddress(next, open), "aria-current": on ? "true" : null, "data-tool": label }, label);
-  const { live = false, side = "", fold = false, order = "" } = filters;
-  // Following needs a range that moves along.
-  const moving = filters.range === "" ? { ...filters, range: DEFAULT_RANGE, from: "", to: "" } : filters;
-  return [
-    toggle("Live", live, { ...moving, live: !live, order: "" }),
-    live
-      ? h("button", { type: "button", class: "button small", disabled: true, title: "Live shows the newest first" }, OLDEST)
-      : toggle(OLDEST, order === "asc", { ...filters, order: order === "asc" ? "" : "asc" }, sel),
-    toggle("Fold repeats", fold, { ...filters, fold: !fold }, sel),
-    toggle("Fields", side === "fields", { ...filters, side: side === "fields" ? "" : "fields" }),
-    toggle("Patterns", side === "patterns", { ...filters, side: side === "patterns" ? "" : "patterns" }),
-    columnsMenu(filters, sel),
-    h("details", { class: "menu" },
-      h("summary", { class: "button small" }, "Export"),
-      h("ul", null, EXPORTS.map((format) => {
-        const address = `/logs/export?${new URLSearchParams([...wanted, ["format", format]])}`;
-        return h("li", null, h("a", { href: address, download: `logs.${format}` }, format.toUpperCase()));
-      }))),
-  ];
-}
-
-/** @param {Filters} filters @param {string | null} sel */
-function columnsMenu(filters, sel) {
-  // The focus goes from here to the menu's name, once it is closed.
-  /** @type {HTMLInputElement} */
-  const names = h("input", { "aria-label": "Columns", "data-tool": "Columns", oninput: () => names.setCustomValidity(""), defaultValue: (filters.cols ?? []).join(", "), placeholder: "release, ctx.order.id", autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
-  return h("details", { class: "menu" },
-    h("summary", { class: "button small", "data-tool": "Columns" }, "Columns"),
-    h("ul", null, h("li", null, h("form", { class: "actions columns", onsubmit: (/** @type {Event} */ event) => {
-      event.preventDefault();
-      const none = noColumns(names.value);
-      names.focus();
-      if (none.length > 0) complain(names, `No column: ${none.join(", ")}. There can be 8, such as ctx.order.id.`);
-      else go(logsAddress({ ...filters, cols: columnsOf(names.value) }, sel));
-    } }, names, h("button", { type: "submit" }, "Show")))));
 }

@@ -5,8 +5,8 @@ import { read } from "../api.js";
 import { count } from "../lib/amount.js";
 import { BAR_FIELDS } from "../lib/filters.js";
 import { fill, h, shown, svg } from "../lib/h.js";
-import { barPaths, countText, HEIGHT, stackOf, sum, sumCounts } from "../lib/series.js";
-import { clockTime, fullTime, HOUR, shownZone, wallTime } from "../lib/time.js";
+import { barPaths, countText, HEIGHT, peakOf, stackOf, sum, sumCounts } from "../lib/series.js";
+import { clockTime, fullTime, HOUR, offsetLabel, roughly, shownZone, wallTime } from "../lib/time.js";
 
 /** @typedef {import("../api.js").Histogram} Histogram */
 /** @typedef {import("../lib/series.js").Bucket} Bucket */
@@ -35,7 +35,9 @@ export class HistogramView {
   #caption = h("figcaption", { class: "muted" });
   #by = h("select", { "aria-label": "Bars by", onchange: () => this.#onBy(this.#by.value) });
   #bars = svg("svg", { preserveAspectRatio: "none", "aria-hidden": "true", focusable: "false" });
-  #mark = svg("rect", { class: "mark", y: "0", height: String(HEIGHT) });
+  #mark = cover("mark");
+  /** They cover what is not marked, before it and behind it. */
+  #dims = [cover("dim"), cover("dim")];
   #hatch = h("div", { class: "hatches", "aria-hidden": "true" });
   #legend = h("p", { class: "hatch-legend", id: "histogram-gaps", hidden: true });
   #axis = h("p", { class: "axis muted", "aria-hidden": "true" });
@@ -75,37 +77,54 @@ export class HistogramView {
   }
 
   /**
+   * Without a histogram its room is kept, so that what is below stays where it is.
    * @param {Histogram | undefined} histogram
-   * @param {boolean} complete false when the counts are too low
+   * @param {{ complete: boolean, asc: boolean }} how `complete` is false when the counts are too low; `asc` read from the oldest on
    */
-  show(histogram, complete) {
+  show(histogram, { complete, asc }) {
     const { buckets, series } = stackOf(histogram);
     const totals = sumCounts(buckets);
     [this.#buckets, this.#series] = [buckets, series];
-    this.element.hidden = sum(totals) === 0;
-    delete this.element.dataset.waiting;
+    this.element.toggleAttribute("data-waiting", sum(totals) === 0);
     this.hatch([]);
-    if (this.element.hidden) return;
+    if (this.#isEmpty()) return this.#makeEmpty();
+    const now = Date.now();
+    const unread = complete ? null : unreadOf(buckets, asc);
     const byLevel = (histogram?.by ?? "level") === "level";
-    this.#resting = `${complete ? "" : "At least "}${countText(totals, byLevel ? series : [])}`;
+    this.#resting = restingText(countText(totals, byLevel ? series : []), peakOf(buckets), unread && `${asc ? "read up to" : "read back to"} ${shortTime(unread.edge, now)}`);
     this.#marked = [this.#buckets.length - 1, this.#buckets.length - 1];
     this.#bars.setAttribute("viewBox", `0 0 ${this.#buckets.length} ${HEIGHT}`);
     // The mark is below the bars: they keep their colours.
-    this.#bars.replaceChildren(this.#mark, ...barPaths(buckets, series).map(({ tone, path }) => svg("path", { d: path, "data-tone": tone })));
+    const shade = cover("unread");
+    setSpan(shade, unread?.first ?? 0, unread?.end ?? 0);
+    // What goes on still grows: its bar is no fall.
+    const growing = cover("growing");
+    const last = buckets.at(-1);
+    setSpan(growing, buckets.length - 1, Date.parse(last?.to ?? "") > now ? buckets.length : 0);
+    this.#bars.replaceChildren(this.#mark, shade, ...barPaths(buckets, series).map(({ tone, path }) => svg("path", { d: path, "data-tone": tone })), growing, ...this.#dims);
     // Levels are named by the caption, other values beside their colours.
     fill(this.#names, byLevel ? [] : series.map(({ name, tone }, at) => totals[at] ? h("li", { "data-tone": tone }, h("span", { class: "value" }, name), h("span", { class: "number" }, count(totals[at] ?? 0))) : null));
     this.#names.hidden = byLevel;
     this.#chart.setAttribute("aria-valuemax", String(this.#buckets.length - 1));
-    const now = Date.now();
     const middle = this.#buckets[Math.floor(this.#buckets.length / 2)];
     const ends = [this.#buckets[0]?.from, middle?.from, this.#buckets.at(-1)?.to];
-    fill(this.#axis, ends.map((time) => h("span", null, shortTime(time ?? "", now))));
+    fill(this.#axis, ends.map((time, at) => h("span", null, `${shortTime(time ?? "", now)}${at === 2 ? ` ${offsetLabel(Date.parse(time ?? ""))}` : ""}`)));
+    this.#rest();
+  }
+
+  #isEmpty() {
+    return this.element.hasAttribute("data-waiting");
+  }
+
+  #makeEmpty() {
+    for (const part of [this.#bars, this.#axis, this.#names]) part.replaceChildren();
+    this.#resting = "";
     this.#rest();
   }
 
   /** The two ends of what is shown, in milliseconds; null while nothing is. @returns {[number, number] | null} */
   span() {
-    return this.element.hidden ? null : [Date.parse(this.#buckets[0]?.from ?? ""), Date.parse(this.#buckets.at(-1)?.to ?? "")];
+    return this.#isEmpty() ? null : [Date.parse(this.#buckets[0]?.from ?? ""), Date.parse(this.#buckets.at(-1)?.to ?? "")];
   }
 
   /**
@@ -123,13 +142,13 @@ export class HistogramView {
       return mark;
     }));
     this.#legend.hidden = this.#gaps.length === 0;
-    fill(this.#legend, this.#legend.hidden ? [] : [h("span", { class: "hatch", "aria-hidden": "true" }), gapText(this.#gaps, Date.now()), " ", h("a", { href: "/ui/overflow" }, "Ledger")]);
+    fill(this.#legend, this.#legend.hidden ? [] : [h("span", { class: "hatch", "aria-hidden": "true" }), ...unbroken(gapText(this.#gaps, Date.now())), "\u00a0", h("a", { href: "/ui/overflow" }, "Ledger")]);
   }
 
   #rest() {
     this.#dragging = false;
-    this.#mark.setAttribute("width", "0");
-    fill(this.#caption, this.#resting);
+    for (const part of [this.#mark, ...this.#dims]) setSpan(part, 0, 0);
+    fill(this.#caption, unbroken(this.#resting));
     this.#chart.setAttribute("aria-valuetext", this.#resting);
   }
 
@@ -137,13 +156,17 @@ export class HistogramView {
   #point(anchor, head) {
     this.#marked = [anchor, head];
     const [first, last] = [Math.min(anchor, head), Math.max(anchor, head)];
-    this.#mark.setAttribute("x", String(first));
-    this.#mark.setAttribute("width", String(last - first + 1));
+    const [before, behind] = this.#dims;
+    setSpan(this.#mark, first, last + 1);
+    if (before && behind) {
+      setSpan(before, 0, first);
+      setSpan(behind, last + 1, this.#buckets.length);
+    }
     const marked = this.#buckets.slice(first, last + 1);
     const [from, to] = [Date.parse(marked[0]?.from ?? ""), Date.parse(marked.at(-1)?.to ?? "")];
-    const within = this.#gaps.some((gap) => gap.to > from && gap.from < to) ? "Something may be missing; " : "";
-    const text = within + spanText(marked, this.#series);
-    fill(this.#caption, text);
+    const within = this.#gaps.some((gap) => gap.to > from && gap.from < to) ? "; something may be missing" : "";
+    const text = spanText(marked, this.#series) + within;
+    fill(this.#caption, unbroken(text));
     this.#chart.setAttribute("aria-valuenow", String(head));
     this.#chart.setAttribute("aria-valuetext", text);
   }
@@ -205,11 +228,51 @@ export class HistogramView {
   }
 }
 
+/** A part of the picture from top to bottom, of no width yet. @param {string} name */
+function cover(name) {
+  return svg("rect", { class: name, y: "0", width: "0", height: String(HEIGHT) });
+}
+
+/** @param {SVGElement} part @param {number} first @param {number} end none where it is not behind `first` */
+function setSpan(part, first, end) {
+  part.setAttribute("x", String(first));
+  part.setAttribute("width", String(Math.max(0, end - first)));
+}
+
+/**
+ * The buckets that were not read by a search that stopped early: it read from one end on, to the last event it found.
+ * @param {readonly Bucket[]} buckets with at least one event
+ * @param {boolean} asc
+ */
+export function unreadOf(buckets, asc) {
+  const isRead = (/** @type {Bucket} */ { counts }) => sum(counts) > 0;
+  const at = asc ? buckets.findLastIndex(isRead) : buckets.findIndex(isRead);
+  const edge = (asc ? buckets[at]?.to : buckets[at]?.from) ?? "";
+  return asc ? { first: at + 1, end: buckets.length, edge } : { first: 0, end: at, edge };
+}
+
+/**
+ * `At least 43 events: 3 errors, 40 info; peak 12 in 30 s; read back to 14:04`
+ * @param {string} counts
+ * @param {ReturnType<typeof peakOf>} peak
+ * @param {string | null} read how far; null of all
+ */
+function restingText(counts, { most, of }, read) {
+  const peak = of ? `peak ${count(most)} in ${roughly(Date.parse(of.to) - Date.parse(of.from))}` : "";
+  return [`${read === null ? "" : "At least "}${counts}`, peak, read].filter(Boolean).join("; ");
+}
+
+/** A line that breaks, or is cut, between what belongs together only: not within a date, or between a number and its noun. @param {string} text */
+function unbroken(text) {
+  return text.split(/(?<=[,:;.]) | (?=to )/).flatMap((part, at) => [at > 0 ? " " : "", h("span", { class: "whole" }, part)]);
+}
+
 /** @param {Bucket[]} buckets side by side, at least one @param {Series[]} series */
 function spanText(buckets, series) {
   const now = Date.now();
   const from = shortTime(buckets[0]?.from ?? "", now);
-  return `${from} to ${shortTime(buckets.at(-1)?.to ?? "", now)}, ${countText(sumCounts(buckets), series)}`;
+  const to = buckets.at(-1)?.to ?? "";
+  return `${from} to ${Date.parse(to) > now ? "now" : shortTime(to, now)}, ${countText(sumCounts(buckets), series)}`;
 }
 
 /**
@@ -274,7 +337,7 @@ function addTo(sums, more) {
 }
 
 /**
- * `Not everything was stored, 06:00 to 08:00: 120 limited, 3 rejected. Asleep or without its database, 03:00 to 05:10.`
+ * `Not everything was stored: 120 limited, 3 rejected within 06:00 to 08:00. Asleep or without its database, 03:00 to 05:10.`
  * @param {Gap[]} gaps at least one; of each of the two kinds in the order of time
  * @param {number} now
  */
@@ -284,16 +347,27 @@ export function gapText(gaps, now) {
   for (const { missing } of gaps) addTo(sums, missing);
   const what = Object.entries(sums).map(([name, n]) => `${n.toLocaleString("en")} ${name}`).join(", ");
   const isNap = (/** @type {Gap} */ { missing }) => Object.keys(missing).length === 0;
+  const [losses, naps] = [gaps.filter((gap) => !isNap(gap)), gaps.filter(isNap)];
   return [
-    [gaps.filter((gap) => !isNap(gap)), "Not everything was stored", `: ${what}`],
-    [gaps.filter(isNap), "Asleep or without its database", ""],
-  ].map(([some, name, end]) => spansText(/** @type {Gap[]} */ (some), `${name}, `, `${end}.`, now)).filter(Boolean).join(" ");
+    losses.length > 0 ? `Not everything was stored: ${what} ${withinText(losses, now)}.` : "",
+    naps.length > 0 ? `Asleep or without its database, ${timesText(naps)}${endsText(naps, now)}.` : "",
+  ].filter(Boolean).join(" ");
 }
 
-/** @param {Gap[]} gaps @param {string} name @param {string} end @param {number} now */
-function spansText(gaps, name, end, now) {
+/** The ledger knows the hour only: one event marks all of it. @param {Gap[]} gaps at least one @param {number} now */
+function withinText(gaps, now) {
+  const [first] = gaps;
+  const isHour = gaps.length === 1 && first !== undefined && first.to - first.from === HOUR;
+  const hour = isHour ? (first.to > now ? "this hour, " : "the hour ") : "";
+  return `within ${hour}${timesText(gaps)}${endsText(gaps, now)}`;
+}
+
+/** @param {Gap[]} gaps */
+const timesText = (gaps) => (gaps.length === 1 ? "" : `${gaps.length} times from `);
+
+/** @param {Gap[]} gaps at least one @param {number} now */
+function endsText(gaps, now) {
   // An hour that is not over says nothing of what is to come.
   const time = (/** @type {number} */ at) => (at < now ? shortTime(new Date(at).toISOString(), now) : "now");
-  const times = gaps.length === 1 ? "" : `${gaps.length} times from `;
-  return gaps.length === 0 ? "" : `${name}${times}${time(gaps[0]?.from ?? 0)} to ${time(gaps.at(-1)?.to ?? 0)}${end}`;
+  return `${time(gaps[0]?.from ?? 0)} to ${time(gaps.at(-1)?.to ?? 0)}`;
 }

@@ -247,6 +247,7 @@ export class EventList {
   #take(view) {
     this.#view = view;
     this.#words = hitWords(view.q);
+    this.element.toggleAttribute("data-projects", view.manyProjects);
     this.element.setAttribute("aria-label", `Events, ${orderText(view.asc === true)}`);
   }
 

@@ -186,8 +186,9 @@ export class LiveTail {
       this.#flush();
     }
     this.#catchUp.hidden = !paused;
+    this.element.toggleAttribute("data-paused", paused);
     if (paused) {
-      const text = `${waiting.toLocaleString("en")}${waiting >= RING ? "+" : ""} new`;
+      const text = `Resume, ${waiting.toLocaleString("en")}${waiting >= RING ? "+" : ""} new`;
       if (this.#catchUp.textContent !== text) this.#catchUp.textContent = text;
     }
     this.#write(false);
@@ -200,6 +201,7 @@ export class LiveTail {
     this.#counts.shown += events.length;
     if (events.length > 0) this.#options.show(events);
     this.#catchUp.hidden = true;
+    this.element.removeAttribute("data-paused");
   }
 
   /** @param {string} state */

@@ -1,7 +1,7 @@
 // What the log list says of its search beside the rows.
 
 import { Problem, searchLogs } from "../api.js";
-import { counted } from "../lib/amount.js";
+import { count, counted } from "../lib/amount.js";
 import { logsAddress } from "../lib/filters.js";
 import { h, shown } from "../lib/h.js";
 import { fullTime, offsetLabel, ownZone } from "../lib/time.js";
@@ -53,27 +53,19 @@ export function zoneNotice(wrong) {
 }
 
 /**
- * What some pages took together; whether all was read, the last of them says.
- * @param {Scanned | undefined} before
- * @param {Scanned | undefined} page
- */
-export function addScanned(before, page) {
-  if (!before || !page) return page;
-  return { ...page, blocks: before.blocks + page.blocks, events: before.events + page.events, ms: before.ms + page.ms };
-}
-
-/**
  * How many rows there are, in which order, and what it took to find them.
  * @param {{ events: readonly unknown[], length: number }} list has fewer rows where repeats are folded
  * @param {boolean} more whether there are or may be others
  * @param {Pick<Filters, "order">} filters
- * @param {Scanned | undefined} scanned
+ * @param {number | undefined} total of those that match, where it is known
+ * @param {Scanned | undefined} scanned for the first page: the next ones read the same events again
  */
-export function foundText({ events: { length: events }, length: rows }, more, { order: asked }, scanned) {
+export function foundText({ events: { length: events }, length: rows }, more, { order: asked }, total, scanned) {
   const folded = rows < events ? ` in ${counted(rows, "row")}` : "";
   const order = events > 1 ? `, ${orderText(asked === "asc")}` : "";
   const read = scanned ? ` Read ${counted(scanned.events, "event")} in ${counted(scanned.blocks, "block")}, ${scanned.ms} ms.` : "";
-  return [`${counted(events, "event")}${more ? " so far" : ""}${folded}${order}.`, h("span", { class: "muted read" }, read)];
+  const shownOf = total !== undefined && total > events ? `${count(events)} of ${count(total)} shown` : `${count(events)} shown so far`;
+  return [`${more ? shownOf : counted(events, "event")}${folded}${order}.`, h("span", { class: "muted read" }, read)];
 }
 
 /** @param {boolean} asc */

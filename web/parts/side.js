@@ -2,7 +2,8 @@
 // can be asked for or left out, which edits the query.
 
 import { eventAddress, fieldTerm, termOfAll } from "../lib/filters.js";
-import { fill, h, shown } from "../lib/h.js";
+import { h, shown } from "../lib/h.js";
+import { levelCount } from "../lib/amount.js";
 import { termButtons } from "./event.js";
 import { levelMark } from "./row.js";
 
@@ -17,17 +18,7 @@ import { levelMark } from "./row.js";
  */
 export function sideView({ facets, patterns, total }, side, onTerm) {
   const list = Array.isArray(patterns) ? patterns : patterns?.patterns ?? [];
-  const title = side === "fields" ? "Fields" : "Patterns";
-  const content = side === "fields" ? (facets ?? []).map((facet) => facetView(facet, onTerm)) : patternsView(list, total ?? 0, onTerm);
-  return [h("h2", null, title), content].flat();
-}
-
-/**
- * @param {HTMLElement} place
- * @param {Parameters<typeof sideView>} what
- */
-export function fillSide(place, ...what) {
-  fill(place, sideView(...what));
+  return side === "fields" ? (facets ?? []).map((facet) => facetView(facet, onTerm)) : patternsView(list, total ?? 0, onTerm);
 }
 
 /**
@@ -35,7 +26,7 @@ export function fillSide(place, ...what) {
  * @param {OnTerm} onTerm
  */
 export function facetView({ field, values, other, missing }, onTerm) {
-  const rest = [other > 0 ? `${other.toLocaleString("en")} with other values` : "", missing > 0 ? `${missing.toLocaleString("en")} without` : ""];
+  const rest = [other > 0 ? `${other.toLocaleString("en")} with other values` : "", missing > 0 ? `${missing.toLocaleString("en")} without ${field}` : ""];
   const note = rest.filter(Boolean).join(", ");
   return h(
     "section",
@@ -72,10 +63,10 @@ function patternsView(patterns, total, onTerm) {
   return [h("ol", { class: "patterns" }, items)];
 }
 
-/** How many are of the worst level: `all error`, `3 error`. @param {Pick<Pattern, "level" | "levels" | "count">} pattern */
+/** How many are of the worst level: `all errors`, `3 errors`. @param {Pick<Pattern, "level" | "levels" | "count">} pattern */
 export function worstText({ level, levels, count }) {
   const worst = levels?.[level] ?? count;
-  return `${worst === count ? "all" : worst.toLocaleString("en")} ${level}`;
+  return worst === count && count > 1 ? levelCount(count, level).replace(/^\S+/, "all") : levelCount(worst, level);
 }
 
 /** @param {number} part @param {number} whole */

@@ -3,6 +3,7 @@
 
 import { Problem } from "../api.js";
 import { h } from "../lib/h.js";
+import { SECOND } from "../lib/time.js";
 
 /**
  * A quiet panel in place of content.
@@ -83,17 +84,35 @@ export function errorPanel(error, retry) {
  * @param {Problem} problem
  * @param {number} seconds until the next try
  * @param {() => void} now tries at once
+ * @param {number} [waited] seconds since the first try
  */
-export function wakingPanel(problem, seconds, now) {
+export function wakingPanel(problem, seconds, now, waited = 0) {
   const away = problem.kind === "away";
+  const why = away ? problemText(problem) : "A sleeping service needs up to a minute.";
   return panel({
     title: away ? "The database is away" : "The service is waking up",
-    text: away
-      ? `${problemText(problem)} Trying again in ${seconds} s.`
-      : `A sleeping service needs up to a minute. Trying again in ${seconds} s.`,
+    text: [`${why} `, countDown(seconds, waited)],
     actions: [button("Try now", now)],
     busy: true,
   });
+}
+
+/**
+ * `Trying again in 5 s, waiting for 12 s.`: goes on by itself while it is in the page.
+ * @param {number} seconds
+ * @param {number} waited
+ */
+function countDown(seconds, waited) {
+  let gone = 0;
+  const text = () => `Trying again in ${Math.max(0, seconds - gone)} s${waited + gone > 0 ? `; waiting for ${waited + gone} s` : ""}.`;
+  // A screen reader says it once, not each second.
+  const line = h("span", { "aria-live": "off" }, text());
+  const timer = setInterval(() => {
+    gone += 1;
+    line.textContent = text();
+    if (!line.isConnected || gone >= seconds) clearInterval(timer);
+  }, SECOND);
+  return line;
 }
 
 /** Seconds between tries: about a minute and a half in all. */
@@ -106,10 +125,11 @@ const LONGEST_WAIT_S = 30;
  * @template T
  * @param {() => Promise<T>} run
  * @param {AbortSignal} signal
- * @param {(problem: Problem, seconds: number, now: () => void) => void} waiting
+ * @param {(problem: Problem, seconds: number, now: () => void, waited: number) => void} waiting `waited` is in seconds, since the first try
  * @returns {Promise<T>}
  */
 export async function patiently(run, signal, waiting) {
+  const begin = performance.now();
   for (const least of WAITS_S) {
     try {
       return await run();
@@ -124,7 +144,7 @@ export async function patiently(run, signal, waiting) {
           resolve(null);
         };
         signal.addEventListener("abort", now, { once: true });
-        waiting(error, seconds, now);
+        waiting(error, seconds, now, Math.round((performance.now() - begin) / SECOND));
       });
       signal.throwIfAborted();
     }

@@ -19,20 +19,20 @@ test("hours without loss are no gap, and neighbours are one", () => {
     { from: AT, to: AT + 2 * HOUR, missing: { limited: 7, rejected: 1 } },
     { from: AT + 3 * HOUR, to: AT + 4 * HOUR, missing: { refused: 1200 } },
   ]);
-  assert.match(gapText(gaps, NOW), /^Not everything was stored, 2 times from \d\d:00 to \d\d:00: 7 limited, 1 rejected, 1,200 refused\.$/);
-  assert.match(gapText(gaps.slice(0, 1), NOW), /^Not everything was stored, \d\d:00 to \d\d:00: 7 limited, 1 rejected\.$/);
+  assert.match(gapText(gaps, NOW), /^Not everything was stored: 7 limited, 1 rejected, 1,200 refused within 2 times from \d\d:00 to \d\d:00\.$/);
+  assert.match(gapText(gaps.slice(0, 1), NOW), /^Not everything was stored: 7 limited, 1 rejected within \d\d:00 to \d\d:00\.$/);
 });
 
 test("where the service was not there is said apart", () => {
   const nap = { from: AT - 3 * HOUR, to: AT - HOUR, missing: {} };
   assert.match(gapText([nap], NOW), /^Asleep or without its database, \d\d:00 to \d\d:00\.$/);
   const both = gapText([...gapsOf([hour(0, { limited: 5 })]), nap, { ...nap, from: AT + HOUR, to: AT + 2 * HOUR }], NOW);
-  assert.match(both, /^Not everything was stored, \d\d:00 to \d\d:00: 5 limited\. Asleep or without its database, 2 times from \d\d:00 to \d\d:00\.$/);
+  assert.match(both, /^Not everything was stored: 5 limited within the hour \d\d:00 to \d\d:00\. Asleep or without its database, 2 times from \d\d:00 to \d\d:00\.$/);
 });
 
 test("an hour that is not over ends now, not later", () => {
   const gaps = gapsOf([hour(0), hour(1, { rejected: 1 })]);
-  assert.match(gapText(gaps, AT + 1.5 * HOUR), /^Not everything was stored, \d\d:\d\d to now: 1 rejected\.$/);
+  assert.match(gapText(gaps, AT + 1.5 * HOUR), /^Not everything was stored: 1 rejected within this hour, \d\d:\d\d to now\.$/);
 });
 
 test("an edge of another year says which", () => {

@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { barPaths, countText, stackOf, sumCounts } from "../lib/series.js";
-import { addScanned, besides, beyond, orderText } from "../parts/result.js";
+import { barPaths, countText, peakOf, stackOf, sumCounts } from "../lib/series.js";
+import { unreadOf } from "../parts/histogram.js";
+import { besides, beyond, orderText } from "../parts/result.js";
 import { worstText } from "../parts/side.js";
+import { exportText } from "../parts/tools.js";
 
 const SPAN = { from: "2026-11-20T06:00:00Z", to: "2026-11-20T07:00:00Z" };
 const histogram = (/** @type {object} */ more) => /** @type {import("../api.js").Histogram} */ ({ ...SPAN, step_seconds: 3600, buckets: [], ...more });
 
 test("bars by level stack the worst at the baseline", () => {
   const { series, buckets } = stackOf(histogram({ buckets: [{ ...SPAN, counts: { info: 40, error: 3 } }, { ...SPAN, counts: {} }] }));
-  assert.equal(countText(sumCounts(buckets), series), "43 events: 3 error, 40 info");
+  assert.equal(countText(sumCounts(buckets), series), "43 events: 3 errors, 40 info");
   const paths = barPaths(buckets, series);
   assert.deepEqual(paths.map(({ tone }) => tone), ["error", "info"]);
   assert.match(paths[0]?.path ?? "", /^M0\.075 \d+(\.\d+)?h0\.85v\d/, "one bar, in the first bucket");
@@ -29,10 +31,17 @@ test("bars by a field are of five values, others and events without one, and eve
   assert.equal(countText(sumCounts(few.buckets), few.series), "3 events: 2 production, 1 without env");
 });
 
-test("what pages read is summed, and the last says whether it was all", () => {
-  const one = { blocks: 1, events: 130, bytes: 9, ms: 2, complete: false };
-  assert.deepEqual(addScanned(undefined, one), one);
-  assert.deepEqual(addScanned(one, { ...one, events: 31, complete: true }), { blocks: 2, events: 161, bytes: 9, ms: 4, complete: true });
+test("a search that stopped early leaves what lies beyond its last event unread", () => {
+  const times = ["06:00", "06:30", "07:00", "07:30", "08:00"].map((time) => `2026-11-20T${time}:00Z`);
+  const buckets = [0, 3, 2, 0].map((n, at) => ({ from: times[at] ?? "", to: times[at + 1] ?? "", counts: [n] }));
+  assert.deepEqual(unreadOf(buckets, false), { first: 0, end: 1, edge: times[1] });
+  assert.deepEqual(unreadOf(buckets, true), { first: 3, end: 4, edge: times[3] });
+  assert.deepEqual(peakOf(buckets), { most: 3, of: buckets[1] });
+  assert.deepEqual(peakOf([]), { most: 0, of: undefined });
+});
+
+test("an export says how many it is of", () => {
+  assert.deepEqual([exportText(131), exportText(1), exportText(undefined)], ["All 131 matching events", "The matching event", "All matching events"]);
 });
 
 test("a list says its order and what is beyond it, and asks for its bars", () => {
@@ -44,9 +53,9 @@ test("a list says its order and what is beyond it, and asks for its bars", () =>
 });
 
 test("a pattern's worst level never reads as the level of all its events", () => {
-  assert.equal(worstText({ level: "error", count: 40, levels: { error: 3, info: 37 } }), "3 error");
-  assert.equal(worstText({ level: "error", count: 39, levels: { error: 39 } }), "all error");
-  assert.equal(worstText({ level: "warn", count: 1 }), "all warn");
+  assert.equal(worstText({ level: "error", count: 40, levels: { error: 3, info: 37 } }), "3 errors");
+  assert.equal(worstText({ level: "error", count: 39, levels: { error: 39 } }), "all errors");
+  assert.equal(worstText({ level: "warn", count: 1 }), "1 warning");
 });
 
 test("long values are named so that they can be told apart", () => {

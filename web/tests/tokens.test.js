@@ -53,4 +53,14 @@ for (const [theme, index] of THEMES) {
       if (before) assert.ok(contrast(token(name, index), token(before, index)) >= 1.2, `${before} beside ${name} is ${contrast(token(name, index), token(before, index)).toFixed(2)}`);
     }
   });
+
+  test(`bars of levels keep 3:1 and stacked ones are told apart by their lightness, ${theme}`, () => {
+    const levels = ["fatal", "error", "warn", "info", "debug", "trace"].map((level) => token(`bar-${level}`, index));
+    for (const [at, colour] of levels.entries()) {
+      assert.ok(contrast(colour, token("surface", index)) >= 3, colour);
+      const before = levels[at - 1];
+      if (before) assert.ok(contrast(colour, before) >= 1.5, `${before} beside ${colour} is ${contrast(colour, before).toFixed(2)}`);
+    }
+    assert.equal(new Set(levels).size, 6);
+  });
 }
