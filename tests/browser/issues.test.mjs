@@ -284,10 +284,44 @@ describe("the issue pages", { concurrency: false }, () => {
     await page.getByRole("table").getByRole("link", { name: /card declined/ }).click();
     await page.getByText("The newest.").waitFor();
     const issue = new URL(page.url()).pathname;
+    assert.match((await page.getByRole("link", { name: "Context" }).getAttribute("href")) ?? "", /^\/ui\/logs\/.+\?scope=source$/);
     await page.getByRole("link", { name: "Permalink" }).click();
     await page.getByRole("link", { name: "Issue", exact: true }).click();
     await page.getByText("The newest.").waitFor();
     assert.equal(new URL(page.url()).pathname, issue);
+  });
+
+  test("an event's page begins with what failed, offers the project where its source has nothing else, and keeps its heading in place", async () => {
+    const list = await stored();
+    const find = async (/** @type {string} */ q) => page.evaluate(async (address) => (await (await fetch(address)).json()).logs[0].id, `/logs?project_id=${slug}&q=${q}`);
+    await visit(`/ui/logs/${await find("unhandled")}?scope=source`);
+    assert.deepEqual((await page.locator("main h2").allTextContents()).slice(0, 5), ["Stack", "Fields", "Tags", "Data", "Context: before and after"]);
+    assert.equal(await page.getByRole("link", { name: "See the whole project" }).count(), 0);
+    await visit(`/ui/logs/${await find("inventory")}?scope=source`);
+    await page.getByText("Nothing later in this scope. See the whole project").getByRole("link").click();
+    await page.getByRole("link", { name: "Whole project", exact: true }).and(page.locator("[aria-current]")).waitFor();
+    await page.getByText("card declined for order 0").first().waitFor();
+    const issue = list.find(({ title }) => title.startsWith("card declined"));
+    for (const [api, address] of [["/logs/", `/ui/logs/${await find("inventory")}`], ["/issues/", `/ui/issues/${issue.id}`]]) {
+      const detail = (/** @type {URL} */ url) => url.pathname.startsWith(api ?? "");
+      /** @type {() => void} */
+      let go = () => {};
+      const held = new Promise((resolve) => {
+        go = () => resolve(null);
+      });
+      await page.route(detail, async (route) => {
+        await held;
+        await route.fallback();
+      });
+      await page.goto(server.base + address);
+      const place = () => page.locator("h1").evaluate((one) => [one.getBoundingClientRect().top, one.getBoundingClientRect().height]);
+      await page.getByText(/^Loading/).waitFor();
+      const before = await place();
+      go();
+      await page.getByRole("button", { name: "Copy JSON" }).waitFor();
+      assert.deepEqual(await place(), before, address);
+      await page.unroute(detail);
+    }
   });
 
   test("what is affected and why it is one issue are shown where the service says so", async () => {

@@ -189,7 +189,7 @@ function issueTable(stats, scope, now) {
       const href = behind({ ...scope, project: issue.project }, stats, ISSUE_OF, q);
       return [
         [
-          h("a", { href: issueAddress(issue) }, oneLine(shown(issue.title) || "(no message)")),
+          h("a", { href: issueAddress(issue) }, shown(issue.title) || "(no message)"),
           // Where the columns of these are left out.
           h("span", { class: "under muted" }, shown(`${issue.project} / ${issue.source}`), ", first seen ", when(issue.first_seen, now), ", last seen ", when(issue.last_seen, now)),
         ],

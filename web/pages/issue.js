@@ -9,7 +9,7 @@ import { actionsWith } from "../parts/control.js";
 import { copyButton } from "../parts/copy.js";
 import { eventView } from "../parts/event.js";
 import { badges, decisionBar, ISSUE_OF, issueLogs, spark, stateText } from "../parts/issue.js";
-import { levelMark, oneLine } from "../parts/row.js";
+import { levelMark } from "../parts/row.js";
 import { facetView } from "../parts/side.js";
 import { button, errorPanel, panel, problemText } from "../parts/state.js";
 import { go } from "../router.js";
@@ -55,8 +55,8 @@ export function open(_url, [id = ""]) {
     load,
     view(detail) {
       const title = shown(detail.issue.title) || "(no message)";
-      fill(heading, oneLine(title));
-      document.title = `${title.replaceAll("\n", " ")} · Tekno Logger`;
+      fill(heading, title);
+      document.title = `${title} · Tekno Logger`;
       showState(detail.issue);
       walk = eventWalk(detail.issue, detail.sample, life.signal);
       const onTerm = (/** @type {string} */ term, /** @type {boolean} */ exclude) => go(issueLogs(detail.issue, withTerm("", term, exclude)));

@@ -6,7 +6,7 @@ import { issueAddress, logsAddress } from "../lib/filters.js";
 import { fill, h, icon, shown } from "../lib/h.js";
 import { choice, loads, projectChoice, when } from "../parts/board.js";
 import { badges, decisionBar, issueLogs, issuesAddress, issuesQuery, ISSUE_LEVELS, ISSUE_OF, ISSUE_STATES, readIssueFilters, SORTS, spark, stateText } from "../parts/issue.js";
-import { levelMark, oneLine } from "../parts/row.js";
+import { levelMark } from "../parts/row.js";
 import { button, errorPanel, panel, problemText } from "../parts/state.js";
 import { go } from "../router.js";
 import { unknownProject } from "./setup.js";
@@ -183,10 +183,9 @@ function isFocused({ element }) {
  * @returns {Row}
  */
 function rowOf(issue, now, onMark) {
-  const text = shown(issue.title) || "(no message)";
-  const title = text.replaceAll("\n", " ");
+  const title = shown(issue.title) || "(no message)";
   const box = h("input", { type: "checkbox", "aria-label": `Select ${title}`, onchange: onMark });
-  const link = h("a", { class: "title", href: issueAddress(issue), title: text }, oneLine(text));
+  const link = h("a", { class: "title", href: issueAddress(issue), title }, title);
   const time = (/** @type {string} */ name, /** @type {string} */ at) => h("span", { class: `${name} muted` }, h("span", { class: "which" }, `${name} `), "seen ", when(at, now));
   const element = h("li", { class: "issue", "data-level": issue.level },
     h("label", { class: "check" }, box),

