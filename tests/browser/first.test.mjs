@@ -43,7 +43,7 @@ describe("the first page", { concurrency: false }, () => {
   test("every number and bar leads to exactly the events it counts, also of what was received late", async () => {
     const address = `/ui/?project=${SLUG}`;
     await scene.visit(address);
-    await scene.page.getByText(/^\d+ errors.*\. Received since \d\d:\d\d/).waitFor();
+    await scene.page.getByText(/^9 errors \(1 fatal\).*\. Received since about \d\d:\d\d, happened from ([A-Z]\w\w \d\d )?\d\d:\d\d:\d\d on.*\. Top issue in first \/ checkout \(4 of 9\)\.$/).waitFor();
     await scene.page.getByText("Some of it had happened before this time").waitFor();
     const links = await scene.page.locator("a.tile[href^='/ui/logs'], .trend a, td a[href^='/ui/logs']").evaluateAll((all) => all.map((link) => ({
       href: link.getAttribute("href") ?? "", name: link.querySelector(".tile-name")?.textContent ?? "",
@@ -66,6 +66,52 @@ describe("the first page", { concurrency: false }, () => {
     assert.doesNotMatch(href ?? "", /received_at/);
     await scene.visit(href ?? "");
     assert.equal(await scene.total(), EVENTS.length);
+  });
+
+  test("tiles name the time they compare with, and say where there is none", async () => {
+    const notes = async (/** @type {string} */ range) => {
+      await scene.visit(`/ui/?project=${SLUG}&range=${range}`);
+      const all = await scene.page.locator("a.tile").filter({ has: scene.page.locator(".tile-note") }).evaluateAll((tiles) => tiles.map((one) => [one.querySelector(".tile-name")?.textContent ?? "", one.querySelector(".tile-note")?.textContent ?? ""]));
+      return Object.fromEntries(all);
+    };
+    const hour = await notes("1h");
+    assert.equal(hour["Errors/min"], ", no data the day before");
+    assert.equal(hour.error, ", 0 the hour before");
+    assert.equal((await notes("15m")).error, ", 0 the 15 minutes before");
+  });
+
+  test("a line break in a message can be seen where it is in one line, and is neither read nor copied", async () => {
+    const marks = (/** @type {import("playwright-core").Locator} */ link) => link.evaluate((one) => [...one.querySelectorAll(".break[aria-hidden=true]")].map((mark) => getComputedStyle(mark, "::before").content.slice(1, 2)).join(""));
+    await scene.visit(`/ui/?project=${SLUG}`);
+    const recent = scene.page.locator(".lines a").filter({ hasText: "Unhandled" });
+    assert.equal(await marks(recent), "\u21b5");
+    assert.equal(await recent.textContent(), FULL.message);
+    await scene.visit(`/ui/logs?project=${SLUG}&q=unhandled+timeouterror`);
+    const row = scene.rows().locator("a").first();
+    assert.equal(await marks(row), "\u21b5");
+    assert.equal(await row.textContent(), FULL.message);
+    const hits = await scene.page.evaluate(() => [...(CSS.highlights.get("hit") ?? [])].map(String));
+    assert.deepEqual(hits, ["Unhandled", "TimeoutError"], "on both sides of the break");
+    await row.click();
+    await scene.page.getByRole("link", { name: "Context" }).click();
+    await scene.page.getByRole("table", { name: "Events before and after" }).waitFor();
+    assert.equal(await marks(scene.page.locator(".row a[aria-current]")), "\u21b5");
+  });
+
+  test("a phone shows where and when of the top issues, and recent errors have their level and source apart", async () => {
+    const look = await scene.context.newPage();
+    for (const width of [1440, 390]) {
+      await look.setViewportSize({ width, height: 844 });
+      await scene.visit(`/ui/?project=${SLUG}`, look);
+      const under = look.locator(".under").filter({ hasText: "first / checkout, first seen" }).first();
+      assert.equal(await under.isVisible(), width === 390, "the line stands for the columns that are left out");
+      const gaps = await look.locator(".lines > li").evaluateAll((lines) => lines.map((line) => {
+        const [level, source] = [".level", ".source"].map((part) => line.querySelector(part)?.getBoundingClientRect());
+        return (source?.left ?? 0) - (level?.right ?? 0);
+      }));
+      assert.ok(gaps.length > 4 && gaps.every((gap) => gap >= 8), `at ${width}: ${gaps}`);
+    }
+    await look.close();
   });
 
   test("what is wrong with the service comes first and is named, here and on its own page", async () => {
@@ -113,11 +159,12 @@ describe("the first page", { concurrency: false }, () => {
 
   test("in forced colours badges keep an outline and sparklines their baseline, and a table ends without a line of its own", async () => {
     const look = await scene.context.newPage();
-    /** @param {string} part @param {"outlineStyle" | "borderBlockEndColor" | "borderBlockEndWidth" | "backgroundColor"} property @param {string} [pseudo] */
+    /** @param {string} part @param {"outlineStyle" | "borderBlockEndColor" | "borderBlockEndWidth" | "backgroundColor" | "fill"} property @param {string} [pseudo] */
     const styled = (part, property, pseudo) => look.locator(part).last().evaluate((one, [name, of]) => getComputedStyle(one, of)[/** @type {"outlineStyle"} */ (name)], [property, pseudo]);
     await scene.visit("/ui/", look);
     assert.equal(await styled("tbody > tr:last-child > td", "borderBlockEndWidth"), "0px");
-    await look.emulateMedia({ forcedColors: "active" });
+    // In the dark one black is not what text has.
+    await look.emulateMedia({ forcedColors: "active", colorScheme: "dark" });
     assert.equal(await styled(".level[data-level=fatal]", "outlineStyle"), "solid");
     const [text, canvas] = await look.evaluate(() => {
       const probe = document.createElement("i");
@@ -134,6 +181,7 @@ describe("the first page", { concurrency: false }, () => {
     await scene.visit("/ui/issues", look);
     assert.equal(await styled(".badge", "borderBlockEndWidth"), "1px");
     assert.equal(await styled(".spark", "borderBlockEndColor"), text);
+    assert.equal(await styled(".spark", "fill"), text);
     await look.close();
   });
 

@@ -94,7 +94,7 @@ describe("the issue pages", { concurrency: false }, () => {
     await visit(LIST);
     assert.equal(await rows().count(), 3);
     await row("card declined").getByText("New").waitFor();
-    await row("card declined").getByRole("img", { name: "12 events in 24 hours, at most 12 events an hour" }).waitFor();
+    await row("card declined").getByRole("img", { name: "12 events in 24 hours, peak 12 an hour" }).waitFor();
     await row("card declined").getByRole("link", { name: "12 events of this issue" }).click();
     await until(async () => (await page.locator(".rows .row").count()) === 12, "the issue's events are listed");
     assert.match(param("q") ?? "", /^fingerprint:[0-9a-f]{16}$/);
@@ -122,7 +122,7 @@ describe("the issue pages", { concurrency: false }, () => {
     await page.getByRole("link", { name: "Clear the search" }).click();
     await until(async () => (await rows().count()) === 3, "all are back");
     await visit(`${LIST}&status=muted`);
-    await page.getByRole("heading", { name: "No muted issue" }).waitFor();
+    await page.getByRole("heading", { name: "No muted issues", exact: true }).waitFor();
     await page.getByRole("link", { name: "Show all issues" }).click();
     await until(async () => (await rows().count()) === 3, "all states are shown");
   });
@@ -136,6 +136,9 @@ describe("the issue pages", { concurrency: false }, () => {
     assert.equal(await page.getByRole("button", { name: "For 1 hour" }).count(), 0, "the menu stays closed");
     await row("card declined").getByRole("checkbox").check();
     assert.ok(await page.getByRole("button", { name: "Resolve" }).isEnabled());
+    assert.ok(await page.getByRole("button", { name: "Reopen" }).isDisabled(), "it is open");
+    await page.getByRole("button", { name: "Reopen" }).click({ force: true });
+    await page.getByText("It is open already.").waitFor();
     await row("connection reset").getByRole("checkbox").check();
     await page.getByText("2 selected").waitFor();
     await page.getByRole("button", { name: "Resolve" }).click();
@@ -148,9 +151,10 @@ describe("the issue pages", { concurrency: false }, () => {
 
     await page.getByLabel("Select all shown").check();
     await page.getByText("Mute", { exact: true }).first().click();
+    await page.locator(".menu").getByText("Mute 3 issues").waitFor();
     await page.getByRole("button", { name: "For 24 hours" }).click();
     await page.getByText("3 issues muted.").waitFor();
-    await page.getByRole("heading", { name: "No open issue" }).waitFor();
+    await page.getByRole("heading", { name: "No open issues", exact: true }).waitFor();
     assert.ok((await stored("muted")).every((one) => Date.parse(one.muted_until) > Date.now() + 23 * 3_600_000));
     await page.getByRole("link", { name: "Show all issues" }).click();
     await until(async () => (await rows().count()) === 3, "all states are shown");
@@ -175,17 +179,22 @@ describe("the issue pages", { concurrency: false }, () => {
     assert.notEqual(await focused(), first);
     await page.keyboard.press("k");
     assert.equal(await focused(), first);
-    await page.keyboard.press("x");
+    await page.keyboard.press("s");
     await page.getByText("1 selected").waitFor();
-    await page.keyboard.press("x");
-    await page.keyboard.press("e");
+    await page.keyboard.press("s");
+    for (const key of ["e", "x", "r"]) await page.keyboard.press(key);
+    assert.equal((await stored("open")).length, 3, "keys of the logs decide nothing here");
+    assert.equal(await page.getByText("1 selected").count(), 0);
+    await page.keyboard.press("d");
     await page.getByText("1 issue resolved.").waitFor();
     assert.equal(await rows().count(), 2);
     assert.notEqual(await focused(), "", "the next one has the focus");
     await page.getByRole("button", { name: "Undo" }).press("Enter");
     await until(async () => (await rows().count()) === 3, "it is back");
     await page.keyboard.press("j");
+    const named = await page.evaluate(() => document.activeElement?.textContent);
     await page.keyboard.press("m");
+    await page.locator(".menu").getByText(`Mute “${named}”`, { exact: true }).waitFor();
     await page.getByRole("button", { name: "For 1 hour" }).waitFor();
     await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "For 1 hour" }).waitFor({ state: "hidden" });
@@ -221,7 +230,7 @@ describe("the issue pages", { concurrency: false }, () => {
     await page.getByRole("button", { name: "Newer" }).click();
     assert.equal(await message(), "card declined for order 1");
     await page.getByText("12", { exact: true }).first().waitFor();
-    await page.getByText(/in release 2026.11.4/).first().waitFor();
+    await page.getByText(/^\d\d:\d\d:\d\d, \d+ (s|min) ago in release 2026.11.4$/).first().waitFor();
 
     await page.getByRole("button", { name: "Resolve" }).click();
     await page.getByText("1 issue resolved.").waitFor();
@@ -275,10 +284,44 @@ describe("the issue pages", { concurrency: false }, () => {
     await page.getByRole("table").getByRole("link", { name: /card declined/ }).click();
     await page.getByText("The newest.").waitFor();
     const issue = new URL(page.url()).pathname;
+    assert.match((await page.getByRole("link", { name: "Context" }).getAttribute("href")) ?? "", /^\/ui\/logs\/.+\?scope=source$/);
     await page.getByRole("link", { name: "Permalink" }).click();
     await page.getByRole("link", { name: "Issue", exact: true }).click();
     await page.getByText("The newest.").waitFor();
     assert.equal(new URL(page.url()).pathname, issue);
+  });
+
+  test("an event's page begins with what failed, offers the project where its source has nothing else, and keeps its heading in place", async () => {
+    const list = await stored();
+    const find = async (/** @type {string} */ q) => page.evaluate(async (address) => (await (await fetch(address)).json()).logs[0].id, `/logs?project_id=${slug}&q=${q}`);
+    await visit(`/ui/logs/${await find("unhandled")}?scope=source`);
+    assert.deepEqual((await page.locator("main h2").allTextContents()).slice(0, 5), ["Stack", "Fields", "Tags", "Data", "Context: before and after"]);
+    assert.equal(await page.getByRole("link", { name: "See the whole project" }).count(), 0);
+    await visit(`/ui/logs/${await find("inventory")}?scope=source`);
+    await page.getByText("Nothing later in this scope. See the whole project").getByRole("link").click();
+    await page.getByRole("link", { name: "Whole project", exact: true }).and(page.locator("[aria-current]")).waitFor();
+    await page.getByText("card declined for order 0").first().waitFor();
+    const issue = list.find(({ title }) => title.startsWith("card declined"));
+    for (const [api, address] of [["/logs/", `/ui/logs/${await find("inventory")}`], ["/issues/", `/ui/issues/${issue.id}`]]) {
+      const detail = (/** @type {URL} */ url) => url.pathname.startsWith(api ?? "");
+      /** @type {() => void} */
+      let go = () => {};
+      const held = new Promise((resolve) => {
+        go = () => resolve(null);
+      });
+      await page.route(detail, async (route) => {
+        await held;
+        await route.fallback();
+      });
+      await page.goto(server.base + address);
+      const place = () => page.locator("h1").evaluate((one) => [one.getBoundingClientRect().top, one.getBoundingClientRect().height]);
+      await page.getByText(/^Loading/).waitFor();
+      const before = await place();
+      go();
+      await page.getByRole("button", { name: "Copy JSON" }).waitFor();
+      assert.deepEqual(await place(), before, address);
+      await page.unroute(detail);
+    }
   });
 
   test("what is affected and why it is one issue are shown where the service says so", async () => {
@@ -287,8 +330,8 @@ describe("the issue pages", { concurrency: false }, () => {
       const reply = await route.fetch();
       const body = await reply.json();
       body.breakdown = {
-        source: [{ value: "checkout", count: 11, share: 0.9 }, { value: HOSTILE[0], count: 1, share: 0.1 }], env: [], release: [{ value: "2026.11.4", count: 12, share: 1 }],
-        user_id: [{ value: "u1", count: 4, share: 0.33 }], complete: false,
+        source: [{ value: "checkout", count: 11, share: 0.9 }, { value: HOSTILE[0], count: 1, share: 0.1 }], env: [], release: [{ value: "2026.11.4", count: 10, share: 1 }],
+        user_id: [{ value: "u1", count: 4, share: 0.33 }], distinct: { source: 2, env: 0, release: 1, user_id: 6 }, total: 12, complete: false,
       };
       body.why = {
         version: 2, kind: "stack", template: "card declined for order <n>", type: "CardError", hashed: ["source checkout", "type CardError", "frame pay"],
@@ -300,7 +343,9 @@ describe("the issue pages", { concurrency: false }, () => {
     await visit(`/ui/issues/${one.id}`);
     const affected = page.getByRole("region", { name: "Affected" });
     await affected.getByText(HOSTILE[0] ?? "").waitFor();
-    await affected.getByText("Counted over the newest of its events, not all of them.").waitFor();
+    await affected.getByText("Counted over the newest 12 events, not all of them.").waitFor();
+    await affected.getByText("8 with 5 other values, or without", { exact: true }).waitFor();
+    await affected.getByText("2 without", { exact: true }).waitFor();
     const why = page.getByRole("region", { name: "Why these are one issue" });
     for (const text of ["the frames of the stack trace", "CardError", "library code (node_modules/)", "type CardError", "Version 2 of the rules."]) await why.getByText(text).first().waitFor();
     assert.equal(await why.locator("code", { hasText: /^\S+ \S+\.js$/ }).count(), 0, "a function and its file are apart");
@@ -409,7 +454,12 @@ describe("the issue pages", { concurrency: false }, () => {
       for (const [name, address, ready] of views) {
         await visit(address, look);
         await ready?.();
-        if (name === "issues") assert.ok(await rows(look).first().getByText(slug).isVisible(), "the project is named");
+        if (name === "issues") {
+          assert.ok(await rows(look).first().locator(".source").isVisible(), "the source is named");
+          assert.equal(await rows(look).first().locator(".project").isVisible(), width > 600, "a phone has no place for the project that is chosen");
+          const [day, number] = await rows(look).first().locator(".day, .count").evaluateAll((parts) => parts.map((part) => part.getBoundingClientRect()));
+          assert.ok((number?.left ?? 0) - (day?.right ?? 0) >= 8, "the count is apart from the sparkline");
+        }
         await check(look, `${name}-${width}`, name.startsWith("issue-") || name === "issue");
       }
       await checkStates(look, `${server.base}${LIST}`, isList, `issues-*-${width}`);

@@ -1,5 +1,9 @@
 // What the counts of a time range say: whether something is wrong, since when, and against the time before.
 
+import { count, counted } from "./amount.js";
+import { shown } from "./h.js";
+import { clockTime, MINUTE, roughly, SECOND } from "./time.js";
+
 /** @typedef {Record<string, number>} Counts events by level */
 /** @typedef {{ from: string, to: string, total: number, events: Counts, error_rate: number, per_minute: number }} Period */
 /**
@@ -84,4 +88,34 @@ function lastRun(trend) {
     if (Number.isNaN(last)) last = Date.parse(slot.to);
   }
   return { since, last };
+}
+
+/** A time without errors shorter than this is no pause: buckets end a little before now. */
+const PAUSE_MS = 30 * SECOND;
+
+/**
+ * The verdict in words. Times are edges of buckets, and told as such.
+ * @param {Stats} stats
+ * @param {Verdict} found
+ * @param {number} began when the first error of the latest run happened, in ms; NaN where that is not known
+ * @param {number} now
+ */
+export function verdictText(stats, found, began, now) {
+  if (found.errors === 0) return "No errors in this time.";
+  const compared = { calm: "", steady: "", more: ", more than in the period before", fewer: ", fewer than in the period before" }[found.state];
+  const fatal = stats.events.fatal ?? 0;
+  const parts = [`${counted(found.errors, "error")}${fatal > 0 ? ` (${count(fatal)} fatal)` : ""}${compared}.`];
+  if (!Number.isNaN(found.since)) {
+    const before = found.since - began > barMillis(stats) ? `, happened from ${clockTime(began, now).replace(/\.\d+$/, "")} on` : "";
+    const pause = now - found.last >= PAUSE_MS ? `; none for about ${roughly(Math.max(MINUTE, now - found.last))}` : "";
+    parts.push(`Received since about ${clockTime(found.since, now).replace(/:\d\d\.\d+$/, "")}${before}${pause}.`);
+  }
+  const worst = stats.top_issues.find(({ level }) => level === "error" || level === "fatal");
+  if (worst) parts.push(`Top issue in ${[worst.project, worst.source].filter((name) => name !== "").map(shown).join(" / ")} (${count(worst.count)} of ${count(found.errors)}).`);
+  return parts.join(" ");
+}
+
+/** How long a bar of the trend is. @param {Stats} stats */
+export function barMillis({ trend: [slot] }) {
+  return slot ? Date.parse(slot.to) - Date.parse(slot.from) : 0;
 }

@@ -4,17 +4,21 @@ import { read, readState, searchLogs } from "../api.js";
 import { bytes, count, counted, rate } from "../lib/amount.js";
 import { eventAddress, fieldTerm, issueAddress, logsAddress } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
-import { ago, clockTime, fullTime, rangeMillis, RANGES } from "../lib/time.js";
-import { errorsIn, verdict } from "../lib/verdict.js";
+import { clockTime, fullTime, rangeMillis, RANGES } from "../lib/time.js";
+import { errorsIn, verdict, verdictText } from "../lib/verdict.js";
 import { choice, projectChoice, readyLine, section, table, tile, verdictLine, when } from "../parts/board.js";
 import { ISSUE_OF } from "../parts/issue.js";
+import { oneLine } from "../parts/row.js";
 import { panel } from "../parts/state.js";
 import { trend } from "../parts/trend.js";
 import { go } from "../router.js";
 
 /** @typedef {import("../lib/verdict.js").Stats} Stats */
 /** @typedef {{ project: string, range: string }} Scope */
-/** @typedef {Stats & { oldest: string | null }} Counted with the time of the oldest event that was received in this time and happened before it */
+/**
+ * @typedef {Stats & { oldest: string | null, began: number }} Counted `oldest` is the time of the oldest event that was received
+ *   in this time and happened before it, `began` when the first of the latest run of errors happened, in ms; NaN without one
+ */
 
 const LEVELS = /** @type {const} */ (["fatal", "error", "warn", "info", "debug", "trace"]);
 /** Older than the time that is shown by more than this is worth a word. */
@@ -43,7 +47,7 @@ export function open(url) {
       load: async () => {
         // Of what is not there any more, no time is told.
         fill(asOf);
-        return withOldest(/** @type {Stats} */ (await read(`/stats?${query()}`, life.signal)), scope, life.signal);
+        return withBeginnings(/** @type {Stats} */ (await read(`/stats?${query()}`, life.signal)), scope, life.signal);
       },
       view(stats) {
         fill(asOf, `As of ${clockTime(Date.now(), Date.now()).slice(0, 8)}`);
@@ -109,11 +113,17 @@ function travel({ project, range }) {
  * @param {AbortSignal} life
  * @returns {Promise<Counted>}
  */
-async function withOldest(stats, { project }, life) {
-  if (stats.total === 0) return { ...stats, oldest: null };
-  const before = { q: `received_at:>=${stats.from}`, to: stats.from, order: "asc", limit: "1", ...(project === "" ? {} : { project_id: project }) };
-  const { logs } = await searchLogs(before, life);
-  return { ...stats, oldest: logs[0]?.ts ?? null };
+async function withBeginnings(stats, { project }, life) {
+  if (stats.total === 0) return { ...stats, oldest: null, began: NaN };
+  const first = async (/** @type {Record<string, string>} */ query) => {
+    const { logs } = await searchLogs({ ...query, order: "asc", limit: "1", ...(project === "" ? {} : { project_id: project }) }, life);
+    return logs[0]?.ts ?? null;
+  };
+  const oldest = await first({ q: `received_at:>=${stats.from}`, to: stats.from });
+  const { since } = verdict(stats, Date.now());
+  if (Number.isNaN(since)) return { ...stats, oldest, began: NaN };
+  const began = await first({ q: `received_at:>=${new Date(since).toISOString()}`, level: ISSUE_OF.join(), from: oldest ?? stats.from, to: stats.to });
+  return { ...stats, oldest, began: Date.parse(began ?? "") };
 }
 
 /**
@@ -141,9 +151,14 @@ function statsView(stats, scope) {
   const found = verdict(stats, now);
   const previous = stats.previous.complete ? stats.previous.events : null;
   /** @param {(day: import("../lib/verdict.js").Period) => number} of */
-  const dayBefore = (of) => (stats.day_before?.complete ? `${rate(of(stats.day_before))} the day before` : "");
+  const dayBefore = (of) => {
+    const day = stats.day_before;
+    if (!day) return "";
+    return day.complete ? `${rate(of(day))} the day before` : day.total === 0 ? "no data the day before" : "the day before is not kept whole";
+  };
+  const timeBefore = RANGES.find(({ name }) => name === scope.range)?.label.replace("Last", "the") ?? "the time";
   return [
-    verdictLine(found.errors === 0, verdictText(stats, found, now)),
+    verdictLine(found.errors === 0, verdictText(stats, found, stats.began, now)),
     trend(stats, (slot) => behind(scope, stats, ISSUE_OF, "", slot)),
     stats.oldest !== null && Date.parse(stats.from) - Date.parse(stats.oldest) > LATE_MS
       ? h("p", { class: "hint" }, `Counted by when it was received. Some of it had happened before this time, from ${fullTime(Date.parse(stats.oldest)).slice(0, 19)} on.`) : null,
@@ -158,29 +173,12 @@ function statsView(stats, scope) {
       }),
       LEVELS.map((level) => tile({
         name: level, value: count(stats.events[level] ?? 0), href: behind(scope, stats, [level]),
-        note: previous === null ? "" : `${count(previous[level] ?? 0)} before`, level: stats.events[level] ? level : "",
+        note: previous === null ? "" : `${count(previous[level] ?? 0)} ${timeBefore} before`, level: stats.events[level] ? level : "",
       }))),
     h("div", { class: "section" }, h("h2", null, "Top issues"),
       stats.top_issues.length === 0 ? h("p", { class: "muted" }, "No issue in this time.") : issueTable(stats, scope, now),
       h("p", null, h("a", { href: `/ui/issues${scope.project === "" ? "" : `?project=${encodeURIComponent(scope.project)}`}` }, "All issues"))),
   ];
-}
-
-/**
- * @param {Stats} stats
- * @param {import("../lib/verdict.js").Verdict} found
- * @param {number} now
- */
-function verdictText(stats, found, now) {
-  if (found.errors === 0) return "No errors in this time.";
-  const compared = { calm: "", steady: "", more: ", more than in the period before", fewer: ", fewer than in the period before" }[found.state];
-  const parts = [`${counted(found.errors, "error")}${compared}.`];
-  if (!Number.isNaN(found.since)) {
-    parts.push(`Received since ${clockTime(found.since, now).replace(/\.\d+$/, "")}${found.last < now ? `; none for ${ago(found.last, now).replace(/ ago$/, "")}` : ""}.`);
-  }
-  const worst = stats.top_issues.find(({ level }) => level === "error" || level === "fatal");
-  if (worst) parts.push(`Most in ${[worst.project, worst.source].filter((name) => name !== "").map(shown).join(" / ")}.`);
-  return parts.join(" ");
 }
 
 /** @param {Counted} stats @param {Scope} scope @param {number} now */
@@ -190,7 +188,11 @@ function issueTable(stats, scope, now) {
       const q = fieldTerm("fingerprint", issue.fingerprint) ?? "";
       const href = behind({ ...scope, project: issue.project }, stats, ISSUE_OF, q);
       return [
-        h("a", { href: issueAddress(issue) }, shown(issue.title) || "(no message)"),
+        [
+          h("a", { href: issueAddress(issue) }, shown(issue.title) || "(no message)"),
+          // Where the columns of these are left out.
+          h("span", { class: "under muted" }, shown(`${issue.project} / ${issue.source}`), ", first seen ", when(issue.first_seen, now), ", last seen ", when(issue.last_seen, now)),
+        ],
         h("a", { href, "aria-label": `${counted(issue.count, "event")} of this issue` }, count(issue.count)),
         h("span", { class: "level", "data-level": issue.level }, issue.level),
         shown(`${issue.project} / ${issue.source}`),
@@ -208,8 +210,9 @@ function recentView(logs, scope) {
   return [
     h("ul", { class: "lines" }, logs.map((event) => h("li", null,
       h("span", { class: "muted" }, when(event.ts, now)),
-      h("span", null, h("span", { class: "level", "data-level": event.level }, event.level), " ", shown(event.source.slice(0, 40))),
-      h("a", { href: eventAddress(event.id) }, shown(event.message.slice(0, 300)) || "(no message)")))),
+      h("span", null, h("span", { class: "level", "data-level": event.level }, event.level)),
+      h("span", { class: "source" }, shown(event.source.slice(0, 40))),
+      h("a", { href: eventAddress(event.id) }, oneLine(shown(event.message.slice(0, 300)) || "(no message)"))))),
     h("p", null, h("a", { href: all }, "All errors of this time")),
   ];
 }

@@ -4,7 +4,7 @@ import { change, Problem, read, searchLogs } from "../api.js";
 import { count, counted } from "../lib/amount.js";
 import { eventAddress, withTerm } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
-import { facts, loads, part, when } from "../parts/board.js";
+import { facts, loads, part, whenExactly } from "../parts/board.js";
 import { actionsWith } from "../parts/control.js";
 import { copyButton } from "../parts/copy.js";
 import { eventView } from "../parts/event.js";
@@ -18,15 +18,16 @@ import { go } from "../router.js";
 /** @typedef {{ function: string, file: string, used?: boolean, reason?: string | null }} Frame */
 /** @typedef {{ version: number, kind: string | null, template?: string | null, type?: string | null, frames?: Frame[], hashed?: string[] }} Why */
 /** @typedef {{ value: string, count: number, share: number }[]} Values */
+/** @typedef {Partial<Record<"source" | "env" | "release" | "user_id", Values>> & { distinct?: Record<string, number>, total?: number, complete?: boolean }} Breakdown */
 /**
  * @typedef {object} Detail
  * @property {Issue} issue
  * @property {import("../api.js").LogEvent | null} sample
- * @property {Record<string, Values | boolean | number>} [breakdown]
+ * @property {Breakdown} [breakdown]
  * @property {Why} [why]
  */
 
-const BROKEN_DOWN = /** @type {const} */ ([["source", "source"], ["env", "env"], ["release", "release"], ["user_id", "user_id"]]);
+const BROKEN_DOWN = /** @type {const} */ (["source", "env", "release", "user_id"]);
 
 /** @type {import("../router.js").Open} */
 export function open(_url, [id = ""]) {
@@ -45,9 +46,7 @@ export function open(_url, [id = ""]) {
   /** @param {Issue} shownIssue */
   function showState(shownIssue) {
     issue = shownIssue;
-    const [resolve, reopen] = bar.buttons;
-    if (resolve) resolve.hidden = issue.status === "resolved";
-    if (reopen) reopen.hidden = issue.status === "open";
+    bar.offer([issue]);
     fill(state, levelMark(issue.level), h("b", null, stateText(issue, Date.now())), badges(issue),
       h("span", { class: "muted value" }, `${shown(issue.project)} / ${brief(issue.source)}`));
   }
@@ -77,7 +76,7 @@ export function open(_url, [id = ""]) {
   /** @param {Issue} one */
   function actions(one) {
     const remove = () => change("DELETE", address).then(() => go("/ui/issues"), (error) => fill(bar.said, problemText(error)));
-    const last = actionsWith([], { label: "Delete…", ask: "Its events stay, and the next one makes it anew.", sure: "Delete the issue", act: remove });
+    const last = actionsWith([], { label: "Delete…", ask: "Its events are kept. If another one like them arrives, there will be a new issue.", sure: "Delete the issue", act: remove });
     return h("div", { class: "actions" }, bar.buttons, h("a", { class: "button", href: issueLogs(one) }, "All events"),
       copyButton("Copy link", () => location.origin + location.pathname), last);
   }
@@ -99,13 +98,13 @@ function brief(text) {
 /** @param {Issue} issue */
 function dayView(issue) {
   const chart = spark(issue.trend, issue.level);
-  return chart && h("div", { class: "day" }, chart, h("p", { class: "trend-ends", "aria-hidden": "true" }, h("span", null, "24 h ago"), h("span", null, `at most ${counted(Math.max(...issue.trend ?? []), "event")} an hour`), h("span", null, "now")));
+  return chart && h("div", { class: "day" }, chart, h("p", { class: "trend-ends", "aria-hidden": "true" }, h("span", null, "24 h ago"), h("span", null, `peak ${count(Math.max(...issue.trend ?? []))} an hour`), h("span", null, "now")));
 }
 
 /** @param {Issue} issue */
 function issueFacts(issue) {
   const now = Date.now();
-  const seen = (/** @type {string} */ at, /** @type {string | null} */ release) => h("span", null, when(at, now), release ? ` in release ${brief(release)}` : "");
+  const seen = (/** @type {string} */ at, /** @type {string | null} */ release) => h("span", null, whenExactly(at, now), release ? ` in release ${brief(release)}` : "");
   return facts([
     ["Events", h("a", { href: issueLogs(issue), "aria-label": `${counted(issue.count, "event")} of this issue` }, count(issue.count))],
     ["First seen", seen(issue.first_seen, issue.first_release)],
@@ -120,11 +119,22 @@ function issueFacts(issue) {
  * @param {import("../parts/event.js").OnTerm} onTerm
  */
 function breakdownView(breakdown, onTerm) {
-  const lists = BROKEN_DOWN.map(([name, field]) => ({ field, values: breakdown?.[name] }));
-  const found = lists.flatMap(({ field, values }) => (Array.isArray(values) && values.length > 0 ? [facetView({ field, values, distinct: values.length, other: 0, missing: 0 }, onTerm)] : []));
-  if (!breakdown || found.length === 0) return null;
-  return part("Affected", h("div", { class: "facets" }, found),
-    breakdown.complete === false ? h("p", { class: "hint" }, "Counted over the newest of its events, not all of them.") : null);
+  if (!breakdown) return null;
+  const { total = 0, complete = true, distinct = {} } = breakdown;
+  const found = BROKEN_DOWN.flatMap((field) => {
+    const values = breakdown[field];
+    if (!values?.length) return [];
+    const number = Math.max(values.length, distinct[field] ?? 0);
+    const rest = Math.max(0, total - values.reduce((sum, value) => sum + value.count, 0));
+    const beyond = number - values.length;
+    const view = facetView({ field, values, distinct: number, other: 0, missing: beyond === 0 ? rest : 0 }, onTerm);
+    // Those with a value that is not listed and those without one are counted together.
+    if (beyond > 0) view.append(h("p", { class: "muted" }, `${count(rest)} with ${counted(beyond, "other value")}, or without`));
+    return [view];
+  });
+  if (found.length === 0) return null;
+  const base = complete ? `Counted over ${total === 1 ? "the one event that is" : `the ${counted(total, "event")} that are`} kept.` : `Counted over the newest ${counted(total, "event")}, not all of them.`;
+  return part("Affected", h("p", { class: "hint" }, base), h("div", { class: "facets" }, found));
 }
 
 const KINDS = { template: "the message without what varies", stack: "the frames of the stack trace", client: "the fingerprint the client sent" };
@@ -150,7 +160,7 @@ function whyView(why) {
 function goneView() {
   return panel({
     title: "This issue is not here",
-    text: "It was deleted, or has expired with its events. An event of it that comes now makes it anew.",
+    text: "It was deleted, or has expired with its events. If another event like its own arrives, there will be a new issue.",
     actions: [h("a", { class: "button primary", href: "/ui/issues" }, "Go to the issues")],
   });
 }
@@ -203,7 +213,10 @@ function eventWalk(issue, sample, life) {
     if (!event) return h("p", { class: "muted" }, "Its events are no longer kept.");
     fill(said, at === 0 ? (older.disabled ? "The only one." : "The newest.") : `Number ${at + 1} from the newest.`);
     const heading = h("div", { class: "actions" }, newer, older, said);
-    const links = h("a", { class: "button", href: eventAddress(event.id) }, "Permalink");
+    const links = [
+      h("a", { class: "button", href: eventAddress(event.id, "source") }, "Context"),
+      h("a", { class: "button", href: eventAddress(event.id) }, "Permalink"),
+    ];
     return eventView(event, { heading, links, ofIssue: true, onTerm: (term, exclude) => go(issueLogs(issue, withTerm("", term, exclude))) });
   }
 

@@ -87,6 +87,7 @@ export function open(url) {
   function append({ issues, next_cursor: cursor }) {
     const now = Date.now();
     const added = issues.map((issue) => rowOf(issue, now, marked));
+    list.toggleAttribute("data-one", filters.project !== "");
     rows.push(...added);
     list.append(...added.map(({ element }) => element));
     fill(more, cursor === null ? null : button("Load more", () => void loadMore(cursor)));
@@ -110,7 +111,7 @@ export function open(url) {
 
   function marked() {
     const boxed = rows.filter(({ box }) => box.checked).length;
-    bar.enable(boxed > 0);
+    bar.enable(rows.filter(({ box }) => box.checked).map(({ issue }) => issue));
     all.checked = boxed > 0 && boxed === rows.length;
     all.indeterminate = boxed > 0 && boxed < rows.length;
     fill(amount, boxed > 0 ? `${count(boxed)} selected` : `${counted(rows.length, "issue")}${more.childElementCount > 0 ? " so far" : ""}`);
@@ -142,7 +143,7 @@ export function open(url) {
     const at = rows.findIndex(isFocused);
     if (event.key === "/") query.focus();
     else if (event.key === "j" || event.key === "k") rows[Math.max(0, Math.min(rows.length - 1, at + (event.key === "j" ? 1 : -1)))]?.link.focus();
-    else if (event.key === "x" && at >= 0) rows[at]?.box.click();
+    else if (event.key === "s" && at >= 0) rows[at]?.box.click();
     else return rows.length > 0 && bar.press(event);
     return true;
   }
@@ -185,13 +186,13 @@ function rowOf(issue, now, onMark) {
   const title = shown(issue.title) || "(no message)";
   const box = h("input", { type: "checkbox", "aria-label": `Select ${title}`, onchange: onMark });
   const link = h("a", { class: "title", href: issueAddress(issue), title }, title);
-  const time = (/** @type {string} */ name, /** @type {string} */ at) => h("span", { class: `${name} muted` }, name, h("span", { class: "unseen" }, " seen"), " ", when(at, now));
+  const time = (/** @type {string} */ name, /** @type {string} */ at) => h("span", { class: `${name} muted` }, h("span", { class: "which" }, `${name} `), "seen ", when(at, now));
   const element = h("li", { class: "issue", "data-level": issue.level },
     h("label", { class: "check" }, box),
     link,
     h("span", { class: "meta" }, levelMark(issue.level), badges(issue),
       issue.status === "open" ? null : h("span", { class: "badge muted", title: stateText(issue, now) }, ISSUE_STATES.find(([state]) => state === issue.status)?.[1]),
-      h("span", { class: "where muted" }, shown(issue.project), h("span", { class: "source" }, ` / ${shown(issue.source)}`))),
+      h("span", { class: "where muted" }, h("span", { class: "project" }, shown(issue.project)), h("span", { class: "slash" }, " / "), h("span", { class: "source" }, shown(issue.source)))),
     h("span", { class: "day" }, spark(issue.trend, issue.level)),
     h("a", { class: "count", href: issueLogs(issue), "aria-label": `${counted(issue.count, "event")} of this issue`, title: "Their logs" }, count(issue.count), h("span", { class: "unit" }, issue.count === 1 ? " event" : " events")),
     time("first", issue.first_seen),
@@ -220,7 +221,7 @@ function emptyPanel(filters, any) {
   const narrow = filters.q !== "" || filters.level !== "";
   const state = ISSUE_STATES.find(([value]) => value === filters.status)?.[1].toLowerCase() ?? "";
   return panel({
-    title: narrow ? "No issue matches" : `No ${filters.status === "all" ? "" : `${state} `}issue`,
+    title: narrow ? "No issue matches" : `No ${filters.status === "all" ? "" : `${state} `}issues`,
     text: narrow ? "None of the issues in this state has the text in its title and the level." : "There are issues in another state.",
     actions: [link(issuesAddress({ ...filters, q: "", level: "", status: narrow ? filters.status : "all" }), narrow ? "Clear the search" : "Show all issues")],
   });

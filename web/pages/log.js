@@ -78,9 +78,10 @@ export function open(url, [id = ""]) {
   return { element, title: "Event", update, key, close };
 }
 
-function heading() {
-  return h("h1", null, "Event");
-}
+const title = () => h("h1", null, "Event");
+
+/** Where it is above an event, so that it stays where it is when one is shown. */
+const heading = () => h("header", { class: "event-head" }, title());
 
 /** @param {import("../api.js").LogEvent} event */
 function view(event) {
@@ -96,7 +97,7 @@ function view(event) {
   const links = h("a", { class: "button", href: logsAddress(around, event.id) }, "Logs around this time");
   const onTerm = (/** @type {string} */ term, /** @type {boolean} */ exclude) =>
     go(logsAddress({ ...around, q: exclude ? `-${term}` : term }));
-  return eventView(event, { onTerm, heading: heading(), links, page: true });
+  return eventView(event, { onTerm, heading: title(), links, page: true });
 }
 
 /** @param {string} text */

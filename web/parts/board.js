@@ -2,7 +2,7 @@
 
 import { listProjects } from "../api.js";
 import { fill, h, shown } from "../lib/h.js";
-import { ago, fullTime } from "../lib/time.js";
+import { ago, clockTime, fullTime } from "../lib/time.js";
 import { button, errorPanel, isSignedOut, loadingPanel, patiently, wakingPanel } from "./state.js";
 
 /** @typedef {(() => Promise<void>) & { redraw: () => void }} Refresh loads, and again; `redraw` shows what was loaded anew */
@@ -196,4 +196,13 @@ export function projectChoice(life, chosen, onChange) {
 export function when(at, now) {
   const ms = Date.parse(at);
   return h("time", { datetime: at, title: fullTime(ms) }, ago(ms, now));
+}
+
+/**
+ * The time of the clock, and how long ago that was.
+ * @param {string} at
+ * @param {number} now
+ */
+export function whenExactly(at, now) {
+  return [`${clockTime(Date.parse(at), now).replace(/\.\d+$/, "")}, `, when(at, now)];
 }

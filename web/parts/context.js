@@ -47,7 +47,7 @@ export function contextView(event, scope, signal, onShown) {
   const element = h(
     "section",
     { class: "event-part", id: "context", "aria-labelledby": "context-title" },
-    h("h2", { class: "part-title", id: "context-title", tabindex: "-1" }, "Before and after"),
+    h("h2", { class: "part-title", id: "context-title", tabindex: "-1" }, "Context: before and after"),
     h("nav", { class: "actions", "aria-label": "Scope" }, choices),
     body,
   );
@@ -90,7 +90,10 @@ function surroundings(around, event, scope, signal) {
     const events = earlier ? around.before : around.after;
     return moreOf({ earlier, exists, events, scope, signal, add: (found) => (earlier ? body.prepend(...rows(found)) : body.append(...rows(found))) });
   };
-  return [more(true, around.before_cursor !== null), table, more(false, around.after_cursor !== null)];
+  const later = more(false, around.after_cursor !== null);
+  const alone = scope !== "project" && around.before.length + around.after.length === 0 && around.before_cursor === null && around.after_cursor === null;
+  if (alone) later.append(" ", h("a", { href: eventAddress(event.id, "project") }, "See the whole project"));
+  return [more(true, around.before_cursor !== null), table, later];
 }
 
 /**

@@ -1,4 +1,4 @@
-// One event in full: message, fields, context, stack.
+// One event in full: message, stack, fields, data.
 
 import { ExactNumber, fetchLog } from "../api.js";
 import { eventAddress, fieldTerm, issueAddress } from "../lib/filters.js";
@@ -13,7 +13,7 @@ import { button, problemText } from "./state.js";
 /** @typedef {import("../api.js").LogEvent} LogEvent */
 /** @typedef {(term: string, exclude: boolean) => void} OnTerm */
 
-/** Lines of a context tree; the JSON view always has all. */
+/** Lines of a tree of data; the JSON view always has all. */
 const MAX_TREE_LINES = 1000;
 /** Levels of the tree that are open at first. */
 const OPEN_DEPTH = 3;
@@ -26,8 +26,8 @@ const DELAY_MS = 5000;
  * @param {OnTerm} options.onTerm narrows the list by a term
  * @param {import("../lib/h.js").Children} options.heading
  * @param {import("../lib/h.js").Children} [options.links]
- * @param {boolean} [options.ofIssue] on the page of its issue: the stack comes first
- * @param {boolean} [options.page] on a page of its own
+ * @param {boolean} [options.ofIssue] on the page of its issue
+ * @param {boolean} [options.page] on a page of its own; there and on that of its issue the stack comes first
  * @param {number} [options.now]
  */
 export function eventView(event, { onTerm, heading, links, ofIssue, page, now = Date.now() }) {
@@ -35,6 +35,7 @@ export function eventView(event, { onTerm, heading, links, ofIssue, page, now = 
   const level = page ? "h2" : "h3";
   const section = (/** @type {string} */ title, /** @type {import("../lib/h.js").Children[]} */ ...content) =>
     h("section", { class: "event-part" }, h(level, { class: "part-title" }, title), ...content);
+  const stackFirst = ofIssue || page;
   const stack = event.stack ? section("Stack", stackView(event, event.stack)) : null;
   const grouped = !ofIssue && event.fingerprint && (event.level === "error" || event.level === "fatal");
   return h(
@@ -52,11 +53,11 @@ export function eventView(event, { onTerm, heading, links, ofIssue, page, now = 
       copyButton("Copy Markdown", () => eventMarkdown(event, location.origin + eventAddress(event.id))),
       copyButton("Copy cURL", () => eventCurl(location.origin, event.id)), links,
       grouped ? h("a", { class: "button", href: issueAddress({ project_id: event.project_id, fingerprint: event.fingerprint ?? "" }) }, "Issue") : null),
-    ofIssue ? stack : null,
+    stackFirst ? stack : null,
     section("Fields", fieldList(event, onTerm, now)),
     event.tags?.length ? section("Tags", tagList(event.tags, onTerm)) : null,
-    isEmpty(event.ctx) ? null : section("Context", ctxView(event.ctx, onTerm)),
-    ofIssue ? null : stack,
+    isEmpty(event.ctx) ? null : section("Data", ctxView(event.ctx, onTerm)),
+    stackFirst ? null : stack,
   );
 }
 
@@ -141,10 +142,10 @@ function ctxView(ctx, onTerm) {
   function show(tree) {
     asTree.setAttribute("aria-pressed", String(tree));
     asJson.setAttribute("aria-pressed", String(!tree));
-    fill(body, tree ? treeOf(ctx, onTerm) : h("pre", { class: "code", tabindex: "0", role: "group", "aria-label": "Context as JSON" }, shown(text())));
+    fill(body, tree ? treeOf(ctx, onTerm) : h("pre", { class: "code", tabindex: "0", role: "group", "aria-label": "Data as JSON" }, shown(text())));
   }
   show(typeof ctx === "object");
-  return [h("div", { class: "actions" }, h("span", { class: "pair" }, asTree, asJson), copyButton("Copy context", text)), body];
+  return [h("div", { class: "actions" }, h("span", { class: "pair" }, asTree, asJson), copyButton("Copy data", text)), body];
 }
 
 /**

@@ -22,8 +22,8 @@ const KEYS = [
     ["↑ ↓", "In the search: suggestions and earlier searches"],
   ]],
   ["Issues", [
-    ["x", "Select"],
-    ["e", "Resolve it, or those selected"],
+    ["s", "Select"],
+    ["d", "Done: resolve it, or those selected"],
     ["o", "Reopen"],
     ["m", "Mute"],
   ]],
@@ -35,7 +35,7 @@ const QUERIES = [
   ["-healthz", "without this"],
   ["timeout OR refused", "either"],
   ["user_id:42", "a field with this value"],
-  ["ctx.status:>=500", "a number in the context"],
+  ["ctx.status:>=500", "a number in the data of an event"],
   ["message:/time.?out/", "a regular expression"],
   ["has:stack", "the field is there"],
 ];

@@ -1,10 +1,10 @@
 // Issues: the filters of their list in both spellings, their states, how they look at a glance, and deciding about them.
 
 import { change } from "../api.js";
-import { counted } from "../lib/amount.js";
+import { count, counted } from "../lib/amount.js";
 import { fieldTerm, logsAddress } from "../lib/filters.js";
-import { fill, h, svg } from "../lib/h.js";
-import { ago, expiresIn } from "../lib/time.js";
+import { fill, h, shown, svg } from "../lib/h.js";
+import { ago, expiresIn, MINUTE } from "../lib/time.js";
 import { button, problemText } from "./state.js";
 
 /**
@@ -76,9 +76,11 @@ export function issuesQuery({ status, sort, level, project, q }, cursor = "") {
  * @param {Issue} issue
  * @param {string} [term]
  */
-export function issueLogs({ project, fingerprint }, term = "") {
+export function issueLogs({ project, fingerprint, first_seen: first }, term = "") {
   const q = `${fieldTerm("fingerprint", fingerprint)} ${term}`.trim();
-  return logsAddress({ q, project, levels: ISSUE_OF, range: "3d", from: "", to: "" });
+  // All that is kept, however long the project keeps events.
+  const from = new Date(Math.floor(Date.parse(first) / MINUTE) * MINUTE).toISOString();
+  return logsAddress({ q, project, levels: ISSUE_OF, range: "", from, to: "" });
 }
 
 /** @param {Issue} issue @param {number} now */
@@ -120,7 +122,7 @@ export function spark(trend, level) {
   const sum = trend.reduce((all, one) => all + one, 0);
   // An hour with any event is seen, however high the others are.
   const bars = trend.map((n, at) => (n === 0 ? "" : `M${at * 4} 20v${-Math.max(2, Math.round((20 * n) / most))}h3V20z`));
-  const text = `${counted(sum, "event")} in 24 hours, at most ${counted(most, "event")} an hour`;
+  const text = `${counted(sum, "event")} in 24 hours, peak ${count(most)} an hour`;
   return svg("svg", { class: "spark", "data-level": level, viewBox: `0 0 ${trend.length * 4} 20`, preserveAspectRatio: "none", role: "img", "aria-label": text },
     svg("title", {}, text), svg("path", { d: bars.join("") }));
 }
@@ -158,9 +160,14 @@ export function decisionBar(chosen, onDecided) {
     }
   }
 
-  const none = () => fill(said, "No issue is selected.");
+  /** @param {Decision["action"]} action @param {Issue[]} issues */
+  const refused = (action, issues) => {
+    const why = obstacle(action, issues);
+    if (why !== "") fill(said, why);
+    return why !== "";
+  };
   const decide = (/** @type {Decision} */ decision, issues = chosen()) => once(async () => {
-    if (issues.length === 0) return none();
+    if (refused(decision.action, issues)) return;
     const back = wayBack(issues);
     const changed = await sendDecision(issues.map(({ id }) => id), decision);
     fill(said, `${counted(changed, "issue")} ${DONE[decision.action]}.`, button("Undo", () => void once(async () => {
@@ -181,38 +188,63 @@ export function decisionBar(chosen, onDecided) {
     meant = [];
     if (summary.ariaDisabled !== "true") return;
     event.preventDefault();
-    none();
+    refused("mute", chosen());
   } }, "Mute");
-  const menu = h("details", { class: "menu" },
+  /** The menu may be in front of what it is for. */
+  const what = h("span", { class: "muted" });
+  const menu = h("details", { class: "menu", ontoggle: () => fill(what, muteText(meant.length > 0 ? meant : chosen())) },
     summary,
     h("ul", null,
+      h("li", { class: "menu-what" }, what),
       TIMES.map(([until, label]) => h("li", null, button(label, () => mute({ action: "mute", until })))),
       h("li", null, h("form", { class: "actions", onsubmit: (/** @type {Event} */ event) => {
         event.preventDefault();
         mute({ action: "mute", until_per_hour: Number(most.value) });
       } }, "Until more than", most, "an hour", h("button", { type: "submit" }, "Mute")))));
 
-  const buttons = [button("Resolve", () => void decide({ action: "resolve" })), button("Reopen", () => void decide({ action: "reopen" })), menu];
+  const resolve = button("Resolve", () => void decide({ action: "resolve" }));
+  const reopen = button("Reopen", () => void decide({ action: "reopen" }));
+  const offered = /** @type {const} */ ([["resolve", resolve], ["reopen", reopen], ["mute", summary]]);
   return {
-    buttons,
+    buttons: [resolve, reopen, menu],
     said,
-    /** Whether there is something to decide; without, pressing says so. @param {boolean} any */
-    enable(any) {
-      for (const one of [...buttons.slice(0, 2), summary]) one.ariaDisabled = any ? null : "true";
+    /** Which decisions these issues leave; pressing another says why not. @param {Issue[]} issues */
+    enable(issues) {
+      for (const [action, one] of offered) one.ariaDisabled = obstacle(action, issues) === "" ? null : "true";
+    },
+    /** Only what there is to decide. @param {Issue[]} issues */
+    offer(issues) {
+      for (const [action, one] of offered) one.hidden = obstacle(action, issues) !== "";
     },
     /** @param {KeyboardEvent} event */
     press({ key }) {
-      if (key === "e") void decide({ action: "resolve" });
+      if (key === "d") void decide({ action: "resolve" });
       else if (key === "o") void decide({ action: "reopen" });
       else if (key === "m") {
         meant = chosen();
-        menu.open = meant.length > 0;
+        menu.open = !refused("mute", meant);
         if (menu.open) menu.querySelector("button")?.focus();
-        else none();
       } else return false;
       return true;
     },
   };
+}
+
+/**
+ * Why a decision would change nothing; empty when it would.
+ * @param {Decision["action"]} action
+ * @param {readonly Pick<Issue, "status">[]} issues
+ */
+export function obstacle(action, issues) {
+  if (issues.length === 0) return "No issue is selected.";
+  const state = { resolve: "resolved", reopen: "open", mute: "" }[action];
+  if (issues.some(({ status }) => status !== state)) return "";
+  return `${issues.length === 1 ? "It is" : "They are"} ${state} already.`;
+}
+
+/** What a menu would mute, by name where it is one. @param {readonly Pick<Issue, "title">[]} issues */
+export function muteText(issues) {
+  return `Mute ${issues.length === 1 ? `“${shown(issues[0]?.title ?? "") || "(no message)"}”` : counted(issues.length, "issue")}`;
 }
 
 /**

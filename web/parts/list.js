@@ -15,9 +15,9 @@ import { renew, rowOf } from "./row.js";
 
 /** Rows kept in the document beyond those in sight, on each side. */
 const AHEAD = 6;
-/** Rows in the document; eight nodes each, nine with a number of repeats, keep the list below 500. */
-const MOST_ROWS = 60;
-const MOST_FOLDED_ROWS = 53;
+/** Rows in the document; nine nodes each with a line break, ten with a number of repeats too, keep the list below 500. */
+const MOST_ROWS = 53;
+const MOST_FOLDED_ROWS = 48;
 /** Heights of a row. Also in css/tokens.css and css/parts.css. */
 const ROW_PX = 24;
 const PHONE_ROW_PX = 50;

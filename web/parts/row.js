@@ -20,7 +20,7 @@ export function rowOf(event, view) {
   const at = Date.parse(event.ts);
   const text = shown(event.message.slice(0, ROW_TEXT)).trim() || "(no text)";
   const source = view.manyProjects && event.source !== event.project ? `${event.project} / ${event.source}` : event.source;
-  const anchor = h("a", { href: eventAddress(event.id) }, text);
+  const anchor = h("a", { href: eventAddress(event.id) }, oneLine(text, 1));
   const columns = columnText(event, view.cols ?? []);
   const row = h(
     "div",
@@ -40,7 +40,7 @@ export function rowOf(event, view) {
  */
 export function renew(made, other) {
   made.anchor.href = other.anchor.href;
-  made.anchor.textContent = other.anchor.textContent;
+  made.anchor.replaceChildren(...other.anchor.childNodes);
   // The time, and the columns before the message.
   made.row.firstChild?.replaceWith(other.row.firstChild ?? "");
   made.anchor.parentNode?.firstChild?.replaceWith(other.anchor.parentNode?.firstChild ?? "");
@@ -53,4 +53,20 @@ export function renew(made, other) {
 export function levelMark(level) {
   const letter = level.slice(0, 1).toUpperCase();
   return h("span", { class: "level", "data-level": level, "data-letter": letter }, h("span", { class: "word" }, level));
+}
+
+/** Line breaks that are marked where a text is shown in one line. */
+const BREAKS = 20;
+
+/**
+ * A text in one line, where its line breaks can be seen. The marks are for the eye: neither read aloud nor copied.
+ * @param {string} text
+ * @param {number} [most] line breaks that are marked
+ * @returns {(Node | string)[]}
+ */
+export function oneLine(text, most = BREAKS) {
+  const lines = text.split("\n");
+  const parts = [...lines.slice(0, most), ...(lines.length > most ? [lines.slice(most).join("\n")] : [])];
+  // The break itself stays, as the space that it is in one line.
+  return parts.flatMap((line, at) => (at === parts.length - 1 ? [line] : [`${line}\n`, h("span", { class: "break", "aria-hidden": "true" })]));
 }

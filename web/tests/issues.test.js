@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { issueAddress } from "../lib/filters.js";
-import { issueLogs, issuesAddress, issuesQuery, readIssueFilters, stateText, wayBack } from "../parts/issue.js";
+import { issueLogs, issuesAddress, issuesQuery, muteText, obstacle, readIssueFilters, stateText, wayBack } from "../parts/issue.js";
 
 const NOW = Date.parse("2026-11-21T12:00:00Z");
 
@@ -32,9 +32,9 @@ test("an issue's address can't be broken out of", () => {
   assert.equal(issueAddress({ project_id: 3, fingerprint: "../?x#y" }), "/ui/issues/3-..%2F%3Fx%23y");
 });
 
-test("the logs of an issue are those it counts: what is quieter and alike is not among them", () => {
-  const address = issueLogs({ ...issue(), project: "shop", fingerprint: "0123456789abcdef" }, "-user_id:u1");
-  assert.equal(address, "/ui/logs?q=fingerprint%3A0123456789abcdef+-user_id%3Au1&project=shop&level=error%2Cfatal&range=3d");
+test("the logs of an issue are those it counts, from its first on: what is quieter and alike is not among them", () => {
+  const address = issueLogs({ ...issue({ first_seen: "2026-11-02T12:00:41.500Z" }), project: "shop", fingerprint: "0123456789abcdef" }, "-user_id:u1");
+  assert.equal(address, "/ui/logs?q=fingerprint%3A0123456789abcdef+-user_id%3Au1&project=shop&level=error%2Cfatal&from=2026-11-02T12%3A00%3A00.000Z");
 });
 
 test("a state is told in words", () => {
@@ -44,6 +44,16 @@ test("a state is told in words", () => {
   assert.equal(stateText(issue({ status: "resolved", resolved_at: at }), NOW), "Resolved 60 min ago");
   assert.equal(stateText(issue({ status: "muted", muted_until: "2026-11-22T12:00:00Z" }), NOW), "Muted; that ends in 24 h");
   assert.equal(stateText(issue({ status: "muted", muted_until_per_hour: 50 }), NOW), "Muted until more than 50 come in an hour");
+});
+
+test("a decision that would change nothing says why, and a menu names what it is for", () => {
+  const open = issue(), resolved = issue({ status: "resolved" }), muted = issue({ status: "muted" });
+  assert.equal(obstacle("mute", []), "No issue is selected.");
+  assert.equal(obstacle("reopen", [open]), "It is open already.");
+  assert.equal(obstacle("resolve", [resolved, resolved]), "They are resolved already.");
+  for (const [action, issues] of /** @type {const} */ ([["reopen", [open, muted]], ["resolve", [open, resolved]], ["resolve", [muted]], ["mute", [open]], ["mute", [muted]]])) assert.equal(obstacle(action, issues), "", action);
+  assert.equal(muteText([issue({ title: "card declined at once" })]), "Mute “card declined at once”");
+  assert.equal(muteText([open, muted]), "Mute 2 issues");
 });
 
 test("taking back brings each issue to the state it was in, with as few requests as can be", () => {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { bytes, count, counted, rate } from "../lib/amount.js";
-import { verdict } from "../lib/verdict.js";
+import { showTimesIn } from "../lib/time.js";
+import { verdict, verdictText } from "../lib/verdict.js";
 
 const START = Date.UTC(2026, 10, 20, 12);
 const at = (/** @type {number} */ minute) => new Date(START + minute * 60_000).toISOString();
@@ -37,6 +38,21 @@ test("a change is told only against a whole period and for more than a few", () 
   assert.equal(verdict(stats([0, 0, 0, 0, 0, 0, 0, 0, 20, 20], 5, false), end).state, "steady");
   assert.equal(verdict(stats([0, 0, 0, 0, 0, 0, 0, 0, 0, 4], 0), end).state, "steady");
   assert.equal(verdict(stats([1, 0, 0, 0, 0, 0, 0, 0, 0, 0], 50), end).state, "fewer");
+});
+
+test("the verdict says how many are fatal, takes bucket edges for what they are, and gives the top issue its part", () => {
+  showTimesIn("UTC");
+  const now = START + 600_000;
+  const issue = { project_id: 1, project: "ops", fingerprint: "f", title: "t", source: "billing", level: "error", count: 4, first_seen: at(0), last_seen: at(1) };
+  const counts = { ...stats([0, 0, 3, 0, 0, 0, 4, 4, 0, 0]), events: { error: 10, fatal: 1 }, top_issues: [issue] };
+  const text = (/** @type {number} */ began, time = now) => verdictText(counts, verdict(counts, time), began, time);
+  assert.equal(text(NaN), "11 errors (1 fatal), more than in the period before. Received since about 12:06; none for about 2 min. Top issue in ops / billing (4 of 11).");
+  assert.match(text(NaN, START + 8 * 60_000 + 40_000), /; none for about 1 min\. /);
+  assert.match(text(NaN, START + 8 * 60_000 + 8000), /since about 12:06\. /);
+  assert.match(text(START + 5 * 60_000 + 1000), /since about 12:06; /, "within a bar");
+  assert.match(text(START - 60_000 + 250), /since about 12:06, happened from 11:59:00 on; none/, "more than a bar before");
+  assert.doesNotMatch(verdictText({ ...counts, events: { error: 11 } }, verdict(counts, now), NaN, now), /fatal/);
+  showTimesIn("");
 });
 
 test("time to come does not count as time", () => {
