@@ -152,7 +152,7 @@ function toChannels(event) {
 function historyTable(list, projects, known) {
   const now = Date.now();
   const [newest, oldest] = [list[0], list.at(-1)].map((one) => Date.parse(one?.created_at ?? ""));
-  const heads = /** @type {[string, string][]} */ ([["What", "text"], [`Time, ${offsetsLabel(newest ?? NaN, oldest ?? NaN)}`, "span"], ["State", ""], ["Attempts", "count"], ["Project", ""], ["Channel", "brief"]]);
+  const heads = /** @type {[string, string][]} */ ([["What", "text"], [`Time, ${offsetsLabel(newest ?? NaN, oldest ?? NaN)}`, "broad"], ["State", ""], ["Attempts", "count"], ["Project", ""], ["Channel", "brief"]]);
   const rows = list.map((one) => {
     const at = Date.parse(one.created_at);
     const next = one.next_attempt_at ? `Next try ${expiresIn(Date.parse(one.next_attempt_at), now)}.` : "";

@@ -60,7 +60,7 @@ export const capText = (cap) => (cap === 0 ? "no limit" : count(cap));
 function projectTable(projects, usual) {
   const made = projects.map((project) => Date.parse(project.created_at));
   const zone = offsetsLabel(Math.max(...made), Math.min(...made));
-  return table("Projects", [["Name", "name"], ["Slug", "span"], ["Id", "number"], ["Retention", "number"], [CAP, "span number"], [`Created, ${zone}`, "span number"], ["Go to"]],
+  return table("Projects", [["Name", "name"], ["Slug", "broad"], ["Id", "number"], ["Retention", "number"], [CAP, "broad number"], [`Created, ${zone}`, "broad number"], ["Go to"]],
     projects.map((project) => {
       const name = shown(project.name || project.slug);
       return [
