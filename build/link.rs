@@ -1,9 +1,10 @@
 //! Joins the modules under `web/` into two scripts: what the log list needs, and the rest. Together they compress better
 //! than one by one, and a first load asks for three files and the API instead of sixteen. What runs is the modules as they
-//! are written, each once, in the order of their imports; what one of them calls `name` is called `name$7` in its script, by
-//! the module's number. What the scripts have of each other they export under short names: single names for imports, and
-//! for an `import()` an object with all exports of its module. A form that is not understood is refused (`build/module.rs`),
-//! as is what is imported and not there.
+//! are written, each once and after what it imports: the log list before the rest of the first script, and all of the
+//! second one when the first of its modules is loaded. So a module that does more than declare may do it earlier than
+//! it would by itself. What a module calls `name` is called `name$7` in its script, by the module's number. What the scripts
+//! have of each other they export under short names: single names for imports, and for an `import()` an object with all
+//! exports of its module. A form that is not understood is refused (`build/module.rs`), as is what is imported and not there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

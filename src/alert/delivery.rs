@@ -66,6 +66,8 @@ struct Run {
     outbound: Outbound,
     outbox: Outbox,
     id: ChannelId,
+    /// The channel's project; `None` of every project's.
+    project_id: Option<i64>,
     kind: ChannelKind,
     channel: Channel,
     messages: Vec<Uuid>,
@@ -229,6 +231,7 @@ impl Delivery {
                 outbound: self.outbound.clone(),
                 outbox: self.outbox.clone(),
                 id,
+                project_id: record.project_id,
                 kind: record.kind,
                 channel: channel.clone(),
                 messages,
@@ -322,8 +325,13 @@ impl Run {
     async fn send(&self, claimed: &ClaimedAlert) -> (Option<AlertKind>, ChannelAnswer) {
         match serde_json::from_str::<AlertMessage>(&claimed.message) {
             Ok(message) => {
-                let answer = self.channel.deliver(&self.outbound, &message, self.clock.now()).await;
-                (Some(message.kind), answer)
+                let kind = Some(message.kind);
+                // An end says nothing that the channel was not told before.
+                if self.project_id.is_some_and(|of| of != message.project_id) && !message.is_end() {
+                    let why = "the channel was given to another project".to_owned();
+                    return (kind, ChannelAnswer::new(Verdict::Dead, why));
+                }
+                (kind, self.channel.deliver(&self.outbound, &message, self.clock.now()).await)
             }
             Err(error) => {
                 let why = format!("the message can't be read: {error}");

@@ -142,14 +142,17 @@ impl Channels {
 
     /// The channels that get an alert of a project: the `wanted` ones of those that are on and the project's or every
     /// project's, or all of them. A channel that was given to another project hears no more of this one, whatever
-    /// rules still name it. `stored` are those of the database that are on, and their projects, 0 for every project.
+    /// rules still name it, but for the end (`ends`) of what it was told before. `stored` are those of the database that
+    /// are on, and their projects, 0 for every project.
     pub(super) fn targets(
         &self,
         stored: &[(i64, i64)],
         project_id: i64,
         wanted: Option<&[ChannelId]>,
+        ends: bool,
     ) -> Vec<ChannelId> {
-        let of_project = stored.iter().filter(|(_, of)| *of == 0 || *of == project_id).map(|(id, _)| *id);
+        let is_ours = |of: i64| ends || of == 0 || of == project_id;
+        let of_project = stored.iter().filter(|(_, of)| is_ours(*of)).map(|(id, _)| *id);
         let Some(wanted) = wanted else {
             let environment = self.environment.iter().map(|record| record.id);
             return environment.chain(of_project.map(ChannelId::Stored)).collect();

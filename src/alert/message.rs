@@ -173,6 +173,12 @@ pub struct AlertMessage {
 }
 
 impl AlertMessage {
+    /// Whether it says that something is over.
+    #[must_use]
+    pub fn is_end(&self) -> bool {
+        self.resolved || self.kind == AlertKind::OverflowEnded
+    }
+
     /// A message with nothing said but this.
     #[must_use]
     pub fn new(kind: AlertKind, project_id: i64, project: &str, title: &str, at: Timestamp) -> Self {

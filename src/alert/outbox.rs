@@ -95,8 +95,9 @@ pub async fn enqueue_all(
     let planned: Vec<(&NewAlert, Vec<ChannelId>, bool)> = alerts
         .iter()
         .map(|alert| {
-            let mut targets =
-                channels.targets(&standing.channels, alert.message.project_id, alert.channels.as_deref());
+            let (project_id, wanted) = (alert.message.project_id, alert.channels.as_deref());
+            let ends = alert.message.is_end();
+            let mut targets = channels.targets(&standing.channels, project_id, wanted, ends);
             targets.truncate(MAX_CHANNELS_OF_ONE);
             let fits = places.take(alert, targets.len());
             (alert, targets, fits)
@@ -162,7 +163,7 @@ impl Places {
     fn take(&mut self, alert: &NewAlert, wanted: usize) -> bool {
         let waiting = self.waiting.entry(alert.message.project_id).or_default();
         // What is over was said before, and says that nobody has to look any more.
-        let is_end = alert.message.resolved || alert.message.kind == AlertKind::OverflowEnded;
+        let is_end = alert.message.is_end();
         let fits = wanted <= self.free && (wanted == 0 || is_end || *waiting + wanted <= self.free);
         if fits {
             *waiting += wanted;

@@ -47,7 +47,7 @@ impl Connection {
 
 impl Snapshot {
     /// Stretches of more than two minutes that are not covered, between `from` and `to`, which is not after the present:
-    /// the first minute of each and its end, oldest first, at most `limit`. What lies before all that is covered is
+    /// the first minute of each and its end, oldest first, the newest `limit` of them. What lies before all that is covered is
     /// unknown and not among them.
     ///
     /// # Errors
@@ -61,9 +61,9 @@ impl Snapshot {
         let find = format!(
             "SELECT minute + 1, next FROM (\
              SELECT minute, COALESCE(LEAD(minute) OVER (ORDER BY minute), {to}) AS next FROM coverage_minutes) pairs \
-             WHERE next - minute > 3 AND next > {from} AND minute + 1 < {to} ORDER BY minute LIMIT {limit}"
+             WHERE next - minute > 3 AND next > {from} AND minute + 1 < {to} ORDER BY minute DESC LIMIT {limit}"
         );
         let rows = self.select(find).await?;
-        rows.iter().map(|row| Ok((row.int(0)?.max(from), row.int(1)?.min(to)))).collect()
+        rows.iter().rev().map(|row| Ok((row.int(0)?.max(from), row.int(1)?.min(to)))).collect()
     }
 }

@@ -177,6 +177,23 @@ describe("the operation pages", { concurrency: false }, () => {
     await region("Quarantine").getByText("Nothing of this project is in quarantine.").waitFor();
   });
 
+  test("a later page of the quarantine that holds nothing any more leads to the first", async () => {
+    /** @type {string[]} */
+    const asked = [];
+    const held = (/** @type {URL} */ url) => url.pathname.startsWith("/admin/quarantine");
+    await page.route(held, (route) => {
+      const cursor = new URL(route.request().url()).searchParams.get("cursor") ?? "";
+      asked.push(cursor);
+      return route.fulfill({ json: { quarantine: cursor === "" ? [HELD] : [], next_cursor: cursor === "" ? "later" : null, events: 1, bytes: 2048, max_events: 10000, max_bytes: 1 << 26 } });
+    });
+    await visit("/ui/overflow");
+    await region("Quarantine").getByRole("button", { name: "Older" }).click();
+    await settled();
+    await region("Quarantine").getByText("held back").first().waitFor();
+    assert.deepEqual(asked, ["", "later", ""]);
+    await page.unroute(held);
+  });
+
   test("a service that is not ready shows its spool and what is wrong", async () => {
     const asked = (/** @type {URL} */ url) => url.pathname === "/readyz";
     const spool = {

@@ -289,6 +289,15 @@ async fn the_ledger_says_when_nobody_was_awake() {
         let asked = format!("from={}&to={}", at(480), at(535));
         let unseen = ledger(running, &asked).await["unseen"].clone();
         assert_eq!(unseen[0], slept(530, 540), "whole hours are shown");
+        let mut session = running.state.store.work().await.unwrap();
+        for nap in 0..110 {
+            let from = minute - 600 - 5 * nap;
+            session.cover_minutes(from, from + 1).await.unwrap();
+        }
+        drop(session);
+        let asked = format!("from={}&to={}", at(-600), at(599));
+        let unseen = ledger(running, &asked).await["unseen"].as_array().unwrap().clone();
+        assert_eq!((unseen.len(), &unseen[99]), (100, &slept(550, 600)), "the last ones, oldest first");
     })
     .await;
 }

@@ -196,7 +196,7 @@ async fn the_end_goes_to_the_channel_that_was_told_whichever_project_it_is_of_un
         let other = project(&world.store, "other", 3).await;
         let channel = StoredChannel {
             id: 0,
-            project_id: Some(other),
+            project_id: None,
             kind: "webhook".to_owned(),
             name: "theirs".to_owned(),
             enabled: true,
@@ -210,6 +210,8 @@ async fn the_end_goes_to_the_channel_that_was_told_whichever_project_it_is_of_un
         world.errors(107, 5).await;
         assert_eq!(world.counted(AlertKind::Spike).await, (2, 0));
         world.set_outbox_state(DELIVERED).await;
+        let made = StoredChannel { project_id: Some(other), ..made };
+        assert!(world.store.update_alert_channel(&made).await.unwrap());
         world.wait(10 * MINUTE_MS).await;
         assert_eq!(
             world.counted(AlertKind::Spike).await,
@@ -217,9 +219,11 @@ async fn the_end_goes_to_the_channel_that_was_told_whichever_project_it_is_of_un
             "one is another project's, one elsewhere's"
         );
         world.wait(10 * MINUTE_MS).await;
+        let back = StoredChannel { project_id: None, ..made };
+        assert!(world.store.update_alert_channel(&back).await.unwrap());
         world.errors(107, 50).await;
         world.set_outbox_state(DELIVERED).await;
-        let off = StoredChannel { enabled: false, ..made };
+        let off = StoredChannel { enabled: false, ..back };
         assert!(world.store.update_alert_channel(&off).await.unwrap());
         world.wait(10 * MINUTE_MS).await;
         assert_eq!(world.counted(AlertKind::Spike).await, (4, 3), "one is off");

@@ -56,7 +56,7 @@ export function readFilters(params) {
     live,
     // What is new is added above.
     order: params.get("order") === "asc" && !live ? "asc" : "",
-    by: BAR_FIELDS.indexOf(by) > 0 || /^ctx(\.[\w-]+)+$/.test(by) ? by : "",
+    by: BAR_FIELDS.indexOf(by) > 0 || /^ctx(\.[\w-]{1,64}){1,8}$/.test(by) ? by : "",
     side: side === "fields" || side === "patterns" ? side : "",
     cols: columnsOf(params.get("cols") ?? ""),
     fold: params.get("fold") === "1",

@@ -31,7 +31,7 @@ export function stackOf(histogram) {
   const own = by === "level" ? STACK.length : MOST;
   const series = by === "level"
     ? STACK.map((name) => ({ name, tone: name }))
-    : [...values.slice(0, MOST).map((value, at) => ({ name: shown(value.slice(0, MOST_NAME)) || "(empty)", tone: String(at + 1) })),
+    : [...values.slice(0, MOST).map((value, at) => ({ name: nameOf(value, values), tone: String(at + 1) })),
       { name: "other values", tone: "other" }, { name: `without ${by}`, tone: "none" }];
   return {
     series,
@@ -41,6 +41,19 @@ export function stackOf(histogram) {
       return { from, to, counts: [...each.slice(0, own), ...rest] };
     }),
   };
+}
+
+/**
+ * A value in so few characters that none of the others reads the same.
+ * @param {string} value
+ * @param {readonly string[]} values
+ */
+function nameOf(value, values) {
+  if (value.length <= MOST_NAME) return shown(value) || "(empty)";
+  const start = value.slice(0, MOST_NAME);
+  // Addresses and paths differ at their ends.
+  const isAlone = values.every((other) => other === value || !other.startsWith(start));
+  return shown(isAlone ? `${start}…` : `${value.slice(0, 10)}…${value.slice(11 - MOST_NAME)}`);
 }
 
 /** @param {readonly number[]} counts */

@@ -53,10 +53,10 @@ export function quarantinePart(life, onChange, project) {
     }
   }
 
-  /** @param {Held[]} held those shown: of one project where one is chosen */
-  const retryAll = (held) => act(async () => {
+  /** @param {number} [projectId] of every project where there is none */
+  const retryAll = (projectId) => act(async () => {
     const done = /** @type {RetriedMany} */ (await change("POST", "/admin/quarantine/retry",
-      { ...(project() === "" ? {} : { project_id: held[0]?.project_id }), ...(onward === null ? {} : { cursor: onward }) }));
+      { ...(projectId === undefined ? {} : { project_id: projectId }), ...(onward === null ? {} : { cursor: onward }) }));
     onward = done.next_cursor;
     return `${counted(done.stored, "event")} stored, ${count(done.still_refused)} still refused.${done.next_cursor ? " There are more: press again to go on." : ""}`;
   });
@@ -64,6 +64,14 @@ export function quarantinePart(life, onChange, project) {
   /** @param {Page} page */
   function pageView(page) {
     if (page.quarantine.length === 0 && cursor === "") return h("p", { class: "muted" }, project() === "" ? "Nothing is in quarantine: the database took every event." : "Nothing of this project is in quarantine.");
+    // The last of a later page is done: there is nothing to be seen but the first.
+    if (page.quarantine.length === 0) {
+      cursor = "";
+      void part.refresh();
+      return null;
+    }
+    // What is shown says which project is meant, whatever is chosen by the time the button is pressed.
+    const of = project() === "" ? undefined : page.quarantine[0]?.project_id;
     const move = (/** @type {string} */ to) => {
       cursor = to;
       void part.refresh();
@@ -71,7 +79,7 @@ export function quarantinePart(life, onChange, project) {
     return h("div", { class: "section-body" },
       h("div", { class: "actions" },
         h("span", null, `${counted(page.events, "event")} of all projects, ${bytes(page.bytes)} (room for ${count(page.max_events)} and ${bytes(page.max_bytes)})`),
-        button(project() === "" ? "Retry all" : "Retry all of this project", () => void retryAll(page.quarantine))),
+        button(of === undefined ? "Retry all" : "Retry all of this project", () => void retryAll(of))),
       h("ul", { class: "section-body" }, page.quarantine.map(heldView)),
       pager(cursor, page.next_cursor, move));
   }

@@ -48,3 +48,11 @@ test("a pattern's worst level never reads as the level of all its events", () =>
   assert.equal(worstText({ level: "error", count: 39, levels: { error: 39 } }), "all error");
   assert.equal(worstText({ level: "warn", count: 1 }), "all warn");
 });
+
+test("long values are named so that they can be told apart", () => {
+  const long = "https://shop.example/api/v2/customers/orders/";
+  const names = (/** @type {string[]} */ ...values) =>
+    stackOf(histogram({ by: "ctx.url", values, buckets: [{ ...SPAN, counts: Object.fromEntries(values.map((value) => [value, 1])) }] })).series.slice(0, values.length).map(({ name }) => name);
+  assert.deepEqual(names(`${long}1`, "x"), ["https://shop.example/api/v2/customers/or…", "x"]);
+  assert.deepEqual(names(`${long}1`, `${long}2`), ["https://sh…ple/api/v2/customers/orders/1", "https://sh…ple/api/v2/customers/orders/2"]);
+});

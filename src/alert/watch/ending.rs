@@ -252,7 +252,7 @@ impl Watch {
     /// Whether the channel that was told of an alert is there and on, whichever project's it is; or the history alone was.
     fn hears(&self, alert: &OpenAlert, standing: &OutboxStanding) -> bool {
         let channel = ChannelId::parse(&alert.channel);
-        let targets = |id| self.channels.targets(&standing.channels, alert.project_id, Some(&[id]));
+        let targets = |id| self.channels.targets(&standing.channels, alert.project_id, Some(&[id]), true);
         alert.channel.is_empty() || channel.is_some_and(|id| !targets(id).is_empty())
     }
 

@@ -33,7 +33,7 @@ impl Page {
         // Without cargo's variables there is no C compiler to call.
         let mut script = Command::new(env!("BUILD_SCRIPT"));
         script.env_clear().env("OUT_DIR", page.0.path().join("out")).current_dir(page.0.path());
-        let built = script.output().unwrap();
+        let built = script.output().unwrap_or_else(|why| panic!("{}: {why}", env!("BUILD_SCRIPT")));
         fs::copy(page.0.path().join("web/package.json"), page.0.path().join("out/package.json")).ok();
         if built.status.success() { Ok(page) } else { Err(why(&built)) }
     }
@@ -45,7 +45,8 @@ impl Page {
     /// What the page prints, as it is sent and as it is written.
     fn printed(&self) -> [String; 2] {
         ["out/web/main.js", "web/main.js"].map(|script| {
-            let ran = Command::new("node").arg(self.0.path().join(script)).output().expect("node is there");
+            let ran =
+                Command::new("node").arg(self.0.path().join(script)).output().expect("Node is on the PATH");
             assert!(ran.status.success(), "{script}: {}", String::from_utf8_lossy(&ran.stderr));
             String::from_utf8(ran.stdout).unwrap()
         })
