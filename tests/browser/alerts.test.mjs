@@ -46,6 +46,8 @@ describe("the page of alerts", { concurrency: false }, () => {
   test("shows a channel of the environment, which can be tested and nothing else", async () => {
     await scene.visit("/ui/alerts");
     const own = region("Channels").getByRole("listitem");
+    await own.getByRole("heading", { name: "Slack (environment)", exact: true }).waitFor();
+    assert.equal(await scene.page.getByText("reach nobody").count(), 0);
     await own.getByText("Set by the environment.").waitFor();
     assert.deepEqual(await own.getByRole("button").allTextContents(), ["Send test"]);
     await region("History").getByText("Nothing was worth an alert").waitFor();
@@ -162,10 +164,12 @@ describe("the page of alerts", { concurrency: false }, () => {
     await entry("Renamed").getByText("Delivered, status 204").waitFor();
     assert.match(got.requests[0]?.path ?? "", /^\/api\/webhooks\/1\/discord-secret/);
     await entry("Renamed").getByRole("button", { name: "Turn off" }).click();
-    await entry("Renamed (off)").getByRole("button", { name: "Turn on" }).waitFor();
+    await entry("Renamed").getByRole("button", { name: "Turn on" }).waitFor();
+    await entry("Renamed").getByText("Off", { exact: true }).waitFor();
     assert.equal((await listed()).find(({ name }) => name === "Renamed").enabled, false);
-    await entry("Renamed (off)").getByRole("button", { name: "Turn on" }).click();
+    await entry("Renamed").getByRole("button", { name: "Turn on" }).click();
     await entry("Renamed").getByRole("button", { name: "Turn off" }).waitFor();
+    await entry("Renamed").getByText("On", { exact: true }).waitFor();
   });
 
   test("deletes only after a second word", async () => {
@@ -214,6 +218,13 @@ describe("the page of alerts", { concurrency: false }, () => {
     await scene.visit("/ui/alerts");
     await region("History").getByText("page first").waitFor();
     await region("History").getByText("It said 503. Next try in 1 min.").waitFor();
+    const [what = "", time = "", ...rest] = await region("History").locator("tbody tr").first().locator("th, td").allTextContents();
+    assert.match(what, /^Spike of an issue: page first/);
+    assert.match(time, /^\d{4}-\d\d-\d\d \d\d:\d\d \(\d+ s ago\)$/);
+    const { slug } = (await scene.admin("GET", "/admin/projects")).projects.find((/** @type {{ id: number }} */ { id }) => id === 1);
+    assert.deepEqual(rest, ["Waiting", "3", slug, "channel 9"]);
+    assert.equal(await region("History").getByRole("link", { name: slug }).getAttribute("href"), `/ui/issues?project=${slug}`);
+    await region("History").getByText(/^As of \d\d:\d\d:\d\d\.$/).waitFor();
     await press("Older", region("History"));
     await region("History").getByText("page second").waitFor();
     await press("First page", region("History"));
@@ -269,6 +280,25 @@ describe("the page of alerts", { concurrency: false }, () => {
     await rule("Card declined").getByRole("button", { name: "Delete it" }).click();
     await until(async () => asked.at(-1)?.method === "DELETE", "the deletion is sent");
     await scene.page.unroute(place);
+  });
+
+  test("says at its top that nobody hears of anything, and no rule says otherwise", async () => {
+    const list = (/** @type {URL} */ url) => url.pathname === "/admin/alerts/channels";
+    await scene.page.route(list, (route) => route.fulfill({ json: { channels: [] } }));
+    await scene.visit("/ui/alerts");
+    const notice = scene.page.locator(".notice").filter({ hasText: "No channel yet: alerts reach nobody." });
+    await notice.waitFor();
+    assert.ok((await notice.boundingBox() ?? { y: 999 }).y < 200, "it is at the top");
+    assert.equal(await region("Rules").getByText("to every channel").count(), 0);
+    await region("Rules").getByText("to no channel yet.").first().waitFor();
+    await check(scene.page, "alerts-nobody-1440", true);
+    await notice.getByRole("link", { name: "Make a channel" }).click();
+    assert.ok(await region("Channels").getByRole("heading", { name: "Channels" }).evaluate((one) => one === document.activeElement));
+    await press("New rule", region("Rules"));
+    await region("Rules").getByText("None chosen is every level.").waitFor();
+    await region("Rules").getByLabel("Kind").selectOption("spike");
+    await region("Rules").getByText("None chosen is error and fatal.").waitFor();
+    await scene.page.unroute(list);
   });
 
   test("fits and is accessible in every size and theme", async () => {

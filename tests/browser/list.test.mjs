@@ -373,7 +373,9 @@ describe("the time zone", { concurrency: false }, () => {
 
   test("with an hour that comes twice keeps both ends of a range apart", async () => {
     const [from, to] = ["2026-10-25T00:30:00.000Z", "2026-10-25T01:30:00.000Z"];
-    const tab = await scene.context.newPage();
+    // A clock is that of all pages of its context.
+    const own = await scene.browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "en-GB", storageState: await scene.context.storageState() });
+    const tab = await own.newPage();
     await tab.clock.install({ time: to });
     await scene.visit(`/ui/logs?project=${SLUG}&tz=Europe/Berlin`, tab);
     await tab.getByLabel("Time range").selectOption("custom");
@@ -384,7 +386,8 @@ describe("the time zone", { concurrency: false }, () => {
     const ends = ["from", "to"].map((name) => Date.parse(scene.param(name, tab) ?? ""));
     assert.equal((ends[1] ?? 0) - (ends[0] ?? 0), 3_600_000);
     assert.ok(Math.abs((ends[0] ?? 0) - Date.parse(from)) < 60_000);
-    await tab.close();
+    await own.close();
+    assert.ok(await scene.page.evaluate((real) => Math.abs(Date.now() - real) < 3_600_000, Date.now()), "the other pages have their clock");
   });
 
   test("that is none is said, and times are local", async () => {

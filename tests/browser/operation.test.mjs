@@ -226,6 +226,8 @@ describe("the operation pages", { concurrency: false }, () => {
         if (name === "system") {
           await look.getByLabel("Project").selectOption({ label: slug });
           await look.getByLabel("Age", { exact: true }).selectOption("now");
+          await look.getByLabel("Only what matches").fill("order");
+          await look.getByLabel("Age", { exact: true }).selectOption("Any age");
           await look.getByRole("button", { name: "Preview" }).click();
           await look.getByLabel("Type").waitFor();
         }
@@ -240,8 +242,9 @@ describe("the operation pages", { concurrency: false }, () => {
     await page.getByText(/^Done in/).waitFor();
     await page.getByLabel("Project").selectOption({ label: slug });
     await page.getByLabel("Only what matches").fill("level:fatal");
+    await page.getByLabel("Age", { exact: true }).selectOption("Any age");
     await page.getByRole("button", { name: "Preview" }).click();
-    await page.getByText("1 event will be deleted for good.").waitFor();
+    await page.getByText(`1 event of ${slug}, any age, matching “level:fatal”: deleted for good.`).waitFor();
     const sure = page.getByRole("button", { name: "Delete them" });
     await page.getByLabel("Type").fill("another");
     assert.ok(await sure.isDisabled());
@@ -251,6 +254,7 @@ describe("the operation pages", { concurrency: false }, () => {
     await region("Audit log").getByRole("rowheader").first().waitFor();
     assert.match((await region("Audit log").getByRole("columnheader").first().textContent()) ?? "", /^Time, (UTC|[+-]\d\d:\d\d)/);
     await until(async () => (await region("Audit log").getByRole("cell", { name: "Purged events", exact: true }).count()) > 0, "the purge is in the audit log");
+    await region("Audit log").getByRole("cell", { name: `project ${slug}: matching “level:fatal”`, exact: true }).waitFor();
     const purge = region("Audit log").getByRole("row").filter({ has: page.getByRole("cell", { name: "Purged events", exact: true }) }).first();
     await purge.getByRole("cell", { name: "Done: 1 event deleted", exact: true }).waitFor();
     await purge.getByRole("button", { name: "Raw" }).click();
@@ -260,6 +264,70 @@ describe("the operation pages", { concurrency: false }, () => {
     await page.getByLabel("Only what matches").fill("level:fatal");
     await page.getByRole("button", { name: "Preview" }).click();
     await page.getByText("Nothing would be deleted.").waitFor();
+  });
+
+  test("a purge sends the age that was chosen, and with a query none is chosen by itself", async () => {
+    /** @type {unknown[]} */
+    const sent = [];
+    const purge = (/** @type {URL} */ url) => url.pathname === "/admin/purge";
+    await page.route(purge, (route) => {
+      sent.push(route.request().postDataJSON());
+      return route.fulfill({ json: { deleted_events: 101, deleted_blocks: 1, rewritten_blocks: 0, complete: true } });
+    });
+    await visit("/ui/system");
+    const [age, query, preview] = [page.getByLabel("Age", { exact: true }), page.getByLabel("Only what matches"), page.getByRole("button", { name: "Preview" })];
+    const counts = async (/** @type {string} */ text) => {
+      await preview.click();
+      await page.getByText(text).waitFor();
+    };
+    await counts("101 events of all projects, past its retention: deleted for good.");
+    await query.fill("x");
+    assert.equal(await age.inputValue(), "", "retention is no age of a query");
+    assert.ok(!(await age.locator("option").allTextContents()).includes("Past its retention"));
+    assert.equal(await page.getByText("deleted for good").count(), 0, "what was counted is taken back");
+    await preview.click();
+    assert.ok(await age.evaluate((select) => select.matches(":invalid")), "an age has to be chosen");
+    assert.equal(sent.length, 1, "nothing is asked for before");
+    await age.selectOption("Older than 7 days");
+    await counts("101 events of all projects, older than 7 days, matching “x”: deleted for good.");
+    await age.selectOption("Any age");
+    await counts("101 events of all projects, any age, matching “x”: deleted for good.");
+    const sure = page.getByRole("button", { name: "Delete them" });
+    const border = (/** @type {import("playwright-core").Locator} */ button) => button.evaluate((one) => getComputedStyle(one).borderStyle);
+    assert.notEqual(await border(sure), await border(preview), "what can't be pressed looks like it");
+    await query.fill("");
+    assert.equal(await age.inputValue(), "retention", "any age is of a query alone");
+    await counts("101 events of all projects, past its retention: deleted for good.");
+    await query.fill("x");
+    await age.selectOption("Older than 1 hour");
+    await query.fill("");
+    await counts("101 events of all projects, older than 1 hour: deleted for good.");
+    assert.deepEqual(sent, [{ dry_run: true }, { older_than: "-7d", q: "x", dry_run: true }, { q: "x", dry_run: true }, { dry_run: true }, { older_than: "-1h", dry_run: true }]);
+    await page.unroute(purge);
+  });
+
+  test("the health is asked for anew when a section finds the database away, and when it is back", async () => {
+    const audit = (/** @type {URL} */ url) => url.pathname === "/admin/audit";
+    const ready = (/** @type {URL} */ url) => url.pathname === "/readyz";
+    let isAway = false;
+    await page.route(ready, (route) => isAway
+      ? route.fulfill({ status: 503, json: { ready: false, checks: { database: { ok: false, detail: "The database does not answer." } } } })
+      : route.continue());
+    await page.route(audit, (route) => isAway
+      ? route.fulfill({ status: 503, contentType: "application/problem+json", body: JSON.stringify({ code: "storage_unavailable", detail: "The database does not answer." }) })
+      : route.continue());
+    await visit("/ui/system");
+    await region("Health").getByText("Ready: every check is well.").waitFor();
+    await region("Audit log").getByRole("rowheader").first().waitFor();
+    isAway = true;
+    // Sections that ask again, of which health is none.
+    await region("Maintenance").getByRole("button", { name: "Run maintenance now" }).click();
+    await region("Health").getByText("Not ready: database.").waitFor();
+    isAway = false;
+    await region("Audit log").getByRole("button", { name: "Try now" }).click();
+    await region("Health").getByText("Ready: every check is well.").waitFor();
+    await page.unroute(audit);
+    await page.unroute(ready);
   });
 
   test("broke no policy and logged no error in all of this", () => {

@@ -104,7 +104,7 @@ describe("a narrow window", { concurrency: false }, () => {
       await view.click();
       await look.getByRole("link", { name: "Fold repeats" }).click();
       await scene.settled(look);
-      assert.equal(await view.textContent(), "View: folded");
+      assert.equal(await view.textContent(), "View: repeats folded");
       await check(look, `unfolded-${look.viewportSize()?.width}`, true);
     }
   });
@@ -145,6 +145,29 @@ describe("a narrow window", { concurrency: false }, () => {
     }
   });
 
+  test("says an open range by the end it has", async () => {
+    const [look] = looks;
+    if (!look) return;
+    for (const [range, said] of /** @type {const} */ ([["from=-2h", /^Filters: since \d/], ["to=-2h", /^Filters: until \d/], ["from=-2h&to=-1h", /^Filters: \d.* to \d/]])) {
+      await scene.visit(`/ui/logs?${range}`, look);
+      assert.match((await look.getByRole("button", { name: /^Filters/ }).textContent()) ?? "", said);
+    }
+  });
+
+  test("has a fact on one line where it fits, and choices over the whole line", async () => {
+    const [look] = looks;
+    if (!look) return;
+    await scene.visit("/ui/system", look);
+    const height = await region(look, "Health").locator(".facts > div").filter({ hasText: "HMAC secret" }).evaluate((box) => box.getBoundingClientRect().height);
+    assert.ok(height < 30, `${height} px`);
+    for (const [address, name] of [["/ui/overflow", "Time of the ledger"], ["/ui/alerts", "Project of the messages"]]) {
+      await scene.visit(address ?? "", look);
+      /** @type {number} */
+      const short = await look.getByLabel(name ?? "").evaluate((select) => (select.closest("section")?.getBoundingClientRect().right ?? 0) - select.getBoundingClientRect().right);
+      assert.equal(short, 0, address);
+    }
+  });
+
   test("reaches the keyboard help, whose head stays in sight", async () => {
     for (const look of looks) {
       await scene.visit("/ui/projects", look);
@@ -152,6 +175,9 @@ describe("a narrow window", { concurrency: false }, () => {
       const dialog = look.getByRole("dialog");
       await dialog.evaluate((box) => box.scrollTo(0, box.scrollHeight));
       const close = dialog.getByRole("button", { name: "Close" });
+      assert.equal((await dialog.getByRole("heading", { level: 3 }).allTextContents())[0], "Queries");
+      const lefts = await dialog.locator("dd").evaluateAll((all) => all.map((one) => one.getBoundingClientRect().left));
+      assert.equal(new Set(lefts).size, 1, "all are explained at one edge");
       const inside = await close.evaluate((one) => {
         const { top, bottom } = one.getBoundingClientRect();
         return document.elementFromPoint(one.getBoundingClientRect().left + 4, (top + bottom) / 2) === one && top >= 0;

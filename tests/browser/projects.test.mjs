@@ -40,6 +40,28 @@ describe("the page of a project", { concurrency: false }, () => {
     assert.equal(await main.getByRole("link", { name: "Set up", exact: true }).getAttribute("href"), "/ui/projects/shop/setup");
   });
 
+  test("has its whole name beside a long slug, and its cap in words and with its unit", async () => {
+    const { id } = await scene.project("a-slug-of-the-greatest-length-there-is-0123456789-0123456789-abc", "Orders of the northern warehouse");
+    await scene.visit("/ui/projects");
+    const name = scene.page.getByRole("rowheader", { name: "Orders of the northern warehouse" });
+    assert.ok((await name.boundingBox() ?? { height: 999 }).height <= 100, "the name has room");
+    await scene.page.getByRole("columnheader", { name: "Cap, events a minute" }).waitFor();
+    const row = scene.page.getByRole("row").filter({ has: name });
+    await row.getByRole("cell", { name: "default, no limit", exact: true }).waitFor();
+    await check(scene.page, "projects-long-slug-1440", true);
+    await scene.admin("DELETE", `/admin/projects/${id}`);
+  });
+
+  test("offers a new one only with the list", async () => {
+    const list = (/** @type {URL} */ url) => url.pathname === "/admin/projects";
+    await scene.page.route(list, (route) => route.fulfill({ status: 500, contentType: "application/problem+json", json: { code: "internal", detail: "A fault." } }));
+    await scene.visit("/ui/projects");
+    assert.equal(await scene.page.getByRole("button", { name: "Create project" }).count(), 0);
+    await scene.page.unroute(list);
+    await scene.page.getByRole("button", { name: "Try again" }).click();
+    await scene.page.getByRole("button", { name: "Create project" }).waitFor();
+  });
+
   test("changes what is set, keeps the rest, and says what is wrong at its field", async () => {
     await scene.visit("/ui/projects/shop");
     const settings = region("Settings");

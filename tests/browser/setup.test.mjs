@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { signIn, startBrowser, until, watchedPage } from "./browser.mjs";
 import { check, checkStates, inEachSize, SCREENSHOTS } from "./inspect.mjs";
+import { postBatch } from "./seed.mjs";
 import { startServer } from "./server.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -20,7 +21,7 @@ const SETUP = `/ui/projects/${slug}/setup`;
 /** What each snippet needs. What may be missing at a desk is skipped in words; the others must be there. */
 const NEEDS = /** @type {const} */ ([
   ["curl + openssl", ["sh", "curl", "openssl"], true], ["Node", ["node"], true], ["Python", ["python3"], true], ["Rust", ["cargo"], true],
-  ["Go", ["go"], false], ["PHP", ["php"], false], ["Ruby", ["ruby"], false], ["Java", ["java", "javac"], false], ["Shell", ["sh", "curl", "openssl"], true],
+  ["Go", ["go"], false], ["PHP", ["php"], false], ["Ruby", ["ruby"], false], ["Java", ["java", "javac"], false], ["Shell function", ["sh", "curl", "openssl"], true],
 ]);
 /** Building three small crates, the first time. */
 const RUN_MS = 300_000;
@@ -99,19 +100,29 @@ describe("the setup page", { concurrency: false }, () => {
     await page.getByRole("heading", { name: `Set up ${slug}`, level: 1 }).waitFor();
     assert.equal(new URL(page.url()).pathname, SETUP);
     await page.getByText("Waiting for the first event…").waitFor();
-    await page.getByText("YOUR_SECRET").waitFor();
+    await page.getByLabel("curl + openssl snippet").getByText("YOUR_SECRET").waitFor();
   });
 
-  test("a test event turns the waiting into its arrival", async () => {
+  test("a test event is said to have come, and one of theirs turns the waiting into its arrival", async () => {
     await visit(SETUP);
     await page.getByText("Waiting for the first event…").waitFor();
     await page.getByRole("button", { name: "Send test event" }).click();
-    await page.getByText("An event has arrived:").waitFor();
+    await page.getByText("The test event has arrived. Waiting for one of yours…").waitFor();
+    assert.equal(await page.locator(".arrived").getAttribute("data-well"), null, "it is not what one waits for");
+    const { key } = await page.evaluate(async (address) =>
+      (await fetch(address, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ kind: "server", note: "test" }) })).json(), `/admin/projects/${slug}/keys`);
+    await postBatch(server.base, key, JSON.stringify([{ level: "info", message: "one of mine" }]));
+    await page.getByText("An event has arrived: one of mine").waitFor();
     assert.equal(await page.locator(".arrived").getAttribute("data-well"), "yes");
     await page.locator(".arrived a").click();
     await page.getByRole("heading", { name: "Event", level: 1 }).waitFor();
     await visit(SETUP);
     await page.getByText(/Waiting for a new event\. The last one came/).waitFor();
+    await page.getByText("YOUR_KEY and YOUR_SECRET stand where a key of yours goes").waitFor();
+    await page.getByRole("button", { name: "Copy without a key" }).waitFor();
+    await page.getByRole("link", { name: "Settings and keys" }).click();
+    await page.getByRole("heading", { name: slug, level: 1 }).waitFor();
+    assert.equal(new URL(page.url()).pathname, `/ui/projects/${slug}`);
   });
 
   test("a key is made when asked for, filled in everywhere, and gone with the page", async () => {
@@ -170,7 +181,7 @@ describe("the setup page", { concurrency: false }, () => {
   });
 
   test("the shell's function takes any text for a message", async () => {
-    const code = (await page.getByRole("button", { name: "Shell" }).click().then(() => page.getByLabel("Shell snippet").textContent())) ?? "";
+    const code = (await page.getByRole("button", { name: "Shell function" }).click().then(() => page.getByLabel("Shell function snippet").textContent())) ?? "";
     const text = "it's \"quoted\" \\ and $(id) `id`\n\ttwo lines";
     await run("sh", ["-c", `${code.replace(/^tekno_log info .*$/m, "")}\ntekno_log warn "$1"`, "odd", text]);
     const found = await page.evaluate(async (address) => (await fetch(address)).json(), `/logs?project_id=${slug}&level=warn`);
@@ -245,7 +256,7 @@ describe("the setup page", { concurrency: false }, () => {
       await look.getByRole("button", { name: "Make a server key" }).click();
       await look.getByRole("button", { name: "Rust" }).click();
       await look.getByRole("button", { name: "Send test event" }).click();
-      await look.getByText("An event has arrived:").waitFor();
+      await look.getByText("The test event has arrived.").waitFor();
       await check(look, `setup-arrived-${width}`, true);
       await visit("/ui/projects/no-such-project/setup", look);
       await check(look, `setup-unknown-${width}`);

@@ -78,6 +78,7 @@ describe("every state fits and is accessible", { concurrency: false }, () => {
       await look.getByLabel("Admin token").fill("not-it");
       await look.keyboard.press("Enter");
       await look.getByText("This token is not accepted.").waitFor();
+      assert.equal(await look.getByLabel("Admin token").getAttribute("aria-invalid"), "true");
       await check(look, `login-refused-${width}`);
     });
     await stranger.close();

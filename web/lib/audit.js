@@ -1,6 +1,7 @@
 // What a row of the audit log says to a person. The actions are those of src/http and src/cli.
 
-import { counted } from "./amount.js";
+import { count, counted } from "./amount.js";
+import { spanText } from "./rules.js";
 
 /** @typedef {{ id: string, at: string, actor: string, network: string | null, request_id: string | null, action: string, target: string, parameters: unknown, result: unknown }} AuditEntry */
 
@@ -9,9 +10,19 @@ const VERBS = { create: "Made", update: "Changed", delete: "Deleted", change: "C
 /** @type {Record<string, string>} */
 const ACTORS = { admin_token: "Admin token", session: "Session", cli: "Command line" };
 const LONGEST = 200;
+/** Ids told of many; the row as the API has it has all. */
+const IDS = 3;
 
-/** @param {string} action such as `alert_rule.update` */
-export function whatText(action) {
+/**
+ * What was done: `Changed an alert rule`, `Reopened 4 issues`.
+ * @param {AuditEntry} entry
+ */
+export function whatText({ action, parameters, result }) {
+  const { ids, do: how } = Object(parameters);
+  if (action === "issues.change" && Array.isArray(ids) && how) {
+    const { changed = ids.length } = Object(result);
+    return `${how === "resolve" ? "Resolved" : how === "reopen" ? "Reopened" : "Muted"} ${counted(Number(changed), "issue")}`;
+  }
   const [noun = "", verb] = action.replaceAll("_", " ").split(".");
   const did = VERBS[verb ?? noun];
   if (did === undefined) return action;
@@ -24,12 +35,21 @@ export function whoText({ actor, network }) {
 }
 
 /**
- * On what it was done, and how: `shop: retention days 3`.
+ * On what it was done, and how: `project shop: retention 3 days`.
  * @param {AuditEntry} entry
+ * @param {{ id: number, slug: string }[]} [projects]
  */
-export function onWhatText({ target, parameters }) {
-  const how = pairs(parameters);
-  return cut([target, how].filter(Boolean).join(": "));
+export function onWhatText({ action, target, parameters }, projects = []) {
+  const named = target.replace(/^project (\d+)$/, (whole, id) => {
+    const slug = projects.find((one) => String(one.id) === id)?.slug;
+    return slug ? `project ${slug}` : whole;
+  });
+  const { ids, do: how } = Object(parameters);
+  if (action === "issues.change" && Array.isArray(ids)) {
+    const some = `${ids.slice(0, IDS).join(", ")}${ids.length > IDS ? ` and ${ids.length - IDS} more` : ""}`;
+    return cut([some, typeof how === "string" ? "" : pairs(how)].filter(Boolean).join(": "));
+  }
+  return cut([named, pairs(parameters)].filter(Boolean).join(": "));
 }
 
 /**
@@ -56,7 +76,18 @@ export function resultText(result) {
 function pairs(value) {
   if (typeof value !== "object" || value === null) return plain(value);
   return Object.entries(value).filter(([, one]) => one !== null && one !== "" && !(Array.isArray(one) && one.length === 0))
-    .map(([name, one]) => `${name.replaceAll("_", " ")} ${plain(one)}`).join(", ");
+    .map(([name, one]) => pair(name, one)).join(", ");
+}
+
+/** One setting as a person says it. @param {string} name @param {unknown} value */
+function pair(name, value) {
+  if (typeof value === "number") {
+    if (name === "retention_days") return `retention ${counted(value, "day")}`;
+    if (name === "minute_cap") return `cap ${counted(value, "event")} a minute`;
+    if (name.endsWith("_sec")) return `${name.slice(0, -4).replaceAll("_", " ")} ${spanText(value)}`;
+    return `${name.replaceAll("_", " ")} ${name === "id" || name.endsWith("_id") ? value : count(value)}`;
+  }
+  return name === "q" ? `matching “${plain(value)}”` : `${name.replaceAll("_", " ")} ${plain(value)}`;
 }
 
 /** @param {unknown} value @returns {string} */

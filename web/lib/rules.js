@@ -84,19 +84,29 @@ export function ruleSentence({ kind, n, window_sec: window, share, grace_sec: gr
 }
 
 /**
+ * The levels that a kind looks at where none are chosen. As in docs/ALERTS.md.
+ * @param {string} kind
+ */
+export function levelsOf(kind) {
+  return kind === "query" ? "None chosen is every level." : "None chosen is error and fatal.";
+}
+
+/**
  * What a rule is narrowed to, and how often it speaks.
  * @param {Rule} rule
  * @param {(id: number | string) => string} channelName
+ * @param {boolean} [none] there is no channel at all
  */
-export function ruleLimits({ levels, environments, issues, cooldown_sec: cooldown, channels }, channelName) {
+export function ruleLimits({ levels, environments, issues, cooldown_sec: cooldown, channels }, channelName, none = false) {
   const parts = [];
   if (levels) parts.push(`only ${levels.join(", ")}`);
   if (environments?.include.length) parts.push(`only in ${environments.include.join(", ")}`);
   if (environments?.exclude.length) parts.push(`not in ${environments.exclude.join(", ")}`);
   if (issues?.include.length) parts.push(`only ${counted(issues.include.length, "issue")}`);
   if (issues?.exclude.length) parts.push(`without ${counted(issues.exclude.length, "issue")}`);
-  parts.push(cooldown ? `the same at most once in ${spanText(cooldown)}` : "each time");
-  parts.push(channels ? `to ${channels.length === 0 ? "no channel" : channels.map(channelName).join(", ")}` : "to every channel");
+  parts.push(cooldown ? `repeats at most every ${spanText(cooldown)}` : "each time");
+  if (none) parts.push("to no channel yet");
+  else parts.push(channels ? `to ${channels.length === 0 ? "no channel" : channels.map(channelName).join(", ")}` : "to every channel");
   const text = parts.join("; ");
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }

@@ -3,11 +3,11 @@
 import { listProjects, read } from "../api.js";
 import { fill, h, shown } from "../lib/h.js";
 import { kindTitle } from "../lib/rules.js";
-import { ago, expiresIn, fullTime } from "../lib/time.js";
+import { ago, expiresIn, fullTime, offsetsLabel } from "../lib/time.js";
 import { choice, pager, section, table } from "../parts/board.js";
 import { channels } from "../parts/channels.js";
 import { rules } from "../parts/rules.js";
-import { button, patiently } from "../parts/state.js";
+import { button, noticeLine, patiently } from "../parts/state.js";
 import { go } from "../router.js";
 
 /** @typedef {import("../parts/channels.js").Channel} Channel */
@@ -35,11 +35,12 @@ export function open(url) {
   const life = new AbortController();
   /** @type {import("../api.js").Project[]} */
   let projects = [];
-  /** @type {Channel[]} */
-  let known = [];
+  /** @type {Channel[] | null} */
+  let known = null;
   let asked = readAsked(url);
   let cursor = "";
   const filters = h("div", { class: "actions" });
+  const notice = h("div", { role: "status" });
 
   const messages = section(life.signal, {
     id: "history", title: "History", tools: filters,
@@ -57,6 +58,7 @@ export function open(url) {
   const ruleList = rules(life.signal, () => projects, () => known);
   const channelList = channels(life.signal, () => projects, (list) => {
     known = list;
+    fill(notice, unheard(list));
     // Their names are in both.
     ruleList.redraw();
     messages.redraw();
@@ -87,7 +89,8 @@ export function open(url) {
     };
     const none = asked.state === "" && asked.project === "" && cursor === "" ? "Nothing was worth an alert in the last 30 days." : "No message is like that.";
     return [
-      history.length === 0 ? h("p", { class: "muted" }, none) : historyTable(history, projects, known),
+      history.length === 0 ? h("p", { class: "muted" }, none) : historyTable(history, projects, known ?? []),
+      h("p", { class: "hint" }, `As of ${fullTime(Date.now()).slice(11, 19)}.`),
       pager(cursor, next, move),
     ];
   }
@@ -107,6 +110,7 @@ export function open(url) {
   return {
     element: h("div", { class: "page" },
       h("div", { class: "page-head" }, h("h1", null, "Alerts"), button("Refresh", start)),
+      notice,
       parts.map((part) => part.element)),
     title: "Alerts",
     update: (next) => {
@@ -125,6 +129,21 @@ function readAsked({ searchParams: params }) {
   return { state: STATES.some(([name]) => name === state) ? state : "", project: params.get("project") ?? "" };
 }
 
+/** Whether alerts reach nobody. @param {Channel[]} channels */
+function unheard(channels) {
+  if (channels.some(({ enabled, problem }) => enabled && !problem)) return null;
+  return noticeLine(h("b", null, channels.length === 0 ? "No channel yet: alerts reach nobody. " : "No channel works: alerts reach nobody. "),
+    "They are kept in the history. ", h("a", { href: "#channels-title", onclick: toChannels }, channels.length === 0 ? "Make a channel" : "Go to the channels"), ".");
+}
+
+/** @param {Event} event */
+function toChannels(event) {
+  event.preventDefault();
+  const title = document.getElementById("channels-title");
+  title?.scrollIntoView();
+  title?.focus({ preventScroll: true });
+}
+
 /**
  * @param {Message[]} list
  * @param {import("../api.js").Project[]} projects
@@ -132,21 +151,33 @@ function readAsked({ searchParams: params }) {
  */
 function historyTable(list, projects, known) {
   const now = Date.now();
-  const heads = /** @type {[string, string][]} */ ([["Time", ""], ["State", ""], ["What", "text"], ["Project", ""], ["Channel", "brief"], ["Attempts", "count"]]);
-  return table("Messages, newest first", heads, list.map((one) => {
+  const [newest, oldest] = [list[0], list.at(-1)].map((one) => Date.parse(one?.created_at ?? ""));
+  const heads = /** @type {[string, string][]} */ ([["What", "text"], [`Time, ${offsetsLabel(newest ?? NaN, oldest ?? NaN)}`, "broad"], ["State", ""], ["Attempts", "count"], ["Project", ""], ["Channel", "brief"]]);
+  const rows = list.map((one) => {
     const at = Date.parse(one.created_at);
     const next = one.next_attempt_at ? `Next try ${expiresIn(Date.parse(one.next_attempt_at), now)}.` : "";
     const detail = /^delivered\b/.test(one.detail) ? "" : one.detail;
     const channel = known.find(({ id }) => String(id) === one.channel)?.name ?? (one.channel === null ? "none" : `channel ${one.channel}`);
+    const slug = projects.find(({ id }) => id === one.project_id)?.slug;
     return [
-      h("time", { datetime: one.created_at, title: fullTime(at) }, ago(at, now)),
-      h("span", { class: "sent", "data-state": one.state }, STATES.find(([name]) => name === one.state)?.[1] ?? one.state),
       [h("span", { class: "value" }, `${kindTitle(one.kind)}: ${shown(one.title)}`),
         // That it was delivered is said beside it.
         detail || next ? h("p", { class: "muted value" }, shown(`${detail} ${next}`.trim())) : null],
-      shown(projects.find(({ id }) => id === one.project_id)?.slug ?? (one.project_id ? String(one.project_id) : "all")),
-      shown(channel),
+      [h("time", { datetime: one.created_at }, fullTime(at).slice(0, 16)), h("span", { class: "muted" }, ` (${ago(at, now)})`)],
+      h("span", { class: "sent", "data-state": one.state }, STATES.find(([name]) => name === one.state)?.[1] ?? one.state),
       String(one.attempts),
+      slug ? h("a", { href: behind(one.kind, slug) }, shown(slug)) : one.project_id ? String(one.project_id) : "all",
+      shown(channel),
     ];
-  }), true);
+  });
+  return table("Messages, newest first", heads, rows, true);
+
+}
+
+/** Kinds that are about an issue. */
+const OF_ISSUES = ["new_issue", "regression", "spike"];
+
+/** What a message of a project is about: a message names no issue, so it is the project's. @param {string} kind @param {string} slug */
+function behind(kind, slug) {
+  return `/ui/${OF_ISSUES.includes(kind) ? "issues" : "logs"}?${new URLSearchParams({ project: slug })}`;
 }

@@ -12,6 +12,7 @@ export function open(url) {
   const token = h("input", {
     type: "password", id: "token", autocomplete: "current-password", required: true, spellcheck: "false",
     autocapitalize: "off", "data-focus": true, "aria-describedby": "token-hint login-error",
+    oninput: () => token.removeAttribute("aria-invalid"),
   });
   const submit = h("button", { type: "submit", class: "primary" }, "Sign in");
   const form = h(
@@ -20,7 +21,7 @@ export function open(url) {
     h("h1", null, "Sign in"),
     h("label", { for: "token" }, "Admin token"),
     token,
-    h("p", { class: "hint", id: "token-hint" }, "The value of ADMIN_TOKEN. On the embedded database the service prints it when it starts."),
+    h("p", { class: "hint", id: "token-hint" }, "The value of ADMIN_TOKEN. Without one, on the embedded database, it is in the first lines the service prints when it starts."),
     said,
     submit,
   );
@@ -30,11 +31,13 @@ export function open(url) {
     event.preventDefault();
     if (submit.disabled) return;
     fill(said);
+    token.removeAttribute("aria-invalid");
     submit.disabled = true;
     try {
       await enter(token.value.trim(), next);
     } catch (error) {
       fill(said, isSignedOut(error) ? "This token is not accepted." : problemText(error));
+      if (isSignedOut(error)) token.setAttribute("aria-invalid", "true");
       token.focus();
       token.select();
     } finally {

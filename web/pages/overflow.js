@@ -8,6 +8,7 @@ import { choice, facts, projectChoice, section, tile, verdictLine } from "../par
 import { ledgerView } from "../parts/ledger.js";
 import { quarantinePart } from "../parts/quarantine.js";
 import { go } from "../router.js";
+import { CAP, capText } from "./projects.js";
 
 /**
  * @typedef {object} Spool
@@ -125,7 +126,7 @@ function spoolView(spool) {
 function limitsView(config) {
   const perMinute = (/** @type {number} */ n, /** @type {string} */ what) => (n === 0 ? "no limit" : `${count(n)} ${what} a minute`);
   return facts([
-    ["A project without its own cap", perMinute(config.rate_limit_per_minute, "events")],
+    [`${CAP}: default`, capText(config.rate_limit_per_minute)],
     ["A client's address", perMinute(config.rate_limit_per_ip, "requests")],
     ["Events of one request", count(config.max_events_per_post)],
     ["Body of one request", `${bytes(config.max_payload_bytes)} as sent, ${bytes(config.max_inflated_bytes)} inflated`],

@@ -1,6 +1,6 @@
 // The projects, and making one. A new project's secrets are shown once, here, and held only by this page.
 
-import { listProjects } from "../api.js";
+import { listProjects, readState } from "../api.js";
 import { count, counted } from "../lib/amount.js";
 import { projectLogs } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
@@ -15,18 +15,19 @@ import { createdView } from "./setup.js";
 /** @type {import("../router.js").Open} */
 export function open() {
   const life = new AbortController();
-  const list = h("div");
+  const list = h("div", { class: "section-body" });
   const made = h("div", { class: "made" });
   const create = createForm((result) => {
     fill(made, createdView(life.signal, result.project, result.key));
     made.querySelector("h2")?.focus();
     void load();
   });
-  const element = h("div", { class: "page" }, h("h1", null, "Projects"), made, list, create);
+  const element = h("div", { class: "page" }, h("h1", null, "Projects"), made, list);
 
+  // The form comes with the list, so that nothing moves below a hand and nothing is offered that can't work yet.
   const load = loads(life.signal, list, {
-    load: () => listProjects(life.signal),
-    view: (projects) => (projects.length === 0 ? noProject() : projectTable(projects)),
+    load: () => Promise.all([listProjects(life.signal), defaultCap(life.signal)]),
+    view: ([projects, cap]) => [projects.length === 0 ? noProject() : projectTable(projects, cap), create],
   });
   void load();
   return { element, title: "Projects", close: () => life.abort() };
@@ -36,19 +37,38 @@ function noProject() {
   return panel({ title: "No project yet", text: "A project has a key to send events with, a retention and a cap. Create the first one below." });
 }
 
-/** @param {Project[]} projects */
-function projectTable(projects) {
+/**
+ * What a project without a cap of its own has, in words; without the number where it can't be had.
+ * @param {AbortSignal} life
+ */
+export async function defaultCap(life) {
+  try {
+    const { rate_limit_per_minute: cap } = /** @type {import("./overflow.js").Config} */ (await readState("/config", life));
+    return `default, ${capText(cap)}`;
+  } catch {
+    return "default";
+  }
+}
+
+/** What the cap is called wherever it is shown. */
+export const CAP = "Cap, events a minute";
+
+/** @param {number} cap events a minute, 0 for none */
+export const capText = (cap) => (cap === 0 ? "no limit" : count(cap));
+
+/** @param {Project[]} projects @param {string} usual what a project without its own cap has */
+function projectTable(projects, usual) {
   const made = projects.map((project) => Date.parse(project.created_at));
   const zone = offsetsLabel(Math.max(...made), Math.min(...made));
-  return table("Projects", [["Name"], ["Slug"], ["Id", "number"], ["Retention", "number"], ["Cap a minute", "number"], [`Created, ${zone}`, "number"], ["Go to"]],
+  return table("Projects", [["Name", "name"], ["Slug", "broad"], ["Id", "number"], ["Retention", "number"], [CAP, "broad number"], [`Created, ${zone}`, "broad number"], ["Go to"]],
     projects.map((project) => {
       const name = shown(project.name || project.slug);
       return [
         h("a", { href: `/ui/projects/${encodeURIComponent(project.slug)}` }, name),
-        h("span", { class: "mono" }, project.slug),
+        h("span", { class: "mono slug" }, project.slug),
         project.id,
         counted(project.retention_days, "day"),
-        project.minute_cap === null ? "default" : count(project.minute_cap),
+        project.minute_cap === null ? usual : capText(project.minute_cap),
         h("time", { datetime: project.created_at }, fullTime(Date.parse(project.created_at)).slice(0, 16)),
         h("span", { class: "links" }, h("a", { href: projectLogs(project), "aria-label": `Logs of ${name}` }, "Logs"),
           h("a", { href: `/ui/projects/${encodeURIComponent(project.slug)}/setup`, "aria-label": `Set up ${name}` }, "Set up")),
@@ -68,7 +88,7 @@ export function basicControls({ name = "", slug = "", retention_days: days = 3, 
     }, `Its name in addresses: small letters, digits, dashes.${slug && " With another, old addresses and project_id= stop working."}`),
     // As RETENTION_DAYS in src/project.rs.
     numberControl("retention_days", "Retention, days", days, { max: "90" }, "1 to 90. Overflow is usually looked at within 3 days."),
-    numberControl("minute_cap", "Events a minute", cap, { required: false }, "Empty takes the default of the service."),
+    numberControl("minute_cap", CAP, cap, { required: false }, "Empty takes the default of the service, which the overflow page has among its limits."),
   ];
 }
 

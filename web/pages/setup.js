@@ -16,6 +16,11 @@ const LOOK_MS = 2000;
 /** Looks without a sign of life: a forgotten tab must not keep the service awake. */
 const LOOKS = 300;
 
+/** Events of one look: a test event must not hide the one that came just before it. */
+const LATEST = 10;
+/** Whether it is the one of src/ingest.rs. @param {import("../api.js").LogEvent} event */
+const isTest = ({ source, message }) => source === "tekno-logger" && message === "Test event from Tekno Logger";
+
 /** @type {import("../router.js").Open} */
 export function open(_url, [slug = ""]) {
   const life = new AbortController();
@@ -29,7 +34,7 @@ export function open(_url, [slug = ""]) {
         setupView(life.signal, project.slug, null),
         h("h2", null, "First event"),
         arrivals(life.signal, project.slug),
-        h("p", null, h("a", { href: projectLogs(project) }, "Logs of this project")),
+        h("p", { class: "links" }, h("a", { href: projectLogs(project) }, "Logs of this project"), h("a", { href: `/ui/projects/${encodeURIComponent(project.slug)}` }, "Settings and keys")),
       ].flat();
     },
     fail: (error, again) => (error instanceof Problem && error.status === 404 ? unknownProject() : errorPanel(error, again)),
@@ -89,11 +94,12 @@ function setupView(life, slug, given, level = "h2") {
       const values = { url: location.origin, key: key?.api_key ?? "YOUR_KEY", secret: key?.signing_secret ?? "YOUR_SECRET" };
       fill(code, filled(text, values));
       code.setAttribute("aria-label", `${name} snippet`);
-      fill(how, "Save as ", h("code", null, file), " and run ", h("code", null, run), ".");
+      fill(how, "Save as ", h("code", null, file), " and run ", h("code", null, run), ".",
+        key === null ? " YOUR_KEY and YOUR_SECRET stand where a key of yours goes: make one above, or put them in." : null);
     };
     const names = snippets.map(({ name }, index) => button(name, () => show(index)));
     show(chosen);
-    return [h("div", { class: "actions", role: "group", "aria-label": "Language" }, names), code, h("div", { class: "actions" }, copyButton("Copy snippet", () => code.textContent ?? ""), how)];
+    return [h("div", { class: "actions", role: "group", "aria-label": "Language" }, names), code, h("div", { class: "actions" }, copyButton(key === null ? "Copy without a key" : "Copy snippet", () => code.textContent ?? ""), how)];
   }
 
   function showKey() {
@@ -156,9 +162,13 @@ function arrivals(life, slug) {
     clearTimeout(timer);
     if (life.aborted || document.hidden || (looks > 0 && !line.isConnected)) return;
     try {
-      const { logs: [event] } = await searchLogs({ project_id: slug, from: "-90d", limit: "1", order: "desc" }, life);
+      const { logs } = await searchLogs({ project_id: slug, from: "-90d", limit: String(LATEST), order: "desc" }, life);
+      const [event] = logs;
       if (newest === null) fill(line, event ? ["Waiting for a new event. The last one came ", when(event.received_at, Date.now()), "."] : "Waiting for the first event…");
-      else if (event && event.id !== newest) arrived(event);
+      else if (event && event.id !== newest) {
+        const seen = logs.findIndex(({ id }) => id === newest);
+        arrived(seen < 0 ? logs : logs.slice(0, seen));
+      }
       newest = event?.id ?? "";
     } catch (error) {
       if (life.aborted) return;
@@ -175,9 +185,11 @@ function arrivals(life, slug) {
     void look();
   }
 
-  /** @param {import("../api.js").LogEvent} event */
-  function arrived(event) {
+  /** That one of theirs came is what they wait for; a test event says only that the service works. @param {import("../api.js").LogEvent[]} fresh newest first */
+  function arrived(fresh) {
     looks = 0;
+    const event = fresh.find((one) => !isTest(one));
+    if (!event) return line.dataset.well || fill(line, "The test event has arrived. Waiting for one of yours…");
     line.dataset.well = "yes";
     fill(line, h("b", null, "An event has arrived: "), h("a", { href: eventAddress(event.id) }, shown(event.message.slice(0, 200)) || "(no message)"));
   }

@@ -1,6 +1,6 @@
 // The service itself: is it well, what it stores, maintenance, purging, and who changed what.
 
-import { change, listProjects, read, readState } from "../api.js";
+import { change, listProjects, Problem, read, readState } from "../api.js";
 import { bytes, count, counted } from "../lib/amount.js";
 import { onWhatText, resultText, whatText, whoText } from "../lib/audit.js";
 import { fill, h, shown } from "../lib/h.js";
@@ -29,18 +29,11 @@ const CHECK_WELL = { hmac_secret: "set" };
 /** @type {import("../router.js").Open} */
 export function open() {
   const life = new AbortController();
-  let cursor = "";
-  const audit = section(life.signal, {
-    id: "audit", title: "Audit log",
-    load: () => /** @type {Promise<{ entries: AuditEntry[], next_cursor: string | null }>} */ (read(`/admin/audit?limit=${AUDIT_ROWS}&cursor=${cursor}`, life.signal)),
-    view: ({ entries, next_cursor: next }) => [auditView(entries), pager(cursor, next, (to) => {
-      cursor = to;
-      void audit.refresh();
-    })],
-  });
+  const told = tellsHealth(() => void health.refresh());
+  const audit = auditPart(life.signal, told);
   const storage = section(life.signal, {
     id: "storage", title: "Storage",
-    load: () => /** @type {Promise<import("../lib/verdict.js").Stats>} */ (read("/stats?from=-1h", life.signal)),
+    load: told(() => /** @type {Promise<import("../lib/verdict.js").Stats>} */ (read("/stats?from=-1h", life.signal))),
     view: ({ storage: used }) => [h("ul", { class: "tiles" },
       tile({ name: "Events", value: count(used.events), href: "/ui/logs?range=3d" }),
       tile({ name: "Blocks", value: count(used.blocks) }),
@@ -50,7 +43,7 @@ export function open() {
       used.complete === false ? " There is more: a project has too many blocks to sum." : null)],
   });
   const changed = () => [storage, maintenance, audit].forEach((part) => void part.refresh());
-  const maintenance = maintenancePart(life.signal, changed);
+  const maintenance = maintenancePart(life.signal, told, changed);
   const health = section(life.signal, {
     id: "health", title: "Health",
     load: () => Promise.all([
@@ -61,7 +54,7 @@ export function open() {
   });
   const purge = section(life.signal, {
     id: "purge", title: "Purge",
-    load: () => listProjects(life.signal),
+    load: told(() => listProjects(life.signal)),
     view: (projects) => purgeForm(projects, changed),
   });
   const parts = [health, storage, maintenance, purge, audit];
@@ -74,6 +67,49 @@ export function open() {
     title: "System",
     close: () => life.abort(),
   };
+}
+
+/**
+ * Asks for the health anew when a section finds the service or its database away, and when it has them again: what is said
+ * above must not be of a time before.
+ * @param {() => void} ask
+ */
+function tellsHealth(ask) {
+  return (/** @type {() => Promise<any>} */ load) => {
+    let away = false;
+    return async () => {
+      const before = away;
+      try {
+        const loaded = await load();
+        away = false;
+        return loaded;
+      } catch (error) {
+        away = error instanceof Problem && (error.kind === "away" || error.kind === "waking");
+        throw error;
+      } finally {
+        if (away !== before) ask();
+      }
+    };
+  };
+}
+/** @typedef {ReturnType<typeof tellsHealth>} Told */
+
+/** @param {AbortSignal} life @param {Told} told */
+function auditPart(life, told) {
+  let cursor = "";
+  const audit = section(life, {
+    id: "audit", title: "Audit log",
+    load: told(() => Promise.all([
+      /** @type {Promise<{ entries: AuditEntry[], next_cursor: string | null }>} */ (read(`/admin/audit?limit=${AUDIT_ROWS}&cursor=${cursor}`, life)),
+      // Where they can't be had, numbers stand in for names.
+      listProjects(life).catch(() => /** @type {import("../api.js").Project[]} */ ([])),
+    ])),
+    view: ([{ entries, next_cursor: next }, projects]) => [auditView(entries, projects), pager(cursor, next, (/** @type {string} */ to) => {
+      cursor = to;
+      void audit.refresh();
+    })],
+  });
+  return audit;
 }
 
 /** @param {Health} alive @param {import("./overflow.js").Ready} ready */
@@ -89,7 +125,7 @@ function healthView(alive, ready) {
       ...lines.slice(0, failing),
       ["Version", alive.version],
       ["Running for", roughly(alive.uptime * 1000)],
-      ["For programs", [h("a", { href: "/openapi.json" }, "openapi.json"), " ", h("a", { href: "/metrics" }, "metrics")]],
+      ["For programs", h("span", { class: "links" }, h("a", { href: "/openapi.json" }, "openapi.json"), h("a", { href: "/metrics" }, "metrics"))],
       ...lines.slice(failing),
     ]),
   ];
@@ -98,8 +134,8 @@ function healthView(alive, ready) {
 /** @param {string} name of a check */
 const titled = (name) => `${name.charAt(0).toUpperCase()}${checkName(name).slice(1)}`;
 
-/** @param {AbortSignal} life @param {() => void} onRan */
-function maintenancePart(life, onRan) {
+/** @param {AbortSignal} life @param {Told} told @param {() => void} onRan */
+function maintenancePart(life, told, onRan) {
   const said = h("p", { role: "status", class: "muted" });
   const run = button("Run maintenance now", async () => {
     run.disabled = true;
@@ -118,8 +154,8 @@ function maintenancePart(life, onRan) {
   });
   return section(life, {
     id: "maintenance", title: "Maintenance",
-    load: () => /** @type {Promise<Maintenance>} */ (read("/admin/maintenance", life)),
-    view: (state) => [maintenanceFacts(state), h("div", { class: "actions" }, run), said],
+    load: told(() => /** @type {Promise<Maintenance>} */ (read("/admin/maintenance", life))),
+    view: (/** @type {Maintenance} */ state) => [maintenanceFacts(state), h("div", { class: "actions" }, run), said],
   });
 }
 
@@ -138,17 +174,20 @@ function maintenanceFacts({ instance, lease, finished_ms_ago: finished, running,
   return facts(lines);
 }
 
-/** @param {AuditEntry[]} entries */
-function auditView(entries) {
+/** Text whose ids stay on one line where they fit on one. @param {string} text */
+const withIds = (text) => shown(text).split(/(\b[0-9a-f][0-9a-f-]{11,}\b)/).map((part, index) => (index % 2 === 1 ? h("span", { class: "id" }, part) : part));
+
+/** @param {AuditEntry[]} entries @param {import("../api.js").Project[]} projects */
+function auditView(entries, projects) {
   if (entries.length === 0) return h("p", { class: "muted" }, "Nobody has changed anything yet.");
   const [newest, oldest] = [entries[0], entries.at(-1)].map((entry) => Date.parse(entry?.at ?? ""));
-  const heads = /** @type {[string, string?][]} */ ([[`Time, ${offsetsLabel(newest ?? NaN, oldest ?? NaN)}`, "stamp"], ["Who", "brief"], ["What"], ["On what", "text"], ["Result", "text"], ["Raw"]]);
+  const heads = /** @type {[string, string?][]} */ ([[`Time, ${offsetsLabel(newest ?? NaN, oldest ?? NaN)}`, "stamp"], ["Who", "brief"], ["What"], ["On what", "text"], ["Result", "text"], ["Details"]]);
   return table("Changes, newest first", heads, entries.map((entry) => [
     h("time", { datetime: entry.at }, fullTime(Date.parse(entry.at)).slice(0, 19)),
     shown(whoText(entry)),
-    shown(whatText(entry.action)),
-    shown(onWhatText(entry)),
-    shown(resultText(entry.result)),
+    shown(whatText(entry)),
+    withIds(onWhatText(entry, projects)),
+    withIds(resultText(entry.result)),
     rawButton(entry, heads.length),
   ]), true);
 }

@@ -58,11 +58,13 @@ export function channels(life, projects, onList) {
     tools: make,
     load: async () => {
       const reply = /** @type {{ channels: Channel[] }} */ (await read("/admin/alerts/channels", life));
-      onList(reply.channels);
-      return reply.channels;
+      // There is one of each kind at most, and the API calls all of them the same.
+      const list = reply.channels.map((one) => (one.read_only ? { ...one, name: `${channelTitle(one.kind)} (environment)` } : one));
+      onList(list);
+      return list;
     },
     view: (list) => [editor, said, secrets, list.length === 0
-      ? h("p", { class: "muted" }, "No channel yet: alerts are kept below and reach nobody. Make one, or set DISCORD_WEBHOOK_URL or another variable of the environment.")
+      ? h("p", { class: "muted" }, "No channel yet. Make one, or set DISCORD_WEBHOOK_URL or another variable of the environment.")
       : h("ul", { class: "entries" }, list.map(channelView))],
   });
 
@@ -102,7 +104,7 @@ export function channels(life, projects, onList) {
     const edit = button("Edit", () => openForm(channel, channel.kind));
     return h("li", { class: "entry", "data-off": channel.enabled ? null : "" },
       h("div", null,
-        h("h3", null, name, channel.enabled ? null : h("span", { class: "muted" }, " (off)")),
+        h("div", { class: "entry-head" }, h("h3", null, name), onOff(channel.enabled)),
         h("p", { class: "value" }, `${channelTitle(channel.kind)}${channel.destination ? `, ${shown(channel.destination)}` : ""}`),
         h("p", { class: "muted" }, `${nameOf(channel.project_id)}.${channel.read_only ? " Set by the environment." : ""}`),
         channel.reason === "" ? null : h("p", null, `Turned off: ${shown(channel.reason)}`),
@@ -148,6 +150,11 @@ export function channels(life, projects, onList) {
   }
 
   return part;
+}
+
+/** Whether something works now. @param {boolean} enabled */
+export function onOff(enabled) {
+  return h("span", { class: enabled ? "badge" : "badge muted" }, enabled ? "On" : "Off");
 }
 
 /**

@@ -89,10 +89,10 @@ export class FilterBar {
   /** What the folds say, so that nothing is set unseen. */
   #showFolds() {
     const { range, levels, project, tz = "", live, fold, order, side = "", by = "", cols = [] } = this.#filters;
-    const time = range === "" ? `${this.#from.input.value || "any time"} to ${this.#to.input.value || "any time"}` : RANGES.find(({ name }) => name === range)?.label;
+    const time = range === "" ? spanSaid(this.#from.input.value, this.#to.input.value) : RANGES.find(({ name }) => name === range)?.label;
     const set = [
       [project && this.#project.selectedOptions[0]?.label, time, tz.replaceAll("_", " "), levels.join(", ")],
-      [live && "live", order === "asc" && "oldest first", fold && "folded", side, by && by !== BAR_FIELDS[0] && `by ${by}`, cols.length > 0 && counted(cols.length, "column")],
+      [live && "live", order === "asc" && "oldest first", fold && "repeats folded", side, by && by !== BAR_FIELDS[0] && `by ${by}`, cols.length > 0 && counted(cols.length, "column")],
     ];
     this.#folds.forEach((fold, index) => {
       const text = [fold.dataset.fold, set[index]?.filter(Boolean).join(", ")].filter(Boolean).join(": ");
@@ -198,6 +198,12 @@ export class FilterBar {
 }
 
 const allZones = () => Intl.supportedValuesOf("timeZone");
+
+/** A range in words; an end that is left open is left out. @param {string} from @param {string} to */
+function spanSaid(from, to) {
+  if (from === "" || to === "") return from !== "" ? `since ${from}` : to !== "" ? `until ${to}` : "any time";
+  return `${from} to ${to}`;
+}
 
 /** @param {Element} fold @param {boolean} open */
 function unfold(fold, open) {

@@ -17,7 +17,7 @@ const KEYS = [
     ["c", "What is around the event"],
     ["f", "Filter by a field"],
     ["l", "Live tail on and off"],
-    ["r", "Fold repeats, or not"],
+    ["r", "Fold repeats on and off"],
     ["x", "Each of the repeats"],
     ["↑ ↓", "In the search: suggestions and earlier searches"],
   ]],
@@ -40,19 +40,26 @@ const QUERIES = [
   ["has:stack", "the field is there"],
 ];
 
+/** Where phones begin: as in the sheets. */
+const NARROW = "(width <= 900px)";
+
 export function openHelp() {
+  const keys = KEYS.map(([where, keys]) => [
+    h("h3", null, `Keys: ${where.toLowerCase()}`),
+    h("dl", { class: "pairs" }, keys.map(([key, text]) => [h("dt", null, key.split(" ").map((one) => [h("kbd", null, one), " "]).flat()), h("dd", null, text)]).flat()),
+  ]).flat();
+  const queries = [
+    h("h3", null, "Queries"),
+    h("dl", { class: "pairs" }, QUERIES.map(([term, text]) => [h("dt", null, h("code", null, term)), h("dd", null, text)]).flat()),
+  ];
   const dialog = h(
     "dialog",
     { class: "help", "aria-labelledby": "help-title" },
     h("form", { method: "dialog", class: "dialog-head" },
       h("h2", { id: "help-title" }, "Help"),
-      h("button", { type: "submit", class: "quiet" }, "Close")),
-    KEYS.map(([where, keys]) => [
-      h("h3", null, `Keys: ${where.toLowerCase()}`),
-      h("dl", { class: "pairs" }, keys.map(([key, text]) => [h("dt", null, key.split(" ").map((one) => [h("kbd", null, one), " "]).flat()), h("dd", null, text)]).flat()),
-    ]).flat(),
-    h("h3", null, "Queries"),
-    h("dl", { class: "pairs" }, QUERIES.map(([term, text]) => [h("dt", null, h("code", null, term)), h("dd", null, text)]).flat()),
+      h("button", { type: "submit" }, "Close")),
+    // Who has no keys looks for the queries.
+    matchMedia(NARROW).matches ? [...queries, ...keys] : [...keys, ...queries],
   );
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);

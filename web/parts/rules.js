@@ -3,8 +3,9 @@
 import { change, read } from "../api.js";
 import { LEVELS } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
-import { kindTitle, ruleLimits, ruleSentence, RULE_KINDS } from "../lib/rules.js";
+import { kindTitle, levelsOf, ruleLimits, ruleSentence, RULE_KINDS } from "../lib/rules.js";
 import { section } from "./board.js";
+import { onOff } from "./channels.js";
 import { actionsWith, changeForm, choiceControl, listControl, numberControl, setControl, textControl } from "./control.js";
 import { button, problemText } from "./state.js";
 
@@ -17,7 +18,7 @@ const ALL = [...LEVELS].reverse().map((level) => /** @type {[string, string]} */
 /**
  * @param {AbortSignal} life
  * @param {() => Project[]} projects
- * @param {() => Channel[]} channels
+ * @param {() => Channel[] | null} channels null until they are known
  */
 export function rules(life, projects, channels) {
   const said = h("p", { role: "status", class: "muted" });
@@ -33,7 +34,7 @@ export function rules(life, projects, channels) {
 
   const nameOf = (/** @type {number | null} */ id) =>
     id === null ? "All projects" : shown(projects().find((one) => one.id === id)?.slug ?? `Project ${id}`);
-  const channelName = (/** @type {number | string} */ id) => shown(channels().find((one) => String(one.id) === String(id))?.name ?? `channel ${id}`);
+  const channelName = (/** @type {number | string} */ id) => shown(channels()?.find((one) => String(one.id) === String(id))?.name ?? `channel ${id}`);
   const titleOf = (/** @type {Rule} */ { name, kind }) => (name === "" || name === kind ? kindTitle(kind) : shown(name));
   const place = (/** @type {Rule} */ rule) => `/admin/alerts/rules/${encodeURIComponent(rule.id)}`;
 
@@ -59,9 +60,9 @@ export function rules(life, projects, channels) {
     const usual = [turn, edit];
     return h("li", { class: "entry", "data-off": rule.enabled ? null : "" },
       h("div", null,
-        h("h3", null, title, rule.enabled ? null : h("span", { class: "muted" }, " (off)")),
+        h("div", { class: "entry-head" }, h("h3", null, title), onOff(rule.enabled)),
         h("p", { class: "value" }, shown(ruleSentence(rule))),
-        h("p", { class: "muted value" }, `${nameOf(rule.project_id)}. ${shown(ruleLimits(rule, channelName))}`)),
+        h("p", { class: "muted value" }, `${nameOf(rule.project_id)}. ${shown(ruleLimits(rule, channelName, channels()?.length === 0))}`)),
       rule.source === "default" ? h("div", { class: "actions" }, usual) : actionsWith(usual, {
         label: rule.kind === "query" ? "Delete" : "Back to default", ask: rule.kind === "query" ? "This rule will be gone." : "What was set here will be gone.",
         sure: rule.kind === "query" ? "Delete it" : "Take the default", act: () => act(() => change("DELETE", place(rule)), gone),
@@ -107,9 +108,10 @@ export function rules(life, projects, channels) {
 
   /** @param {Rule | null} rule */
   function channelControl(rule) {
-    const options = channels().map(({ id, name }) => /** @type {[string, string]} */ ([String(id), name]));
-    const ids = (/** @type {string[]} */ chosen) => channels().map(({ id }) => id).filter((id) => chosen.includes(String(id)));
-    return setControl("channels", "Channels", options, (rule?.channels ?? []).map(String), (chosen) => (chosen.length === 0 ? null : ids(chosen)), "None chosen is every channel of the project.");
+    const known = channels() ?? [];
+    const options = known.map(({ id, name }) => /** @type {[string, string]} */ ([String(id), name]));
+    const ids = (/** @type {string[]} */ chosen) => known.map(({ id }) => id).filter((id) => chosen.includes(String(id)));
+    return setControl("channels", "Channels", options, (rule?.channels ?? []).map(String), (chosen) => (chosen.length === 0 ? null : ids(chosen)), known.length === 0 ? "No channel yet: with none chosen it goes to every one there will be." : "None chosen is every channel of the project.");
   }
 
   return part;
@@ -137,7 +139,7 @@ function controlsOf(name, rule, kind) {
         ? [numberControl("share", "Part of the cap, %", rule?.share ?? 0.8, { scale: 100, max: "100" })]
         : [numberControl("share", "Part of all events, %", rule?.share, { scale: 100, max: "100", required: false }, "Empty for any part.")];
     case "levels":
-      return [setControl("levels", "Levels", ALL, rule?.levels ?? [], (chosen) => (chosen.length === 0 ? null : chosen), "None chosen is what the kind looks at by itself.")];
+      return [setControl("levels", "Levels", ALL, rule?.levels ?? [], (chosen) => (chosen.length === 0 ? null : chosen), levelsOf(kind))];
     case "environments":
       return levelPair("environments", rule?.environments, "Only these environments", "Not these environments", "Separated by commas.");
     default:

@@ -7,7 +7,7 @@ const text = readFileSync(new URL("../snippets.txt", import.meta.url), "utf8");
 
 test("every snippet is named, can be run, and takes the address, the key and the secret", () => {
   const snippets = parseSnippets(text);
-  assert.deepEqual(snippets.map(({ name }) => name), ["curl + openssl", "Node", "Python", "Rust", "Go", "PHP", "Ruby", "Java", "Shell"]);
+  assert.deepEqual(snippets.map(({ name }) => name), ["curl + openssl", "Node", "Python", "Rust", "Go", "PHP", "Ruby", "Java", "Shell function"]);
   for (const { name, file, run, code } of snippets) {
     assert.ok(file !== "" && run !== "" && code.endsWith("\n"), name);
     const own = filled(code, { url: "https://logs.example", key: "tkl_k", secret: "s3cret" });
