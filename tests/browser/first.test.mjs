@@ -68,6 +68,18 @@ describe("the first page", { concurrency: false }, () => {
     assert.equal(await scene.total(), EVENTS.length);
   });
 
+  test("counts are shown, and lead to what was received, also where nothing can be searched", async () => {
+    const searched = (/** @type {URL} */ url) => url.pathname === "/logs" && url.searchParams.get("order") === "asc";
+    await scene.page.route(searched, (route) => route.fulfill({ status: 503, contentType: "application/problem+json", body: JSON.stringify({ title: "busy", status: 503, code: "search_busy", detail: "Busy." }) }));
+    await scene.visit(`/ui/?project=${SLUG}`);
+    await scene.page.getByText(/^9 errors \(1 fatal\)/).waitFor();
+    const href = (await scene.page.getByRole("link", { name: /^error/ }).first().getAttribute("href")) ?? "";
+    await scene.page.unroute(searched);
+    scene.faults.splice(0);
+    await scene.visit(href);
+    assert.equal(await scene.total(), 8, href);
+  });
+
   test("tiles name the time they compare with, and say where there is none", async () => {
     const notes = async (/** @type {string} */ range) => {
       await scene.visit(`/ui/?project=${SLUG}&range=${range}`);

@@ -49,7 +49,8 @@ export function onWhatText({ action, target, parameters }, projects = []) {
     const some = `${ids.slice(0, IDS).join(", ")}${ids.length > IDS ? ` and ${ids.length - IDS} more` : ""}`;
     return cut([some, typeof how === "string" ? "" : pairs(how)].filter(Boolean).join(": "));
   }
-  return cut([named, pairs(parameters)].filter(Boolean).join(": "));
+  // What a change took away is as much a change as what it set.
+  return cut([named, pairs(parameters, action.endsWith(".update"))].filter(Boolean).join(": "));
 }
 
 /**
@@ -62,40 +63,45 @@ export function resultText(result) {
   if (state === "begun") return "Begun; its end is not known";
   if (state !== "done") return cut(pairs(result));
   if (found === false) return "Nothing was there";
-  const { deleted_events: deleted, changed, took_ms: took, complete, ...more } = rest;
-  const amounts = [
-    ...(typeof deleted === "number" ? [`${counted(deleted, "event")} deleted`] : []),
-    ...(typeof changed === "number" ? [`${counted(changed, "issue")} changed`] : []),
-    ...(complete === false ? ["not complete"] : []),
-  ];
-  const text = amounts.length > 0 ? amounts.join(", ") : pairs(more);
+  if (rest.ran === false) return rest.waiting ? "Waits for its turn" : "Not run: another run was at it, or just had been";
+  if (rest.taken_by !== undefined) return `Not made: rule ${rest.taken_by} is there already`;
+  // How long it took and in which pieces says nothing of what was changed; the row as the API has it has all.
+  const { deleted_events: deleted, changed, took_ms: took, slices, longest_slice_ms: longest, bytes_saved: saved, complete, ran, ...more } = rest;
+  const others = Object.fromEntries(Object.entries(more).filter(([, one]) => one !== 0));
+  const text = [
+    typeof deleted === "number" ? `${counted(deleted, "event")} deleted` : "",
+    typeof changed === "number" ? `${counted(changed, "issue")} changed` : "",
+    pairs(others),
+    complete === false ? "not complete" : "",
+  ].filter(Boolean).join(", ");
   return cut(text === "" ? "Done" : `Done: ${text}`);
 }
 
-/** Names and values of what is something. @param {unknown} value @returns {string} */
-function pairs(value) {
+/** Names and values of what is something, or of all. @param {unknown} value @param {boolean} [all] @returns {string} */
+function pairs(value, all = false) {
   if (typeof value !== "object" || value === null) return plain(value);
-  return Object.entries(value).filter(([, one]) => one !== null && one !== "" && !(Array.isArray(one) && one.length === 0))
-    .map(([name, one]) => pair(name, one)).join(", ");
+  const isNothing = (/** @type {unknown} */ one) => one === null || one === "" || (Array.isArray(one) && one.length === 0);
+  return Object.entries(value).filter(([, one]) => all || !isNothing(one))
+    .map(([name, one]) => pair(name, isNothing(one) ? "none" : one, all)).join(", ");
 }
 
-/** One setting as a person says it. @param {string} name @param {unknown} value */
-function pair(name, value) {
+/** One setting as a person says it. @param {string} name @param {unknown} value @param {boolean} all */
+function pair(name, value, all) {
   if (typeof value === "number") {
     if (name === "retention_days") return `retention ${counted(value, "day")}`;
     if (name === "minute_cap") return `cap ${counted(value, "event")} a minute`;
     if (name.endsWith("_sec")) return `${name.slice(0, -4).replaceAll("_", " ")} ${spanText(value)}`;
     return `${name.replaceAll("_", " ")} ${name === "id" || name.endsWith("_id") ? value : count(value)}`;
   }
-  return name === "q" ? `matching “${plain(value)}”` : `${name.replaceAll("_", " ")} ${plain(value)}`;
+  return name === "q" ? `matching “${plain(value)}”` : `${name.replaceAll("_", " ")} ${plain(value, all)}`;
 }
 
-/** @param {unknown} value @returns {string} */
-function plain(value) {
+/** @param {unknown} value @param {boolean} [all] @returns {string} */
+function plain(value, all) {
   if (value === null || value === undefined) return "";
   if (typeof value === "boolean") return value ? "yes" : "no";
-  if (Array.isArray(value)) return value.map(plain).join(" ");
-  return typeof value === "object" ? `(${pairs(value)})` : String(value);
+  if (Array.isArray(value)) return value.map((one) => plain(one)).join(" ");
+  return typeof value === "object" ? `(${pairs(value, all)})` : String(value);
 }
 
 /** @param {string} text */

@@ -9,7 +9,8 @@ import { errorsIn, verdict, verdictText } from "../lib/verdict.js";
 import { choice, projectChoice, readyLine, section, table, tile, verdictLine, when } from "../parts/board.js";
 import { ISSUE_OF } from "../parts/issue.js";
 import { oneLine } from "../parts/row.js";
-import { panel } from "../parts/state.js";
+import { noticesOf } from "../parts/result.js";
+import { isSignedOut, panel } from "../parts/state.js";
 import { trend } from "../parts/trend.js";
 import { go } from "../router.js";
 
@@ -17,7 +18,7 @@ import { go } from "../router.js";
 /** @typedef {{ project: string, range: string }} Scope */
 /**
  * @typedef {Stats & { oldest: string | null, began: number }} Counted `oldest` is the time of the oldest event that was received
- *   in this time and happened before it, `began` when the first of the latest run of errors happened, in ms; NaN without one
+ *   in this time and happened before it, empty where that is not known, `began` when the first of the latest run of errors happened, in ms; NaN without one
  */
 
 const LEVELS = /** @type {const} */ (["fatal", "error", "warn", "info", "debug", "trace"]);
@@ -47,6 +48,7 @@ export function open(url) {
       load: async () => {
         // Of what is not there any more, no time is told.
         fill(asOf);
+        stored.hidden = true;
         return withBeginnings(/** @type {Stats} */ (await read(`/stats?${query()}`, life.signal)), scope, life.signal);
       },
       view(stats) {
@@ -59,11 +61,15 @@ export function open(url) {
     section(life.signal, {
       id: "recent", title: "Recent errors",
       load: () => searchLogs({ ...Object.fromEntries(query()), level: "error,fatal", limit: String(RECENT), order: "desc" }, life.signal),
-      view: ({ logs }) => recentView(logs, scope),
+      view: (page) => [...noticesOf({ ...page, next_cursor: null }, undefined), recentView(page.logs, scope)].flat(),
     }),
     section(life.signal, {
       id: "state", title: "This service",
-      load: () => /** @type {Promise<import("./overflow.js").Ready>} */ (readState("/readyz", life.signal)),
+      load: () => /** @type {Promise<import("./overflow.js").Ready>} */ (readState("/readyz", life.signal).catch((error) => {
+        // What was said before may be true no more.
+        fill(alarm);
+        throw error;
+      })),
       view(ready) {
         fill(alarm, ready.ready ? null : readyLine(ready, true));
         return serviceView(ready, stored);
@@ -116,8 +122,12 @@ function travel({ project, range }) {
 async function withBeginnings(stats, { project }, life) {
   if (stats.total === 0) return { ...stats, oldest: null, began: NaN };
   const first = async (/** @type {Record<string, string>} */ query) => {
-    const { logs } = await searchLogs({ ...query, order: "asc", limit: "1", ...(project === "" ? {} : { project_id: project }) }, life);
-    return logs[0]?.ts ?? null;
+    // The counts are there: what can't be found out besides keeps nobody from them.
+    const page = await searchLogs({ ...query, order: "asc", limit: "1", ...(project === "" ? {} : { project_id: project }) }, life).catch((error) => {
+      if (life.aborted || isSignedOut(error)) throw error;
+      return null;
+    });
+    return page?.logs[0]?.ts ?? (page?.scanned?.complete === true && !page.warnings?.length ? null : "");
   };
   const oldest = await first({ q: `received_at:>=${stats.from}`, to: stats.from });
   const { since } = verdict(stats, Date.now());
