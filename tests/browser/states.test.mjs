@@ -65,6 +65,10 @@ describe("every state fits and is accessible", { concurrency: false }, () => {
       ...PAGES.map((address) => /** @type {View} */ ([`empty-${nameOf(address)}`, address, async () => {}, true])),
       ["no-such-page", "/ui/nothing-here", (look) => heading(look, "No such page")],
     ]);
+    // Where there is one project, it is the one to set up.
+    const [only] = (await scene.admin("GET", "/admin/projects")).projects;
+    await scene.visit("/ui/logs");
+    assert.equal(await scene.page.getByRole("link", { name: "Set up" }).getAttribute("href"), `/ui/projects/${only.slug}/setup`);
     await scene.project(SLUG, "Shop");
     await shoot([["no-event", `/ui/logs?project=${SLUG}`, (look) => look.getByRole("link", { name: "Set up" }).waitFor()]]);
   });
