@@ -345,7 +345,7 @@ describe("the issue pages", { concurrency: false }, () => {
     await affected.getByText(HOSTILE[0] ?? "").waitFor();
     await affected.getByText("Counted over the newest 12 events, not all of them.").waitFor();
     await affected.getByText("8 with 5 other values, or without", { exact: true }).waitFor();
-    await affected.getByText("2 without", { exact: true }).waitFor();
+    await affected.getByText("2 without release", { exact: true }).waitFor();
     const why = page.getByRole("region", { name: "Why these are one issue" });
     for (const text of ["the frames of the stack trace", "CardError", "library code (node_modules/)", "type CardError", "Version 2 of the rules."]) await why.getByText(text).first().waitFor();
     assert.equal(await why.locator("code", { hasText: /^\S+ \S+\.js$/ }).count(), 0, "a function and its file are apart");

@@ -81,7 +81,7 @@ describe("the operation pages", { concurrency: false }, () => {
       return (await tile("fatal").count()) > 0 && (await tile("fatal").textContent()) === "1";
     }, "the events are counted");
     assert.equal(await tile("error").textContent(), "10");
-    await page.getByText(/^11 errors.*Most in/).waitFor();
+    await page.getByText(/^11 errors \(1 fatal\).*Top issue in/).waitFor();
     await page.getByRole("link", { name: /Unhandled exception: checkout failed/ }).first().waitFor();
     assert.equal(await page.locator(".lines li").count(), 8);
     await tile("fatal").click();
