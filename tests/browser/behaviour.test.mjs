@@ -375,7 +375,7 @@ describe("when things go wrong around it", { concurrency: false }, () => {
     await scene.page.getByRole("button", { name: "Search" }).click();
     await scene.page.getByRole("heading", { name: "The service is waking up" }).waitFor();
     await scene.page.getByText(/Trying again in \d+ s; waiting for [1-9]\d* s\./).waitFor();
-    assert.equal(await scene.page.locator(".logs-line .status").textContent(), "Not searched.");
+    assert.equal(await scene.page.locator(".logs-line .status").textContent(), "Not searched yet.");
     await scene.server.wake();
     await until(async () => (await scene.rows().count()) === 1, "it comes back by itself");
     assert.equal(q(), "checkout");
@@ -395,7 +395,7 @@ describe("when things go wrong around it", { concurrency: false }, () => {
     await scene.page.goto(`${scene.server.base}/ui/logs?project=${SLUG}&q=checkout`);
     await scene.page.getByText("A fault of ours.").waitFor();
     assert.equal(await scene.rows().count(), 0);
-    assert.equal(await scene.page.locator(".logs-line .status").textContent(), "Not searched.");
+    assert.equal(await scene.page.locator(".logs-line .status").textContent(), "The search failed.");
     for (const tool of ["Oldest first", "Fold repeats", "Export"]) {
       const idle = scene.page.getByRole("button", { name: tool });
       assert.deepEqual([await idle.getAttribute("aria-disabled"), await idle.getAttribute("title")], ["true", "There is no result."], tool);

@@ -92,7 +92,7 @@ describe("a narrow window", { concurrency: false }, () => {
       await look.getByLabel("error", { exact: true }).check();
       await look.getByLabel("Project", { exact: true }).selectOption(SLUG);
       await scene.settled(look);
-      assert.match((await filters.textContent()) ?? "", /^Filters: Shop mwqb .*, Last hour, error$/);
+      assert.match((await filters.textContent()) ?? "", /^Filters: Last hour, error, Shop mwqb /);
       await look.getByLabel("Time range").selectOption({ label: "Custom" });
       await look.getByText("From", { exact: true }).waitFor();
       await look.getByLabel("To", { exact: true }).fill("no time at all");
@@ -141,7 +141,7 @@ describe("a narrow window", { concurrency: false }, () => {
       assert.ok(whole.length > 4 && whole.every((lines) => lines === 1), "nothing breaks within a number and its noun");
       const tops = await look.locator(".fold").evaluateAll((folds) => folds.map((fold) => [fold.getBoundingClientRect().top, fold.getBoundingClientRect().height]));
       assert.deepEqual(tops[0], tops[1]);
-      assert.match((await look.locator(".fold > span").first().getAttribute("title")) ?? "", /info, warn, error, fatal$/);
+      assert.match((await look.locator(".fold > span").first().getAttribute("title")) ?? "", /info, warn, error, fatal, /);
     }
   });
 

@@ -106,7 +106,7 @@ export function ruleLimits({ levels, environments, issues, cooldown_sec: cooldow
   if (issues?.exclude.length) parts.push(`without ${counted(issues.exclude.length, "issue")}`);
   parts.push(cooldown ? `repeats at most every ${spanText(cooldown)}` : "each time");
   if (none) parts.push("to no channel yet");
-  else parts.push(channels ? `to ${channels.length === 0 ? "no channel" : channels.map(channelName).join(", ")}` : "to every channel");
+  else parts.push(channels ? `to ${channels.length === 0 ? "no channel" : channels.map(channelName).join(", ")}` : "to every channel of the project");
   const text = parts.join("; ");
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }

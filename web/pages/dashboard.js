@@ -4,7 +4,7 @@ import { read, readState, searchLogs } from "../api.js";
 import { bytes, count, counted, rate } from "../lib/amount.js";
 import { eventAddress, fieldTerm, issueAddress, logsAddress } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
-import { clockTime, fullTime, rangeMillis, RANGES } from "../lib/time.js";
+import { clockTime, fullTime, offsetLabel, rangeMillis, RANGES } from "../lib/time.js";
 import { errorsIn, verdict, verdictText } from "../lib/verdict.js";
 import { choice, projectChoice, readyLine, section, table, tile, verdictLine, when } from "../parts/board.js";
 import { ISSUE_OF } from "../parts/issue.js";
@@ -52,9 +52,9 @@ export function open(url) {
         return withBeginnings(/** @type {Stats} */ (await read(`/stats?${query()}`, life.signal)), scope, life.signal);
       },
       view(stats) {
-        fill(asOf, `As of ${clockTime(Date.now(), Date.now()).slice(0, 8)}`);
+        fill(asOf, `As of ${clockTime(Date.now(), Date.now()).slice(0, 8)} ${offsetLabel(Date.now())}`);
         stored.hidden = false;
-        stored.replaceChildren(...tile({ name: "Stored", value: bytes(stats.storage.stored_bytes), note: counted(stats.storage.events, "event"), href: "/ui/system" }).childNodes);
+        stored.replaceChildren(...tile({ name: scope.project === "" ? "Stored" : "Stored of the project", value: bytes(stats.storage.stored_bytes), note: counted(stats.storage.events, "event"), href: "/ui/system" }).childNodes);
         return statsView(stats, scope);
       },
     }),
@@ -221,7 +221,7 @@ function recentView(logs, scope) {
     h("ul", { class: "lines" }, logs.map((event) => h("li", null,
       h("span", { class: "muted" }, when(event.ts, now)),
       h("span", null, h("span", { class: "level", "data-level": event.level }, event.level)),
-      h("span", { class: "source" }, shown(event.source.slice(0, 40))),
+      h("span", { class: "source" }, shown(`${scope.project === "" ? `${event.project} / ` : ""}${event.source.slice(0, 40)}`)),
       h("a", { href: eventAddress(event.id) }, oneLine(shown(event.message.slice(0, 300)) || "(no message)"))))),
     h("p", null, h("a", { href: all }, "All errors of this time")),
   ];

@@ -187,7 +187,7 @@ class LogsPage {
       void hatchGaps(this.#histogram, this.#query.project_id, signal);
       await this.#showBeside(page, signal);
     } catch (error) {
-      if (!signal.aborted && !isSignedOut(error)) this.#showInstead(errorPanel(error, () => void this.#run()));
+      if (!signal.aborted && !isSignedOut(error)) this.#showInstead(errorPanel(error, () => void this.#run()), "The search failed.");
     } finally {
       loading.stop();
       if (!signal.aborted) this.#pane.removeAttribute("aria-busy");
@@ -247,13 +247,13 @@ class LogsPage {
   }
 
   /** @param {HTMLElement} panel takes the place of the rows, and of counts that would cover it */
-  #showInstead(panel) {
+  #showInstead(panel, said = "Not searched yet.") {
     this.#clear();
     if (isNarrow()) this.#side.show("");
     this.#histogram.show(undefined, { complete: true, asc: false });
     this.#list.element.hidden = true;
     fill(this.#state, panel);
-    fill(this.#status, "Not searched.");
+    fill(this.#status, said);
     this.#found = { complete: true };
     this.#tools.offer("There is no result.");
   }

@@ -91,7 +91,7 @@ export class FilterBar {
     const { range, levels, project, tz = "", live, fold, order, side = "", by = "", cols = [] } = this.#filters;
     const time = range === "" ? spanSaid(this.#from.input.value, this.#to.input.value) : RANGES.find(({ name }) => name === range)?.label;
     const set = [
-      [project && this.#project.selectedOptions[0]?.label, time, tz.replaceAll("_", " "), levels.join(", ")],
+      [time, levels.join(", "), project && this.#project.selectedOptions[0]?.label, tz.replaceAll("_", " ")],
       [live && "live", order === "asc" && "oldest first", fold && "repeats folded", side, by && by !== BAR_FIELDS[0] && `by ${by}`, cols.length > 0 && counted(cols.length, "column")],
     ];
     this.#folds.forEach((fold, index) => {

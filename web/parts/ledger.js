@@ -69,7 +69,8 @@ export function balancedText(unsure) {
  * @param {Sum} sum
  */
 function sumLine(name, total, terms, sum) {
-  const parts = terms.map(([term, events]) => `${term} ${count(events)}`).join(" ");
+  // A line ends between terms, not within one.
+  const parts = terms.map(([term, events]) => `${term} ${count(events)}`.replaceAll(" ", "\u00a0")).join(" ");
   const holds = sum.difference === 0 ? "holds" : `differs by ${count(sum.difference)}`;
   return h("p", null, h("b", null, `${name} ${count(total)}`), ` = ${parts} `, h("span", { class: "muted" }, `(${holds})`));
 }

@@ -78,7 +78,7 @@ export function purgeForm(projects, onPurged) {
   function confirmation(found, body) {
     const word = project.value === "" ? "all projects" : chosen(project);
     return typedConfirm({
-      label: "Confirm the purge", text: `${whatGoes(found)}: deleted for good.`, word, sure: "Delete them",
+      label: "Confirm the purge", text: `${whatGoes(found)} will be deleted for good.`, word, sure: "Delete them",
       act: async () => {
         fill(said, "Deleting…");
         try {

@@ -63,7 +63,7 @@ export function quarantinePart(life, onChange, project) {
 
   /** @param {Page} page */
   function pageView(page) {
-    if (page.quarantine.length === 0 && cursor === "") return h("p", { class: "muted" }, project() === "" ? "Nothing is in quarantine: the database took every event." : "Nothing of this project is in quarantine.");
+    if (page.quarantine.length === 0 && cursor === "") return h("p", { class: "muted" }, project() === "" ? "Nothing is in quarantine." : "Nothing of this project is in quarantine.");
     // The last of a later page is done: there is nothing to be seen but the first.
     if (page.quarantine.length === 0) {
       cursor = "";

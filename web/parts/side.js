@@ -3,7 +3,7 @@
 
 import { eventAddress, fieldTerm, termOfAll } from "../lib/filters.js";
 import { h, shown } from "../lib/h.js";
-import { levelCount } from "../lib/amount.js";
+import { counted, levelCount } from "../lib/amount.js";
 import { termButtons } from "./event.js";
 import { levelMark } from "./row.js";
 
@@ -60,7 +60,8 @@ function patternsView(patterns, total, onTerm) {
       h("a", { class: "mono", href: eventAddress(pattern.sample) }, shown(pattern.template)),
     );
   });
-  return [h("ol", { class: "patterns" }, items)];
+  const other = total - patterns.reduce((sum, { count: n }) => sum + n, 0);
+  return [h("ol", { class: "patterns" }, items), other > 0 ? h("p", { class: "muted" }, `${counted(other, "event")} of other patterns`) : null];
 }
 
 /** How many are of the worst level: `all errors`, `3 errors`. @param {Pick<Pattern, "level" | "levels" | "count">} pattern */
