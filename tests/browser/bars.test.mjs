@@ -79,6 +79,11 @@ describe("a search that stopped early", { concurrency: false }, () => {
     await scene.page.unroute(searches);
   });
 
+  test("counts that stand still while the list goes on say as of when", async () => {
+    await scene.visit(`${LOGS}&live=1`);
+    assert.match((await scene.page.locator(".histogram figcaption").textContent()) ?? "", /^At least \d+ events: .*; as of \d\d:\d\d:\d\d$/);
+  });
+
   test("one event has no order, and a text without levels speaks of none", async () => {
     await scene.visit(`${LOGS}&level=fatal`);
     assert.match((await status().textContent()) ?? "", /^1 event\./);

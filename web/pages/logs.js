@@ -181,7 +181,7 @@ class LogsPage {
       this.#clear();
       const complete = page.scanned?.complete !== false;
       this.#found = { complete, total: complete ? page.histogram?.total : undefined, first: page.scanned };
-      this.#histogram.show(page.histogram, { complete, asc: this.#filters.order === "asc" });
+      this.#histogram.show(page.histogram, { complete, asc: this.#filters.order === "asc", live: this.#filters.live });
       if (page.logs.length === 0 && page.next_cursor === null) await this.#showEmpty(page, signal);
       else this.#showPage(page);
       void hatchGaps(this.#histogram, this.#query.project_id, signal);

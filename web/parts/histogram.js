@@ -79,9 +79,10 @@ export class HistogramView {
   /**
    * Without a histogram its room is kept, so that what is below stays where it is.
    * @param {Histogram | undefined} histogram
-   * @param {{ complete: boolean, asc: boolean }} how `complete` is false when the counts are too low; `asc` read from the oldest on
+   * @param {{ complete: boolean, asc: boolean, live?: boolean }} how `complete` is false when the counts are too low; `asc` read from
+   *   the oldest on; `live` where the list goes on without them
    */
-  show(histogram, { complete, asc }) {
+  show(histogram, { complete, asc, live = false }) {
     const { buckets, series } = stackOf(histogram);
     const totals = sumCounts(buckets);
     [this.#buckets, this.#series] = [buckets, series];
@@ -91,7 +92,7 @@ export class HistogramView {
     const now = Date.now();
     const unread = complete ? null : unreadOf(buckets, asc);
     const byLevel = (histogram?.by ?? "level") === "level";
-    this.#resting = restingText(countText(totals, byLevel ? series : []), peakOf(buckets), unread && `${asc ? "read up to" : "read back to"} ${shortTime(unread.edge, now)}`);
+    this.#resting = restingText(countText(totals, byLevel ? series : []), peakOf(buckets), unread ? `${asc ? "read up to" : "read back to"} ${shortTime(unread.edge, now)}` : live ? `as of ${clockTime(now, now).slice(0, 8)}` : null);
     this.#marked = [this.#buckets.length - 1, this.#buckets.length - 1];
     this.#bars.setAttribute("viewBox", `0 0 ${this.#buckets.length} ${HEIGHT}`);
     // The mark is below the bars: they keep their colours.
@@ -255,7 +256,7 @@ export function unreadOf(buckets, asc) {
  * `At least 43 events: 3 errors, 40 info; peak 12 in 30 s; read back to 14:04`
  * @param {string} counts
  * @param {ReturnType<typeof peakOf>} peak
- * @param {string | null} read how far; null of all
+ * @param {string | null} read how far, or as of when; null of all
  */
 function restingText(counts, { most, of }, read) {
   const peak = of ? `peak ${count(most)} in ${roughly(Date.parse(of.to) - Date.parse(of.from))}` : "";
