@@ -36,6 +36,7 @@ test("the first bucket begins, and the last one ends, with the minute that was a
   const raw = times.slice(1).map((to, at) => ({ from: times[at] ?? "", to, counts: {} }));
   const edges = (/** @type {string} */ from, /** @type {string} */ to) => stackOf(histogram({ from, to, buckets: raw })).buckets.map((bucket) => [bucket.from, bucket.to]);
   assert.deepEqual(edges("2026-11-20T05:20:33.500Z", "2026-11-20T07:40:00.001Z"), [["2026-11-20T05:20:00.000Z", times[1]], [times[1], times[2]], [times[2], "2026-11-20T07:41:00.000Z"]]);
+  assert.equal(edges(times[0] ?? "", "9999-12-31T23:59:59.999Z")[2]?.[1], times[3], "the end of all times is no minute that can be asked for");
   assert.deepEqual(edges("2026-11-20T05:00:00.900Z", "2026-11-20T07:59:59.000Z"), raw.map(({ from, to }) => [from, to]));
 });
 
