@@ -206,6 +206,41 @@ async fn a_lock_held_by_somebody_else_is_waited_for_and_is_no_outage() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lock_waited_for_until_the_deadline_is_no_outage() {
+    let Some(refused) = Refused::start(&[]).await else { return };
+    let waits = async |sql: &str| refused.rig.numbers(sql).await != [0];
+    let (mut rows, mut table) =
+        tokio::join!(async { refused.rig.private().connect("tekno").await.unwrap() }, async {
+            refused.rig.private().connect("tekno").await.unwrap()
+        });
+    let lock = "START TRANSACTION; SELECT id FROM batches FOR UPDATE";
+    sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut rows).await.unwrap();
+    let batch = refused.batch("locked", 1_000);
+    let sending = send(&refused.instance.client, &refused.project, &batch);
+    // The first attempt waits for rows, which the server ends after a second; who wants the whole table meanwhile has
+    // the next one wait without an end.
+    let locking = async {
+        let waiting = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
+        until("it waits for rows", PATIENCE, async || waits(waiting).await).await;
+        let locking =
+            tokio::spawn(async move { sqlx::raw_sql("LOCK TABLES batches WRITE").execute(&mut table).await });
+        let waiting = "SELECT COUNT(*) FROM information_schema.processlist \
+                       WHERE info LIKE 'LOCK TABLES%' AND state LIKE 'Waiting for table%'";
+        until("somebody waits for the table", PATIENCE, async || waits(waiting).await).await;
+        locking
+    };
+    let (answer, locking) = tokio::join!(sending, locking);
+    let Answer::Status(status, body, retry, took) = answer else { panic!("an answer") };
+    assert_eq!((status, retry.is_some()), (503, true), "{body}");
+    assert!(took < REPLY, "answered after {took:?}");
+    assert_eq!(refused.instance.client.database().await, "connected", "a lock is no outage");
+    assert!(!locking.is_finished(), "the table was asked for all the time");
+    sqlx::raw_sql("ROLLBACK").execute(&mut rows).await.unwrap();
+    locking.await.unwrap().unwrap();
+    refused.heals().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_fold_that_went_silent_inside_its_transaction_holds_up_the_counts_for_a_while_only() {
     let Some(refused) = Refused::start(&[]).await else { return };
     refused.rig.proxy().stall_at_lone_commit();
