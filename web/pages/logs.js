@@ -186,18 +186,18 @@ class LogsPage {
 
   /** Counts the same events into other bars. */
   async #runBars() {
-    const [{ signal }, { by, tz }, { element }] = [this.#search, this.#filters, this.#histogram];
+    const { signal } = this.#search;
     // A search that still runs asks for bars that are wanted no more.
     if (this.#pane.ariaBusy || this.#histogram.span() === null) return this.#run();
-    element.ariaBusy = "true";
+    this.#histogram.element.ariaBusy = "true";
     try {
       const query = new URLSearchParams({ ...this.#query, ...besides(this.#filters, isNarrow()) });
       const bars = /** @type {import("../api.js").Histogram & LogPage} */ (await read(`/logs/histogram?${query}`, signal));
-      if (by === this.#filters.by && tz === this.#filters.tz) this.#showBars(bars, bars.scanned?.complete !== false, signal);
+      if (bars.by === (this.#filters.by || "level")) this.#showBars(bars, bars.scanned?.complete !== false, signal);
     } catch {
       if (!signal.aborted) void this.#run();
     } finally {
-      element.ariaBusy = null;
+      this.#histogram.element.ariaBusy = null;
     }
   }
 
