@@ -3,14 +3,16 @@
 //! are written, each once and after what it imports: the log list before the rest of the first script, and all of the
 //! second one when the first of its modules is loaded. So a module that does more than declare may do it earlier than
 //! it would by itself. What a module calls `name` is called `name$7` in its script, by the module's number. What the scripts
-//! have of each other they export under short names: single names for imports, and for an `import()` an object with all
-//! exports of its module. A form that is not understood is refused (`build/module.rs`), as is what is imported and not there.
+//! have of each other they export: for an `import()` an object with all exports of its module, and for imports each name by
+//! itself, called there as the second script calls it once it is minified. A form that is not understood is refused
+//! (`build/module.rs`), as is what is imported and not there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use oxc_allocator::Allocator;
 
+use super::minify::minify;
 use super::module::{Import, Module};
 
 /// The script a page begins with, and the one with all other modules.
@@ -18,7 +20,7 @@ const SCRIPTS: [&str; 2] = ["main.js", "rest.js"];
 /// The modules the first script is made for.
 const FIRST_ROOTS: [&str; 2] = ["pages/logs.js", "main.js"];
 
-/// The two scripts by their names, made of modules by theirs.
+/// The two scripts as they are sent, by their names, made of modules by theirs.
 ///
 /// # Errors
 /// The module, and the line or import that is not understood.
@@ -45,7 +47,7 @@ pub fn link(sources: &BTreeMap<String, String>) -> Result<[(String, String); 2],
         let text = names.print(module).map_err(|why| format!("{name}, {why}"))?;
         texts[names.scripts[name]].push_str(&text);
     }
-    Ok(names.finish(texts))
+    names.finish(texts)
 }
 
 /// The order in which modules run.
@@ -93,8 +95,8 @@ struct Names {
     exports: BTreeMap<String, BTreeMap<String, String>>,
     /// Modules that can't be loaded, with an export that changes: an object would keep what it was.
     changing: BTreeMap<String, String>,
-    /// What is taken of each script from outside: its name there, and the short one.
-    taken: [BTreeMap<String, String>; 2],
+    /// What the second script imports of the first one, by its name there.
+    imported: BTreeSet<String>,
     /// The modules that are loaded.
     loaded: BTreeSet<String>,
 }
@@ -115,7 +117,7 @@ impl Names {
             scripts: numbers.iter().map(|(name, at)| (name.clone(), usize::from(*at >= firsts))).collect(),
             exports: exports.collect(),
             changing: changing.collect(),
-            taken: [BTreeMap::new(), BTreeMap::new()],
+            imported: BTreeSet::new(),
             loaded: BTreeSet::new(),
             numbers,
         }
@@ -129,7 +131,7 @@ impl Names {
             for (of, own) in names {
                 let name = self.exports[target][of].clone();
                 if self.scripts[target] != script {
-                    self.take(self.scripts[target], &name);
+                    self.imported.insert(name.clone());
                 }
                 imported.insert(own.clone(), name);
             }
@@ -145,43 +147,55 @@ impl Names {
             return Err(format!("{target} can't be loaded, since its {export} changes"));
         }
         self.loaded.insert(target.to_owned());
-        let short = self.take(script, &unique("", self.numbers[target]));
-        Ok(format!("import(\"./{}\").then((script) => script.{short})", SCRIPTS[script]))
+        Ok(format!("import(\"./{}\").then((script) => script.{})", SCRIPTS[script], self.object_of(target)))
     }
 
-    /// The short name under which something of a script is exported.
-    fn take(&mut self, script: usize, name: &str) -> String {
-        let taken = &mut self.taken[script];
-        let number = taken.len();
-        taken.entry(name.to_owned()).or_insert_with(|| short(number)).clone()
+    /// The object of a module that is loaded. Minified names have no three characters.
+    fn object_of(&self, module: &str) -> String {
+        format!("$${}", self.numbers[module])
     }
 
-    /// The scripts with what they have of each other at their ends.
-    fn finish(self, mut texts: [String; 2]) -> [(String, String); 2] {
+    /// The scripts, minified, with what they have of each other at their ends.
+    fn finish(self, [mut first, mut rest]: [String; 2]) -> Result<[(String, String); 2], String> {
+        let mut objects = [Vec::new(), Vec::new()];
         for name in &self.loaded {
             let exports: Vec<_> = self.exports[name].iter().map(|(of, own)| format!("{of}: {own}")).collect();
-            let object = unique("", self.numbers[name]);
-            let _ = writeln!(texts[self.scripts[name]], "const {object} = {{ {} }};", exports.join(", "));
+            let (object, script) = (self.object_of(name), self.scripts[name]);
+            let text = if script == 0 { &mut first } else { &mut rest };
+            let _ = writeln!(text, "const {object} = {{ {} }};", exports.join(", "));
+            objects[script].push(object);
         }
-        for (text, taken) in texts.iter_mut().zip(&self.taken) {
-            let names: Vec<_> = taken.iter().map(|(name, short)| format!("{name} as {short}")).collect();
-            let _ = writeln!(text, "export {{ {} }};", names.join(", "));
-        }
-        let names: Vec<_> = self.taken[0].iter().map(|(name, short)| format!("{short} as {name}")).collect();
-        let [first, rest] = texts;
-        let rest = format!("import {{ {} }} from \"./{}\";\n{rest}", names.join(", "), SCRIPTS[0]);
-        [(SCRIPTS[0].to_owned(), first), (SCRIPTS[1].to_owned(), rest)]
+        let [mut exported, of_rest] = objects;
+        let imports = self.imported.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let rest = format!(
+            "import {{ {imports} }} from \"./{}\";\n{rest}\nexport {{ {} }};",
+            SCRIPTS[0],
+            of_rest.join(", ")
+        );
+        let rest = minified(SCRIPTS[1], &rest)?;
+        let (rest, names) = as_called_there(&rest);
+        exported.extend(names.iter().map(|(name, short)| format!("{name} as {short}")));
+        let first = minified(SCRIPTS[0], &format!("{first}\nexport {{ {} }};", exported.join(", ")))?;
+        Ok([(SCRIPTS[0].to_owned(), first), (SCRIPTS[1].to_owned(), rest)])
     }
+}
+
+fn minified(name: &str, script: &str) -> Result<String, String> {
+    minify(script).map_err(|why| format!("the joined {name} is no script: {why}"))
+}
+
+/// A minified script whose first statement imports names, each under the one it has for it, and these pairs of names.
+fn as_called_there(script: &str) -> (String, Vec<(&str, &str)>) {
+    let list = script.strip_prefix("import{").and_then(|rest| rest.split_once('}'));
+    let Some((list, rest)) = list.filter(|(list, _)| !list.is_empty()) else {
+        return (script.to_owned(), Vec::new());
+    };
+    let names: Vec<_> = list.split(',').map(|one| one.split_once(" as ").unwrap_or((one, one))).collect();
+    let owns: Vec<_> = names.iter().map(|(_, own)| *own).collect();
+    (format!("import{{{}}}{rest}", owns.join(",")), names)
 }
 
 /// What a script calls a module's own name. No module has a `$` in one.
 fn unique(name: &str, number: usize) -> String {
     format!("{name}${number}")
-}
-
-/// `a`, `b`, … `z`, `aa`, `ab`, …
-fn short(number: usize) -> String {
-    let letter = |digit: usize| char::from(b"abcdefghijklmnopqrstuvwxyz"[digit % 26]);
-    let first = number.checked_sub(26).map(|rest| letter(rest / 26));
-    first.into_iter().chain([letter(number)]).collect()
 }

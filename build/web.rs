@@ -10,7 +10,6 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use crate::link::link;
-use crate::minify::minify;
 use crate::sheet;
 
 /// The page's sheets in the order of their layers, served as one file to save requests.
@@ -73,10 +72,7 @@ fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
 fn join_scripts(files: &mut BTreeMap<String, String>) {
     let names: Vec<String> = files.keys().filter(|name| has_extension(name, "js")).cloned().collect();
     let modules = names.into_iter().filter_map(|name| files.remove_entry(&name)).collect();
-    for (name, script) in link(&modules).unwrap_or_else(|why| panic!("web/{why}")) {
-        let sent = minify(&script).unwrap_or_else(|why| panic!("the joined {name} is no script: {why}"));
-        files.insert(name, sent);
-    }
+    files.extend(link(&modules).unwrap_or_else(|why| panic!("web/{why}")));
 }
 
 fn join_sheets(files: &mut BTreeMap<String, String>) {
