@@ -208,6 +208,39 @@ describe("the bars", { concurrency: false }, () => {
     await until(async () => scene.param("by") === null, "the default needs no mention");
   });
 
+  test("of another field or zone are counted alone, and columns cost nothing", async () => {
+    await scene.visit(LOGS);
+    /** @type {string[]} */
+    const asked = [];
+    const note = (/** @type {import("playwright-core").Request} */ request) => {
+      const { pathname, searchParams } = new URL(request.url());
+      if (/^\/logs(\/histogram)?$/.test(pathname)) asked.push([pathname, searchParams.get("by"), searchParams.get("tz")].join(" "));
+    };
+    const told = await status().textContent();
+    const zone = await scene.page.evaluate(() => Intl.DateTimeFormat().resolvedOptions().timeZone);
+    scene.page.on("request", note);
+    await by().selectOption("user_id");
+    await until(async () => (await scene.page.locator(".series li").count()) === 7, "the bars are by it");
+    await scene.settled();
+    await scene.page.locator(".hatches div").waitFor();
+    await scene.travel(`${LOGS}&by=user_id&tz=Asia/Tokyo`);
+    assert.match((await scene.page.locator(".histogram .axis").textContent()) ?? "", /\+09:00$/);
+    await scene.travel(`${LOGS}&by=user_id&tz=Asia/Tokyo&cols=ctx.gateway`);
+    assert.ok((await by().locator("option").allTextContents()).includes("by ctx.gateway"), "a column is offered");
+    assert.deepEqual(asked, [`/logs/histogram user_id ${zone}`, "/logs/histogram user_id Asia/Tokyo"]);
+    assert.equal(await status().textContent(), told);
+    asked.length = 0;
+    await scene.page.route((url) => url.pathname === "/logs/histogram", (route) => route.fulfill({ status: 503, json: { code: "storage_unavailable" } }));
+    await by().selectOption("source");
+    await until(async () => asked.length === 2, "what fails is asked for with the list");
+    await scene.settled();
+    assert.deepEqual(asked, ["/logs/histogram source Asia/Tokyo", "/logs source Asia/Tokyo"]);
+    assert.equal(await scene.page.locator(".series li").first().textContent(), (await scene.admin("GET", `/logs/histogram?project_id=${SLUG}&from=-1h&by=source`)).values[0] + EVENTS);
+    scene.page.off("request", note);
+    await scene.page.unrouteAll();
+    assert.ok(scene.faults.splice(0).every((fault) => fault.includes("503")));
+  });
+
   test("may be of a column's path, and a field there is none of is left out", async () => {
     await scene.visit(`${LOGS}&cols=ctx.gateway,release`);
     assert.ok((await by().locator("option").allTextContents()).includes("by ctx.gateway"));
