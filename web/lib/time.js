@@ -144,6 +144,11 @@ export function offsetsLabel(newest, oldest) {
   return [...new Set([offsetLabel(newest), offsetLabel(oldest)])].join(" / ");
 }
 
+/** When what is shown was true. @param {number} now */
+export function asOf(now) {
+  return `As of ${clockTime(now, now).slice(0, 8)} ${offsetLabel(now)}`;
+}
+
 /** Units, and how many of one are told in the next. */
 const UNITS = /** @type {const} */ ([["s", SECOND, 60], ["min", MINUTE, 120], ["h", HOUR, 48]]);
 

@@ -2,9 +2,11 @@
 
 import { read, readState } from "../api.js";
 import { bytes, count, counted, rate } from "../lib/amount.js";
-import { h } from "../lib/h.js";
-import { roughly } from "../lib/time.js";
+import { fill, h } from "../lib/h.js";
+import { momentText } from "../lib/moment.js";
+import { asOf, roughly } from "../lib/time.js";
 import { choice, facts, projectChoice, section, tile, verdictLine } from "../parts/board.js";
+import { readTyped, timeInput } from "../parts/filter.js";
 import { ledgerView } from "../parts/ledger.js";
 import { quarantinePart } from "../parts/quarantine.js";
 import { go } from "../router.js";
@@ -41,7 +43,7 @@ import { CAP, capText } from "./projects.js";
  * @property {string[]} content_encodings
  */
 
-const SPANS = /** @type {const} */ ([["1h", "This hour and the last"], ["23h", "Last 24 hours"], ["167h", "Last 7 days"], ["719h", "Last 30 days"], ["2159h", "Last 90 days"]]);
+const SPANS = /** @type {const} */ ([["1h", "This hour and the last"], ["23h", "Last 24 hours"], ["167h", "Last 7 days"], ["719h", "Last 30 days"], ["2159h", "Last 90 days"], ["", "Custom"]]);
 
 const USUAL = "23h";
 
@@ -50,17 +52,45 @@ export function open(url) {
   const life = new AbortController();
   let asked = readAsked(url);
   const travel = (/** @type {Partial<typeof asked>} */ next) => {
-    const { span, project } = { ...asked, ...next };
-    const params = new URLSearchParams({ ...(span === USUAL ? {} : { span }), ...(project === "" ? {} : { project }) });
+    const params = new URLSearchParams();
+    for (const [name, value] of Object.entries({ ...asked, ...next })) if (value && (name !== "span" || value !== USUAL)) params.set(name, value);
     go(`/ui/overflow${params.size === 0 ? "" : `?${params}`}`);
   };
-  const spans = choice("Time of the ledger", SPANS, asked.span, (span) => travel({ span }));
+  const spans = choice("Time of the ledger", SPANS, asked.span, (span) => {
+    if (span) return travel({ span, from: "", to: "" });
+    ends.hidden = false;
+    from.input.focus();
+  });
+  const [from, to] = [timeInput("From"), timeInput("To")];
+  from.input.placeholder = "a day before";
+  to.input.placeholder = "now";
+  const ends = h("form", { class: "span", onsubmit: (/** @type {Event} */ event) => {
+    event.preventDefault();
+    const now = Date.now();
+    const first = readTyped(from.input, asked.from, now, "");
+    const last = first && readTyped(to.input, asked.to, now, "", first.at);
+    if (last) travel({ span: "", from: first.text, to: last.text });
+  } }, from.element, to.element, h("button", { type: "submit" }, "Show"));
+  const showAsked = () => {
+    spans.value = asked.span;
+    ends.hidden = asked.span !== "";
+    from.input.value = momentText(asked.span ? `-${asked.span}` : asked.from, "");
+    to.input.value = momentText(asked.to, "");
+  };
+  showAsked();
+  const told = h("span", { class: "muted" });
   const projects = projectChoice(life.signal, () => asked.project, (project) => travel({ project }));
   const ledger = section(life.signal, {
-    id: "ledger", title: "Ledger", tools: h("div", { class: "actions" }, projects, spans),
-    load: () => /** @type {Promise<import("../parts/ledger.js").Ledger>} */ (read(
-      `/stats/ledger?${new URLSearchParams({ from: `-${asked.span}`, ...(asked.project === "" ? {} : { project_id: asked.project }) })}`, life.signal)),
-    view: ledgerView,
+    id: "ledger", title: "Ledger", tools: h("div", { class: "actions" }, projects, spans, ends),
+    load() {
+      fill(told);
+      const { span, from, to, project } = asked;
+      return /** @type {Promise<import("../parts/ledger.js").Ledger>} */ (read(`/stats/ledger?${new URLSearchParams({ from: span && `-${span}` || from, to, project_id: project })}`, life.signal));
+    },
+    view(shown) {
+      fill(told, asOf(Date.now()));
+      return ledgerView(shown);
+    },
   });
   const spool = section(life.signal, {
     id: "spool", title: "Spool",
@@ -78,14 +108,14 @@ export function open(url) {
   refresh();
   return {
     element: h("div", { class: "page" },
-      h("div", { class: "page-head" }, h("h1", null, "Overflow"), h("button", { type: "button", onclick: refresh }, "Refresh")),
+      h("div", { class: "page-head" }, h("div", { class: "actions" }, h("h1", null, "Overflow"), told), h("button", { type: "button", onclick: refresh }, "Refresh")),
       parts.map((part) => part.element)),
     title: "Overflow",
     update(next) {
       const before = asked.project;
       asked = readAsked(next);
       if (asked.project !== before) void quarantine.first();
-      spans.value = asked.span;
+      showAsked();
       projects.value = asked.project;
       void ledger.refresh();
     },
@@ -95,8 +125,8 @@ export function open(url) {
 
 /** @param {URL} url */
 function readAsked({ searchParams: params }) {
-  const span = params.get("span") ?? "";
-  return { span: SPANS.some(([name]) => name === span) ? span : USUAL, project: params.get("project")?.trim() ?? "" };
+  const [span = "", project = "", from = "", to = ""] = ["span", "project", "from", "to"].map((name) => params.get(name)?.trim());
+  return { span: from || to ? "" : SPANS.some(([name]) => name && name === span) ? span : USUAL, project, from, to };
 }
 
 /** @param {Spool | undefined} spool */
@@ -124,10 +154,9 @@ function spoolView(spool) {
 
 /** @param {Config} config */
 function limitsView(config) {
-  const perMinute = (/** @type {number} */ n, /** @type {string} */ what) => (n === 0 ? "no limit" : `${count(n)} ${what} a minute`);
   return facts([
     [`${CAP}: default`, capText(config.rate_limit_per_minute)],
-    ["A client's address", perMinute(config.rate_limit_per_ip, "requests")],
+    ["Requests a minute of a client's address", capText(config.rate_limit_per_ip)],
     ["Events of one request", count(config.max_events_per_post)],
     ["Body of one request", `${bytes(config.max_payload_bytes)} as sent, ${bytes(config.max_inflated_bytes)} inflated`],
     ["Encodings taken", config.content_encodings.join(", ")],

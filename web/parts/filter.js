@@ -211,7 +211,7 @@ function unfold(fold, open) {
 }
 
 /** An end of the range, with its name beside it. @param {string} name */
-function timeInput(name) {
+export function timeInput(name) {
   /** @type {HTMLInputElement} */
   const input = h("input", {
     class: "moment", placeholder: "any time", autocomplete: "off", autocapitalize: "off", spellcheck: "false",
@@ -232,7 +232,7 @@ const NO_TIME = { at: Number.NaN, text: "" };
  * @param {string} zone
  * @param {number} [after] where the range begins
  */
-function readTyped(input, before, now, zone, after) {
+export function readTyped(input, before, now, zone, after) {
   if (input.value.trim() === "") return NO_TIME;
   const kept = input.value === momentText(before, zone);
   const read = readMoment(kept ? before : input.value, now, zone, after);

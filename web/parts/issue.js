@@ -144,7 +144,7 @@ const DONE = { resolve: "resolved", reopen: "reopened", mute: "muted" };
 export function decisionBar(chosen, onDecided) {
   const said = h("p", { role: "status", class: "actions decided" });
   let busy = false;
-  /** What the menu was opened for by its key; the focus leaves it. @type {Issue[]} */
+  /** What the open menu is for: what the focus was on leaves with it. @type {Issue[]} */
   let meant = [];
 
   /** @param {() => Promise<void>} work */
@@ -181,18 +181,21 @@ export function decisionBar(chosen, onDecided) {
   const mute = (/** @type {Decision} */ decision) => {
     menu.open = false;
     summary.focus();
-    void decide(decision, meant.length > 0 ? meant : chosen());
+    void decide(decision, meant);
   };
   const most = h("input", { type: "number", min: "1", max: "1000000", step: "1", required: true, defaultValue: "100", inputmode: "numeric", "aria-label": "Events an hour" });
   const summary = h("summary", { class: "button", onclick: (/** @type {Event} */ event) => {
-    meant = [];
     if (summary.ariaDisabled !== "true") return;
     event.preventDefault();
     refused("mute", chosen());
   } }, "Mute");
   /** The menu may be in front of what it is for. */
   const what = h("span", { class: "muted" });
-  const menu = h("details", { class: "menu", ontoggle: () => fill(what, muteText(meant.length > 0 ? meant : chosen())) },
+  const menu = h("details", { class: "menu", ontoggle: () => {
+    if (!menu.open) meant = [];
+    else if (meant.length === 0) meant = chosen();
+    fill(what, muteText(meant));
+  } },
     summary,
     h("ul", null,
       h("li", { class: "menu-what" }, what),
