@@ -2,15 +2,15 @@
 
 import { read, readState, searchLogs } from "../api.js";
 import { bytes, count, counted, rate } from "../lib/amount.js";
-import { eventAddress, fieldTerm, issueAddress, logsAddress } from "../lib/filters.js";
+import { addressWith, eventAddress, fieldTerm, issueAddress, LEVELS, logsAddress } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
 import { asOf, fullTime, rangeMillis, RANGES } from "../lib/time.js";
-import { errorsIn, verdict, verdictText } from "../lib/verdict.js";
+import { errorRate, verdict, verdictText } from "../lib/verdict.js";
 import { choice, projectChoice, readyLine, section, table, tile, verdictLine, when } from "../parts/board.js";
 import { ISSUE_OF } from "../parts/issue.js";
 import { oneLine } from "../parts/row.js";
 import { noticesOf } from "../parts/result.js";
-import { errorPanel, isSignedOut, panel } from "../parts/state.js";
+import { button, errorPanel, panel } from "../parts/state.js";
 import { trend } from "../parts/trend.js";
 import { go } from "../router.js";
 
@@ -22,7 +22,6 @@ import { go } from "../router.js";
  */
 /** @typedef {Stats & Received & { began: number }} Counted `began` is when the first of the latest run of errors happened, in ms; NaN without one */
 
-const LEVELS = /** @type {const} */ (["fatal", "error", "warn", "info", "debug", "trace"]);
 /** Older than the time that is shown by more than this is worth a word. */
 const LATE_MS = 60_000;
 const RECENT = "8";
@@ -31,9 +30,6 @@ const RECENT = "8";
 export function open(url) {
   const life = new AbortController();
   let scope = readScope(url);
-  const query = () => new URLSearchParams({
-    from: new Date(Date.now() - (rangeMillis(scope.range) ?? 0)).toISOString(), project_id: scope.project,
-  });
   const projects = projectChoice(life.signal, () => scope.project, (project) => travel({ ...scope, project }));
   const ranges = choice("Time range", RANGES.map(({ name, label }) => /** @type {const} */ ([name, label])), scope.range,
     (range) => travel({ ...scope, range }));
@@ -54,7 +50,7 @@ export function open(url) {
         // Of what is not there any more, no time is told.
         fill(told);
         stored.hidden = true;
-        return counting = readCounts(query(), scope, life.signal);
+        return counting = readCounts(scope, life.signal);
       },
       fail: (error) => errorPanel(error, refresh, "Counts and top issues could not be read"),
       view(stats) {
@@ -68,7 +64,7 @@ export function open(url) {
       id: "recent", title: "Recent errors",
       async load() {
         // Without the counts it is by receipt all the same.
-        const time = await counting.catch(() => ({ from: query().get("from") ?? "", to: new Date().toISOString(), oldest: "" }));
+        const time = await counting.catch(() => ({ from: `-${scope.range}`, to: "now", oldest: "" }));
         return { time, page: await searchLogs({ project_id: scope.project, ...received(time), level: ISSUE_OF.join(), limit: RECENT, order: "desc" }, life.signal) };
       },
       fail,
@@ -90,7 +86,7 @@ export function open(url) {
   ];
   const element = h("div", { class: "page" },
     h("div", { class: "page-head" }, h("div", { class: "actions" }, h("h1", null, "Now"), told),
-      h("div", { class: "actions" }, projects, ranges, h("button", { type: "button", onclick: refresh }, "Refresh"))),
+      h("div", { class: "actions" }, projects, ranges, button("Refresh", refresh))),
     alarm,
     parts.map((part) => part.element));
 
@@ -119,31 +115,26 @@ function readScope(url) {
 
 /** @param {Scope} scope */
 function travel({ project, range }) {
-  const params = new URLSearchParams({ ...(project === "" ? {} : { project }), ...(range === "1h" ? {} : { range }) });
-  go(`/ui/${params.size === 0 ? "" : `?${params}`}`);
+  go(addressWith("/ui/", { project, range: range === "1h" ? "" : range }));
 }
 
 /**
  * Counts go by receipt, lists by when events happened, which is never later.
- * @param {URLSearchParams} query
  * @param {Scope} scope
  * @param {AbortSignal} life
  * @returns {Promise<Counted>}
  */
-async function readCounts(query, { project }, life) {
-  const stats = /** @type {Stats} */ (await read(`/stats?${query}`, life));
+async function readCounts({ project, range }, life) {
+  const stats = /** @type {Stats} */ (await read(addressWith("/stats", { from: `-${range}`, project_id: project }), life));
   if (stats.total === 0) return { ...stats, oldest: null, began: NaN };
   const first = async (/** @type {Record<string, string>} */ query) => {
     // The counts are there: what can't be found out besides keeps nobody from them.
-    const page = await searchLogs({ ...query, order: "asc", limit: "1", project_id: project }, life).catch((error) => {
-      if (life.aborted || isSignedOut(error)) throw error;
-      return null;
-    });
+    const page = await searchLogs({ ...query, order: "asc", limit: "1", project_id: project }, life).catch(() => null);
     return page?.logs[0]?.ts ?? (page?.scanned?.complete === true && !page.warnings?.length ? null : "");
   };
   const oldest = await first({ q: `received_at:>=${stats.from}`, to: stats.from });
-  const { since } = verdict(stats, Date.now());
-  if (Number.isNaN(since)) return { ...stats, oldest, began: NaN };
+  const { since } = verdict(stats);
+  if (!since) return { ...stats, oldest, began: NaN };
   const began = await first({ q: `received_at:>=${new Date(since).toISOString()}`, level: ISSUE_OF.join(), from: oldest ?? stats.from, to: stats.to });
   return { ...stats, oldest, began: Date.parse(began ?? "") };
 }
@@ -178,7 +169,7 @@ function statsView(stats, scope) {
     return panel({ title: "No event has arrived yet", text: "A project's key and signing secret are what is needed to send one.", actions: [projects] });
   }
   const now = Date.now();
-  const found = verdict(stats, now);
+  const found = verdict(stats);
   const previous = stats.previous.complete ? stats.previous.events : null;
   /** @param {(day: import("../lib/verdict.js").Period) => number} of */
   const dayBefore = (of) => {
@@ -194,20 +185,20 @@ function statsView(stats, scope) {
       ? h("p", { class: "hint" }, `Counted by when it was received. Some of it had happened before this time, from ${fullTime(Date.parse(stats.oldest)).slice(0, 19)} on.`) : null,
     h("ul", { class: "tiles" },
       tile({
-        name: "Errors/min", value: rate(found.perMinute), href: behind(scope, ISSUE_OF, stats),
-        note: dayBefore((day) => errorsIn(day.events) * day.per_minute / (day.total || 1)), level: found.errors > 0 ? "error" : "",
+        name: "Errors/min", value: rate(errorRate(stats)), href: behind(scope, ISSUE_OF, stats),
+        note: dayBefore(errorRate), level: found.errors > 0 ? "error" : "",
       }),
       tile({
         name: "Events/min", value: rate(stats.per_minute), href: behind(scope, [], stats),
         note: dayBefore((day) => day.per_minute),
       }),
-      LEVELS.map((level) => tile({
+      LEVELS.toReversed().map((level) => tile({
         name: level, value: count(stats.events[level] ?? 0), href: behind(scope, [level], stats),
         note: previous === null ? "" : `${count(previous[level] ?? 0)} ${timeBefore} before`, level: stats.events[level] ? level : "",
       }))),
     h("div", { class: "section" }, h("h2", null, "Top issues"),
       stats.top_issues.length === 0 ? h("p", { class: "muted" }, "No issue in this time.") : issueTable(stats, scope, now),
-      h("p", null, h("a", { href: `/ui/issues${scope.project === "" ? "" : `?project=${encodeURIComponent(scope.project)}`}` }, "All issues"))),
+      h("p", null, h("a", { href: addressWith("/ui/issues", { project: scope.project }) }, "All issues"))),
   ];
 }
 

@@ -2,6 +2,7 @@
 
 import { read, readState } from "../api.js";
 import { bytes, count, counted, rate } from "../lib/amount.js";
+import { addressWith } from "../lib/filters.js";
 import { fill, h } from "../lib/h.js";
 import { momentText } from "../lib/moment.js";
 import { asOf, roughly } from "../lib/time.js";
@@ -9,6 +10,7 @@ import { choice, facts, projectChoice, section, tile, verdictLine } from "../par
 import { readTyped, timeInput } from "../parts/filter.js";
 import { ledgerView } from "../parts/ledger.js";
 import { quarantinePart } from "../parts/quarantine.js";
+import { button } from "../parts/state.js";
 import { go } from "../router.js";
 import { CAP, capText } from "./projects.js";
 
@@ -43,38 +45,37 @@ import { CAP, capText } from "./projects.js";
  * @property {string[]} content_encodings
  */
 
-const SPANS = /** @type {const} */ ([["1h", "This hour and the last"], ["23h", "Last 24 hours"], ["167h", "Last 7 days"], ["719h", "Last 30 days"], ["2159h", "Last 90 days"], ["", "Custom"]]);
+/** Whole hours: that of the beginning is one of them. */
+const SPANS = /** @type {const} */ ([["-1h", "This hour and the last"], ["-23h", "Last 24 hours"], ["-167h", "Last 7 days"], ["-719h", "Last 30 days"], ["-2159h", "Last 90 days"], ["", "Custom"]]);
 
-const USUAL = "23h";
+const USUAL = "-23h";
 
 /** @type {import("../router.js").Open} */
 export function open(url) {
   const life = new AbortController();
   let asked = readAsked(url);
   const travel = (/** @type {Partial<typeof asked>} */ next) => {
-    const params = new URLSearchParams();
-    for (const [name, value] of Object.entries({ ...asked, ...next })) if (value && (name !== "span" || value !== USUAL)) params.set(name, value);
-    go(`/ui/overflow${params.size === 0 ? "" : `?${params}`}`);
+    const { from, to, project } = { ...asked, ...next };
+    go(addressWith("/ui/overflow", { from: to || from !== USUAL ? from : "", to, project }));
   };
-  const spans = choice("Time of the ledger", SPANS, asked.span, (span) => {
-    if (span) return travel({ span, from: "", to: "" });
+  const spans = choice("Time of the ledger", SPANS, "", (span) => {
+    if (span) return travel({ from: span, to: "" });
     ends.hidden = false;
-    from.input.focus();
+    from.input.select();
   });
-  const [from, to] = [timeInput("From"), timeInput("To")];
-  from.input.placeholder = "a day before";
-  to.input.placeholder = "now";
+  const from = timeInput("From", "a day before");
+  const to = timeInput("To", "now");
   const ends = h("form", { class: "span", onsubmit: (/** @type {Event} */ event) => {
     event.preventDefault();
     const now = Date.now();
     const first = readTyped(from.input, asked.from, now, "");
     const last = first && readTyped(to.input, asked.to, now, "", first.at);
-    if (last) travel({ span: "", from: first.text, to: last.text });
+    if (last) travel({ from: first.text, to: last.text });
   } }, from.element, to.element, h("button", { type: "submit" }, "Show"));
   const showAsked = () => {
-    spans.value = asked.span;
-    ends.hidden = asked.span !== "";
-    from.input.value = momentText(asked.span ? `-${asked.span}` : asked.from, "");
+    spans.value = SPANS.find(([span]) => !asked.to && span === asked.from)?.[0] ?? "";
+    ends.hidden = spans.value !== "";
+    from.input.value = momentText(asked.from, "");
     to.input.value = momentText(asked.to, "");
   };
   showAsked();
@@ -84,8 +85,8 @@ export function open(url) {
     id: "ledger", title: "Ledger", tools: h("div", { class: "actions" }, projects, spans, ends),
     load() {
       fill(told);
-      const { span, from, to, project } = asked;
-      return /** @type {Promise<import("../parts/ledger.js").Ledger>} */ (read(`/stats/ledger?${new URLSearchParams({ from: span && `-${span}` || from, to, project_id: project })}`, life.signal));
+      const { from, to, project } = asked;
+      return /** @type {Promise<import("../parts/ledger.js").Ledger>} */ (read(addressWith("/stats/ledger", { from, to, project_id: project }), life.signal));
     },
     view(shown) {
       fill(told, asOf(Date.now()));
@@ -108,7 +109,7 @@ export function open(url) {
   refresh();
   return {
     element: h("div", { class: "page" },
-      h("div", { class: "page-head" }, h("div", { class: "actions" }, h("h1", null, "Overflow"), told), h("button", { type: "button", onclick: refresh }, "Refresh")),
+      h("div", { class: "page-head" }, h("div", { class: "actions" }, h("h1", null, "Overflow"), told), button("Refresh", refresh)),
       parts.map((part) => part.element)),
     title: "Overflow",
     update(next) {
@@ -125,8 +126,8 @@ export function open(url) {
 
 /** @param {URL} url */
 function readAsked({ searchParams: params }) {
-  const [span = "", project = "", from = "", to = ""] = ["span", "project", "from", "to"].map((name) => params.get(name)?.trim());
-  return { span: from || to ? "" : SPANS.some(([name]) => name && name === span) ? span : USUAL, project, from, to };
+  const [from = "", to = "", project = ""] = ["from", "to", "project"].map((name) => params.get(name)?.trim());
+  return { from: from || to ? from : USUAL, to, project };
 }
 
 /** @param {Spool | undefined} spool */
@@ -137,7 +138,7 @@ function spoolView(spool) {
   return [
     verdictLine(empty && spool.lost_groups === 0, empty
       ? "Nothing waits: everything accepted is in the database."
-      : `${spool.events === 1 ? "1 event waits" : `${count(spool.events)} events wait`} for the database${spool.oldest_age_seconds === null ? "" : `, the oldest for ${roughly(spool.oldest_age_seconds * 1000)}`}.`,
+      : `${counted(spool.events, "event")} ${spool.events === 1 ? "waits" : "wait"} for the database${spool.oldest_age_seconds === null ? "" : `, the oldest for ${roughly(spool.oldest_age_seconds * 1000)}`}.`,
     ` State: ${spool.state.replaceAll("_", " ")}.`),
     h("ul", { class: "tiles" },
       tile({ name: "Batches", value: count(spool.blocks), note: counted(spool.events, "event") }),

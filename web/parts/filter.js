@@ -210,11 +210,11 @@ function unfold(fold, open) {
   fold.setAttribute("aria-expanded", String(open));
 }
 
-/** An end of the range, with its name beside it. @param {string} name */
-export function timeInput(name) {
+/** An end of the range, with its name beside it. @param {string} name @param {string} [open] what it is while it is empty */
+export function timeInput(name, open = "any time") {
   /** @type {HTMLInputElement} */
   const input = h("input", {
-    class: "moment", placeholder: "any time", autocomplete: "off", autocapitalize: "off", spellcheck: "false",
+    class: "moment", placeholder: open, autocomplete: "off", autocapitalize: "off", spellcheck: "false",
     oninput: () => input.setCustomValidity(""),
   });
   return { input, element: h("label", null, h("span", null, name), input) };

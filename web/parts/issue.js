@@ -2,7 +2,7 @@
 
 import { change } from "../api.js";
 import { count, counted } from "../lib/amount.js";
-import { fieldTerm, logsAddress } from "../lib/filters.js";
+import { addressWith, fieldTerm, logsAddress } from "../lib/filters.js";
 import { fill, h, shown, svg } from "../lib/h.js";
 import { ago, expiresIn, MINUTE } from "../lib/time.js";
 import { button, problemText } from "./state.js";
@@ -53,11 +53,8 @@ export function readIssueFilters(params) {
 
 /** @param {IssueFilters} filters */
 export function issuesAddress({ status, sort, level, project, q }) {
-  const params = new URLSearchParams();
-  if (status !== ISSUE_STATES[0][0]) params.set("status", status);
-  if (sort !== SORTS[0][0]) params.set("sort", sort);
-  for (const [name, value] of Object.entries({ level, project, q })) if (value !== "") params.set(name, value);
-  return `/ui/issues${params.size === 0 ? "" : `?${params}`}`;
+  const set = (/** @type {string} */ value, /** @type {readonly (readonly [string, string])[]} */ known) => (value === known[0]?.[0] ? "" : value);
+  return addressWith("/ui/issues", { status: set(status, ISSUE_STATES), sort: set(sort, SORTS), level, project, q });
 }
 
 /**
@@ -66,9 +63,7 @@ export function issuesAddress({ status, sort, level, project, q }) {
  * @param {string} [cursor]
  */
 export function issuesQuery({ status, sort, level, project, q }, cursor = "") {
-  const params = new URLSearchParams({ status, sort });
-  for (const [name, value] of [["level", level], ["project_id", project], ["q", q], ["cursor", cursor]]) if (name && value) params.set(name, value);
-  return `/issues?${params}`;
+  return addressWith("/issues", { status, sort, level, project_id: project, q, cursor });
 }
 
 /**
