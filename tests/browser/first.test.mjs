@@ -88,8 +88,8 @@ describe("the first page", { concurrency: false }, () => {
     };
     const hour = await notes("1h");
     assert.equal(hour["Errors/min"], ", no data a day earlier");
-    assert.equal(hour.error, ", 0 in the hour before");
-    assert.equal((await notes("15m")).error, ", 0 in the 15 minutes before");
+    assert.equal(hour.error, ", 0 the hour before");
+    assert.equal((await notes("15m")).error, ", 0 the 15 minutes before");
   });
 
   test("errors are listed by receipt as they are counted: what was received late is there, and its link holds all of them", async () => {
@@ -157,7 +157,7 @@ describe("the first page", { concurrency: false }, () => {
   test("where times have no zone of their own it is named once", async () => {
     const zone = /(UTC|[+-]\d\d:\d\d)/;
     await scene.visit(`/ui/?project=${SLUG}`);
-    assert.match((await scene.page.locator(".trend-ends").textContent()) ?? "", new RegExp(`${zone.source}, by receipt, peak`));
+    assert.match((await scene.page.locator(".trend-ends > :last-child").textContent()) ?? "", new RegExp(`^\\d\\d:\\d\\d ${zone.source}$`));
     const [{ id }] = (await scene.admin("GET", "/issues")).issues;
     await scene.visit(`/ui/issues/${encodeURIComponent(id)}`);
     await scene.page.locator("dt").filter({ hasText: new RegExp(`^First seen, ${zone.source}$`) }).waitFor();
@@ -328,13 +328,20 @@ describe("the first page", { concurrency: false }, () => {
     await look.close();
   });
 
-  test("the page with late events, and of an unwell service, fits and is accessible", async () => {
+  test("the page with late events, that of an unwell service, and a ledger whose time is typed fit and are accessible", async () => {
     await inEachSize(scene.browser, scene.context, async (look, width) => {
       await scene.visit(`/ui/?project=${SLUG}`, look);
       await check(look, `now-late-${width}`, true);
       await answerReady(look, UNWELL);
       await scene.visit("/ui/", look);
       await check(look, `now-unwell-${width}`, true);
+      await look.unroute(() => true);
+      await scene.visit("/ui/overflow?from=-3h&to=-1h", look);
+      for (const box of await look.locator("form.span > *").all()) {
+        const { x = 0, width: wide = 0 } = (await box.boundingBox()) ?? {};
+        assert.ok(x + wide <= width && wide > 0, `all of it can be seen at ${width}`);
+      }
+      await check(look, `ledger-custom-${width}`, true);
     });
   });
 

@@ -177,7 +177,7 @@ function statsView(stats, scope) {
     if (!day) return "";
     return day.complete ? `${rate(of(day))} a day earlier` : day.total === 0 ? "no data a day earlier" : "a day earlier is not kept whole";
   };
-  const timeBefore = RANGES.find(({ name }) => name === scope.range)?.label.replace("Last", "in the");
+  const timeBefore = RANGES.find(({ name }) => name === scope.range)?.label.replace("Last", "the");
   return [
     verdictLine(found.errors === 0, verdictText(stats, found, stats.began, now)),
     trend(stats, (slot) => behind(scope, ISSUE_OF, stats, "", slot)),

@@ -157,7 +157,7 @@ function spoolView(spool) {
 function limitsView(config) {
   return facts([
     [`${CAP}: default`, capText(config.rate_limit_per_minute)],
-    ["Requests a minute of a client's address", capText(config.rate_limit_per_ip)],
+    ["Requests a minute per address", capText(config.rate_limit_per_ip)],
     ["Events of one request", count(config.max_events_per_post)],
     ["Body of one request", `${bytes(config.max_payload_bytes)} as sent, ${bytes(config.max_inflated_bytes)} inflated`],
     ["Encodings taken", config.content_encodings.join(", ")],

@@ -53,7 +53,7 @@ export function ledgerView({ from, to, totals, balance, projects = [], other_spo
     reasonsView(totals),
     unseen.length === 0 ? null : unseenView(unseen),
     projects.length === 0 ? null : projectTable(projects),
-    h("p", { class: "hint" }, "Accepted, stored, purged, deleted and quarantined are exact. What was not accepted is written once a second: a process that is killed may lose the last second of those counts, or those of an outage. The spool is that of this instance."),
+    h("p", { class: "hint" }, "Accepted, stored, purged, deleted and quarantined are exact. The rest is written once a second: a killed process may lose the last second of it, or that of an outage. The spool is that of this instance."),
   ];
 }
 

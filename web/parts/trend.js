@@ -24,5 +24,5 @@ export function trend(stats, address) {
   });
   return h("div", { "aria-hidden": "true" },
     h("div", { class: "trend" }, bars),
-    h("div", { class: "trend-ends" }, h("span", null, short(from)), h("span", null, `${offsetsLabel(Date.parse(to), Date.parse(from))}, by receipt${most > 0 ? `, peak ${counted(most, "error")} in ${roughly(barMillis(stats))}` : ""}`), h("span", null, short(to))));
+    h("div", { class: "trend-ends" }, h("span", null, short(from)), h("span", null, `by receipt${most > 0 ? `, peak ${counted(most, "error")} in ${roughly(barMillis(stats))}` : ""}`), h("span", null, `${short(to)} ${offsetsLabel(Date.parse(to), Date.parse(from))}`)));
 }
