@@ -65,8 +65,9 @@ export function loads(life, place, { load, view, fail = errorPanel }) {
  * @param {() => Promise<T>} what.load
  * @param {(loaded: T) => import("../lib/h.js").Children} what.view
  * @param {Node} [what.tools] beside the heading
+ * @param {(error: unknown, again: () => void) => Node} [what.fail]
  */
-export function section(life, { id, title, load, view, tools }) {
+export function section(life, { id, title, load, view, tools, fail }) {
   const body = h("div", { class: "section-body" });
   const element = h(
     "section",
@@ -74,7 +75,7 @@ export function section(life, { id, title, load, view, tools }) {
     h("div", { class: "section-head" }, h("h2", { id: `${id}-title`, tabindex: "-1" }, title), tools ?? null),
     body,
   );
-  const refresh = loads(life, body, { load, view });
+  const refresh = loads(life, body, { load, view, fail });
   return { element, refresh, redraw: () => refresh.redraw() };
 }
 
