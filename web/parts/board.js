@@ -3,7 +3,7 @@
 import { listProjects } from "../api.js";
 import { fill, h, shown } from "../lib/h.js";
 import { ago, clockTime, fullTime } from "../lib/time.js";
-import { button, errorPanel, isSignedOut, loadingPanel, patiently, wakingPanel } from "./state.js";
+import { button, errorPanel, isSignedOut, loadingPanel, patiently } from "./state.js";
 
 /**
  * What fills a place: loading, waking and failed states, then what was loaded. While it loads again, what is there stays.
@@ -25,8 +25,8 @@ export function loads(life, place, { load, view, fail = errorPanel }) {
     if (place.childElementCount === 0 || place.querySelector(":scope > .panel")) fill(place, loading.element);
     place.setAttribute("aria-busy", "true");
     try {
-      const loaded = await patiently(load, life, (problem, seconds, now) => {
-        if (mine === turn) fill(place, wakingPanel(problem, seconds, now));
+      const loaded = await patiently(load, life, (panel) => {
+        if (mine === turn) fill(place, panel);
       });
       if (mine !== turn) return;
       fill(place, view(loaded));
