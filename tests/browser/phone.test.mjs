@@ -162,7 +162,7 @@ describe("a narrow window", { concurrency: false }, () => {
     await scene.visit("/ui/system", look);
     const height = await region(look, "Health").locator(".facts > div").filter({ hasText: "HMAC secret" }).evaluate((box) => box.getBoundingClientRect().height);
     assert.ok(height < 30, `${height} px`);
-    for (const [address, name] of [["/ui/overflow", "Time of the ledger"], ["/ui/alerts", "Project of the messages"]]) {
+    for (const [address, name] of [["/ui/overflow", "Time of the ledger"], ["/ui/alerts", "State of the messages"]]) {
       await scene.visit(address ?? "", look);
       /** @type {number} */
       const short = await look.getByLabel(name ?? "").evaluate((select) => (select.closest("section")?.getBoundingClientRect().right ?? 0) - select.getBoundingClientRect().right);

@@ -63,7 +63,7 @@ describe("each page", { concurrency: false }, () => {
     const choices = [
       ["/ui/", "Project", SLUG, `/ui/?project=${SLUG}`], ["/ui/", "Time range", "3d", "/ui/?range=3d"],
       ["/ui/overflow", "Project", SLUG, `/ui/overflow?project=${SLUG}`], ["/ui/overflow", "Time of the ledger", "-1h", "/ui/overflow?from=-1h"],
-      ["/ui/alerts", "State of the messages", "waiting", "/ui/alerts?state=waiting"], ["/ui/alerts", "Project of the messages", SLUG, `/ui/alerts?project=${SLUG}`],
+      ["/ui/alerts", "State of the messages", "waiting", "/ui/alerts?state=waiting"], ["/ui/alerts", "Project", SLUG, `/ui/alerts?project=${SLUG}`],
       ["/ui/issues", "State", "muted", "/ui/issues?status=muted"], ["/ui/issues", "Sort", "count", "/ui/issues?sort=count"],
     ];
     for (const [address, label, value, wanted] of choices) {

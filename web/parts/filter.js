@@ -13,7 +13,7 @@ import { Completion } from "./complete.js";
 /** @typedef {import("../api.js").Project} Project */
 
 const CUSTOM = "custom";
-const TIME_EXAMPLES = "4:06 pm, 3 hours ago, yesterday 14:00 or 2026-11-20 16:06";
+export const TIME_EXAMPLES = "4:06 pm, 3 hours ago, yesterday 14:00 or 2026-11-20 16:06";
 
 export class FilterBar {
   /** @type {Filters} */
