@@ -72,14 +72,20 @@ export function open(url) {
     }),
     section(life.signal, {
       id: "state", title: "This service",
-      load: () => /** @type {Promise<import("./overflow.js").Ready>} */ (readState("/readyz", life.signal).catch((error) => {
-        // What was said before may be true no more.
-        fill(alarm);
-        throw error;
-      })),
+      async load() {
+        const asked = new URLSearchParams({ from: `-${scope.range}`, ...(scope.project === "" ? {} : { project_id: scope.project }) });
+        // Where the sums can't be had, the service's health says why.
+        const ledger = /** @type {Promise<import("../parts/ledger.js").Ledger>} */ (read(`/stats/ledger?${asked}`, life.signal)).catch(() => null);
+        const ready = await /** @type {Promise<import("./overflow.js").Ready>} */ (readState("/readyz", life.signal).catch((error) => {
+          // What was said before may be true no more.
+          fill(alarm);
+          throw error;
+        }));
+        return { ready, ledger: await ledger };
+      },
       fail,
-      view(ready) {
-        fill(alarm, ready.ready ? null : readyLine(ready, true));
+      view({ ready, ledger }) {
+        fill(alarm, ready.ready ? null : readyLine(ready, true), ledger && notTaken(ledger, scope));
         return serviceView(ready, stored);
       },
     }),
@@ -236,6 +242,15 @@ function recentView(logs, scope, time) {
     h("p", null, h("a", { href: behind(scope, ISSUE_OF, time) }, "All errors received in this time"),
       logs.some(({ ts }) => ts < time.from) ? h("span", { class: "muted" }, ". Some happened before it.") : null),
   ];
+}
+
+/** What was sent and not stored. @param {import("../parts/ledger.js").Ledger} ledger @param {Scope} scope */
+function notTaken({ totals, from }, { project, range }) {
+  const kinds = /** @type {const} */ (["rejected", "limited", "refused"]).filter((kind) => totals[kind] > 0);
+  if (kinds.length === 0) return null;
+  const events = kinds.reduce((sum, kind) => sum + totals[kind], 0);
+  return verdictLine(false, h("b", null, `${counted(events, "event")} not taken`), ` since ${fullTime(Date.parse(from)).slice(0, 16)}: ${kinds.map((kind) => `${count(totals[kind])} ${kind}`).join(", ")}. `,
+    h("a", { href: addressWith("/ui/overflow", { from: `-${range}`, project }) }, "Why"));
 }
 
 /** @param {import("./overflow.js").Ready} ready @param {HTMLElement} stored a tile */
