@@ -104,15 +104,15 @@ describe("the operation pages", { concurrency: false }, () => {
 
   test("a section that fails says so, leaves the others, and loads again", async () => {
     const problem = JSON.stringify({ code: "internal", detail: "A fault of ours.", status: 500 });
-    for (const [address, path, name] of [["/ui/", "/stats", "Errors"], ["/ui/overflow", "/stats/ledger", "Ledger"], ["/ui/system", "/admin/audit", "Audit log"]]) {
+    for (const [address, path, name, title = "Loading failed"] of [["/ui/", "/stats", "Errors", "Counts and top issues could not be read"], ["/ui/overflow", "/stats/ledger", "Ledger"], ["/ui/system", "/admin/audit", "Audit log"]]) {
       const asked = (/** @type {URL} */ url) => url.pathname === path;
       await page.route(asked, (route) => route.fulfill({ status: 500, contentType: "application/problem+json", body: problem }));
       await visit(address ?? "");
       await region(name ?? "").getByText("A fault of ours.").waitFor();
-      assert.equal(await page.getByText("Loading failed").count(), 1);
+      assert.equal(await page.getByText(title).count(), 1);
       await page.unroute(asked);
       await region(name ?? "").getByRole("button", { name: "Try again" }).click();
-      await page.getByText("Loading failed").waitFor({ state: "hidden" });
+      await page.getByText(title).waitFor({ state: "hidden" });
       await settled();
     }
   });

@@ -35,7 +35,7 @@ before(async () => {
     { address: `/ui/issues/${encodeURIComponent(issue.id)}`, press: "Resolve" },
     { address: `/ui/projects/${SLUG}`, press: "Save settings" },
     { address: `/ui/projects/${SLUG}/setup`, press: "Send test event" },
-    { address: `/ui/overflow?span=719h&project=${SLUG}`, press: "Refresh" },
+    { address: `/ui/overflow?from=-719h&project=${SLUG}`, press: "Refresh" },
     { address: `/ui/alerts?state=dead&project=${SLUG}`, press: "Refresh" },
     { address: "/ui/system", press: "Preview" },
   ];
@@ -62,7 +62,7 @@ describe("each page", { concurrency: false }, () => {
     /** @type {[string, string, string, string][]} */
     const choices = [
       ["/ui/", "Project", SLUG, `/ui/?project=${SLUG}`], ["/ui/", "Time range", "3d", "/ui/?range=3d"],
-      ["/ui/overflow", "Project", SLUG, `/ui/overflow?project=${SLUG}`], ["/ui/overflow", "Time of the ledger", "1h", "/ui/overflow?span=1h"],
+      ["/ui/overflow", "Project", SLUG, `/ui/overflow?project=${SLUG}`], ["/ui/overflow", "Time of the ledger", "-1h", "/ui/overflow?from=-1h"],
       ["/ui/alerts", "State of the messages", "waiting", "/ui/alerts?state=waiting"], ["/ui/alerts", "Project of the messages", SLUG, `/ui/alerts?project=${SLUG}`],
       ["/ui/issues", "State", "muted", "/ui/issues?status=muted"], ["/ui/issues", "Sort", "count", "/ui/issues?sort=count"],
     ];

@@ -3,7 +3,7 @@
 import { listProjects } from "../api.js";
 import { fill, h, shown } from "../lib/h.js";
 import { ago, clockTime, fullTime } from "../lib/time.js";
-import { button, errorPanel, isSignedOut, loadingPanel, patiently, wakingPanel } from "./state.js";
+import { button, errorPanel, isSignedOut, loadingPanel, patiently } from "./state.js";
 
 /** @typedef {(() => Promise<void>) & { redraw: () => void }} Refresh loads, and again; `redraw` shows what was loaded anew */
 /**
@@ -35,10 +35,10 @@ export function loads(life, place, { load, view, fail = errorPanel }) {
     if (place.childElementCount === 0 || place.querySelector(":scope > .panel")) fill(place, loading.element);
     place.setAttribute("aria-busy", "true");
     try {
-      const loaded = await patiently(load, life, (problem, seconds, now) => {
+      const loaded = await patiently(load, life, (panel) => {
         if (mine !== turn) return;
         draw = undefined;
-        fill(place, wakingPanel(problem, seconds, now));
+        fill(place, panel);
       });
       if (mine !== turn) return;
       draw = () => fill(place, view(loaded));
@@ -65,8 +65,9 @@ export function loads(life, place, { load, view, fail = errorPanel }) {
  * @param {() => Promise<T>} what.load
  * @param {(loaded: T) => import("../lib/h.js").Children} what.view
  * @param {Node} [what.tools] beside the heading
+ * @param {(error: unknown, again: () => void) => Node} [what.fail]
  */
-export function section(life, { id, title, load, view, tools }) {
+export function section(life, { id, title, load, view, tools, fail }) {
   const body = h("div", { class: "section-body" });
   const element = h(
     "section",
@@ -74,7 +75,7 @@ export function section(life, { id, title, load, view, tools }) {
     h("div", { class: "section-head" }, h("h2", { id: `${id}-title`, tabindex: "-1" }, title), tools ?? null),
     body,
   );
-  const refresh = loads(life, body, { load, view });
+  const refresh = loads(life, body, { load, view, fail });
   return { element, refresh, redraw: () => refresh.redraw() };
 }
 

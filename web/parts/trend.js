@@ -2,7 +2,7 @@
 
 import { counted } from "../lib/amount.js";
 import { h } from "../lib/h.js";
-import { clockTime, roughly } from "../lib/time.js";
+import { clockTime, offsetsLabel, roughly } from "../lib/time.js";
 import { barMillis, errorsIn } from "../lib/verdict.js";
 
 /**
@@ -24,5 +24,5 @@ export function trend(stats, address) {
   });
   return h("div", { "aria-hidden": "true" },
     h("div", { class: "trend" }, bars),
-    h("div", { class: "trend-ends" }, h("span", null, short(from)), h("span", null, `by receipt${most > 0 ? `, peak ${counted(most, "error")} in ${roughly(barMillis(stats))}` : ""}`), h("span", null, short(to))));
+    h("div", { class: "trend-ends" }, h("span", null, short(from)), h("span", null, `by receipt${most > 0 ? `, peak ${counted(most, "error")} in ${roughly(barMillis(stats))}` : ""}`), h("span", null, `${short(to)} ${offsetsLabel(Date.parse(to), Date.parse(from))}`)));
 }
