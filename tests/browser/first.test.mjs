@@ -60,6 +60,24 @@ describe("the first page", { concurrency: false }, () => {
     }
   });
 
+  test("the peak of the errors leads to them, and what was not taken is said with the way to why", async () => {
+    await scene.visit(`/ui/?project=${SLUG}`);
+    const peak = scene.page.getByRole("link", { name: /^peak \d+ errors? in / });
+    const errors = parseInt((await peak.innerText()).replace("peak ", ""), 10);
+    assert.equal(await scene.page.locator(".alarm").innerText(), "", "all was taken");
+    await peak.click();
+    await scene.page.waitForURL(/received_at/);
+    assert.equal(await scene.total(), errors);
+    const { key } = await scene.project("lossy", "Lossy");
+    await assert.rejects(postBatch(scene.server.base, key, JSON.stringify([{ message: "kept" }, { level: "error" }, { level: "info" }])), /"accepted":1/);
+    await until(async () => (await scene.admin("GET", "/stats/ledger?project_id=lossy")).totals.rejected === 2, "the ledger has them");
+    await scene.visit("/ui/?project=lossy");
+    await scene.page.getByText(/^2 events not taken since \d{4}-\d\d-\d\d \d\d:00: 2 rejected\. Why$/).waitFor();
+    await scene.page.getByRole("link", { name: "Why" }).click();
+    await scene.page.waitForURL("**/ui/overflow?from=-1h&project=lossy");
+    await scene.page.getByText("rejected: message missing").waitFor();
+  });
+
   test("a time in which nothing older was received needs no more than its beginning and end", async () => {
     await scene.visit(`/ui/?project=${SLUG}&range=24h`);
     const href = await scene.page.locator("a.tile").filter({ hasText: "Events/min" }).getAttribute("href");
