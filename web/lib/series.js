@@ -3,6 +3,7 @@
 import { counted, levelCount } from "./amount.js";
 import { LEVELS } from "./filters.js";
 import { shown } from "./h.js";
+import { MINUTE } from "./time.js";
 
 /** @typedef {{ name: string, tone: string }} Series `tone` names its colour */
 /** @typedef {{ from: string, to: string, counts: number[] }} Bucket one count a series */
@@ -26,7 +27,7 @@ const STACK = /** @type {readonly string[]} */ ([...LEVELS].reverse());
  * @returns {{ series: Series[], buckets: Bucket[] }}
  */
 export function stackOf(histogram) {
-  const { by = "level", values = [], buckets = [] } = histogram ?? {};
+  const { by = "level", values = [], buckets = [], from: first = "", to: last = "" } = histogram ?? {};
   const names = by === "level" ? STACK : values;
   const own = by === "level" ? STACK.length : MOST;
   const series = by === "level"
@@ -38,10 +39,15 @@ export function stackOf(histogram) {
     buckets: buckets.map(({ from, to, counts, other = 0, none = 0 }) => {
       const each = names.map((name) => (Object.hasOwn(counts, name) ? counts[name] ?? 0 : 0));
       const rest = by === "level" ? [] : [other + sum(each.slice(own)), none];
-      return { from, to, counts: [...each.slice(0, own), ...rest] };
+      // The first and the last reach beyond what was asked for, which the page has to the minute.
+      const [least, most] = [minute(first, Math.floor), minute(last, Math.ceil)];
+      return { from: from < least ? least : from, to: to > most ? most : to, counts: [...each.slice(0, own), ...rest] };
     }),
   };
 }
+
+/** @param {string} time @param {(n: number) => number} round */
+const minute = (time, round) => new Date(round(Date.parse(time) / MINUTE) * MINUTE).toISOString();
 
 /**
  * A value in so few characters that none of the others reads the same.

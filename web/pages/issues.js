@@ -87,7 +87,6 @@ export function open(url) {
   function append({ issues, next_cursor: cursor }) {
     const now = Date.now();
     const added = issues.map((issue) => rowOf(issue, now, marked));
-    list.toggleAttribute("data-one", filters.project !== "");
     rows.push(...added);
     list.append(...added.map(({ element }) => element));
     fill(more, cursor === null ? null : button("Load more", () => void loadMore(cursor)));
@@ -192,7 +191,7 @@ function rowOf(issue, now, onMark) {
     link,
     h("span", { class: "meta" }, levelMark(issue.level), badges(issue),
       issue.status === "open" ? null : h("span", { class: "badge muted", title: stateText(issue, now) }, ISSUE_STATES.find(([state]) => state === issue.status)?.[1]),
-      h("span", { class: "where muted" }, h("span", { class: "project" }, shown(issue.project)), h("span", { class: "slash" }, " / "), h("span", { class: "source" }, shown(issue.source)))),
+      h("span", { class: "where muted" }, shown(issue.project), " / ", h("span", { class: "source" }, shown(issue.source)))),
     h("span", { class: "day" }, spark(issue.trend, issue.level)),
     h("a", { class: "count", href: issueLogs(issue), "aria-label": `${counted(issue.count, "event")} of this issue`, title: "Their logs" }, count(issue.count), h("span", { class: "unit" }, issue.count === 1 ? " event" : " events")),
     time("first", issue.first_seen),

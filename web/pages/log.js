@@ -4,11 +4,11 @@ import { fetchLog } from "../api.js";
 import { DEFAULT_RANGE, logsAddress, zoneOf } from "../lib/filters.js";
 import { fill, h } from "../lib/h.js";
 import { MINUTE, showTimesIn, shownZone } from "../lib/time.js";
-import { contextView, scopeOf } from "../parts/context.js";
+import { contextView } from "../parts/context.js";
 import { absentText } from "../parts/empty.js";
 import { eventView } from "../parts/event.js";
 import { zoneNotice } from "../parts/result.js";
-import { errorPanel, isSignedOut, loadingPanel, panel, patiently, wakingPanel } from "../parts/state.js";
+import { errorPanel, isSignedOut, loadingPanel, panel, patiently } from "../parts/state.js";
 import { go } from "../router.js";
 
 /** How much time around the event its link to the list shows, on each side. */
@@ -35,7 +35,7 @@ export function open(url, [id = ""]) {
     const signal = AbortSignal.any([life.signal, around.signal]);
     // Before its rows are there, it is too short to come to the top.
     const reach = () => toIt && context.scrollIntoView({ block: "start" });
-    const context = contextView(event, scopeOf(asked, event), signal, reach);
+    const context = contextView(event, asked, signal, reach);
     element.append(context);
     if (!toIt) return;
     reach();
@@ -45,10 +45,8 @@ export function open(url, [id = ""]) {
   async function load() {
     const loading = loadingPanel("Loading the event…");
     fill(element, heading(), loading.element);
-    const waiting = (/** @type {import("../api.js").Problem} */ problem, /** @type {number} */ seconds, /** @type {() => void} */ now) =>
-      fill(element, heading(), wakingPanel(problem, seconds, now));
     try {
-      event = await patiently(() => fetchLog(id, life.signal), life.signal, waiting);
+      event = await patiently(() => fetchLog(id, life.signal), life.signal, (panel) => fill(element, heading(), panel));
       fill(element, zone === null ? zoneNotice(asked.get("tz")) : null, view(event));
       showAround(asked.has("scope"));
     } catch (error) {

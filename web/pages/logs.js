@@ -12,7 +12,7 @@ import { hatchGaps, HistogramView } from "../parts/histogram.js";
 import { EventList, STEPS } from "../parts/list.js";
 import { besides, beyond, firstPage, foundText, noticesOf, wayOn } from "../parts/result.js";
 import { Sheet } from "../parts/sheet.js";
-import { button, errorPanel, isSignedOut, loadingPanel, patiently, problemText, wakingPanel } from "../parts/state.js";
+import { button, errorPanel, isSignedOut, loadingPanel, patiently, problemText } from "../parts/state.js";
 import { Tools } from "../parts/tools.js";
 import { go } from "../router.js";
 
@@ -176,8 +176,7 @@ class LogsPage {
     fill(this.#more);
     this.#pane.setAttribute("aria-busy", "true");
     try {
-      const page = await patiently(() => firstPage({ ...this.#query, ...besides(this.#filters, isNarrow()) }, signal), signal, (problem, seconds, now, waited) =>
-        this.#showInstead(wakingPanel(problem, seconds, now, waited)));
+      const page = await patiently(() => firstPage({ ...this.#query, ...besides(this.#filters, isNarrow()) }, signal), signal, (panel) => this.#showInstead(panel));
       this.#clear();
       const complete = page.scanned?.complete !== false;
       this.#found = { complete, total: complete ? page.histogram?.total : undefined, first: page.scanned };

@@ -3,7 +3,7 @@
 import { listProjects } from "../api.js";
 import { fill, h, shown } from "../lib/h.js";
 import { ago, clockTime, fullTime } from "../lib/time.js";
-import { button, errorPanel, isSignedOut, loadingPanel, patiently, wakingPanel } from "./state.js";
+import { button, errorPanel, isSignedOut, loadingPanel, patiently } from "./state.js";
 
 /** @typedef {(() => Promise<void>) & { redraw: () => void }} Refresh loads, and again; `redraw` shows what was loaded anew */
 /**
@@ -35,10 +35,10 @@ export function loads(life, place, { load, view, fail = errorPanel }) {
     if (place.childElementCount === 0 || place.querySelector(":scope > .panel")) fill(place, loading.element);
     place.setAttribute("aria-busy", "true");
     try {
-      const loaded = await patiently(load, life, (problem, seconds, now) => {
+      const loaded = await patiently(load, life, (panel) => {
         if (mine !== turn) return;
         draw = undefined;
-        fill(place, wakingPanel(problem, seconds, now));
+        fill(place, panel);
       });
       if (mine !== turn) return;
       draw = () => fill(place, view(loaded));

@@ -5,22 +5,18 @@ import { fetchContext } from "../api.js";
 import { eventAddress } from "../lib/filters.js";
 import { fill, h } from "../lib/h.js";
 import { rowOf } from "./row.js";
-import { button, isSignedOut, problemText, warningText } from "./state.js";
+import { button, isSignedOut, noticeLine, problemText, warningText } from "./state.js";
 
 /** @typedef {import("../api.js").LogEvent} LogEvent */
 /** @typedef {import("../api.js").Scope} Scope */
 
-/** Events asked for at a time, on each side. */
-const ROWS_STEP = 20;
+/** How many events may be asked for at a time, on each side; the first unless the address says another. */
+const AROUND = [20, 50, 100];
 /** Events shown on each side; the list of logs is for more. */
 const MOST_AROUND = 200;
 
-/** @type {{ scope: Scope, label: string }[]} */
-const SCOPES = [
-  { scope: "source", label: "Same source" },
-  { scope: "request", label: "Same request" },
-  { scope: "project", label: "Whole project" },
-];
+/** @type {[Scope, string][]} */
+const SCOPES = [["source", "Same source"], ["request", "Same request"], ["project", "Whole project"]];
 
 /**
  * The scope an address asks for, or the one that fits every event.
@@ -28,7 +24,7 @@ const SCOPES = [
  * @param {LogEvent} event
  * @returns {Scope}
  */
-export function scopeOf(params, event) {
+function scopeOf(params, event) {
   const wanted = params.get("scope");
   if (wanted === "project") return wanted;
   return wanted === "request" && event.request_id ? wanted : "source";
@@ -36,26 +32,29 @@ export function scopeOf(params, event) {
 
 /**
  * @param {LogEvent} event
- * @param {Scope} scope
+ * @param {URLSearchParams} params of the address: which events around it, and how many
  * @param {AbortSignal} signal
  * @param {() => void} onShown the events are there, and with them the height of it
  */
-export function contextView(event, scope, signal, onShown) {
+export function contextView(event, params, signal, onShown) {
   const body = h("div", { class: "context-rows", "aria-busy": "true" });
-  const choices = SCOPES.filter((choice) => choice.scope !== "request" || event.request_id).map((choice) =>
-    h("a", { class: "button", href: eventAddress(event.id, choice.scope), "aria-current": choice.scope === scope ? "true" : null }, choice.label));
+  const scope = scopeOf(params, event);
+  const step = AROUND.find((n) => String(n) === params.get("around")) ?? AROUND[0] ?? 0;
+  const choice = (/** @type {Scope} */ of, /** @type {number} */ n, /** @type {string} */ label) =>
+    h("a", { class: "button", href: `${eventAddress(event.id, of)}${n === AROUND[0] ? "" : `&around=${n}`}`, "aria-current": of === scope && n === step ? "true" : null }, label);
   const element = h(
     "section",
     { class: "event-part", id: "context", "aria-labelledby": "context-title" },
     h("h2", { class: "part-title", id: "context-title", tabindex: "-1" }, "Context: before and after"),
-    h("nav", { class: "actions", "aria-label": "Scope" }, choices),
+    h("nav", { class: "actions", "aria-label": "Scope" }, SCOPES.map(([of, label]) => (of !== "request" || event.request_id ? choice(of, step, label) : null))),
+    h("nav", { class: "actions", "aria-label": "Events on each side" }, "On each side:", AROUND.map((n) => choice(scope, n, String(n)))),
     body,
   );
   const first = async () => {
     fill(body, h("p", { class: "muted", role: "status" }, "Loading the events around it…"));
     try {
-      const around = await fetchContext(event.id, { scope, before: ROWS_STEP, after: ROWS_STEP }, signal);
-      fill(body, (around.warnings ?? []).map((warning) => h("p", { class: "notice" }, warningText(warning))), surroundings(around, event, scope, signal));
+      const around = await fetchContext(event.id, { scope, before: step, after: step }, signal);
+      fill(body, (around.warnings ?? []).map((warning) => noticeLine(warningText(warning))), surroundings(around, event, scope, step, signal));
       onShown();
     } catch (error) {
       if (signal.aborted || isSignedOut(error)) return;
@@ -72,9 +71,10 @@ export function contextView(event, scope, signal, onShown) {
  * @param {import("../api.js").Context} around
  * @param {LogEvent} event
  * @param {Scope} scope
+ * @param {number} step events asked for at a time, on each side
  * @param {AbortSignal} signal
  */
-function surroundings(around, event, scope, signal) {
+function surroundings(around, event, scope, step, signal) {
   const view = { now: Date.now(), manyProjects: false };
   const rows = (/** @type {LogEvent[]} */ events) => events.map((one) => rowOf(one, view).row);
   const own = rowOf(event, view);
@@ -88,7 +88,7 @@ function surroundings(around, event, scope, signal) {
   );
   const more = (/** @type {boolean} */ earlier, /** @type {boolean} */ exists) => {
     const events = earlier ? around.before : around.after;
-    return moreOf({ earlier, exists, events, scope, signal, add: (found) => (earlier ? body.prepend(...rows(found)) : body.append(...rows(found))) });
+    return moreOf({ earlier, exists, events, scope, step, signal, add: (found) => (earlier ? body.prepend(...rows(found)) : body.append(...rows(found))) });
   };
   const later = more(false, around.after_cursor !== null);
   const alone = scope !== "project" && around.before.length + around.after.length === 0 && around.before_cursor === null && around.after_cursor === null;
@@ -103,10 +103,11 @@ function surroundings(around, event, scope, signal) {
  * @param {boolean} side.exists whether there is more
  * @param {LogEvent[]} side.events shown on this side, oldest first
  * @param {Scope} side.scope
+ * @param {number} side.step
  * @param {AbortSignal} side.signal
  * @param {(found: LogEvent[]) => void} side.add
  */
-function moreOf({ earlier, exists, events, scope, signal, add }) {
+function moreOf({ earlier, exists, events, scope, step, signal, add }) {
   const line = h("p", { class: "context-end muted" });
   let shown = events;
   const say = (/** @type {boolean} */ goesOn) => {
@@ -120,7 +121,7 @@ function moreOf({ earlier, exists, events, scope, signal, add }) {
     if (!edge) return say(false);
     fill(line, "Loading…");
     try {
-      const reply = await fetchContext(edge.id, { scope, before: earlier ? ROWS_STEP : 0, after: earlier ? 0 : ROWS_STEP }, signal);
+      const reply = await fetchContext(edge.id, { scope, before: earlier ? step : 0, after: earlier ? 0 : step }, signal);
       const found = earlier ? reply.before : reply.after;
       shown = earlier ? found.concat(shown) : shown.concat(found);
       add(found);

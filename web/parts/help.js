@@ -55,7 +55,7 @@ export function openHelp() {
   const dialog = h(
     "dialog",
     { class: "help", "aria-labelledby": "help-title" },
-    h("form", { method: "dialog", class: "dialog-head" },
+    h("form", { method: "dialog", class: "event-head" },
       h("h2", { id: "help-title" }, "Help"),
       h("button", { type: "submit" }, "Close")),
     // Who has no keys looks for the queries.

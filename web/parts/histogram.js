@@ -24,6 +24,8 @@ export class HistogramView {
   #series = [];
   /** First and last bucket that are marked. @type {[number, number]} */
   #marked = [0, 0];
+  /** Of the first and the last bucket, which may reach beyond what was asked for. @type {number[]} */
+  #ends = [];
   #dragging = false;
   /** @type {Gap[]} */
   #gaps = [];
@@ -66,7 +68,7 @@ export class HistogramView {
   }
 
   /**
-   * Offers the fields bars can be told apart by.
+   * Offers the fields bars can be told apart by, and has room for the bars to come.
    * @param {string} by the one they are
    * @param {readonly string[]} columns of the list; paths of the context are offered too
    */
@@ -74,10 +76,11 @@ export class HistogramView {
     const fields = new Set([...BAR_FIELDS, ...columns.filter((name) => name.startsWith("ctx.")), by]);
     fill(this.#by, [...fields].map((name) => h("option", { value: name }, `by ${shown(name)}`)));
     this.#by.value = by;
+    this.element.hidden = false;
   }
 
   /**
-   * Without a histogram its room is kept, so that what is below stays where it is.
+   * Without any event there is nothing to see; what is below moves up.
    * @param {Histogram | undefined} histogram
    * @param {{ complete: boolean, asc: boolean, live?: boolean }} how `complete` is false when the counts are too low; `asc` read from
    *   the oldest on; `live` where the list goes on without them
@@ -86,12 +89,16 @@ export class HistogramView {
     const { buckets, series } = stackOf(histogram);
     const totals = sumCounts(buckets);
     [this.#buckets, this.#series] = [buckets, series];
-    this.element.toggleAttribute("data-waiting", sum(totals) === 0);
+    this.#ends = [histogram?.buckets[0]?.from, histogram?.buckets.at(-1)?.to].map((time) => Date.parse(time ?? ""));
+    this.element.hidden = this.element.toggleAttribute("data-waiting", sum(totals) === 0);
     this.hatch([]);
-    if (this.#isEmpty()) return this.#makeEmpty();
+    // Levels are named by the caption, other values beside their colours.
+    const byLevel = (histogram?.by ?? "level") === "level";
+    fill(this.#names, byLevel ? [] : series.map(({ name, tone }, at) => totals[at] ? h("li", { "data-tone": tone }, h("span", { class: "value" }, name), h("span", { class: "number" }, count(totals[at] ?? 0))) : null));
+    this.#names.hidden = byLevel;
+    if (this.element.hidden) return;
     const now = Date.now();
     const unread = complete ? null : unreadOf(buckets, asc);
-    const byLevel = (histogram?.by ?? "level") === "level";
     this.#resting = restingText(countText(totals, byLevel ? series : []), peakOf(buckets), unread ? `${asc ? "read up to" : "read back to"} ${shortTime(unread.edge, now)}` : live ? `as of ${clockTime(now, now).slice(0, 8)}` : null);
     this.#marked = [this.#buckets.length - 1, this.#buckets.length - 1];
     this.#bars.setAttribute("viewBox", `0 0 ${this.#buckets.length} ${HEIGHT}`);
@@ -103,9 +110,6 @@ export class HistogramView {
     const last = buckets.at(-1);
     setSpan(growing, buckets.length - 1, Date.parse(last?.to ?? "") > now ? buckets.length : 0);
     this.#bars.replaceChildren(this.#mark, shade, ...barPaths(buckets, series).map(({ tone, path }) => svg("path", { d: path, "data-tone": tone })), growing, ...this.#dims);
-    // Levels are named by the caption, other values beside their colours.
-    fill(this.#names, byLevel ? [] : series.map(({ name, tone }, at) => totals[at] ? h("li", { "data-tone": tone }, h("span", { class: "value" }, name), h("span", { class: "number" }, count(totals[at] ?? 0))) : null));
-    this.#names.hidden = byLevel;
     this.#chart.setAttribute("aria-valuemax", String(this.#buckets.length - 1));
     const middle = this.#buckets[Math.floor(this.#buckets.length / 2)];
     const ends = [this.#buckets[0]?.from, middle?.from, this.#buckets.at(-1)?.to];
@@ -113,19 +117,9 @@ export class HistogramView {
     this.#rest();
   }
 
-  #isEmpty() {
-    return this.element.hasAttribute("data-waiting");
-  }
-
-  #makeEmpty() {
-    for (const part of [this.#bars, this.#axis, this.#names]) part.replaceChildren();
-    this.#resting = "";
-    this.#rest();
-  }
-
-  /** The two ends of what is shown, in milliseconds; null while nothing is. @returns {[number, number] | null} */
+  /** The two ends of what is shown, in milliseconds; null while nothing is. */
   span() {
-    return this.#isEmpty() ? null : [Date.parse(this.#buckets[0]?.from ?? ""), Date.parse(this.#buckets.at(-1)?.to ?? "")];
+    return this.element.hidden ? null : this.#ends;
   }
 
   /**
@@ -133,7 +127,7 @@ export class HistogramView {
    * @param {Gap[]} gaps in the order of time
    */
   hatch(gaps) {
-    const [from, to] = this.span() ?? [0, 0];
+    const [from = 0, to = 0] = this.#ends;
     this.#gaps = gaps.filter((gap) => gap.to > from && gap.from < to);
     this.#hatch.replaceChildren(...this.#gaps.map((gap) => {
       const mark = h("div");

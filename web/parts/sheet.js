@@ -46,6 +46,6 @@ export class Sheet {
 
   /** @param {SideName} side */
   #head(side) {
-    return h("header", { class: "side-head" }, h("h2", null, TITLES[side]), h("button", { type: "button", onclick: this.#onClose }, "Close"));
+    return h("header", { class: "event-head" }, h("h2", null, TITLES[side]), h("button", { type: "button", onclick: this.#onClose }, "Close"));
   }
 }

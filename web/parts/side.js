@@ -26,8 +26,12 @@ export function sideView({ facets, patterns, total }, side, onTerm) {
  * @param {OnTerm} onTerm
  */
 export function facetView({ field, values, other, missing }, onTerm) {
-  const rest = [other > 0 ? `${other.toLocaleString("en")} with other values` : "", missing > 0 ? `${missing.toLocaleString("en")} without ${field}` : ""];
-  const note = rest.filter(Boolean).join(", ");
+  const terms = values.map(({ value }) => fieldTerm(field, value)).filter((term) => term !== null);
+  const has = fieldTerm("has", field) ?? "";
+  const rest = (/** @type {number} */ n, /** @type {string} */ what, /** @type {string} */ term, /** @type {boolean} */ exclude) => {
+    const text = `${n.toLocaleString("en")} ${what}`;
+    return n > 0 && h("p", null, term ? h("button", { type: "button", class: "quiet raw", onclick: () => onTerm(term, exclude) }, text) : text);
+  };
   return h(
     "section",
     { class: "facet" },
@@ -37,7 +41,9 @@ export function facetView({ field, values, other, missing }, onTerm) {
         field === "level" ? levelMark(value) : h("span", { class: "value" }, shown(value)),
         h("span", { class: "number muted" }, count.toLocaleString("en"), share === undefined ? null : ` · ${percent(share, 1)}`),
         termButtons(field, value, onTerm)))),
-    note === "" ? null : h("p", { class: "muted" }, note),
+    // Exactly those where each listed value can be said.
+    rest(other, "with other values", terms.length < values.length ? "" : `(${has} -${termOfAll(terms)})`, false),
+    rest(missing, `without ${field}`, has, true),
   );
 }
 

@@ -84,9 +84,9 @@ export function errorPanel(error, retry) {
  * @param {Problem} problem
  * @param {number} seconds until the next try
  * @param {() => void} now tries at once
- * @param {number} [waited] seconds since the first try
+ * @param {number} waited seconds since the first try
  */
-export function wakingPanel(problem, seconds, now, waited = 0) {
+function wakingPanel(problem, seconds, now, waited) {
   const away = problem.kind === "away";
   const why = away ? problemText(problem) : "A sleeping service needs up to a minute.";
   return panel({
@@ -125,7 +125,7 @@ const LONGEST_WAIT_S = 30;
  * @template T
  * @param {() => Promise<T>} run
  * @param {AbortSignal} signal
- * @param {(problem: Problem, seconds: number, now: () => void, waited: number) => void} waiting `waited` is in seconds, since the first try
+ * @param {(panel: HTMLElement) => void} waiting says so
  * @returns {Promise<T>}
  */
 export async function patiently(run, signal, waiting) {
@@ -144,7 +144,7 @@ export async function patiently(run, signal, waiting) {
           resolve(null);
         };
         signal.addEventListener("abort", now, { once: true });
-        waiting(error, seconds, now, Math.round((performance.now() - begin) / SECOND));
+        waiting(wakingPanel(error, seconds, now, Math.round((performance.now() - begin) / SECOND)));
       });
       signal.throwIfAborted();
     }
