@@ -3,7 +3,7 @@
 import { onSignedOut, readState, signedIn } from "./api.js";
 import { fill, h } from "./lib/h.js";
 import { go, startRouter } from "./router.js";
-import { loadingPanel, panel, patiently, problemText, wakingPanel } from "./parts/state.js";
+import { loadingPanel, panel, patiently, problemText } from "./parts/state.js";
 
 /** @type {import("./router.js").Route[]} */
 const ROUTES = [
@@ -121,9 +121,9 @@ async function failed(/** @type {unknown} */ error) {
   const { signal } = arriving;
   let slept = false;
   try {
-    await patiently(() => readState("/healthz", signal), signal, (...wait) => {
+    await patiently(() => readState("/healthz", signal), signal, (element) => {
       slept = true;
-      show({ element: wakingPanel(...wait), title: "Waiting" }, true);
+      show({ element, title: "Waiting" }, true);
     });
     // Not the module alone: it may be of a newer build now.
     if (slept) return location.reload();

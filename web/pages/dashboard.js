@@ -103,7 +103,7 @@ export function open(url) {
 /** @param {URL} url @returns {Scope} */
 function readScope(url) {
   const range = url.searchParams.get("range") ?? "";
-  return { project: url.searchParams.get("project")?.trim() ?? "", range: rangeMillis(range) === null ? "1h" : range };
+  return { project: url.searchParams.get("project")?.trim() ?? "", range: RANGES.some(({ name }) => name === range) ? range : "1h" };
 }
 
 /** @param {Scope} scope */

@@ -2,7 +2,7 @@
 
 import { signedIn } from "../api.js";
 import { fill, h } from "../lib/h.js";
-import { isSignedOut, loadingPanel, patiently, problemText, wakingPanel } from "../parts/state.js";
+import { isSignedOut, loadingPanel, patiently, problemText } from "../parts/state.js";
 import { enter } from "../session.js";
 
 /** @type {import("../router.js").Open} */
@@ -40,10 +40,11 @@ export function open(url) {
     fill(waiting, loading.element);
     try {
       // A session more does no harm.
-      await patiently(() => enter(token.value.trim(), next), life.signal, (...wait) => fill(waiting, wakingPanel(...wait)));
+      await patiently(() => enter(token.value.trim(), next), life.signal, (panel) => fill(waiting, panel));
     } catch (error) {
       if (life.signal.aborted) return;
-      fill(said, isSignedOut(error) ? "This token is not accepted." : problemText(error));
+      // Here those that are wrong are counted.
+      fill(said, isSignedOut(error) ? "This token is not accepted." : problemText(error).replace("requests", "wrong tokens"));
       if (isSignedOut(error)) token.setAttribute("aria-invalid", "true");
       token.focus();
       token.select();

@@ -135,9 +135,9 @@ export class LiveTail {
     const { signal } = this.#tries;
     this.#say("Connecting…");
     try {
-      await patiently(() => this.#connect(signal), signal, (problem, seconds, now) => {
-        this.#say(`${problemText(problem)} Trying again in ${seconds} s.`);
-        fill(this.#retry, button("Try now", now));
+      await patiently(() => this.#connect(signal), signal, (panel) => {
+        this.#say("");
+        fill(this.#retry, panel);
       });
     } catch (error) {
       // A session that has ended leads to signing in by itself.
