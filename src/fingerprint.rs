@@ -190,13 +190,19 @@ impl Fingerprinter {
         self.buffer.push_str(part);
     }
 
-    /// An issue's title: the message's template, at most [`MAX_TITLE_CHARACTERS`], on one line.
+    /// An issue's title: the message's template as people read it, at most [`MAX_TITLE_CHARACTERS`], on one line.
     #[must_use]
     pub fn title(&mut self, message: &str) -> String {
-        self.template(message);
-        let end =
-            self.buffer.char_indices().nth(MAX_TITLE_CHARACTERS).map_or(self.buffer.len(), |(end, _)| end);
-        self.buffer[..end].trim_end().to_owned()
+        let shown = self.shown(message);
+        let end = shown.char_indices().nth(MAX_TITLE_CHARACTERS).map_or(shown.len(), |(end, _)| end);
+        shown[..end].trim_end_matches([' ', '·']).to_owned()
+    }
+
+    /// The template of a message for people: its words are whole and its lines apart. It lives until the next call.
+    pub fn shown(&mut self, message: &str) -> &str {
+        self.buffer.clear();
+        template::write_shown(&visible::text(message), &mut self.buffer);
+        &self.buffer
     }
 
     /// The template of a message, as hashed. It lives until the next call.

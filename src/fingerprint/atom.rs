@@ -74,7 +74,7 @@ impl Writer<'_> {
         }
         if after_mask && self.counted == self.out.len() && word::is_plural(atom, rest) {
             // `1 migrations` is written as often as `1 migration`.
-            self.at = end - 1;
+            self.at = if self.shown { end } else { end - 1 };
             return self.leave_out(end);
         }
         if word::has_token(atom, rest) {

@@ -19,9 +19,22 @@ const MAX_CODES: usize = 4;
 /// What a masked part becomes.
 const MASK: char = '*';
 
+/// Stands between two lines in a text for people.
+const LINE_MARK: &str = " · ";
+
 /// Appends the template of `message` to `out`.
 pub(super) fn write(message: &str, out: &mut String) {
     Writer::new(message, out).run();
+}
+
+/// Appends the template of `message` to `out` as people read it: every word that is kept is whole, and a mark shows where
+/// a line ended.
+pub(super) fn write_shown(message: &str, out: &mut String) {
+    let mut writer = Writer::new(message, out);
+    writer.shown = true;
+    writer.run();
+    let kept = out.trim_end_matches(LINE_MARK.trim_end()).trim_end().len();
+    out.truncate(kept);
 }
 
 /// The statuses and codes a template of `text` keeps, and names of errors like `ECONNREFUSED`; `scratch` is written to.
@@ -121,6 +134,8 @@ pub(super) struct Writer<'a> {
     pub(super) counted: usize,
     /// Where the quotes end that the text is in, if what is in them is not masked.
     pub(super) closing: usize,
+    /// It is written for people, not to be hashed.
+    pub(super) shown: bool,
     /// Masks and cuts so far: each may have looked some hundred bytes ahead.
     moves: usize,
     /// Where codes stand in the text, the first [`MAX_CODES`].
@@ -149,6 +164,7 @@ impl<'a> Writer<'a> {
             paired,
             counted,
             closing,
+            shown: false,
             moves: 0,
             codes: Vec::new(),
         }
@@ -228,8 +244,12 @@ impl<'a> Writer<'a> {
     fn blanks(&mut self) {
         let rest = &self.text.as_bytes()[self.at..];
         let length = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let ends_line = self.shown && rest[..length].iter().any(|byte| matches!(byte, b'\n' | b'\r'));
         self.leave_out(self.at + length);
-        if self.out.len() > self.start {
+        if ends_line && self.out.len() > self.start && !self.out.ends_with(':') {
+            // A value of the next line gets a mask of its own.
+            self.out.push_str(LINE_MARK);
+        } else if self.out.len() > self.start {
             let masked = self.masked == self.out.len();
             self.out.push(' ');
             self.masked = if masked { self.out.len() } else { self.masked };

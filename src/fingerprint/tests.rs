@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use proptest::prelude::*;
 
-use super::{Fingerprint, Fingerprinter, fingerprint};
+use super::{Fingerprint, Fingerprinter, MAX_TITLE_CHARACTERS, fingerprint};
 use crate::event::{Event, Level};
 use crate::timestamp::Timestamp;
 
@@ -299,9 +299,33 @@ fn a_stack_without_a_readable_frame_changes_nothing() {
 
 #[test]
 fn a_title_is_the_template_on_one_line_within_its_bound() {
-    assert_eq!(Fingerprinter::new().title("user 12\nnot found"), "user * not found");
+    assert_eq!(Fingerprinter::new().title("user 12\nnot found"), "user * · not found");
     let long = "größer ".repeat(100);
     assert!(Fingerprinter::new().title(&long).chars().count() <= 200);
+}
+
+#[test]
+fn a_title_keeps_its_words_whole_and_its_lines_apart() {
+    for (message, title) in [
+        ("3 requests failed", "* requests failed"),
+        ("2 of 5 requests timed out after 30 seconds", "* of * requests timed out after *"),
+        ("  \n\nsync failed\r\n\r\n  retry later  \n", "sync failed · retry later"),
+        ("job 7\n8 tasks left", "job * · * tasks left"),
+        ("Caused by:\n  disk full", "Caused by: disk full"),
+        ("ends here\n·", "ends here"),
+        ("two · parts", "two · parts"),
+        ("\n", ""),
+    ] {
+        assert_eq!(Fingerprinter::new().title(message), title, "{message:?}");
+    }
+    let cut = format!("{}\nmore", "a".repeat(MAX_TITLE_CHARACTERS - 2));
+    assert_eq!(Fingerprinter::new().title(&cut), "a".repeat(MAX_TITLE_CHARACTERS - 2));
+}
+
+#[test]
+fn what_is_shown_of_a_template_groups_as_before() {
+    assert_eq!(of("3 requests failed"), of("1 request failed"));
+    assert_eq!(of("user 12\nnot found"), of("user 12 not found"));
 }
 
 /// These change only together with `VERSION`: counts and issues are kept under them.

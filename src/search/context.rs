@@ -155,6 +155,7 @@ async fn side(
     let stretch = Stretch { after: request.after, limit: request.limit, max_bytes: MAX_BYTES, started };
     let mut segment = Segment::new(request, &filters, stretch, snapshots);
     let part = segment.run(effort).await?;
+    effort.headers += segment.headers_read();
     effort.complete &= part.certain;
     Ok((Side { hits: part.hits, next: part.next }, segment.into_snapshots()))
 }

@@ -98,7 +98,7 @@ impl Criteria {
     /// levels alone is taken over whole.
     pub fn narrow(&mut self) {
         let matcher = self.text.matcher(None);
-        let (first, last) = matcher.times();
+        let (first, last) = matcher.times(false);
         self.from = self.from.max(Timestamp::from_millis(first));
         self.to = self.to.min(Timestamp::from_millis(last).plus_millis(1));
         let levels = matcher.levels();
@@ -164,6 +164,14 @@ impl EventFilter {
     #[must_use]
     pub const fn tokens(&self) -> &TokenTest {
         &self.tokens
+    }
+
+    /// The first and the last time of receipt of a match, by retention and by the query.
+    #[must_use]
+    pub fn receipts(&self) -> (Timestamp, Timestamp) {
+        let (first, last) = self.text.times(true);
+        let first = self.criteria.received_after.max(Timestamp::from_millis(first));
+        (first, Timestamp::from_millis(last))
     }
 
     fn prepare_tokens(&mut self) {

@@ -196,6 +196,8 @@ proptest! {
             prop_assert!(filter.admits(&header) || !any);
             // What SQL tests.
             prop_assert!(filter.tokens().admits(&header.id_filter, &header.text_filter) || !any);
+            let (first, last) = filter.receipts();
+            prop_assert!((header.received_last >= first && header.received_first <= last) || !any);
         }
     }
 }

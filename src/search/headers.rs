@@ -41,6 +41,7 @@ pub(super) struct HeaderStream {
     /// Filters of ids choose the blocks.
     by_ids: bool,
     projects: Vec<ProjectHeaders>,
+    read: u64,
 }
 
 impl HeaderStream {
@@ -61,6 +62,8 @@ impl HeaderStream {
         let projects = everywhere.map(|(source, scope)| {
             let Scope { project_id, received_after } = *scope;
             let filter = filters.get(&project_id);
+            let all = || (received_after, Timestamp::LAST);
+            let (received_after, received_until) = filter.map_or_else(all, |filter| filter.receipts());
             let tokens = filter.map(|filter| filter.tokens().clone()).unwrap_or_default();
             let filters = filter.is_some_and(|filter| filter.uses_tokens());
             let query = BlockQuery {
@@ -68,6 +71,7 @@ impl HeaderStream {
                 from,
                 to,
                 received_after,
+                received_until,
                 tokens,
                 filters,
                 ascending,
@@ -76,7 +80,12 @@ impl HeaderStream {
             };
             ProjectHeaders { source, query, waiting: VecDeque::new(), ended: false, most }
         });
-        Self { order, by_ids, projects: projects.collect() }
+        Self { order, by_ids, projects: projects.collect(), read: 0 }
+    }
+
+    /// Headers read so far.
+    pub const fn read(&self) -> u64 {
+        self.read
     }
 
     /// The best header, left in the stream. Reads what is needed to tell, in one round trip a store for all projects.
@@ -90,7 +99,9 @@ impl HeaderStream {
                 continue;
             }
             let queries: Vec<&BlockQuery> = empty.iter().map(|project| &project.query).collect();
-            let mut headers = snapshot.block_headers(&queries).await?.into_iter().peekable();
+            let headers = snapshot.block_headers(&queries).await?;
+            self.read += headers.len() as u64;
+            let mut headers = headers.into_iter().peekable();
             for project in &mut empty {
                 let own = |header: &BlockHeader| header.project_id == project.query.project_id;
                 let page = std::iter::from_fn(|| headers.next_if(own)).collect();

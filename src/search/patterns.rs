@@ -22,7 +22,7 @@ const LEVELS: usize = Level::ALL.len();
 /// A template and its events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    /// The template; two events of it differ at its masks.
+    /// The template as people read it; two events of it differ at its masks, and in a plural after a number.
     pub template: String,
     /// How many events.
     pub count: u64,
@@ -77,6 +77,8 @@ struct Seen {
     /// The newest event's line in the body being read, until its template is made.
     line: Option<Range<usize>>,
     template: Box<str>,
+    /// The same for people, if that is another text.
+    shown: Option<Box<str>>,
 }
 
 /// Counts events by fingerprint. A body's lines are added one by one; then it is told that the body ends.
@@ -130,6 +132,8 @@ impl PatternCounter {
             let message = head.and_then(|(line, head)| text(LineFields::of(line, &head).message?));
             if let Some(message) = message {
                 seen.template = self.fingerprinter.template(&message).into();
+                let shown = self.fingerprinter.shown(&message);
+                seen.shown = (*shown != *seen.template).then(|| shown.into());
             }
         }
     }
@@ -188,6 +192,7 @@ impl Seen {
             project_id: 0,
             line: None,
             template: Box::default(),
+            shown: None,
         }
     }
 
@@ -199,7 +204,8 @@ impl Seen {
         }
         self.first = self.first.min(other.first);
         if other.newest > self.newest {
-            (self.newest, self.project_id, self.template) = (other.newest, other.project_id, other.template);
+            (self.newest, self.project_id) = (other.newest, other.project_id);
+            (self.template, self.shown) = (other.template, other.shown);
         }
     }
 
@@ -209,7 +215,7 @@ impl Seen {
         let (ts, batch, index) = self.newest;
         let id = EventId::parse(&format!("{}-{index}", std::str::from_utf8(&batch).ok()?))?;
         Some(Pattern {
-            template: template.into(),
+            template: self.shown.unwrap_or(template).into(),
             count: self.count,
             levels: self.levels,
             newest: Position { ts: Timestamp::from_millis(ts), id },

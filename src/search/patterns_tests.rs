@@ -35,6 +35,14 @@ fn fingerprints_with_one_template_are_one_pattern() {
 }
 
 #[test]
+fn a_pattern_is_shown_in_whole_words_of_its_newest_event() {
+    let events = [plain("1 request failed\nretry"), plain("3 requests failed\nretry")];
+    let patterns = counted(&events).finish(10);
+    let shown: Vec<_> = patterns.patterns.iter().map(|pattern| (&*pattern.template, pattern.count)).collect();
+    assert_eq!(shown, [("* requests failed · retry", 2)]);
+}
+
+#[test]
 fn fingerprints_beyond_the_bound_are_counted_as_others() {
     let many = MAX_FINGERPRINTS as u64 + 5;
     let events: Vec<Event<'static>> =

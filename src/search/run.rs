@@ -67,6 +67,8 @@ pub struct SearchRequest {
 /// What a search read to answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Effort {
+    /// Headers read to choose bodies by.
+    pub headers: u64,
     /// Bodies read.
     pub blocks: u64,
     /// Events in them.
@@ -114,6 +116,7 @@ pub async fn search(stores: &[Store], request: &SearchRequest) -> Result<Page, S
         }
         let mut segment = Segment::new(request, &filters, stretch, snapshots);
         let part = segment.run(&mut effort).await?;
+        effort.headers += segment.headers_read();
         segment.end().await;
         bytes += part.hits.iter().map(|hit| hit.line.len()).sum::<usize>();
         hits.extend(part.hits);

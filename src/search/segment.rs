@@ -99,6 +99,11 @@ impl<'a> Segment<'a> {
         self.snapshots
     }
 
+    /// Block headers read so far.
+    pub const fn headers_read(&self) -> u64 {
+        self.headers.read()
+    }
+
     pub async fn run(&mut self, effort: &mut Effort) -> Result<Part, StoreError> {
         let mut width = 1;
         let mut running = None;

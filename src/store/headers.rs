@@ -63,6 +63,8 @@ pub struct BlockQuery {
     pub to: Timestamp,
     /// Blocks with an event received at or after this: what is older has expired.
     pub received_after: Timestamp,
+    /// Blocks with an event received at or before this.
+    pub received_until: Timestamp,
     /// What the token filters must admit. A server tests it; where the embedded database is read, the caller does.
     pub tokens: TokenTest,
     /// True for the token filters too, where the server doesn't test them.
@@ -92,6 +94,9 @@ impl BlockQuery {
             "SELECT {HEADER}{filters} FROM blocks WHERE project_id = {project_id} AND ts_last >= {from} \
              AND ts_first < {to} AND received_last >= {received_after}"
         );
+        if self.received_until < Timestamp::LAST {
+            let _ = write!(sql, " AND received_first <= {}", self.received_until.as_millis());
+        }
         if let Some((ts, id)) = &self.after {
             let (ts, id) = (ts.as_millis(), hex_literal(id.as_bytes()));
             // The first condition follows from the second; it is what an index range is made of.

@@ -208,6 +208,39 @@ describe("the bars", { concurrency: false }, () => {
     await until(async () => scene.param("by") === null, "the default needs no mention");
   });
 
+  test("of another field or zone are counted alone, and columns cost nothing", async () => {
+    await scene.visit(LOGS);
+    /** @type {string[]} */
+    const asked = [];
+    const note = (/** @type {import("playwright-core").Request} */ request) => {
+      const { pathname, searchParams } = new URL(request.url());
+      if (/^\/logs(\/histogram)?$/.test(pathname)) asked.push([pathname, searchParams.get("by"), searchParams.get("tz")].join(" "));
+    };
+    const told = await status().textContent();
+    const zone = await scene.page.evaluate(() => Intl.DateTimeFormat().resolvedOptions().timeZone);
+    scene.page.on("request", note);
+    await by().selectOption("user_id");
+    await until(async () => (await scene.page.locator(".series li").count()) === 7, "the bars are by it");
+    await scene.settled();
+    await scene.page.locator(".hatches div").waitFor();
+    await scene.travel(`${LOGS}&by=user_id&tz=Asia/Tokyo`);
+    assert.match((await scene.page.locator(".histogram .axis").textContent()) ?? "", /\+09:00$/);
+    await scene.travel(`${LOGS}&by=user_id&tz=Asia/Tokyo&cols=ctx.gateway`);
+    assert.ok((await by().locator("option").allTextContents()).includes("by ctx.gateway"), "a column is offered");
+    assert.deepEqual(asked, [`/logs/histogram user_id ${zone}`, "/logs/histogram user_id Asia/Tokyo"]);
+    assert.equal(await status().textContent(), told);
+    asked.length = 0;
+    await scene.page.route((url) => url.pathname === "/logs/histogram", (route) => route.fulfill({ status: 503, json: { code: "storage_unavailable" } }));
+    await by().selectOption("source");
+    await until(async () => asked.length === 2, "what fails is asked for with the list");
+    await scene.settled();
+    assert.deepEqual(asked, ["/logs/histogram source Asia/Tokyo", "/logs source Asia/Tokyo"]);
+    assert.equal(await scene.page.locator(".series li").first().textContent(), (await scene.admin("GET", `/logs/histogram?project_id=${SLUG}&from=-1h&by=source`)).values[0] + EVENTS);
+    scene.page.off("request", note);
+    await scene.page.unrouteAll();
+    assert.ok(scene.faults.splice(0).every((fault) => fault.includes("503")));
+  });
+
   test("may be of a column's path, and a field there is none of is left out", async () => {
     await scene.visit(`${LOGS}&cols=ctx.gateway,release`);
     assert.ok((await by().locator("option").allTextContents()).includes("by ctx.gateway"));
@@ -261,6 +294,86 @@ describe("the bars", { concurrency: false }, () => {
       await scene.page.unroute(searches);
     }
     await scene.page.setViewportSize({ width: 1440, height: 900 });
+  });
+});
+
+describe("a list without rows", { concurrency: false }, () => {
+  /** What the bars would fill, between the filters and what is found. @returns {Promise<number>} */
+  const hole = () => scene.page.evaluate(() => {
+    const [above, below] = [".filters", ".status"].map((part) => document.querySelector(part)?.getBoundingClientRect());
+    return (below?.top ?? Infinity) - (above?.bottom ?? 0);
+  });
+
+  test("has no hole where its bars would be, and room for those to come", async () => {
+    for (const width of [1440, 720]) {
+      await scene.page.setViewportSize({ width, height: 900 });
+      await scene.visit(`${LOGS}&q=nosuchword`);
+      await scene.page.getByText("No event matches").waitFor();
+      assert.ok((await hole()) < 16, `empty, ${width} px`);
+      await scene.page.route(searches, (route) => route.fulfill({ status: 500, json: { code: "internal", detail: "A fault of ours." } }));
+      await scene.visit(LOGS);
+      await scene.page.getByText("A fault of ours.").waitFor();
+      assert.ok((await hole()) < 16, `failed, ${width} px`);
+      await scene.page.unroute(searches);
+      /** @type {() => void} */
+      let answer = () => {};
+      const asked = new Promise((resolve) => (answer = () => resolve(null)));
+      await scene.page.route(searches, async (route) => {
+        await asked;
+        await route.continue();
+      });
+      await scene.page.getByRole("button", { name: "Try again" }).click();
+      await scene.page.locator(".status", { hasText: "Searching…" }).waitFor();
+      const place = () => scene.page.locator(".split").evaluate((split) => split.getBoundingClientRect().top);
+      const before = await place();
+      answer();
+      await scene.page.locator(".hatch-legend").getByText("Not everything").waitFor();
+      const legend = await scene.page.locator(".hatch-legend").evaluate((line) => line.getBoundingClientRect().height);
+      assert.equal((await place()) - before, legend, `the first row is where it was to come, ${width} px`);
+      await scene.page.unroute(searches);
+    }
+    await scene.page.setViewportSize({ width: 1440, height: 900 });
+  });
+});
+
+describe("what was asked for", { concurrency: false }, () => {
+  test("is where the bars begin and end, however far it reaches beyond the events", async () => {
+    await scene.visit(`${LOGS}&from=2026-01-02T00:00:00Z&to=2031-02-03T04:05:06Z&tz=UTC`);
+    const axis = await scene.page.locator(".axis span").allTextContents();
+    assert.match(axis[0] ?? "", /^(2026 )?Jan 02 00:00$/);
+    assert.equal(axis[2], "2031 Feb 03 04:06 UTC");
+    await scene.page.getByRole("slider").focus();
+    for (const pressed of ["Home", "Shift+End", "Enter"]) await scene.page.keyboard.press(pressed);
+    await until(async () => scene.param("from") === "2026-01-02T00:00:00.000Z", "the first bar is narrowed to what was asked for");
+    assert.equal(scene.param("to"), "2031-02-03T04:06:00.000Z");
+  });
+
+  test("may be the other values of a field, or none, and their counts are true", async () => {
+    const { key } = await scene.project("others", "Others");
+    const users = ["one \"quoted\"", ...Array.from({ length: 13 }, (_, at) => `user-${at}`)];
+    const ts = new Date(Date.now() - 3_000_000).toISOString();
+    const events = [...ordinary(3).map((event) => ({ ...event, ts, user_id: undefined })), ...users.flatMap((user_id, at) => ordinary(at < 10 ? 2 : 1).map((event) => ({ ...event, ts, user_id })))];
+    await postBatch(scene.server.base, key, JSON.stringify(events));
+    for (const [name, ids] of /** @type {[string, string[]][]} */ ([["4 with other values", users.slice(10)], ["3 without user_id", []]])) {
+      for (const q of ["", "level:info OR level:error OR level:warn OR level:debug"]) {
+        await scene.visit(`/ui/logs?project=others&side=fields&q=${q}`);
+        await scene.page.locator(".facet", { hasText: "user_id" }).getByRole("button", { name }).click();
+        await until(async () => (scene.param("q") ?? "") !== q, "it is asked for");
+        await scene.settled();
+        assert.match((await status().textContent()) ?? "", new RegExp(`^${name[0]} events`), `${scene.param("q")}`);
+        const found = await scene.admin("GET", `/logs?${new URLSearchParams({ project_id: "others", q: scene.param("q") ?? "" })}`);
+        assert.deepEqual(new Set(found.logs.map((/** @type {any} */ { user_id: id }) => id ?? "")), new Set(ids.length ? ids : [""]));
+      }
+    }
+  });
+
+  test("can't be the other values where a listed one can't be said", async () => {
+    const { key } = await scene.project("unsaid", "Unsaid");
+    const ts = new Date(Date.now() - 3_000_000).toISOString();
+    await postBatch(scene.server.base, key, JSON.stringify([...Array.from({ length: 11 }, (_, at) => `user-${at}`), "two\nlines"].flatMap((user_id, at) => ordinary(at === 11 ? 2 : 1).map((event) => ({ ...event, ts, user_id })))));
+    await scene.visit("/ui/logs?project=unsaid&side=fields");
+    await scene.page.locator(".facet").getByText("2 with other values").waitFor();
+    assert.equal(await scene.page.getByRole("button", { name: /with other values/ }).count(), 0);
   });
 });
 

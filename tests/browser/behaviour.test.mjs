@@ -279,6 +279,31 @@ describe("the histogram and the counts", { concurrency: false }, () => {
     }
   });
 
+  test("the context is as large as the address says, also where one goes on", async () => {
+    const wanted = await idsOf({ project_id: SLUG, limit: "1000", order: "asc", q: "-source:flood" });
+    const id = wanted[Math.floor(wanted.length / 2)] ?? "";
+    const around = (/** @type {number} */ n) => scene.admin("GET", `/logs/${id}/context?scope=project&before=${n}&after=${n}`);
+    const shown = () => scene.page.getByRole("table", { name: "Events before and after" }).getByRole("row").count();
+    const rows = (/** @type {{ before: unknown[], after: unknown[] }} */ { before, after }) => before.length + 1 + after.length;
+    const [few, more] = await Promise.all([around(20), around(50)]);
+    assert.ok(rows(more) > rows(few), "the seed has more than 20 events on a side");
+    for (const wrong of ["", "&around=7", "&around=999"]) {
+      await scene.visit(`/ui/logs/${id}?scope=project${wrong}`);
+      await until(async () => (await shown()) === rows(few), `20 on each side are shown with ${wrong}`);
+    }
+    const sizes = scene.page.getByRole("navigation", { name: "Events on each side" });
+    assert.equal(await sizes.getByRole("link", { name: "20" }).getAttribute("aria-current"), "true");
+    await sizes.getByRole("link", { name: "50" }).click();
+    await until(async () => (await shown()) === rows(more), "50 on each side are shown");
+    assert.deepEqual([scene.param("around"), scene.param("scope")], ["50", "project"]);
+    assert.equal(await scene.page.getByRole("navigation", { name: "Scope" }).getByRole("link", { name: "Same source" }).getAttribute("href"), `/ui/logs/${id}?scope=source&around=50`);
+    const asked = scene.page.waitForRequest((request) => new URL(request.url()).pathname.endsWith("/context"));
+    await sizes.getByRole("link", { name: "20" }).click();
+    await until(async () => (await shown()) === rows(few), "20 are shown again");
+    assert.equal(scene.param("around"), null);
+    assert.equal(new URL((await asked).url()).searchParams.get("before"), "20");
+  });
+
   test("every filter is read from the address, and written back the same", async () => {
     const [id = ""] = await idsOf({ project_id: SLUG, level: "fatal" });
     const range = `from=${encodeURIComponent(new Date(Date.now() - 7_200_000).toISOString())}&to=${encodeURIComponent(new Date(Date.now() + 60_000).toISOString())}`;

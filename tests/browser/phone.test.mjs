@@ -9,6 +9,8 @@ import { openScene } from "./scene.mjs";
 import { FULL, ordinary, postBatch } from "./seed.mjs";
 
 const SLUG = "shop";
+/** A source too long for a phone's line. */
+const LONG = "the-reconciler-of-billing-in-the-northern-warehouse";
 /** A phone, and 1440 px at 200 %. */
 const SIZES = /** @type {const} */ ([[390, 844], [720, 450]]);
 /** Where the first row of the list begins at most. */
@@ -24,7 +26,7 @@ before(async () => {
   await mkdir(SCREENSHOTS, { recursive: true });
   scene = await openScene();
   const { key } = await scene.project(SLUG, "Shop mwqb of the northern warehouse");
-  await postBatch(scene.server.base, key, JSON.stringify([...ordinary(60), FULL]));
+  await postBatch(scene.server.base, key, JSON.stringify([...ordinary(60), FULL, { level: "error", message: "stock is short", source: LONG }]));
   await until(async () => (await scene.admin("GET", "/issues")).issues.length > 0, "the events are counted");
   for (const [width, height] of SIZES) {
     const context = await scene.browser.newContext({ viewport: { width, height }, bypassCSP: true, locale: "en-GB", timezoneId: "Europe/Berlin", storageState: await scene.context.storageState() });
@@ -165,6 +167,66 @@ describe("a narrow window", { concurrency: false }, () => {
       /** @type {number} */
       const short = await look.getByLabel(name ?? "").evaluate((select) => (select.closest("section")?.getBoundingClientRect().right ?? 0) - select.getBoundingClientRect().right);
       assert.equal(short, 0, address);
+    }
+  });
+
+  test("has the names and the values of facts in line", async () => {
+    for (const look of looks) {
+      for (const [address, name] of [["/ui/overflow", "Limits in force"], ["/ui/system", "Health"]]) {
+        await scene.visit(address ?? "", look);
+        const boxes = await region(look, name ?? "").locator(".facts > div").evaluateAll((facts) => facts.map((fact) => [...fact.children].map((part) => part.getBoundingClientRect().left)));
+        assert.ok(boxes.length > 3, name);
+        assert.deepEqual(boxes, boxes.map(() => boxes[0]), `${name} at ${look.viewportSize()?.width}`);
+      }
+    }
+  });
+
+  test("says in whole where an issue is from", async () => {
+    for (const look of looks) {
+      for (const address of ["/ui/issues", `/ui/issues?project=${SLUG}`]) {
+        await scene.visit(address, look);
+        const row = look.locator(".issue", { hasText: "stock is short" });
+        const where = row.locator(".where");
+        assert.equal(await where.textContent(), `${SLUG} / ${LONG}`);
+        assert.ok(await where.getByText(LONG).isVisible());
+        const box = await where.evaluate((one) => {
+          const [own, outer] = [one.getBoundingClientRect(), one.closest(".issue")?.getBoundingClientRect()];
+          const range = document.createRange();
+          range.selectNodeContents(one);
+          const text = range.getBoundingClientRect();
+          return { fits: one.scrollWidth <= one.clientWidth + 1, inside: text.right <= own.right + 1 && own.right <= (outer?.right ?? 0) && text.bottom <= (outer?.bottom ?? 0) };
+        });
+        assert.deepEqual(box, { fits: true, inside: true }, `${address} at ${look.viewportSize()?.width}`);
+      }
+    }
+  });
+
+  test("gives a long text of a stacked table its line, and a way out some room above", async () => {
+    const [look] = looks;
+    if (!look) return;
+    await scene.visit("/ui/system", look);
+    const widths = await region(look, "Audit log").locator("tbody tr").first().evaluate((row) => [row, row.querySelector("td.text")].map((box) => box?.getBoundingClientRect().width));
+    assert.equal(widths[0], widths[1]);
+    await scene.visit(`/ui/logs?project=${SLUG}&side=fields`, look);
+    await look.locator(".facet li").first().waitFor();
+    const gap = () => look.getByRole("button", { name: "Close" }).evaluate((close) => close.getBoundingClientRect().top);
+    assert.equal(await gap(), 8);
+    await scene.visit(`/ui/logs?project=${SLUG}`, look);
+    await scene.rows(look).first().click();
+    await look.getByRole("button", { name: "Close" }).waitFor();
+    assert.equal(await gap(), 8);
+  });
+
+  test("begins the page of an event where that of an issue begins", async () => {
+    for (const look of looks) {
+      const [{ id }] = (await scene.admin("GET", `/logs?project_id=${SLUG}&level=fatal`)).logs;
+      const [issue] = (await scene.admin("GET", `/issues?project_id=${SLUG}`)).issues;
+      const tops = [];
+      for (const address of [`/ui/logs/${encodeURIComponent(id)}`, `/ui/issues/${issue.id}`]) {
+        await scene.visit(address, look);
+        tops.push(await look.locator("h1").evaluate((heading) => heading.getBoundingClientRect().top));
+      }
+      assert.equal(tops[0], tops[1]);
     }
   });
 

@@ -112,6 +112,7 @@ fn asked(project_id: i64, tokens: TokenTest) -> BlockQuery {
         from: Timestamp::from_millis(0),
         to: Timestamp::LAST,
         received_after: Timestamp::from_millis(0),
+        received_until: Timestamp::LAST,
         tokens,
         filters: true,
         ascending: true,

@@ -206,6 +206,42 @@ async fn a_lock_held_by_somebody_else_is_waited_for_and_is_no_outage() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lock_waited_for_until_the_deadline_is_no_outage() {
+    let Some(refused) = Refused::start(&[]).await else { return };
+    let mut rows = refused.rig.private().connect("tekno").await.unwrap();
+    let mut table = refused.rig.private().connect("tekno").await.unwrap();
+    let lock = "START TRANSACTION; SELECT id FROM batches FOR UPDATE";
+    sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut rows).await.unwrap();
+    let rows = tokio::sync::Mutex::new(rows);
+    let batch = refused.batch("locked", 1_000);
+    let sending = send(&refused.instance.client, &refused.project, &batch);
+    // The first attempt waits for rows, which the server ends after a second; who wants the whole table meanwhile has
+    // the next one wait without an end. On a connection that is there, since it has to be within that second.
+    let locking = async {
+        let inserts =
+            "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'INSERT INTO batches%'";
+        until("it waits for rows", PATIENCE, async || {
+            let found: i64 = sqlx::query_scalar(inserts).fetch_one(&mut *rows.lock().await).await.unwrap();
+            found > 0
+        })
+        .await;
+        tokio::spawn(async move { sqlx::raw_sql("LOCK TABLES batches WRITE").execute(&mut table).await })
+    };
+    let (answer, locking) = tokio::join!(sending, locking);
+    let Answer::Status(status, body, retry, took) = answer else { panic!("an answer") };
+    assert_eq!((status, retry.is_some()), (503, true), "{body}");
+    assert!(took < REPLY, "answered after {took:?}");
+    assert_eq!(refused.instance.client.database().await, "connected", "a lock is no outage");
+    assert!(!locking.is_finished(), "the table was asked for all the time");
+    sqlx::raw_sql("ROLLBACK").execute(&mut *rows.lock().await).await.unwrap();
+    locking.await.unwrap().unwrap();
+    // It would be connected again soon.
+    let log = refused.instance.process.log();
+    assert!(!log.contains("a commit was not answered"), "a lock is no lost connection: {log}");
+    refused.heals().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_fold_that_went_silent_inside_its_transaction_holds_up_the_counts_for_a_while_only() {
     let Some(refused) = Refused::start(&[]).await else { return };
     refused.rig.proxy().stall_at_lone_commit();

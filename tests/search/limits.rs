@@ -3,8 +3,13 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tekno_logger::http::state::MAX_SEARCHES;
+use tekno_logger::search::cursor::Order;
+use tekno_logger::search::event_filter::Criteria;
+use tekno_logger::search::language::Query;
+use tekno_logger::search::run::{self, Budgets, Scope, SearchRequest};
 use tekno_logger::search::turns::{CallerId, TURN_WAIT};
 use tekno_logger::store::{DatabaseStatus, Store};
+use tekno_logger::timestamp::Timestamp;
 
 use crate::model::Random;
 use crate::proxy::behind_proxy;
@@ -133,6 +138,62 @@ async fn a_client_that_goes_away_leaves_the_queue() {
     assert_eq!(stays.await.unwrap().unwrap().status(), 200);
     service.stop().await;
     database.remove().await;
+}
+
+/// How many events a query finds over all of the time, and what was read for it: headers and bodies.
+async fn effort_of(service: &Service, project_id: i64, order: Order, query: &str) -> (usize, u64, u64) {
+    let mut criteria = Criteria {
+        text: Query::parse(query, START).unwrap().0,
+        ..Criteria::between(Timestamp::from_millis(0), Timestamp::LAST)
+    };
+    criteria.narrow();
+    let request = SearchRequest {
+        scopes: vec![Scope { project_id, received_after: Timestamp::from_millis(0) }],
+        criteria,
+        order,
+        after: None,
+        limit: 1,
+        budgets: Budgets::default(),
+    };
+    let page = run::search(std::slice::from_ref(&service.state.store), &request).await.unwrap();
+    (page.hits.len(), page.effort.headers, page.effort.blocks)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_of_receipt_in_a_query_chooses_the_headers_that_are_read() {
+    for database in TestDatabase::all().await {
+        let (service, name) = (Service::start(&database).await, database.name);
+        let shop = service.project("shop").await;
+        let holder = without_maintenance(&database).await;
+        let at = |block: i64| Timestamp::from_millis(START.as_millis() + block * MINUTE);
+        for block in 0..150 {
+            // One came late: it happened in the first minute.
+            let ts = if block == 120 { at(0) } else { at(block) };
+            service.post(&shop, &[json!({ "message": "m", "ts": ts.as_millis() })]).await;
+            service.hand.advance(MINUTE);
+        }
+        let (t60, t100, t149, t150) = (at(60), at(100), at(149), at(150));
+        for (order, query, read) in [
+            // What was received from then on, but happened before: the one that came late.
+            (Order::Ascending, format!("received_at:>={t100} ts:<{t100}"), (1, 1, 1)),
+            (Order::Ascending, format!("received_at:>={t149}"), (1, 1, 1)),
+            (Order::Ascending, format!("received_at:>={t150}"), (0, 0, 0)),
+            (Order::Descending, format!("received_at:<{} m", at(1)), (1, 1, 1)),
+            (Order::Descending, format!("received_at:>{t60} received_at:<={}", at(61)), (1, 1, 1)),
+            (Order::Descending, format!("received_at:{t60} OR received_at:{}", at(61)), (1, 2, 2)),
+            (Order::Descending, format!("received_at:>{t60} received_at:<{t60}"), (0, 0, 0)),
+        ] {
+            let found = effort_of(&service, shop.id, order, &query).await;
+            assert_eq!(found, read, "{name}: {query}: events, headers, bodies");
+        }
+        // What is no condition of every match chooses nothing.
+        let (found, headers, _) =
+            effort_of(&service, shop.id, Order::Ascending, &format!("-received_at:<{t149}")).await;
+        assert!(found == 1 && headers > 100, "{name}: {headers}");
+        drop(holder);
+        service.stop().await;
+        database.remove().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

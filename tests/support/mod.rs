@@ -254,6 +254,7 @@ pub fn every_block(project_id: i64) -> BlockQuery {
         from: Timestamp::from_millis(0),
         to: Timestamp::LAST,
         received_after: Timestamp::from_millis(0),
+        received_until: Timestamp::LAST,
         tokens: TokenTest::Always,
         filters: false,
         ascending: false,

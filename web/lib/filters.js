@@ -107,39 +107,21 @@ export function zoneOf(params) {
  * @param {string | null} [sel] the id of the open event
  */
 export function logsAddress(filters, sel) {
-  const params = filterParams(filters);
-  if (filters.cols?.length) params.set("cols", filters.cols.join());
-  if (filters.live) params.set("live", "1");
-  if (filters.side) params.set("side", filters.side);
-  if (filters.fold) params.set("fold", "1");
-  if (sel) params.set("sel", sel);
-  const query = params.toString();
-  return query === "" ? "/ui/logs" : `/ui/logs?${query}`;
+  const { q, project, range, from, to, tz, order, by, cols, live, side, fold } = filters;
+  const named = from || to || range === DEFAULT_RANGE ? "" : range;
+  const all = { q, project, level: levelsOf(filters), from, to, range: named, tz, order: live ? "" : order, by, cols: cols?.join(), live: live && "1", side, fold: fold && "1", sel };
+  const query = new URLSearchParams(Object.entries(all).flatMap(([name, value]) => (value ? [[name, value]] : [])));
+  return query.size === 0 ? "/ui/logs" : `/ui/logs?${query}`;
+}
+
+/** The levels that are asked for; empty for all. @param {Filters} filters */
+function levelsOf({ levels }) {
+  return levels.length % LEVELS.length > 0 ? levels.join() : "";
 }
 
 /** The logs of a project. @param {{ slug: string }} project */
 export function projectLogs({ slug }) {
   return logsAddress({ q: "", project: slug, levels: [], range: DEFAULT_RANGE, from: "", to: "" });
-}
-
-/** @param {Filters} filters */
-function filterParams(filters) {
-  const params = new URLSearchParams();
-  if (filters.q !== "") params.set("q", filters.q);
-  if (filters.project !== "") params.set("project", filters.project);
-  if (filters.levels.length > 0 && filters.levels.length < LEVELS.length) {
-    params.set("level", filters.levels.join(","));
-  }
-  if (filters.from !== "" || filters.to !== "") {
-    if (filters.from !== "") params.set("from", filters.from);
-    if (filters.to !== "") params.set("to", filters.to);
-  } else if (filters.range !== DEFAULT_RANGE) {
-    params.set("range", filters.range);
-  }
-  if (filters.tz) params.set("tz", filters.tz);
-  if (filters.order && !filters.live) params.set("order", filters.order);
-  if (filters.by) params.set("by", filters.by);
-  return params;
 }
 
 /**
@@ -163,12 +145,13 @@ export function issueAddress({ project_id: project, fingerprint }) {
 }
 
 /**
- * Whether two sets of filters ask for the same events and bars, in the same order and zone.
+ * Whether all that `a` asks for is there where `b` was asked for, but for bars by another field or of another zone.
  * @param {Filters} a
  * @param {Filters} b
  */
 export function sameFilters(a, b) {
-  return filterParams(a).toString() === filterParams(b).toString();
+  const key = (/** @type {Filters} */ filters) => logsAddress({ ...filters, tz: "", by: "", cols: [], fold: false, side: a.side && filters.side }) + filters.wrongTz;
+  return key(a) === key(b);
 }
 
 /**
@@ -183,7 +166,8 @@ export function apiQuery(filters, now) {
   const query = { limit: String(PAGE_SIZE), order: filters.order || "desc" };
   if (filters.q !== "") query.q = filters.q;
   if (filters.project !== "") query.project_id = filters.project;
-  if (filters.levels.length > 0 && filters.levels.length < LEVELS.length) query.level = filters.levels.join(",");
+  const level = levelsOf(filters);
+  if (level !== "") query.level = level;
   const length = rangeMillis(filters.range);
   if (length === null) {
     if (filters.from !== "") query.from = fixed(filters.from, now);
@@ -205,7 +189,7 @@ function fixed(text, now) {
  * @param {Filters} filters
  */
 export function isNarrowed(filters) {
-  return filters.q !== "" || (filters.levels.length > 0 && filters.levels.length < LEVELS.length);
+  return filters.q !== "" || levelsOf(filters) !== "";
 }
 
 /** The longest value offered as a filter, in characters. */

@@ -39,9 +39,9 @@ export function stackOf(histogram) {
     buckets: buckets.map(({ from, to, counts, other = 0, none = 0 }) => {
       const each = names.map((name) => (Object.hasOwn(counts, name) ? counts[name] ?? 0 : 0));
       const rest = by === "level" ? [] : [other + sum(each.slice(own)), none];
-      // The first and the last reach beyond what was asked for, which the page has to the minute.
+      // The first and the last reach beyond what was asked for, which the page has to the minute. Years of five digits sort first.
       const [least, most] = [minute(first, Math.floor), minute(last, Math.ceil)];
-      return { from: from < least ? least : from, to: to > most ? most : to, counts: [...each.slice(0, own), ...rest] };
+      return { from: from < least ? least : from, to: to > most && most >= last ? most : to, counts: [...each.slice(0, own), ...rest] };
     }),
   };
 }

@@ -1,6 +1,6 @@
 // The log list. Every filter and the open event are in the address; this page only follows it.
 
-import { listProjects, searchLogs } from "../api.js";
+import { listProjects, read, searchLogs } from "../api.js";
 import { apiQuery, BAR_FIELDS, eventAddress, logsAddress, readFilters, sameFilters, withTerm } from "../lib/filters.js";
 import { counted } from "../lib/amount.js";
 import { fill, h } from "../lib/h.js";
@@ -26,17 +26,14 @@ const isNarrow = () => matchMedia("(width <= 900px)").matches;
 export function open(url) {
   const page = new LogsPage(url);
   return {
-    element: page.element,
-    title: "Logs",
+    element: page.element, title: "Logs",
     update: (next) => page.follow(next),
-    key: (event) => page.press(event),
-    close: () => page.close(),
+    key: (event) => page.press(event), close: () => page.close(),
   };
 }
 
 class LogsPage {
-  /** @type {Filters} */
-  #filters;
+  /** @type {Filters} */ #filters;
   /** The id of the open event. @type {string | null} */
   #selected = null;
   #search = new AbortController();
@@ -47,8 +44,7 @@ class LogsPage {
   #cursor = null;
   /** Whether all was read, how many match, and what the first page took to find while it is the only one. @type {{ complete: boolean, total?: number, first?: import("../api.js").Scanned }} */
   #found = { complete: true };
-  /** @type {import("../parts/live.js").LiveTail | null} */
-  #live = null;
+  #live = /** @type {import("../parts/live.js").LiveTail | null} */ (null);
   #bar;
   #histogram = new HistogramView(
     (from, to) => this.#ask({ ...this.#filters, range: "", from, to, live: false }),
@@ -75,9 +71,7 @@ class LogsPage {
     showTimesIn(this.#filters.tz ?? "");
     this.#list.fold(this.#filters.fold === true);
     this.#bar = new FilterBar(this.#filters, (next) => this.#ask(next), offerOf(() => this.#list.events, () => this.#query, this.#life.signal));
-    this.element = h(
-      "div",
-      { class: "logs" },
+    this.element = h("div", { class: "logs" },
       h("h1", { class: "unseen" }, "Logs"),
       this.#bar.element,
       this.#histogram.element,
@@ -93,26 +87,27 @@ class LogsPage {
   /** Shows what the address asks for; a search runs only when its filters changed. @param {URL} url */
   follow(url) {
     const wanted = readFilters(url.searchParams);
-    const { live, side, fold, tz = "" } = this.#filters;
-    const same = sameFilters(wanted, this.#filters) && wanted.live === live && (wanted.side === side || wanted.side === "");
+    const before = this.#filters;
+    const zoned = wanted.tz !== before.tz;
     this.#filters = wanted;
     this.#bar.show(wanted);
     showTimesIn(wanted.tz ?? "");
-    if (wanted.tz !== tz) this.#list.redraw();
-    if (wanted.tz !== tz && this.#selected !== null) void this.#drawer.show(this.#selected);
+    if (zoned) this.#list.redraw();
+    if (zoned && this.#selected !== null) void this.#drawer.show(this.#selected);
     this.#list.fold(wanted.fold === true);
     this.#list.columns(wanted.cols ?? []);
     // The ways on from here keep what is open.
     void this.#select(url.searchParams.get("sel"));
-    if (same) this.#showAgain(wanted.fold !== fold);
-    else void this.#run();
+    if (!sameFilters(wanted, before)) return void this.#run();
+    this.#showAgain(wanted.fold !== before.fold);
+    if (zoned || wanted.by !== before.by) void this.#runBars();
   }
 
   /** The same events are shown otherwise. @param {boolean} folded or no longer */
   #showAgain(folded) {
     this.#showTools();
     // While a search runs, the line says so.
-    if (folded && this.#list.length > 0 && !this.#pane.hasAttribute("aria-busy")) this.#showStatus();
+    if (folded && this.#list.length > 0 && !this.#pane.ariaBusy) this.#showStatus();
     // A link on from here shows them in the same way.
     if (this.#more.querySelector("a")) this.#showMore();
   }
@@ -153,11 +148,8 @@ class LogsPage {
 
   async #loadProjects() {
     const { signal } = this.#life;
-    try {
-      this.#bar.setProjects(await patiently(() => listProjects(signal), signal, () => {}));
-    } catch {
-      // The list says what is wrong; without names the project filter keeps what the address has.
-    }
+    // The list says what is wrong; without names the project filter keeps what the address has.
+    await patiently(() => listProjects(signal), signal, () => {}).then((all) => this.#bar.setProjects(all), () => {});
   }
 
   async #run() {
@@ -168,42 +160,60 @@ class LogsPage {
     this.#live?.close();
     fill(this.#tail);
     this.#showTools();
-    this.#histogram.offer(this.#filters.by || "level", this.#filters.cols ?? []);
     // The line says that it searches, the panel what that may wait for.
     const loading = loadingPanel("");
     if (this.#list.events.length === 0) fill(this.#state, loading.element);
     fill(this.#status, h("span", { class: "muted loading" }, "Searching…"));
     fill(this.#more);
-    this.#pane.setAttribute("aria-busy", "true");
+    this.#pane.ariaBusy = "true";
     try {
       const page = await patiently(() => firstPage({ ...this.#query, ...besides(this.#filters, isNarrow()) }, signal), signal, (panel) => this.#showInstead(panel));
       this.#clear();
       const complete = page.scanned?.complete !== false;
       this.#found = { complete, total: complete ? page.histogram?.total : undefined, first: page.scanned };
-      this.#histogram.show(page.histogram, { complete, asc: this.#filters.order === "asc", live: this.#filters.live });
+      this.#showBars(page.histogram, complete, signal);
       if (page.logs.length === 0 && page.next_cursor === null) await this.#showEmpty(page, signal);
       else this.#showPage(page);
-      void hatchGaps(this.#histogram, this.#query.project_id, signal);
       await this.#showBeside(page, signal);
     } catch (error) {
       if (!signal.aborted && !isSignedOut(error)) this.#showInstead(errorPanel(error, () => void this.#run()), "The search failed.");
     } finally {
       loading.stop();
-      if (!signal.aborted) this.#pane.removeAttribute("aria-busy");
+      if (!signal.aborted) this.#pane.ariaBusy = null;
     }
+  }
+
+  /** Counts the same events into other bars. */
+  async #runBars() {
+    const { signal } = this.#search;
+    // A search that still runs asks for bars that are wanted no more.
+    if (this.#pane.ariaBusy || this.#histogram.span() === null) return this.#run();
+    this.#histogram.element.ariaBusy = "true";
+    try {
+      const query = new URLSearchParams({ ...this.#query, ...besides(this.#filters, isNarrow()) });
+      const bars = /** @type {import("../api.js").Histogram & LogPage} */ (await read(`/logs/histogram?${query}`, signal));
+      if (bars.by === (this.#filters.by || "level")) this.#showBars(bars, bars.scanned?.complete !== false, signal);
+    } catch {
+      if (!signal.aborted) void this.#run();
+    } finally {
+      this.#histogram.element.ariaBusy = null;
+    }
+  }
+
+  /** @param {LogPage["histogram"]} bars @param {boolean} complete @param {AbortSignal} signal */
+  #showBars(bars, complete, signal) {
+    this.#histogram.show(bars, { complete, asc: this.#filters.order === "asc", live: this.#filters.live });
+    void hatchGaps(this.#histogram, this.#query.project_id, signal);
   }
 
   /** The ways on from here; a panel that is closed takes its counts along. */
   #showTools() {
     this.#tools.show(this.#filters, this.#query, this.#selected);
     this.#side.show(this.#filters.side ?? "");
+    this.#histogram.offer(this.#filters.by || "level", this.#filters.cols ?? []);
   }
 
-  /**
-   * Starts what few searches need, once the list is there.
-   * @param {LogPage} page
-   * @param {AbortSignal} signal
-   */
+  /** Starts what few searches need, once the list is there. @param {LogPage} page @param {AbortSignal} signal */
   async #showBeside(page, signal) {
     const { side, live } = this.#filters;
     if (side) await this.#side.fill(page, side, (term, exclude) => this.#narrow(term, exclude), signal, isNarrow() && this.#selected === null);
@@ -219,10 +229,7 @@ class LogsPage {
     fill(this.#tail, this.#live.element);
   }
 
-  /**
-   * @param {import("../api.js").LogEvent[]} events newest first
-   * @param {number} limit
-   */
+  /** @param {import("../api.js").LogEvent[]} events newest first @param {number} limit */
   #showNew(events, limit) {
     fill(this.#state);
     this.#list.element.hidden = false;
@@ -270,10 +277,7 @@ class LogsPage {
     this.#tools.offer("", this.#found.total);
   }
 
-  /**
-   * @param {LogPage} page
-   * @param {AbortSignal} signal
-   */
+  /** @param {LogPage} page @param {AbortSignal} signal */
   async #showEmpty(page, signal) {
     const again = () => void this.#run();
     const { explainEmpty, notAllRead } = await import("../parts/empty.js");
@@ -346,10 +350,7 @@ class LogsPage {
     if (shown && (before === null || this.#list.focused() < 0)) this.#drawer.focus();
   }
 
-  /**
-   * @param {string} term
-   * @param {boolean} exclude
-   */
+  /** @param {string} term @param {boolean} exclude */
   #narrow(term, exclude) {
     const q = withTerm(this.#filters.q, term, exclude);
     // Where the detail or the counts cover the list, closing them shows what the term did.

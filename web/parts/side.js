@@ -30,7 +30,7 @@ export function facetView({ field, values, other, missing }, onTerm) {
   const has = fieldTerm("has", field) ?? "";
   const rest = (/** @type {number} */ n, /** @type {string} */ what, /** @type {string} */ term, /** @type {boolean} */ exclude) => {
     const text = `${n.toLocaleString("en")} ${what}`;
-    return n > 0 && h("p", null, term ? h("button", { type: "button", class: "quiet raw", onclick: () => onTerm(term, exclude) }, text) : text);
+    return n > 0 && h("p", { class: "muted" }, term ? h("button", { type: "button", class: "quiet raw", onclick: () => onTerm(term, exclude) }, text) : text);
   };
   return h(
     "section",

@@ -23,6 +23,10 @@ test("the open event is in the address but is no filter", () => {
   assert.equal(logsAddress(read("q=a"), "x-0"), "/ui/logs?q=a&sel=x-0");
   assert.ok(sameFilters(read("q=a&sel=x-0"), read("q=a")));
   assert.ok(!sameFilters(read("q=a"), read("q=b")));
+  assert.ok(sameFilters(read("by=source&tz=UTC&fold=1&cols=env"), read("by=env&tz=Asia/Tokyo")), "other bars are of the same events");
+  assert.ok(!sameFilters(read("tz=Mars/Olympus"), read("")), "that it is none is to be said");
+  assert.ok(sameFilters(read(""), read("side=fields")) && !sameFilters(read("side=fields"), read("")), "a panel that is opened counts anew");
+  assert.ok(!sameFilters(read("live=1"), read("")));
 });
 
 test("what an address says wrongly is left out", () => {

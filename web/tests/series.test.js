@@ -31,6 +31,15 @@ test("bars by a field are of five values, others and events without one, and eve
   assert.equal(countText(sumCounts(few.buckets), few.series), "3 events: 2 production, 1 without env");
 });
 
+test("the first bucket begins, and the last one ends, with the minute that was asked for", () => {
+  const times = ["05:00", "06:00", "07:00", "08:00"].map((time) => `2026-11-20T${time}:00.000Z`);
+  const raw = times.slice(1).map((to, at) => ({ from: times[at] ?? "", to, counts: {} }));
+  const edges = (/** @type {string} */ from, /** @type {string} */ to) => stackOf(histogram({ from, to, buckets: raw })).buckets.map((bucket) => [bucket.from, bucket.to]);
+  assert.deepEqual(edges("2026-11-20T05:20:33.500Z", "2026-11-20T07:40:00.001Z"), [["2026-11-20T05:20:00.000Z", times[1]], [times[1], times[2]], [times[2], "2026-11-20T07:41:00.000Z"]]);
+  assert.equal(edges(times[0] ?? "", "9999-12-31T23:59:59.999Z")[2]?.[1], times[3], "the end of all times is no minute that can be asked for");
+  assert.deepEqual(edges("2026-11-20T05:00:00.900Z", "2026-11-20T07:59:59.000Z"), raw.map(({ from, to }) => [from, to]));
+});
+
 test("a search that stopped early leaves what lies beyond its last event unread", () => {
   const times = ["06:00", "06:30", "07:00", "07:30", "08:00"].map((time) => `2026-11-20T${time}:00Z`);
   const buckets = [0, 3, 2, 0].map((n, at) => ({ from: times[at] ?? "", to: times[at + 1] ?? "", counts: [n] }));

@@ -109,6 +109,7 @@ impl<'a> Pass<'a> {
             from,
             to,
             received_after: scope.received_after,
+            received_until: Timestamp::LAST,
             tokens: TokenTest::Always,
             filters: false,
             ascending: false,
@@ -118,6 +119,7 @@ impl<'a> Pass<'a> {
         let mut queries: Vec<BlockQuery> = request.scopes.iter().map(query).collect();
         while !queries.is_empty() {
             let headers = snapshot.block_headers(&queries.iter().collect::<Vec<_>>()).await?;
+            self.effort.headers += headers.len() as u64;
             advance(&mut queries, &headers);
             for header in headers {
                 let Some(test) = self.test_of(&header) else { continue };
@@ -161,6 +163,7 @@ impl<'a> Pass<'a> {
                 self.visit_waiting(snapshot).await?;
             }
         }
+        self.effort.headers += stream.read();
         Ok(())
     }
 

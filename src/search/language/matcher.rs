@@ -184,24 +184,28 @@ impl Matcher {
         self.tests.iter().all(|test| !matches!(test.leaf, Leaf::Value(..)))
     }
 
-    /// The first and last `ts` a match may have, in milliseconds; they may be in no order if nothing matches.
+    /// The first and last `ts` a match may have, or time of receipt, in milliseconds; they may be in no order if nothing
+    /// matches.
     #[must_use]
-    pub fn times(&self) -> (i64, i64) {
-        self.root.as_ref().map_or(ALWAYS, |root| self.times_of(root))
+    pub fn times(&self, of_receipt: bool) -> (i64, i64) {
+        self.root.as_ref().map_or(ALWAYS, |root| self.times_of(root, of_receipt))
     }
 
-    fn times_of(&self, check: &Check) -> (i64, i64) {
+    fn times_of(&self, check: &Check, of_receipt: bool) -> (i64, i64) {
         let both = |one: (i64, i64), other: (i64, i64)| (one.0.max(other.0), one.1.min(other.1));
         let either = |one: (i64, i64), other: (i64, i64)| (one.0.min(other.0), one.1.max(other.1));
         match check {
             Check::Test(test) => match self.tests[*test].leaf {
-                Leaf::Time { is_receipt: false, first, last } => (first, last),
+                Leaf::Time { is_receipt, first, last } if is_receipt == of_receipt => (first, last),
                 _ => ALWAYS,
             },
             Check::Not(_) => ALWAYS,
-            Check::All(checks) => checks.iter().map(|check| self.times_of(check)).fold(ALWAYS, both),
+            Check::All(checks) => {
+                checks.iter().map(|check| self.times_of(check, of_receipt)).fold(ALWAYS, both)
+            }
             Check::Any(checks) => {
-                checks.iter().map(|check| self.times_of(check)).fold((i64::MAX, i64::MIN), either)
+                let times = checks.iter().map(|check| self.times_of(check, of_receipt));
+                times.fold((i64::MAX, i64::MIN), either)
             }
         }
     }

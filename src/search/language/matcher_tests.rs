@@ -175,11 +175,15 @@ fn levels_and_times_are_what_a_match_may_have() {
     assert_eq!(levels("-level:(trace OR debug) project:shop"), "info warn error fatal");
     assert_eq!(levels("level:error OR x"), "trace debug info warn error fatal");
     let now = NOW.as_millis();
-    let times = |text: &str| query(text).matcher(None).times();
+    let times = |text: &str| query(text).matcher(None).times(false);
     assert_eq!(times("ts:>=-1s ts:<now x"), (now - 1000, now - 1));
     assert_eq!(times("ts:now OR ts:-1s"), (now - 1000, now));
     assert_eq!(times("-ts:>now"), ALWAYS);
     assert_eq!(times("ts:>now OR x"), ALWAYS);
+    let receipts = |text: &str| query(text).matcher(None).times(true);
+    assert_eq!(receipts("received_at:>=-1s x received_at:<now ts:now"), (now - 1000, now - 1));
+    assert_eq!(receipts("received_at:now OR received_at:>-1s"), (now - 999, i64::MAX));
+    assert_eq!((receipts("-received_at:>now"), receipts("received_at:now OR ts:now")), (ALWAYS, ALWAYS));
 }
 
 #[test]
