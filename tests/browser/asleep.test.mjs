@@ -44,53 +44,51 @@ after(() => scene?.close());
 
 describe("the live tail", { concurrency: false }, () => {
   test("waits for a service that wakes, and for its database, and says which", async () => {
-    let asked = 0;
+    const away = { code: "storage_unavailable", detail: "The storage can't answer now; try again.", status: 503 };
+    let answer = "waking";
     await scene.page.route(isTail, (route) => {
-      asked += 1;
-      // Each try is the stream, and the question why it was refused.
-      if (asked <= 2) return route.fulfill({ status: 502, contentType: "text/html", body: "<p>starting</p>" });
-      if (asked <= 4) return route.fulfill({ status: 503, contentType: "application/problem+json", json: { code: "storage_unavailable", detail: "The storage can't answer now; try again.", status: 503 } });
-      return route.fallback();
+      if (answer === "waking") return route.fulfill({ status: 502, contentType: "text/html", body: "<p>starting</p>" });
+      return answer === "away" ? route.fulfill({ status: 503, contentType: "application/problem+json", json: away }) : route.fallback();
     });
     await scene.page.goto(`${scene.server.base}/ui/logs?project=${SLUG}&live=1`);
     await waking().waitFor();
-    await scene.page.getByRole("button", { name: "Try now" }).click();
+    answer = "away";
     await scene.page.getByRole("heading", { name: "The database is away" }).waitFor();
     await scene.page.getByText(/The storage can't answer now.*Trying again in \d+ s/).waitFor();
+    answer = "open";
     await says("Live.");
     assert.equal(await scene.page.locator(".live .panel").count(), 0);
-    assert.equal(asked, 5);
     await scene.page.unroute(isTail);
     await postBatch(scene.server.base, key, JSON.stringify([{ message: "after waking" }]));
     await firstRow("after waking");
   });
 
   test("gives up in the end, and asks no more once it was left", async () => {
-    await scene.page.clock.install();
+    const { tab, close } = await freshTab(true);
+    await tab.clock.install();
     let asked = 0;
-    await scene.page.route(isTail, (route) => {
+    await tab.route(isTail, (route) => {
       asked += 1;
       return route.fulfill({ status: 503, contentType: "text/html", body: "<p>starting</p>" });
     });
-    await scene.page.goto(`${scene.server.base}/ui/logs?project=${SLUG}&live=1`);
-    await waking().waitFor();
+    await tab.goto(`${scene.server.base}/ui/logs?project=${SLUG}&live=1`);
+    await waking(tab).waitFor();
     await until(async () => {
-      await scene.page.clock.runFor(10_000);
-      return (await scene.page.getByRole("button", { name: "Try again" }).count()) > 0;
+      await tab.clock.runFor(20_000);
+      return (await tab.getByRole("button", { name: "Try again" }).count()) > 0;
     }, "it gives up");
-    await says("The service does not answer.");
-    const most = asked;
-    assert.ok(most <= 20, `${most} requests`);
-    await scene.page.getByRole("button", { name: "Try again" }).click();
-    await waking().waitFor();
+    assert.match((await tab.locator(".live > [role=status]").textContent()) ?? "", /^The service does not answer\./);
+    assert.ok(asked <= 20, `${asked} requests`);
+    await tab.getByRole("button", { name: "Try again" }).click();
+    await waking(tab).waitFor();
+    await tab.getByRole("link", { name: "Live", exact: true }).click();
+    await until(async () => (await tab.locator(".live").count()) === 0, "it is left");
+    await scene.settled(tab);
     const left = asked;
-    await scene.page.getByRole("link", { name: "Live", exact: true }).click();
-    await until(async () => (await scene.page.locator(".live").count()) === 0, "it is left");
-    await scene.page.clock.runFor(120_000);
-    await scene.settled();
+    await tab.clock.runFor(120_000);
+    await scene.settled(tab);
     assert.equal(asked, left);
-    await scene.page.unroute(isTail);
-    await scene.page.goto("about:blank");
+    await close();
   });
 
   test("says that its connection is lost, and misses nothing by a restart of the service", async () => {
