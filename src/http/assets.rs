@@ -26,10 +26,21 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'
      frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
-/// The first segments of the addresses of pages.
-const PAGES: [&str; 8] = ["login", "logs", "issues", "overflow", "projects", "alerts", "system", ""];
-/// Segments of the longest address of a page (`projects/:slug/setup`).
-const PAGE_SEGMENTS: usize = 3;
+/// The addresses of pages, by their segments below `/ui`; `*` is one of any text. The routes of web/main.js are the same.
+const PAGES: [&[&str]; 12] = [
+    &[""],
+    &["login"],
+    &["logs"],
+    &["logs", "*"],
+    &["issues"],
+    &["issues", "*"],
+    &["projects", "*", "setup"],
+    &["projects", "*"],
+    &["projects"],
+    &["overflow"],
+    &["alerts"],
+    &["system"],
+];
 
 /// All that is served.
 struct Build {
@@ -71,10 +82,10 @@ pub async fn show_asset(call: Call) -> Reply {
 }
 
 fn is_page(path: &str) -> bool {
-    let below = path.trim_start_matches("/ui").trim_matches('/');
-    let mut segments = below.split('/');
-    let known = segments.next().is_some_and(|first| PAGES.contains(&first));
-    known && segments.count() < PAGE_SEGMENTS
+    let below = path.strip_prefix("/ui").unwrap_or(path);
+    let segments: Vec<_> = below.strip_prefix('/').unwrap_or(below).split('/').collect();
+    let fits = |(asked, known): (&&str, &&str)| asked == known || (*known == "*" && !asked.is_empty());
+    PAGES.iter().any(|page| page.len() == segments.len() && segments.iter().zip(*page).all(fits))
 }
 
 /// The page, the same for every address under `/ui`: what to show is decided in the browser.

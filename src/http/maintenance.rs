@@ -93,9 +93,17 @@ pub async fn purge(mut call: Call) -> Reply {
             maintenance.erase(Erasure { project_id, older_than, query, dry_run }, recorded).await?
         }
     };
+    let answer = |report: &Report| {
+        let mut shown = purged_json(report, dry_run);
+        // Who looked first deletes by the time that was looked at, however the age was given.
+        if let Some(time) = older_than {
+            shown["older_than"] = json!(time.to_string());
+        }
+        Ok(json::reply(StatusCode::OK, &shown))
+    };
     match ran {
-        Ran::Done(report) => Ok(json::reply(StatusCode::OK, &purged_json(&report, dry_run))),
-        Ran::Waiting => Ok(json::reply(StatusCode::OK, &purged_json(&Report::default(), dry_run))),
+        Ran::Done(report) => answer(&report),
+        Ran::Waiting => answer(&Report::default()),
         Ran::HeldBy(holder) => Err(ApiError::MaintenanceRunning(format!(
             "Instance {} maintains the database; its lease ends in {} ms at the latest.",
             holder.owner, holder.expires_in_ms

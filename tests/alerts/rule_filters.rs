@@ -185,6 +185,26 @@ async fn a_rule_speaks_on_its_channels_alone_and_on_none_that_is_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rule_of_no_channel_speaks_in_the_history_alone() {
+    on_sqlite(&[OPEN], async |running| {
+        let receiver = Receiver::start().await;
+        webhook(running, &receiver.url("/never")).await;
+        let rule = changed(running, &json!("spike"), json!({ "channels": [] })).await;
+        assert_eq!(rule["channels"], json!([]), "{rule}");
+        let rule = changed(running, &rule["id"], json!({ "cooldown_sec": 60 })).await;
+        assert_eq!(rule["channels"], json!([]), "{rule}");
+        let key = running.project("web").await;
+        send(running, &key, "burst", "disk is full", 5).await;
+        let messages = said(running, "spike", 1).await;
+        assert_eq!(messages.len(), 1, "{messages:?}");
+        assert_eq!((&messages[0]["channel"], &messages[0]["state"]), (&Value::Null, &json!("unsent")));
+        let everywhere = changed(running, &rule["id"], json!({ "channels": null })).await;
+        assert_eq!(everywhere["channels"], Value::Null, "{everywhere}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_channel_given_to_another_project_hears_no_more_of_the_one_whose_rule_names_it() {
     on_sqlite(&[OPEN], async |running| {
         let receiver = Receiver::start().await;

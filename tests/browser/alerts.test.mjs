@@ -27,7 +27,17 @@ let hook = "";
 const region = (/** @type {string} */ name) => scene.page.getByRole("region", { name, exact: true });
 const entry = (/** @type {string} */ name) => region("Channels").getByRole("listitem").filter({ has: scene.page.getByRole("heading", { name, exact: true }) });
 const press = (/** @type {string} */ name, on = region("Channels")) => on.getByRole("button", { name, exact: true }).click();
+const rule = (/** @type {string} */ name) => region("Rules").getByRole("listitem").filter({ has: scene.page.getByRole("heading", { name, exact: true }) });
 const listed = async () => /** @type {any[]} */ ((await scene.admin("GET", "/admin/alerts/channels")).channels);
+
+/** Holds the answers to an address back until what it gives is called. @param {(url: URL) => boolean} address */
+async function held(address) {
+  /** @type {() => void} */
+  let release = () => {};
+  const released = new Promise((resolve) => (release = () => resolve(null)));
+  await scene.page.route(address, (route) => released.then(() => route.continue()));
+  return release;
+}
 
 before(async () => {
   await mkdir(SCREENSHOTS, { recursive: true });
@@ -107,11 +117,8 @@ describe("the page of alerts", { concurrency: false }, () => {
 
   test("each part loads, waits and fails on its own, and names come once they are there", async () => {
     const path = (/** @type {string} */ wanted) => (/** @type {URL} */ url) => url.pathname === wanted;
-    const [held, failing] = [path("/admin/alerts/channels"), path("/admin/alerts/history")];
-    /** @type {() => void} */
-    let release = () => {};
-    const released = new Promise((resolve) => (release = () => resolve(null)));
-    await scene.page.route(held, (route) => released.then(() => route.continue()));
+    const [slow, failing] = [path("/admin/alerts/channels"), path("/admin/alerts/history")];
+    const release = await held(slow);
     await scene.page.route(failing, (route) => route.fulfill({ status: 500, contentType: "application/problem+json", json: { code: "internal", detail: "A fault of ours." } }));
     await scene.page.goto(`${scene.server.base}/ui/alerts`);
     await region("Rules").getByRole("listitem").first().waitFor();
@@ -126,7 +133,7 @@ describe("the page of alerts", { concurrency: false }, () => {
     assert.equal(await region("History").getByText("HTTP 200").count(), 0, "that it was delivered is said once");
     release();
     await region("History").getByRole("cell", { name: channel.name, exact: true }).waitFor();
-    await scene.page.unroute(held);
+    await scene.page.unroute(slow);
     await scene.page.unroute(failing);
     await scene.visit("/ui/alerts?project=no-such-project");
     await region("History").getByText("No message is like that.").waitFor();
@@ -194,13 +201,13 @@ describe("the page of alerts", { concurrency: false }, () => {
     await region("History").getByRole("rowheader").first().waitFor();
     await scene.page.getByLabel("State of the messages").selectOption("delivered");
     await until(async () => scene.param("state") === "delivered", "the state is in the address");
-    await scene.page.getByLabel("Project of the messages").selectOption("burst");
+    await scene.page.getByLabel("Project", { exact: true }).selectOption("burst");
     await scene.settled();
     await until(async () => new URL(scene.page.url()).search === "?state=delivered&project=burst", "both are in the address");
     await scene.page.reload();
     await scene.settled();
     assert.equal(await scene.page.getByLabel("State of the messages").inputValue(), "delivered");
-    assert.equal(await scene.page.getByLabel("Project of the messages").inputValue(), "burst");
+    assert.equal(await scene.page.getByLabel("Project", { exact: true }).inputValue(), "burst");
     await region("History").getByRole("cell", { name: "Delivered", exact: true }).first().waitFor();
     await scene.page.getByLabel("State of the messages").selectOption("dead");
     await region("History").getByText("No message is like that.").waitFor();
@@ -254,7 +261,6 @@ describe("the page of alerts", { concurrency: false }, () => {
     await scene.visit("/ui/alerts");
     await region("Rules").getByText("5 events of one issue in 1 min, and well above what is usual.").waitFor();
     await region("Rules").getByText('3 events matching level:error "card declined" in 5 min.').waitFor();
-    const rule = (/** @type {string} */ name) => region("Rules").getByRole("listitem").filter({ has: scene.page.getByRole("heading", { name, exact: true }) });
     assert.deepEqual(await rule("Spike of an issue").getByRole("button").allTextContents(), ["Turn off", "Edit"]);
     await rule("Spike of an issue").getByRole("button", { name: "Turn off" }).click();
     await until(async () => asked.length === 1, "the change is sent");
@@ -280,6 +286,138 @@ describe("the page of alerts", { concurrency: false }, () => {
     await rule("Card declined").getByRole("button", { name: "Delete it" }).click();
     await until(async () => asked.at(-1)?.method === "DELETE", "the deletion is sent");
     await scene.page.unroute(place);
+  });
+
+  test("shows the rules that apply to the project chosen, which is in the address", async () => {
+    const { id } = await scene.project("chosen");
+    const { rule: own } = await scene.admin("POST", "/admin/alerts/rules", { kind: "spike", project_id: id, name: "Own spikes" });
+    const { rule: query } = await scene.admin("POST", "/admin/alerts/rules", { kind: "query", name: "Everywhere", q: "x" });
+    await scene.visit("/ui/alerts");
+    const titles = () => region("Rules").getByRole("heading", { level: 3 }).allTextContents();
+    const all = await titles();
+    assert.ok(all.includes("Own spikes") && all.includes("Everywhere") && all.includes("Spike of an issue"), all.join());
+    await scene.page.getByLabel("Project", { exact: true }).selectOption("chosen");
+    await until(async () => !(await titles()).includes("Spike of an issue"), "its own rule takes the place of the default");
+    assert.deepEqual(await titles(), all.filter((title) => title !== "Spike of an issue"), "and what is of all projects stays");
+    assert.equal(new URL(scene.page.url()).search, "?project=chosen");
+    await rule("Own spikes").getByText("For chosen.").waitFor();
+    await rule("Everywhere").getByText("For all projects.").waitFor();
+    await press("New rule", region("Rules"));
+    assert.equal(await region("Rules").getByLabel("For", { exact: true }).inputValue(), String(id), "a new one is for it");
+    await press("Cancel", region("Rules"));
+    await scene.page.reload();
+    await scene.settled();
+    assert.ok(!(await titles()).includes("Spike of an issue"));
+    await scene.page.goBack();
+    await until(async () => (await titles()).length === all.length, "all are back");
+    await scene.visit("/ui/alerts?project=no-such-project");
+    await region("Rules").getByText("No such project.").waitFor();
+    for (const one of [own, query]) await scene.admin("DELETE", `/admin/alerts/rules/${one.id}`);
+  });
+
+  test("tells a rule of no channel from one of every channel, and keeps what is not changed", async () => {
+    const { rule: made } = await scene.admin("POST", "/admin/alerts/rules", { kind: "query", name: "Quiet", q: "x", channels: [] });
+    const stored = async () => (await scene.admin("GET", "/admin/alerts/rules")).rules.find((/** @type {{ id: unknown }} */ { id }) => id === made.id);
+    const one = (await scene.admin("POST", "/admin/alerts/channels", { kind: "webhook", name: "For all", url: `${hook}/all` })).channel;
+    await scene.visit("/ui/alerts");
+    await rule("Quiet").getByText("kept in the history alone.").waitFor();
+    /** @param {(form: import("playwright-core").Locator) => Promise<void>} change */
+    const edit = async (change) => {
+      await rule("Quiet").getByRole("button", { name: "Edit" }).click();
+      const form = scene.page.getByRole("form", { name: "Edit rule: Quiet" });
+      await change(form);
+      await form.getByRole("button", { name: "Save rule" }).click();
+      await form.waitFor({ state: "hidden" });
+      await scene.settled();
+    };
+    const every = (/** @type {import("playwright-core").Locator} */ form) => form.getByLabel("Every channel of the project");
+    await edit(async (form) => {
+      assert.equal(await form.getByRole("group", { name: "Channels" }).getByRole("checkbox", { checked: true }).count(), 0);
+      await form.getByText("None chosen is kept in the history alone.").waitFor();
+      await form.getByLabel("Within, seconds").fill("120");
+    });
+    assert.deepEqual([(await stored()).window_sec, (await stored()).channels], [120, []]);
+    await edit((form) => every(form).check());
+    assert.equal((await stored()).channels, null);
+    await rule("Quiet").getByText("to every channel of the project.").waitFor();
+    await edit(async (form) => {
+      await form.getByLabel(one.name, { exact: true }).check();
+      assert.ok(!(await every(form).isChecked()), "it is every channel or some");
+    });
+    assert.deepEqual((await stored()).channels, [one.id]);
+    await rule("Quiet").getByText(`to ${one.name}.`).waitFor();
+    await edit(async (form) => {
+      await every(form).check();
+      assert.ok(!(await form.getByLabel(one.name, { exact: true }).isChecked()));
+      await every(form).uncheck();
+    });
+    assert.deepEqual((await stored()).channels, []);
+    await scene.admin("DELETE", `/admin/alerts/rules/${made.id}`);
+  });
+
+  test("says of a rule's channel that it was given to another project, or deleted", async () => {
+    const [here, there] = [await scene.project("here"), await scene.project("there")];
+    const { channel } = await scene.admin("POST", "/admin/alerts/channels", { kind: "webhook", name: "Wanderer", url: `${hook}/wanderer` });
+    const rules = [];
+    for (const project_id of [here.id, null]) {
+      rules.push((await scene.admin("POST", "/admin/alerts/rules", { kind: "query", name: project_id ? "Of here" : "Of all", q: "x", project_id, channels: [channel.id] })).rule);
+    }
+    await scene.visit("/ui/alerts");
+    await rule("Of here").getByText("to Wanderer.").waitFor();
+    await scene.admin("PUT", `/admin/alerts/channels/${channel.id}`, { project_id: there.id });
+    await scene.visit("/ui/alerts");
+    await rule("Of here").getByText("to Wanderer (of another project: not sent there).").waitFor();
+    await rule("Of all").getByText("to Wanderer (of there alone).").waitFor();
+    await scene.admin("DELETE", `/admin/alerts/channels/${channel.id}`);
+    await scene.visit("/ui/alerts");
+    await rule("Of here").getByText(`to channel ${channel.id}.`).waitFor();
+    await rule("Of here").getByRole("button", { name: "Edit" }).click();
+    assert.ok(await region("Rules").getByLabel(`channel ${channel.id}`).isChecked(), "what it still names can be taken away");
+    assert.ok(!(await region("Rules").getByLabel("Every channel of the project").isChecked()));
+    for (const one of rules) await scene.admin("DELETE", `/admin/alerts/rules/${one.id}`);
+  });
+
+  test("a form opened before the projects have come offers them", async () => {
+    const projects = (/** @type {URL} */ url) => url.pathname === "/admin/projects";
+    for (const [where, button, label] of /** @type {const} */ ([["Rules", "New rule", "For"], ["Channels", "New channel", "Alerts of"]])) {
+      const release = await held(projects);
+      await scene.page.goto(`${scene.server.base}/ui/alerts`);
+      await entry("My webhook").waitFor();
+      await press(button, region(where));
+      await region(where).getByText("Loading…").waitFor();
+      release();
+      await region(where).getByLabel(label, { exact: true }).selectOption({ label: "shop" });
+      await press("Cancel", region(where));
+      assert.ok(await region(where).getByRole("button", { name: button }).evaluate((one) => one === document.activeElement));
+      await scene.page.unroute(projects);
+    }
+    // Where they can't be had, the form is there all the same, and what is set stays set.
+    await scene.page.route(projects, (route) => route.fulfill({ status: 500, contentType: "application/problem+json", json: { code: "internal", detail: "A fault." } }));
+    await scene.visit("/ui/alerts");
+    await entry("My webhook").getByRole("button", { name: "Edit" }).click();
+    assert.match((await region("Channels").getByLabel("Alerts of").evaluate((select) => /** @type {HTMLSelectElement} */ (select).selectedOptions[0]?.textContent)) ?? "", /^project \d+$/);
+    await scene.page.unroute(projects);
+  });
+
+  test("keeps an open question, an answer and the focus when names come", async () => {
+    const { rule: made } = await scene.admin("POST", "/admin/alerts/rules", { kind: "query", name: "Asked", q: "x" });
+    const projects = (/** @type {URL} */ url) => url.pathname === "/admin/projects";
+    const release = await held(projects);
+    await scene.page.goto(`${scene.server.base}/ui/alerts`);
+    await entry("My webhook").getByText(/Alerts of project \d+\./).waitFor();
+    await entry("My webhook").getByRole("button", { name: "Send test" }).click();
+    await entry("My webhook").getByText("Delivered, status 204").waitFor();
+    await entry("My slack").getByRole("button", { name: "Delete" }).click();
+    await rule("Asked").getByRole("button", { name: "Delete" }).click();
+    const sure = rule("Asked").getByRole("button", { name: "Delete it" });
+    await sure.evaluate((button) => Reflect.set(window, "asked", button));
+    release();
+    await entry("My webhook").getByText("Alerts of shop.").waitFor();
+    await entry("My webhook").getByText("Delivered, status 204").waitFor();
+    await entry("My slack").getByRole("button", { name: "Delete it" }).waitFor();
+    assert.ok(await sure.evaluate((button) => button === Reflect.get(window, "asked") && button === document.activeElement), "the question is the one that was asked");
+    await scene.page.unroute(projects);
+    await scene.admin("DELETE", `/admin/alerts/rules/${made.id}`);
   });
 
   test("says at its top that nobody hears of anything, and no rule says otherwise", async () => {

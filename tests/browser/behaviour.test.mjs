@@ -11,7 +11,7 @@ import { FULL, ordinary, postBatch } from "./seed.mjs";
 const FLOOD_SECONDS = Number(process.env.TAIL_SECONDS ?? 10);
 const FLOOD_BATCH = 250;
 const RING = 5000;
-const HEAP = 50 * 1024 * 1024;
+const HEAP = 50_000_000;
 const SLUG = "shop";
 const EVENTS = 130;
 
@@ -135,6 +135,8 @@ describe("the live tail", { concurrency: false }, () => {
   async function heapUsed() {
     const session = await scene.context.newCDPSession(scene.page);
     await session.send("HeapProfiler.enable");
+    const { usedSize: loose } = await session.send("Runtime.getHeapUsage");
+    assert.ok(loose <= HEAP, `${loose} bytes with what can be collected`);
     await session.send("HeapProfiler.collectGarbage");
     const { usedSize } = await session.send("Runtime.getHeapUsage");
     await session.detach();

@@ -6,40 +6,56 @@ const FLAGS = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];
-const WAIT_MS = 10_000;
+/** How long anything may take; a machine with much else to do is given more: PATIENCE=6. */
+const WAIT_MS = 10_000 * Number(process.env.PATIENCE ?? 1);
 
 /** @param {string[]} [more] flags */
 export function startBrowser(more = []) {
   return chromium.launch({ executablePath: process.env.CHROMIUM_PATH ?? "/usr/bin/chromium", args: [...FLAGS, ...more] });
 }
 
+/** What a suite that names no answers expects: requests that the service refuses, each for a reason. It never fails. */
+export const REFUSED = /^answer: (400|401|404|409|422) /;
+
 /**
  * A page that notes every fault, and so does each page that is opened from it: errors of scripts, errors in the console,
- * violations of the page's Content-Security-Policy, requests to other hosts. A failed request that a test provokes is no fault.
+ * violations of the page's Content-Security-Policy, requests to other hosts, and each answer of the service that is an
+ * error, unless the test says that it expects it. What a test answers for the service is its own doing and no fault.
  * @param {import("playwright-core").BrowserContext} context
- * @param {string} base
+ * @param {string} base empty for where the first page comes from
  * @param {string[]} [faults] where they are noted
+ * @param {RegExp[]} [expected] faults that the test brings about, such as `answer: 404 GET /logs/1`
  */
-export async function watchedPage(context, base, faults = []) {
+export async function watchedPage(context, base, faults = [], expected = [REFUSED]) {
+  let home = base;
+  const note = (/** @type {string} */ fault) => void (expected.some((one) => one.test(fault)) || faults.push(fault));
   context.on("page", (page) => {
     page.setDefaultTimeout(WAIT_MS);
-    page.on("pageerror", (error) => faults.push(`script: ${error.stack ?? error}`));
+    page.on("pageerror", (error) => note(`script: ${error.stack ?? error}`));
     page.on("console", (message) => {
-      const provoked = /^Failed to load resource: .* status of (400|401|404|409|422|5\d\d)/.test(message.text());
-      if (message.type() === "error" && !provoked) faults.push(`console: ${message.text()}`);
+      // What an answer was is told by the answer itself.
+      const answered = /^Failed to load resource: .* status of \d/.test(message.text());
+      if (message.type() === "error" && !answered) note(`console: ${message.text()}`);
     });
     page.on("request", (request) => {
       const url = request.url();
-      if (!url.startsWith(`${base}/`) && !url.startsWith("data:")) faults.push(`request: ${url}`);
+      home ||= new URL(url).origin;
+      if (!url.startsWith(`${home}/`) && !url.startsWith("data:")) note(`request: ${url}`);
+    });
+    page.on("response", (reply) => {
+      // The service numbers each of its answers; those that a test makes up have no number.
+      if (reply.status() < 400 || reply.headers()["x-request-id"] === undefined) return;
+      const { pathname, search } = new URL(reply.url());
+      note(`answer: ${reply.status()} ${reply.request().method()} ${pathname}${search}`);
     });
   });
-  await context.exposeFunction("reportViolation", (/** @type {string} */ text) => faults.push(`policy: ${text}`));
+  await context.exposeFunction("reportViolation", (/** @type {string} */ text) => note(`policy: ${text}`));
   await context.addInitScript(() => {
     document.addEventListener("securitypolicyviolation", (event) => {
       Reflect.get(window, "reportViolation")(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`);
     });
   });
-  return { page: await context.newPage(), faults };
+  return { page: await context.newPage(), faults, expected };
 }
 
 /**

@@ -240,13 +240,13 @@ describe("what the service knows beyond this instance", { concurrency: false }, 
     });
     await scene.visit("/ui/overflow");
     const ledger = scene.page.getByRole("region", { name: "Ledger", exact: true });
-    await ledger.getByText("12 events of this time wait in them").waitFor();
-    await ledger.getByText("3 events, told 10 min ago").waitFor();
+    await ledger.getByText("12 events of this time wait there").waitFor();
+    await ledger.getByText("3 events, reported 10 min ago").waitFor();
     await ledger.getByText(/3 events are not confirmed/).waitFor();
     await ledger.getByText(/^1 time \((UTC|[+-]\d\d:\d\d)\):$/).waitFor();
     assert.equal(await ledger.getByText("For 40 min").count(), 1);
     assert.equal(await ledger.getByText("every event received is accounted for").count(), 0);
-    assert.equal(await ledger.getByText("Not heard of, not confirmed").count(), 1);
+    assert.equal(await ledger.getByText("Silent, so not confirmed").count(), 1);
     await scene.page.screenshot({ path: new URL("other-spools.png", SCREENSHOTS).pathname });
   });
 

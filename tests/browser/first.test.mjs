@@ -87,9 +87,140 @@ describe("the first page", { concurrency: false }, () => {
       return Object.fromEntries(all);
     };
     const hour = await notes("1h");
-    assert.equal(hour["Errors/min"], ", no data the day before");
+    assert.equal(hour["Errors/min"], ", no data a day earlier");
     assert.equal(hour.error, ", 0 the hour before");
     assert.equal((await notes("15m")).error, ", 0 the 15 minutes before");
+  });
+
+  test("errors are listed by receipt as they are counted: what was received late is there, and its link holds all of them", async () => {
+    await scene.visit(`/ui/?project=${SLUG}`);
+    const recent = scene.page.getByRole("region", { name: "Recent errors" });
+    assert.equal(await recent.getByText("card declined for order").count(), 3, "five happened in this time");
+    await recent.getByText("Some happened before it.").waitFor();
+    await recent.getByRole("link", { name: "All errors received in this time" }).click();
+    await scene.settled();
+    assert.equal(await scene.total(), 9);
+    assert.equal(await scene.rows().filter({ hasText: "card declined for order" }).count(), 4);
+  });
+
+  test("where nothing was received late the list asks for no more than a time", async () => {
+    const asked = scene.page.waitForRequest((request) => new URL(request.url()).searchParams.get("limit") === "8");
+    await scene.visit(`/ui/?project=${SLUG}&range=24h`);
+    const query = new URL((await asked).url()).searchParams;
+    assert.equal(query.get("q"), "");
+    assert.ok(Date.parse(query.get("from") ?? "") >= Date.now() - 25 * HOUR, String(query));
+    assert.equal(await scene.page.getByText("Some happened before it.").count(), 0);
+  });
+
+  test("counts that fail say what is missing, leave the errors listed by receipt, and trying again loads everything anew", async () => {
+    const counts = (/** @type {URL} */ url) => url.pathname === "/stats";
+    await scene.page.route(counts, (route) => route.fulfill({ status: 500, contentType: "application/problem+json", body: JSON.stringify({ status: 500, code: "internal", detail: "A fault of ours." }) }));
+    await scene.visit(`/ui/?project=${SLUG}`);
+    const errors = scene.page.getByRole("region", { name: "Errors", exact: true });
+    await errors.getByRole("heading", { name: "Counts and top issues could not be read" }).waitFor();
+    const link = scene.page.getByRole("link", { name: "All errors received in this time" });
+    assert.equal(await scene.page.locator(".lines").getByText("card declined for order").count(), 3);
+    const href = (await link.getAttribute("href")) ?? "";
+    await scene.page.unroute(counts);
+    const again = Promise.all(["/stats", "/readyz"].map((path) => scene.page.waitForRequest((request) => new URL(request.url()).pathname === path)));
+    await errors.getByRole("button", { name: "Try again" }).click();
+    await again;
+    await scene.page.getByText(/^9 errors/).waitFor();
+    scene.faults.splice(0);
+    await scene.visit(href);
+    assert.equal(await scene.total(), 9, href);
+  });
+
+  test("what is being loaded anew is dimmed until the new one is there, and has no time of its own", async () => {
+    const look = await scene.context.newPage();
+    await scene.visit(`/ui/?project=${SLUG}`, look);
+    await look.getByText(/^As of \d\d:\d\d:\d\d (UTC|[+-]\d\d:\d\d)$/).waitFor();
+    const opacity = () => look.locator(".verdict").first().evaluate((line) => getComputedStyle(line).opacity);
+    assert.equal(await opacity(), "1");
+    /** @type {() => void} */
+    let go = () => {};
+    const held = new Promise((resolve) => (go = () => resolve(null)));
+    await look.route((url) => url.pathname === "/stats", async (route) => {
+      await held;
+      await route.continue();
+    });
+    await look.getByRole("button", { name: "Refresh" }).click();
+    assert.equal(await opacity(), "0.5");
+    assert.equal(await look.getByText(/^As of/).count(), 0);
+    go();
+    await scene.settled(look);
+    assert.equal(await opacity(), "1");
+    await look.unrouteAll({ behavior: "wait" });
+    await look.close();
+  });
+
+  test("where times have no zone of their own it is named once", async () => {
+    const zone = /(UTC|[+-]\d\d:\d\d)/;
+    await scene.visit(`/ui/?project=${SLUG}`);
+    assert.match((await scene.page.locator(".trend-ends > :last-child").textContent()) ?? "", new RegExp(`^\\d\\d:\\d\\d ${zone.source}$`));
+    const [{ id }] = (await scene.admin("GET", "/issues")).issues;
+    await scene.visit(`/ui/issues/${encodeURIComponent(id)}`);
+    await scene.page.locator("dt").filter({ hasText: new RegExp(`^First seen, ${zone.source}$`) }).waitFor();
+    await scene.visit("/ui/overflow");
+    await scene.page.getByText(new RegExp(`^As of \\d\\d:\\d\\d:\\d\\d ${zone.source}$`)).waitFor();
+    await scene.page.getByText(new RegExp(`^Whole hours from [-\\d]{10} \\d\\d:00 to [-\\d]{10} \\d\\d:00 \\(${zone.source}\\)\\.$`)).waitFor();
+  });
+
+  test("the ledger's time can be typed, and is in the address as it was typed", async () => {
+    const shown = () => new URL(scene.page.url()).search;
+    const [time, from, to] = [scene.page.getByLabel("Time of the ledger"), scene.page.getByLabel("From"), scene.page.getByLabel("To", { exact: true })];
+    const show = async () => {
+      const asked = scene.page.waitForRequest((request) => new URL(request.url()).pathname === "/stats/ledger");
+      await to.press("Enter");
+      const query = new URL((await asked).url()).searchParams;
+      await scene.settled();
+      return [query.get("from"), query.get("to")];
+    };
+    await scene.visit("/ui/overflow");
+    assert.ok(await from.isHidden());
+    await time.selectOption("Custom");
+    assert.equal(await from.inputValue(), "23 hours ago");
+    await from.fill("3 hours ago");
+    assert.deepEqual(await show(), ["-3h", null]);
+    assert.equal(shown(), "?from=-3h");
+    await scene.page.getByText(/every event received is accounted for/).waitFor();
+    await from.fill("2026-11-20 10:15");
+    await to.fill("2026-11-20 12:15");
+    const ends = await scene.page.evaluate(() => ["2026-11-20T10:15", "2026-11-20T12:15"].map((at) => new Date(at).toISOString()));
+    assert.deepEqual(await show(), ends);
+    await scene.page.getByText("Nothing was received in this time.").waitFor();
+    await scene.page.reload();
+    await scene.settled();
+    assert.deepEqual(await Promise.all([time, from, to].map((input) => input.inputValue())), ["", "2026-11-20 10:15:00", "2026-11-20 12:15:00"]);
+    // Both as they are: one of them alone would be another time.
+    await from.fill("23 hours ago");
+    await to.fill("2 hours ago");
+    assert.deepEqual(await show(), ["-23h", "-2h"]);
+    assert.equal(shown(), "?from=-23h&to=-2h");
+    await from.fill("");
+    assert.deepEqual(await show(), [null, "-2h"]);
+    await scene.page.goBack();
+    await until(async () => (await from.inputValue()) === "23 hours ago", "the time before is shown");
+    await time.selectOption("Last 7 days");
+    await until(async () => shown() === "?from=-167h", "a time of the list is typed no more");
+    assert.ok(await from.isHidden());
+    await scene.settled();
+  });
+
+  test("what is no time is refused where it was typed, and what the service refuses is said with its reason", async () => {
+    await scene.visit("/ui/overflow?from=-3h");
+    const from = scene.page.getByLabel("From");
+    await from.fill("the other day");
+    await from.press("Enter");
+    assert.match(await from.evaluate((/** @type {HTMLInputElement} */ input) => input.validationMessage), /^This is no time\. Write/);
+    await from.fill("2020-01-01");
+    await from.press("Enter");
+    const ledger = scene.page.getByRole("region", { name: "Ledger", exact: true });
+    await ledger.getByText(/^from must be before to, by at most \d+ days\.$/).waitFor();
+    await scene.visit("/ui/overflow?from=nonsense");
+    await ledger.getByRole("heading", { name: "This can't be answered" }).waitFor();
+    assert.equal(await from.inputValue(), "nonsense");
+    scene.faults.splice(0);
   });
 
   test("a line break in a message can be seen where it is in one line, and is neither read nor copied", async () => {
@@ -197,13 +328,20 @@ describe("the first page", { concurrency: false }, () => {
     await look.close();
   });
 
-  test("the page with late events, and of an unwell service, fits and is accessible", async () => {
+  test("the page with late events, that of an unwell service, and a ledger whose time is typed fit and are accessible", async () => {
     await inEachSize(scene.browser, scene.context, async (look, width) => {
       await scene.visit(`/ui/?project=${SLUG}`, look);
       await check(look, `now-late-${width}`, true);
       await answerReady(look, UNWELL);
       await scene.visit("/ui/", look);
       await check(look, `now-unwell-${width}`, true);
+      await look.unroute(() => true);
+      await scene.visit("/ui/overflow?from=-3h&to=-1h", look);
+      for (const box of await look.locator("form.span > *").all()) {
+        const { x = 0, width: wide = 0 } = (await box.boundingBox()) ?? {};
+        assert.ok(x + wide <= width && wide > 0, `all of it can be seen at ${width}`);
+      }
+      await check(look, `ledger-custom-${width}`, true);
     });
   });
 

@@ -140,6 +140,28 @@ describe("hostile texts", { concurrency: false }, () => {
     await scene.page.unrouteAll();
   });
 
+  test("in what a channel can't do, and in who runs the service", async () => {
+    const channels = PAYLOADS.map((text, index) => ({ id: `c${index}`, kind: "webhook", name: text, project_id: null, enabled: true, read_only: false, destination: text, problem: text, reason: text, settings: {} }));
+    await scene.page.route((url) => url.pathname === "/admin/alerts/channels", (route) => route.fulfill({ json: { channels } }));
+    await scene.visit("/ui/alerts");
+    for (const said of ["Turned off: ", "Can't be used: "]) assert.equal(await region("Channels").getByText(said).count(), PAYLOADS.length, said);
+    await clean("channels that can't be used");
+    let text = "";
+    await scene.page.route((url) => url.pathname === "/admin/maintenance", (route) => route.fulfill({ json: {
+      instance: text, lease: { owner: text, expires_in_ms: 60_000, mine: false }, finished_ms_ago: 1, running: null, last_run: null, last_purge: null,
+    } }));
+    await scene.page.route((url) => url.pathname === "/healthz", (route) => route.fulfill({ json: { database: text, uptime: 1, version: text } }));
+    await scene.visit("/ui/system");
+    for (const [index, payload] of PAYLOADS.entries()) {
+      text = `${index}: ${payload}`;
+      await press("Refresh");
+      await region("Maintenance").getByText(`${index}: `).nth(1).waitFor();
+      await region("Health").getByText(`${index}: `).nth(1).waitFor();
+      await clean(`the instance ${payload}`);
+    }
+    await scene.page.unrouteAll();
+  });
+
   test("in the audit log, on all its pages", async () => {
     await scene.visit("/ui/system");
     let seen = 0;
@@ -169,6 +191,16 @@ describe("hostile texts", { concurrency: false }, () => {
       await until(async () => (await region("Purge").getByRole("button", { name: "Preview" }).isEnabled()), "it was counted or refused");
       await clean(`the purge of ${payload}`);
     }
+    // The sentence of what goes has the query in it.
+    await scene.page.route((url) => url.pathname === "/admin/purge", (route) => route.fulfill({ json: { deleted_events: 1, deleted_blocks: 1, rewritten_blocks: 0, complete: true } }));
+    for (const payload of PAYLOADS) {
+      await box.fill(nameOf(payload));
+      await scene.page.getByLabel("Age", { exact: true }).selectOption("Any age");
+      await press("Preview");
+      await region("Purge").getByText(/^1 event of all projects, any age, matching “.+” will be deleted for good\./).waitFor();
+      await clean(`the confirmation of ${payload}`);
+    }
+    await scene.page.unrouteAll();
     await scene.visit("/ui/logs");
     const problem = (/** @type {string} */ detail) => ({ status: 400, contentType: "application/problem+json", body: JSON.stringify({ code: "invalid_parameter", detail }) });
     let said = "";

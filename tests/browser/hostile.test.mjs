@@ -17,6 +17,12 @@ let key;
 /** @type {string[]} */
 let ids = [];
 
+/** Fields shown before each message. */
+const COLUMNS = "source,env,release,user_id,request_id,tags,ctx.list,ctx.deep";
+/** What bars can be by and all events have. */
+const BARS = ["source", "env", "release", "user_id", "request_id", "tags"];
+
+const counts = () => scene.page.getByRole("region", { name: "Counts" });
 const drawer = () => scene.page.getByRole("complementary", { name: "Event" });
 
 const clean = (/** @type {string} */ where) => unharmed(scene, where);
@@ -72,18 +78,42 @@ describe("hostile texts", { concurrency: false }, () => {
     }
   });
 
-  test("in events: rows, detail, JSON, permalink and what is around it", async () => {
+  test("in events: rows, columns, detail, JSON, counts, permalink and each scope of what is around it", async () => {
     await scene.visit(`/ui/logs?project=${SLUG}`);
     assert.equal(await scene.total(), PAYLOADS.length);
     for (const [index, id] of ids.entries()) {
-      await scene.travel(`/ui/logs?project=${SLUG}&q=${only(index)}&side=${index % 2 === 0 ? "fields" : "patterns"}&sel=${id}`);
+      const found = `/ui/logs?project=${SLUG}&q=${only(index)}&cols=${COLUMNS}`;
+      await scene.travel(`${found}&side=fields&sel=${id}`);
       assert.equal(await scene.total(), 1, `the search for ${index}`);
+      const row = await scene.rows().first().textContent() ?? "";
+      for (const column of COLUMNS.split(",")) assert.ok(row.includes(`${column}=`), `${column} of ${index} in ${row}`);
       await drawer().getByRole("button", { name: "JSON", exact: true }).click();
       assert.ok((await drawer().textContent())?.includes("hostile"), `event ${index}`);
+      assert.notEqual(await counts().getByRole("listitem").count(), 0, `counts of ${index}`);
       await clean(`the detail and the counts of ${index}`);
-      await scene.travel(`/ui/logs/${id}?scope=${index % 2 === 0 ? "request" : "source"}`);
-      await scene.page.getByRole("table", { name: "Events before and after" }).waitFor();
-      await clean(`the permalink of ${index}`);
+      await scene.travel(`${found}&side=patterns&sel=${id}`);
+      assert.notEqual(await counts().getByRole("listitem").count(), 0, `patterns of ${index}`);
+      await clean(`the patterns of ${index}`);
+      // Around an event of the project are forty others.
+      for (const scope of [index % 2 === 0 ? "request" : "source", ...(index % 10 === 0 ? ["project"] : [])]) {
+        await scene.travel(`/ui/logs/${id}?scope=${scope}`);
+        await scene.page.getByRole("table", { name: "Events before and after" }).waitFor();
+        await clean(`the permalink of ${index}, ${scope}`);
+      }
+    }
+  });
+
+  test("in bars: their colours' names, the caption, and what is said of them", async () => {
+    const chart = scene.page.getByRole("slider");
+    const names = scene.page.getByRole("list", { name: "Colours" }).locator(".value");
+    for (let index = 0; index < PAYLOADS.length; index += 1) {
+      await scene.travel(`/ui/logs?project=${SLUG}&q=${only(index)}&by=${BARS[index % BARS.length]}`);
+      const [name = ""] = await names.allTextContents();
+      assert.notEqual(name, "", `the colour of ${index}`);
+      for (const key of ["Home", "Shift+End"]) await chart.press(key);
+      assert.ok((await chart.getAttribute("aria-valuetext"))?.includes(name), `${await chart.getAttribute("aria-valuetext")} has ${name}`);
+      assert.ok((await scene.page.locator("figcaption").textContent())?.includes(name), `the caption has ${name}`);
+      await clean(`the bars of ${index}`);
     }
   });
 
@@ -97,6 +127,36 @@ describe("hostile texts", { concurrency: false }, () => {
       await scene.page.getByRole("region", { name: "Affected" }).waitFor();
       await clean(`the issue ${id}`);
     }
+  });
+
+  test("in the first page and in the list of issues, all of them", async () => {
+    const { logs } = await scene.admin("GET", `/logs?project_id=${SLUG}&limit=100`);
+    const [issue] = (await scene.admin("GET", "/issues")).issues;
+    const issues = PAYLOADS.map((text, index) => ({ ...issue, id: `1-${index}`, title: text, project: text, source: text, fingerprint: text }));
+    /** @param {string} path @param {object} more */
+    const answer = (path, more) => scene.page.route((url) => url.pathname === path, async (route) => {
+      const reply = await route.fetch();
+      await route.fulfill({ response: reply, json: { ...await reply.json(), ...more } });
+    });
+    await answer("/logs", { logs });
+    await answer("/stats", { top_issues: issues });
+    await answer("/issues", { issues });
+    await scene.visit("/ui/");
+    assert.equal(await scene.page.getByRole("region", { name: "Recent errors" }).getByRole("listitem").count(), PAYLOADS.length);
+    assert.equal(await scene.page.getByRole("table").getByRole("rowheader").count(), PAYLOADS.length);
+    await clean("the first page");
+    await scene.visit("/ui/issues?status=all");
+    const boxes = scene.page.locator(".issue").getByRole("checkbox");
+    assert.equal(await boxes.count(), PAYLOADS.length);
+    for (let index = 0; index < PAYLOADS.length; index += 1) {
+      await boxes.nth(index).check();
+      await scene.page.locator("summary", { hasText: /^Mute$/ }).click();
+      await scene.page.getByText(/^Mute “.+”$/).waitFor();
+      await clean(`what would be muted, ${index}`);
+      await scene.page.keyboard.press("Escape");
+      await boxes.nth(index).uncheck();
+    }
+    await scene.page.unrouteAll({ behavior: "wait" });
   });
 
   test("in what the query box offers", async () => {
@@ -153,13 +213,22 @@ describe("hostile texts", { concurrency: false }, () => {
     for (const payload of PAYLOADS) {
       const text = encodeURIComponent(payload);
       for (const address of [
-        `/ui/logs?q=${text}&project=${text}&level=${text}&range=${text}&from=${text}&to=${text}&sel=${text}&side=${text}&live=${text}&cols=${text}&tz=${text}`,
-        `/ui/?project=${text}&range=${text}`, `/ui/alerts?state=${text}&project=${text}`, `/ui/issues?status=${text}&sort=${text}&project=${text}&q=${text}`,
-        `/ui/logs/${text}?scope=${text}`, `/ui/issues/${text}`,
+        `/ui/logs?q=${text}&project=${text}&level=${text}&range=${text}&from=${text}&to=${text}&sel=${text}&side=${text}&live=${text}&cols=${text}&tz=${text}&by=${text}&order=${text}&fold=${text}`,
+        // Where the search itself is answered.
+        `/ui/logs?project=${SLUG}&by=${text}&order=${text}&fold=${text}&cols=${text}&tz=${text}&side=${text}&sel=${text}`,
+        `/ui/?project=${text}&range=${text}`, `/ui/alerts?state=${text}&project=${text}`,
+        `/ui/issues?status=${text}&sort=${text}&project=${text}&q=${text}&level=${text}`,
+        `/ui/overflow?span=${text}&from=${text}&to=${text}&project=${text}`, `/ui/logs/${text}?scope=${text}`, `/ui/logs/${ids[0]}?scope=${text}&tz=${text}`,
+        `/ui/issues/${text}`, `/ui/projects/${text}`, `/ui/projects/${text}/setup`,
       ]) {
         await scene.travel(address);
       }
       await clean(`addresses with ${payload}`);
+    }
+    // Opening it takes the session for ended.
+    for (const payload of PAYLOADS) {
+      await scene.travel(`/ui/login?next=${encodeURIComponent(payload)}`);
+      await clean(`signing in before ${payload}`);
     }
     // As a link from elsewhere opens them.
     for (const payload of PAYLOADS.slice(0, 8)) {
@@ -170,7 +239,7 @@ describe("hostile texts", { concurrency: false }, () => {
   });
 
   test("do not lead away after signing in", async () => {
-    for (const next of ["//example.invalid/", "/\\example.invalid", "https://example.invalid/", "javascript:window.ran=1", "/ui/../admin"]) {
+    for (const next of ["//example.invalid/", "/\\example.invalid", "https://example.invalid/", "javascript:window.ran=1", "/ui/../admin", ...PAYLOADS.filter((payload) => /^[^<]*[:/]/.test(payload))]) {
       await scene.visit(`/ui/login?next=${encodeURIComponent(next)}`);
       await scene.page.getByLabel("Admin token").fill(scene.server.token);
       await scene.page.keyboard.press("Enter");

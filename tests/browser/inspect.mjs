@@ -3,26 +3,34 @@
 
 import assert from "node:assert/strict";
 import axe from "axe-core";
+import { REFUSED, watchedPage } from "./browser.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
 export const SCREENSHOTS = new URL("./screenshots/", import.meta.url);
 export const SIZES = /** @type {const} */ ([[1440, 900], [390, 844]]);
-/** What a theme can change. */
+/**
+ * Both themes are looked at by every rule, where a page has something to show. Where it has one panel instead, which is the
+ * same on every page, the dark theme is looked at by the rules that a theme can change: all of them would cost much time.
+ */
+const PANEL_ALONE = /-(loading|waking|away|failed)-\d+$/;
 const COLOURS = ["color-contrast", "link-in-text-block"];
 const THEMES = /** @type {const} */ (["light", "dark"]);
 const NOWHERE = "/ui/nothing-here";
 
 /**
- * A page of each size, in turn. It is signed in, and without the policy, which axe may break.
+ * A page of each size, in turn. It is signed in, and without the policy, which axe may break; what else is a fault is one.
  * @param {import("playwright-core").Browser} browser
  * @param {import("playwright-core").BrowserContext} signedIn
  * @param {(look: Page, width: number) => Promise<unknown>} work
+ * @param {RegExp[]} [expected] faults that `work` brings about
  */
-export async function inEachSize(browser, signedIn, work) {
+export async function inEachSize(browser, signedIn, work, expected = [REFUSED]) {
   for (const [width, height] of SIZES) {
     const own = await browser.newContext({ viewport: { width, height }, bypassCSP: true, locale: "en-GB", storageState: await signedIn.storageState() });
-    await work(await own.newPage(), width);
+    const { page, faults } = await watchedPage(own, "", [], expected);
+    await work(page, width);
+    assert.deepEqual(faults, [], `at ${width} px`);
     await own.close();
   }
 }
@@ -138,7 +146,7 @@ export async function check(look, name, whole = false) {
       /** @type {import("axe-core").AxeResults} */
       const result = await Reflect.get(window, "axe").run({ resultTypes: ["violations"], ...(rules ? { runOnly: rules } : {}) });
       return result.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).slice(0, 3).join(" | ")}`);
-    }, colorScheme === "light" ? null : COLOURS);
+    }, colorScheme === "dark" && PANEL_ALONE.test(name) ? COLOURS : null);
     found.push(...violations.map((violation) => `${colorScheme}, ${violation}`));
     if (whole && usual) {
       const height = await look.evaluate(() => (document.querySelector("main")?.scrollHeight ?? 0) + 60);

@@ -198,6 +198,12 @@ describe("the issue pages", { concurrency: false }, () => {
     await page.getByRole("button", { name: "For 1 hour" }).waitFor();
     await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "For 1 hour" }).waitFor({ state: "hidden" });
+    // What it was closed for is forgotten, also where a browser opens it to show what it found in it.
+    await page.getByLabel("Select all shown").check();
+    await page.locator(".menu").evaluate((/** @type {HTMLDetailsElement} */ menu) => (menu.open = true));
+    await page.locator(".menu").getByText("Mute 3 issues", { exact: true }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByLabel("Select all shown").uncheck();
     await page.keyboard.press("j");
     await page.keyboard.press("m");
     await page.getByRole("button", { name: "For 1 hour" }).press("Enter");

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
-import { until } from "./browser.mjs";
+import { until, watchedPage } from "./browser.mjs";
 import { check, SCREENSHOTS } from "./inspect.mjs";
 import { openScene } from "./scene.mjs";
 import { postBatch } from "./seed.mjs";
@@ -375,7 +375,7 @@ describe("the time zone", { concurrency: false }, () => {
     const [from, to] = ["2026-10-25T00:30:00.000Z", "2026-10-25T01:30:00.000Z"];
     // A clock is that of all pages of its context.
     const own = await scene.browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "en-GB", storageState: await scene.context.storageState() });
-    const tab = await own.newPage();
+    const { page: tab } = await watchedPage(own, scene.server.base, scene.faults);
     await tab.clock.install({ time: to });
     await scene.visit(`/ui/logs?project=${SLUG}&tz=Europe/Berlin`, tab);
     await tab.getByLabel("Time range").selectOption("custom");

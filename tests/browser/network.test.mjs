@@ -42,6 +42,8 @@ describe("over a slow line", { concurrency: false }, () => {
       tab.on("request", (request) => (asked.assets += Number(request.url().includes("/assets/"))));
       await tab.addInitScript(() => {
         new MutationObserver((_, observer) => {
+          const line = document.querySelector("[role=status].status")?.textContent;
+          if (line) Reflect.set(window, "saidFirst", Reflect.get(window, "saidFirst") ?? line);
           if (!document.querySelector(".rows .row")) return;
           observer.disconnect();
           requestAnimationFrame(() => Reflect.set(window, "rowsAt", performance.now()));
@@ -53,6 +55,7 @@ describe("over a slow line", { concurrency: false }, () => {
       const seen = await tab.evaluate(() => ({
         paint: performance.getEntriesByType("paint").find(({ name }) => name === "first-contentful-paint")?.startTime ?? 0, rows: Number(Reflect.get(window, "rowsAt")),
       }));
+      assert.equal(await tab.evaluate(() => Reflect.get(window, "saidFirst")), "Searching…", "what it waits for, before there is a row");
       times.paint.push(seen.paint);
       times.rows.push(seen.rows);
       assert.ok(asked.assets <= 3, `${asked.assets} assets`);

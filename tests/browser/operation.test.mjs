@@ -40,6 +40,14 @@ const region = (/** @type {string} */ name) => page.getByRole("region", { name, 
 /** The number of a tile. @param {string} name */
 const tile = (name) => page.locator(".tile").filter({ has: page.locator(".tile-name", { hasText: new RegExp(`^${name}$`) }) }).locator(".tile-value");
 
+/** A time as the page shows it, with its zone. @param {string} at */
+const inZone = (at) => page.evaluate((text) => {
+  const ahead = -new Date(text).getTimezoneOffset();
+  const wall = new Date(Date.parse(text) + ahead * 60_000).toISOString().slice(0, -1).replace("T", " ");
+  const two = (/** @type {number} */ n) => String(Math.floor(Math.abs(n))).padStart(2, "0");
+  return `${wall} ${ahead === 0 ? "UTC" : `${ahead > 0 ? "+" : "-"}${two(ahead / 60)}:${two(ahead % 60)}`}`;
+}, at);
+
 /** One held event, as the API shows it. */
 const HELD = {
   id: "06gvotvlt5ofh0b26ilsv7bnrs-0", project_id: 1, project: slug, bytes: 2048,
@@ -104,15 +112,15 @@ describe("the operation pages", { concurrency: false }, () => {
 
   test("a section that fails says so, leaves the others, and loads again", async () => {
     const problem = JSON.stringify({ code: "internal", detail: "A fault of ours.", status: 500 });
-    for (const [address, path, name] of [["/ui/", "/stats", "Errors"], ["/ui/overflow", "/stats/ledger", "Ledger"], ["/ui/system", "/admin/audit", "Audit log"]]) {
+    for (const [address, path, name, title = "Loading failed"] of [["/ui/", "/stats", "Errors", "Counts and top issues could not be read"], ["/ui/overflow", "/stats/ledger", "Ledger"], ["/ui/system", "/admin/audit", "Audit log"]]) {
       const asked = (/** @type {URL} */ url) => url.pathname === path;
       await page.route(asked, (route) => route.fulfill({ status: 500, contentType: "application/problem+json", body: problem }));
       await visit(address ?? "");
       await region(name ?? "").getByText("A fault of ours.").waitFor();
-      assert.equal(await page.getByText("Loading failed").count(), 1);
+      assert.equal(await page.getByText(title).count(), 1);
       await page.unroute(asked);
       await region(name ?? "").getByRole("button", { name: "Try again" }).click();
-      await page.getByText("Loading failed").waitFor({ state: "hidden" });
+      await page.getByText(title).waitFor({ state: "hidden" });
       await settled();
     }
   });
@@ -227,7 +235,12 @@ describe("the operation pages", { concurrency: false }, () => {
           await look.getByLabel("Project").selectOption({ label: slug });
           await look.getByLabel("Age", { exact: true }).selectOption("now");
           await look.getByLabel("Only what matches").fill("order");
-          await look.getByLabel("Age", { exact: true }).selectOption("Any age");
+          await look.getByLabel("Age", { exact: true }).selectOption("Received before…");
+          await look.getByLabel("Received before").fill("never");
+          await look.getByRole("button", { name: "Preview" }).click();
+          await look.getByText("This is no time in the past.").waitFor();
+          await check(look, `${name}-no-time-${width}`, true);
+          await look.getByLabel("Received before").fill("0 s ago");
           await look.getByRole("button", { name: "Preview" }).click();
           await look.getByLabel("Type").waitFor();
         }
@@ -270,9 +283,11 @@ describe("the operation pages", { concurrency: false }, () => {
     /** @type {unknown[]} */
     const sent = [];
     const purge = (/** @type {URL} */ url) => url.pathname === "/admin/purge";
+    const then = "2026-11-13T15:06:07.890Z";
     await page.route(purge, (route) => {
+      const { older_than: asked } = route.request().postDataJSON();
       sent.push(route.request().postDataJSON());
-      return route.fulfill({ json: { deleted_events: 101, deleted_blocks: 1, rewritten_blocks: 0, complete: true } });
+      return route.fulfill({ json: { deleted_events: 101, deleted_blocks: 1, rewritten_blocks: 0, complete: true, ...(asked ? { older_than: then } : {}) } });
     });
     await visit("/ui/system");
     const [age, query, preview] = [page.getByLabel("Age", { exact: true }), page.getByLabel("Only what matches"), page.getByRole("button", { name: "Preview" })];
@@ -289,7 +304,7 @@ describe("the operation pages", { concurrency: false }, () => {
     assert.ok(await age.evaluate((select) => select.matches(":invalid")), "an age has to be chosen");
     assert.equal(sent.length, 1, "nothing is asked for before");
     await age.selectOption("Older than 7 days");
-    await counts("101 events of all projects, older than 7 days, matching “x” will be deleted for good.");
+    await counts(`101 events of all projects, received before ${await inZone(then)}, matching “x” will be deleted for good.`);
     await age.selectOption("Any age");
     await counts("101 events of all projects, any age, matching “x” will be deleted for good.");
     const sure = page.getByRole("button", { name: "Delete them" });
@@ -301,8 +316,89 @@ describe("the operation pages", { concurrency: false }, () => {
     await query.fill("x");
     await age.selectOption("Older than 1 hour");
     await query.fill("");
-    await counts("101 events of all projects, older than 1 hour will be deleted for good.");
+    await counts(`101 events of all projects, received before ${await inZone(then)} will be deleted for good.`);
     assert.deepEqual(sent, [{ dry_run: true }, { older_than: "-7d", q: "x", dry_run: true }, { q: "x", dry_run: true }, { dry_run: true }, { older_than: "-1h", dry_run: true }]);
+    await page.unroute(purge);
+  });
+
+  test("a purge deletes by the very time its preview counted by, typed in any way", async () => {
+    /** @type {any[]} */
+    const sent = [];
+    /** @type {any[]} */
+    const answers = [];
+    const purge = (/** @type {URL} */ url) => url.pathname === "/admin/purge";
+    await page.route(purge, async (route) => {
+      sent.push(route.request().postDataJSON());
+      const reply = await route.fetch();
+      answers.push(await reply.json());
+      // Only numbers are made up: whether anything is that old is no matter here.
+      return route.fulfill({ response: reply, json: { ...answers.at(-1), deleted_events: 3 } });
+    });
+    await visit("/ui/system");
+    const [age, time, preview] = [page.getByLabel("Age", { exact: true }), page.getByLabel("Received before"), page.getByRole("button", { name: "Preview" })];
+    assert.ok(await time.isHidden(), "a time is typed only where one is asked for");
+    await age.selectOption("Received before…");
+    for (const wrong of ["", "whenever", "2999-01-01", "in 3 hours"]) {
+      await time.fill(wrong);
+      await preview.click();
+      await page.getByText("This is no time in the past.").waitFor();
+      assert.ok(await time.evaluate((input) => input === document.activeElement && input.ariaInvalid === "true" && (input.getAttribute("aria-describedby") ?? "").includes("error")));
+    }
+    assert.deepEqual(sent, [], "what is no time is not sent");
+    for (const [typed, asked] of [["2 weeks ago", "-2w"], ["Nov 20, 2025 4:06 pm utc", "2025-11-20T16:06:00.000Z"], ["2025-10-20T16:06:07.5+05:30", "2025-10-20T10:36:07.500Z"]]) {
+      await time.fill(typed ?? "");
+      assert.equal(await page.getByText("This is no time").count(), 0, "what was said of another time is gone");
+      await preview.click();
+      await page.getByText("will be deleted for good").waitFor();
+      assert.deepEqual(sent.at(-1), { older_than: asked, dry_run: true });
+      const then = answers.at(-1).older_than;
+      assert.match(then, /^\d{4}-\d\d-\d\dT/);
+      await page.getByText(`3 events of all projects, received before ${await inZone(then)} will be deleted for good.`).waitFor();
+      await page.getByLabel("Type").fill("all projects");
+      await page.getByRole("button", { name: "Delete them" }).click();
+      await page.getByText("3 events deleted.").waitFor();
+      assert.deepEqual(sent.at(-1), { older_than: then }, "what was counted is what is deleted");
+      await settled();
+    }
+    await age.selectOption("Everything until now");
+    await preview.click();
+    await page.getByText("will be deleted for good").waitFor();
+    assert.deepEqual(sent.at(-1), { older_than: "now", dry_run: true });
+    await page.getByText(`received before ${await inZone(answers.at(-1).older_than)} will be deleted for good.`).waitFor();
+    await page.unroute(purge);
+  });
+
+  test("the time of a purge is read and said in the zone of who asks", async () => {
+    const own = await browser.newContext({ locale: "en-GB", timezoneId: "Asia/Tokyo", storageState: await context.storageState() });
+    const look = await own.newPage();
+    await visit("/ui/system", look);
+    await look.getByLabel("Age", { exact: true }).selectOption("Received before…");
+    await look.getByText("without a zone, of Asia/Tokyo.").waitFor();
+    await look.getByLabel("Received before").fill("2025-11-20 16:06");
+    const asked = look.waitForRequest((request) => new URL(request.url()).pathname === "/admin/purge");
+    await look.route((url) => url.pathname === "/admin/purge", (route) => {
+      const { older_than: then } = route.request().postDataJSON();
+      return route.fulfill({ json: { deleted_events: 3, deleted_blocks: 1, rewritten_blocks: 0, complete: true, older_than: then } });
+    });
+    await look.getByRole("button", { name: "Preview" }).click();
+    assert.deepEqual((await asked).postDataJSON(), { older_than: "2025-11-20T07:06:00.000Z", dry_run: true });
+    await look.getByText("received before 2025-11-20 16:06:00.000 +09:00 will be deleted for good.").waitFor();
+    await own.close();
+  });
+
+  test("a preview that comes after the form was changed asks for nothing", async () => {
+    const purge = (/** @type {URL} */ url) => url.pathname === "/admin/purge";
+    /** @type {() => void} */
+    let release = () => {};
+    const released = new Promise((resolve) => (release = () => resolve(null)));
+    await page.route(purge, (route) => released.then(() => route.fulfill({ json: { deleted_events: 101, deleted_blocks: 1, rewritten_blocks: 0, complete: true } })));
+    await visit("/ui/system");
+    await page.getByRole("button", { name: "Preview" }).click();
+    await page.getByText("Counting…").waitFor();
+    await page.getByLabel("Only what matches").fill("x");
+    release();
+    await until(() => page.getByRole("button", { name: "Preview" }).isEnabled(), "the answer is there");
+    assert.equal(await page.getByText("will be deleted for good").count(), 0);
     await page.unroute(purge);
   });
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
-import { until } from "./browser.mjs";
+import { until, watchedPage } from "./browser.mjs";
 import { check, SCREENSHOTS } from "./inspect.mjs";
 import { openScene } from "./scene.mjs";
 import { FULL, ordinary, postBatch } from "./seed.mjs";
@@ -30,7 +30,7 @@ before(async () => {
   await until(async () => (await scene.admin("GET", "/issues")).issues.length > 0, "the events are counted");
   for (const [width, height] of SIZES) {
     const context = await scene.browser.newContext({ viewport: { width, height }, bypassCSP: true, locale: "en-GB", timezoneId: "Europe/Berlin", storageState: await scene.context.storageState() });
-    looks.push(await context.newPage());
+    looks.push((await watchedPage(context, scene.server.base, scene.faults)).page);
   }
 });
 
@@ -162,7 +162,7 @@ describe("a narrow window", { concurrency: false }, () => {
     await scene.visit("/ui/system", look);
     const height = await region(look, "Health").locator(".facts > div").filter({ hasText: "HMAC secret" }).evaluate((box) => box.getBoundingClientRect().height);
     assert.ok(height < 30, `${height} px`);
-    for (const [address, name] of [["/ui/overflow", "Time of the ledger"], ["/ui/alerts", "Project of the messages"]]) {
+    for (const [address, name] of [["/ui/overflow", "Time of the ledger"], ["/ui/alerts", "State of the messages"]]) {
       await scene.visit(address ?? "", look);
       /** @type {number} */
       const short = await look.getByLabel(name ?? "").evaluate((select) => (select.closest("section")?.getBoundingClientRect().right ?? 0) - select.getBoundingClientRect().right);
@@ -259,4 +259,6 @@ describe("a narrow window", { concurrency: false }, () => {
       if (look.viewportSize()?.width === 390) assert.equal(await left(".bar-link"), name);
     }
   });
+
+  test("broke no policy and logged no error in all of this", () => assert.deepEqual(scene.faults, []));
 });

@@ -21,7 +21,7 @@ const focused = () => scene.page.evaluate(() => `${document.activeElement?.tagNa
 const press = (/** @type {string[]} */ ...keys) => keys.reduce((done, one) => done.then(() => scene.page.keyboard.press(one)), Promise.resolve());
 
 before(async () => {
-  scene = await openScene();
+  scene = await openScene({}, [/^answer: 404 GET \/ui\/nothing-here$/]);
   ({ key } = await scene.project(SLUG, "Shop"));
   await postBatch(scene.server.base, key, JSON.stringify([...ordinary(129), FULL]));
   await until(async () => (await scene.admin("GET", "/issues?status=all")).issues.length >= 2, "the events are counted");

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
-const START_MS = 15_000;
+const START_MS = 15_000 * Number(process.env.PATIENCE ?? 1);
 const STOP_MS = 10_000;
 
 /**

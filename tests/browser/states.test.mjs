@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { createServer } from "node:http";
 import { after, before, describe, test } from "node:test";
-import { until } from "./browser.mjs";
+import { REFUSED, until, watchedPage } from "./browser.mjs";
 import { arrive, check, checkStates, inEachSize, SCREENSHOTS } from "./inspect.mjs";
 import { openScene } from "./scene.mjs";
 import { FULL, ordinary, postBatch } from "./seed.mjs";
@@ -221,14 +221,44 @@ describe("every state fits and is accessible", { concurrency: false }, () => {
       await look.goto(`${scene.server.base}/ui/system`);
       await heading(look, "This page could not be opened");
       await check(look, `not-opened-${width}`);
-    });
+    }, [REFUSED, /^console: Failed to load resource: net::ERR_FAILED/]);
+  });
+
+  test("a section that fails says so by itself, and can be tried again", async () => {
+    /** What each asks for. @type {[string, [string, string][]][]} */
+    const pages = [
+      ["/ui/", [["Errors", "/stats"], ["Recent errors", "/logs"], ["This service", "/readyz"]]],
+      ["/ui/overflow", [["Ledger", "/stats/ledger"], ["Spool", "/readyz"], ["Quarantine", "/admin/quarantine"], ["Limits in force", "/config"]]],
+      ["/ui/alerts", [["Rules", "/admin/alerts/rules"], ["Channels", "/admin/alerts/channels"], ["History", "/admin/alerts/history"]]],
+      ["/ui/system", [["Health", "/healthz"], ["Storage", "/stats"], ["Maintenance", "/admin/maintenance"], ["Purge", "/admin/projects"], ["Audit log", "/admin/audit"]]],
+      [`/ui/projects/${SLUG}`, [["Keys", "/keys"]]],
+    ];
+    const fault = { status: 500, contentType: "application/problem+json", body: JSON.stringify({ code: "internal", detail: "A fault of ours." }) };
+    const { page } = scene;
+    for (const [address, sections] of pages) {
+      for (const [name, path] of sections) {
+        const asked = (/** @type {URL} */ url) => url.pathname.endsWith(path) && !url.pathname.startsWith("/ui");
+        await page.route(asked, (route) => route.fulfill(fault));
+        await scene.visit(address);
+        const own = page.getByRole("region", { name, exact: true });
+        await own.getByRole("alert").filter({ hasText: "A fault of ours." }).waitFor();
+        assert.equal(await page.getByRole("alert").filter({ hasText: /./ }).count(), 1, `${name} alone fails on ${address}`);
+        for (const [other] of sections) if (other !== name) assert.ok((await page.getByRole("region", { name: other, exact: true }).locator(".section-body > *").count()) > 0, `${other} stands while ${name} fails`);
+        if (name === sections.at(-1)?.[0]) await page.screenshot({ path: new URL(`${nameOf(address).replace(/[/?].*/, "-one")}-section-failed.png`, SCREENSHOTS).pathname });
+        await page.unroute(asked);
+        await own.getByRole("button", { name: "Try again", exact: true }).click();
+        await own.getByRole("alert").waitFor({ state: "hidden" });
+        await scene.settled();
+      }
+    }
+    assert.deepEqual(scene.faults, []);
   });
 
   test("at 200 %, and in forced colours", async () => {
     const [event] = (await scene.admin("GET", `/logs?project_id=${SLUG}&level=fatal`)).logs;
     const [issue] = (await scene.admin("GET", "/issues?status=all&sort=count")).issues;
     const zoomed = await scene.browser.newContext({ viewport: { width: 720, height: 450 }, deviceScaleFactor: 2, reducedMotion: "reduce", bypassCSP: true, storageState: await scene.context.storageState() });
-    const look = await zoomed.newPage();
+    const { page: look, faults } = await watchedPage(zoomed, scene.server.base);
     for (const address of [...PAGES, `/ui/logs?project=${SLUG}&sel=${event.id}`, `/ui/issues/${issue.id}`]) {
       await scene.visit(address, look);
       await check(look, `zoom-${nameOf(address).replace(/[/?].*/, "-one")}`);
@@ -242,6 +272,7 @@ describe("every state fits and is accessible", { concurrency: false }, () => {
       // Its colours are the system's, which axe doesn't know.
       await look.screenshot({ path: new URL(`forced-${nameOf(address).replace(/[/?].*/, "-one")}.png`, SCREENSHOTS).pathname });
     }
+    assert.deepEqual(faults, []);
     await zoomed.close();
   });
 });

@@ -130,10 +130,14 @@ export function projectLogs({ slug }) {
  * @param {string} [scope] of what is around it
  */
 export function eventAddress(id, scope) {
+  return addressWith(`/ui/logs/${encodeURIComponent(id)}`, { scope, tz: shownZone() });
+}
+
+/** An address whose query has what is not empty. @param {string} path @param {Record<string, string | undefined>} values */
+export function addressWith(path, values) {
   const params = new URLSearchParams();
-  if (scope) params.set("scope", scope);
-  if (shownZone() !== "") params.set("tz", shownZone());
-  return `/ui/logs/${encodeURIComponent(id)}${params.size > 0 ? `?${params}` : ""}`;
+  for (const [name, value] of Object.entries(values)) if (value) params.set(name, value);
+  return params.size > 0 ? `${path}?${params}` : path;
 }
 
 /**

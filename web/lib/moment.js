@@ -1,7 +1,7 @@
 // Times as people type them: "4:06 pm", "3 hours ago", "yesterday 14:00", dates, what a log line shows, epochs.
 // Everything here takes the present and the zone as arguments.
 
-import { DAY, HOUR, MINUTE, offsetAt, SECOND, wallTime } from "./time.js";
+import { DAY, HOUR, MINUTE, MONTH_NAMES, offsetAt, SECOND, wallTime } from "./time.js";
 
 /** @typedef {import("./time.js").Zone} Zone */
 /** @typedef {{ at: number, text: string }} Moment `at` in ms; `text` as the address and the API take it */
@@ -11,7 +11,6 @@ import { DAY, HOUR, MINUTE, offsetAt, SECOND, wallTime } from "./time.js";
 const UNIT_MS = { s: SECOND, m: MINUTE, h: HOUR, d: DAY, w: 7 * DAY };
 /** @type {Record<string, string>} */
 const UNIT_NAMES = { s: "second", m: "minute", h: "hour", d: "day", w: "week" };
-const MONTHS_IN_SHORT = "jan feb mar apr may jun jul aug sep oct nov dec".split(" ");
 const WEEKDAYS = "sunday monday tuesday wednesday thursday friday saturday".split(" ");
 /** The times the service keeps. */
 const LAST_KEPT = Date.UTC(10000, 0) - 1;
@@ -156,7 +155,7 @@ function readDay(text, today) {
 /** @param {string} text @param {Day} today */
 function namedDay(text, today) {
   const [, before, name = "", behind, year] = /^(?:(\d{1,2})\.? )?([a-z]{3,9})\.?(?: (\d{1,2}))?,?(?: (\d{4}))?$/.exec(text) ?? [];
-  const month = MONTHS_IN_SHORT.indexOf(name.slice(0, 3));
+  const month = MONTH_NAMES.findIndex((known) => known.toLowerCase() === name.slice(0, 3));
   if (month < 0 || (before === undefined) === (behind === undefined)) return null;
   const day = Number(before ?? behind);
   if (year !== undefined) return realDay(Number(year), month, day);

@@ -105,11 +105,14 @@ export function ruleLimits({ levels, environments, issues, cooldown_sec: cooldow
   if (issues?.include.length) parts.push(`only ${counted(issues.include.length, "issue")}`);
   if (issues?.exclude.length) parts.push(`without ${counted(issues.exclude.length, "issue")}`);
   parts.push(cooldown ? `repeats at most every ${spanText(cooldown)}` : "each time");
-  if (none) parts.push("to no channel yet");
-  else parts.push(channels ? `to ${channels.length === 0 ? "no channel" : channels.map(channelName).join(", ")}` : "to every channel of the project");
-  const text = parts.join("; ");
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+  if (channels?.length === 0) parts.push("kept in the history alone");
+  else if (none) parts.push("to no channel yet");
+  else parts.push(`to ${channels ? channels.map(channelName).join(", ") : "every channel of the project"}`);
+  return `${capital(parts.join("; "))}.`;
 }
+
+/** @param {string} text */
+export const capital = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 
 /**
  * What a channel answered, in a sentence: its status once, and its words only where they say more than whether it was delivered.
@@ -128,8 +131,7 @@ export function answerText({ delivered, status, detail, retry_after_ms: wait }) 
  */
 export function fieldOf(detail) {
   const found = /^(\w+)(?:[.[][\w.[\]]*)?: (.+)$/s.exec(detail);
-  const why = found?.[2] ?? "";
-  return found ? [found[1] ?? "", `${why.charAt(0).toUpperCase()}${why.slice(1)}`] : ["", detail];
+  return found ? [found[1] ?? "", capital(found[2] ?? "")] : ["", detail];
 }
 
 /**

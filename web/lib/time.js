@@ -27,10 +27,7 @@ export function rangeMillis(name) {
   return ms <= LONGEST_RANGE ? ms : null;
 }
 
-/** @param {number} n */
-const pad = (n) => String(n).padStart(2, "0");
-
-const MONTH_NAMES = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+export const MONTH_NAMES = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 
 /** @typedef {string | number} Zone an IANA name, or minutes east of UTC; the empty name is the browser's own zone */
 
@@ -136,8 +133,7 @@ export function fullTime(ms, zone = zoneShown) {
  */
 export function offsetLabel(ms, zone = zoneShown) {
   const ahead = Math.trunc(offsetAt(ms, zone) / MINUTE);
-  const minutes = Math.abs(ahead);
-  return ahead === 0 ? "UTC" : `${ahead > 0 ? "+" : "-"}${pad(Math.floor(minutes / 60))}:${pad(minutes % 60)}`;
+  return ahead === 0 ? "UTC" : `${ahead > 0 ? "+" : "-"}${new Date(Math.abs(ahead) * MINUTE).toISOString().slice(11, 16)}`;
 }
 
 /**
@@ -147,6 +143,11 @@ export function offsetLabel(ms, zone = zoneShown) {
  */
 export function offsetsLabel(newest, oldest) {
   return [...new Set([offsetLabel(newest), offsetLabel(oldest)])].join(" / ");
+}
+
+/** When what is shown was true. @param {number} now */
+export function asOf(now) {
+  return `As of ${clockTime(now, now).slice(0, 8)} ${offsetLabel(now)}`;
 }
 
 /** Units, and how many of one are told in the next. */

@@ -31,8 +31,6 @@ import { clockTime, MINUTE, roughly, SECOND } from "./time.js";
  * @typedef {object} Verdict
  * @property {"calm" | "steady" | "fewer" | "more"} state
  * @property {number} errors
- * @property {number} perMinute errors a minute
- * @property {number | null} before errors a minute in the period before; null when some of it has expired
  * @property {number} since where the latest run of errors began, in ms; NaN when there is none
  * @property {number} last the end of the last bucket with an error, in ms; NaN when there is none
  */
@@ -49,27 +47,24 @@ export function errorsIn(counts) {
   return (counts.error ?? 0) + (counts.fatal ?? 0);
 }
 
+/** Errors a minute; what is to come is no time. @param {Period} period */
+export const errorRate = (period) => period.error_rate * period.per_minute;
+
 /**
  * @param {Stats} stats
- * @param {number} now in ms; what lies after it does not count as time
  * @returns {Verdict}
  */
-export function verdict(stats, now) {
+export function verdict(stats) {
+  const { previous } = stats;
   const errors = errorsIn(stats.events);
-  const perMinute = errors / minutes(stats, now);
-  const errorsBefore = errorsIn(stats.previous.events);
-  const before = stats.previous.complete ? errorsBefore / minutes(stats.previous, now) : null;
   /** @type {Verdict["state"]} */
   let state = errors === 0 ? "calm" : "steady";
-  if (before !== null && errors >= FEW && perMinute > before * CHANGE) state = "more";
-  if (before !== null && errors > 0 && errorsBefore >= FEW && perMinute * CHANGE < before) state = "fewer";
-  return { state, errors, perMinute, before, ...lastRun(stats.trend) };
-}
-
-/** @param {Period} period @param {number} now */
-function minutes(period, now) {
-  const end = Math.min(Date.parse(period.to), now);
-  return Math.max(1, end - Date.parse(period.from)) / 60_000;
+  // With what is left of a period nothing is compared.
+  if (previous.complete) {
+    if (errors >= FEW && errorRate(stats) > errorRate(previous) * CHANGE) state = "more";
+    if (errors > 0 && errorsIn(previous.events) >= FEW && errorRate(stats) * CHANGE < errorRate(previous)) state = "fewer";
+  }
+  return { state, errors, ...lastRun(stats.trend) };
 }
 
 /** @param {Stats["trend"]} trend */
@@ -78,14 +73,11 @@ function lastRun(trend) {
   let last = NaN;
   let gap = 0;
   for (const slot of trend.toReversed()) {
-    if (errorsIn(slot.counts) === 0) {
-      gap += 1;
-      if (!Number.isNaN(last) && gap > GAP) break;
-      continue;
-    }
-    gap = 0;
-    since = Date.parse(slot.from);
-    if (Number.isNaN(last)) last = Date.parse(slot.to);
+    if (errorsIn(slot.counts) > 0) {
+      gap = 0;
+      since = Date.parse(slot.from);
+      last ||= Date.parse(slot.to);
+    } else if (++gap > GAP && last) break;
   }
   return { since, last };
 }
@@ -105,7 +97,7 @@ export function verdictText(stats, found, began, now) {
   const compared = { calm: "", steady: "", more: ", more than in the period before", fewer: ", fewer than in the period before" }[found.state];
   const fatal = stats.events.fatal ?? 0;
   const parts = [`${counted(found.errors, "error")}${fatal > 0 ? ` (${count(fatal)} fatal)` : ""}${compared}.`];
-  if (!Number.isNaN(found.since)) {
+  if (found.since) {
     const before = found.since - began > barMillis(stats) ? `, happened from ${clockTime(began, now).replace(/\.\d+$/, "")} on` : "";
     const pause = now - found.last >= PAUSE_MS ? `; none for about ${roughly(Math.max(MINUTE, now - found.last))}` : "";
     parts.push(`Received since about ${clockTime(found.since, now).replace(/:\d\d\.\d+$/, "")}${before}${pause}.`);

@@ -4,10 +4,10 @@ import { listProjects, read } from "../api.js";
 import { fill, h, shown } from "../lib/h.js";
 import { kindTitle } from "../lib/rules.js";
 import { ago, expiresIn, fullTime, offsetsLabel } from "../lib/time.js";
-import { choice, pager, section, table } from "../parts/board.js";
-import { channels } from "../parts/channels.js";
+import { choice, pager, projectChoice, retold, section, table } from "../parts/board.js";
+import { channelName, channels } from "../parts/channels.js";
 import { rules } from "../parts/rules.js";
-import { button, noticeLine, patiently } from "../parts/state.js";
+import { button, noticeLine } from "../parts/state.js";
 import { go } from "../router.js";
 
 /** @typedef {import("../parts/channels.js").Channel} Channel */
@@ -30,55 +30,50 @@ import { go } from "../router.js";
 const STATES = /** @type {const} */ ([["", "Every state"], ["waiting", "Waiting"], ["delivered", "Delivered"], ["dead", "Given up"], ["unsent", "No channel"]]);
 const ROWS = 50;
 
+/** @param {Record<string, string>} values of which the empty ones are left out */
+const queryOf = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value !== ""));
+
 /** @type {import("../router.js").Open} */
 export function open(url) {
   const life = new AbortController();
-  /** @type {import("../api.js").Project[]} */
-  let projects = [];
-  /** @type {Channel[] | null} */
-  let known = null;
   let asked = readAsked(url);
   let cursor = "";
-  const filters = h("div", { class: "actions" });
+  /** @type {import("../parts/channels.js").Names} */
+  const names = {
+    projects: [], channels: null, ready: Promise.resolve(), ...retold(),
+    chosen: () => (asked.project === "" ? null : names.projects.find(({ slug }) => slug === asked.project)?.id),
+  };
+  const state = choice("State of the messages", STATES, asked.state, (chosen) => ask({ state: chosen }));
+  const project = projectChoice(life.signal, () => asked.project, (chosen) => ask({ project: chosen }), (list) => {
+    names.projects = list;
+    names.retell();
+  });
   const notice = h("div", { role: "status" });
 
+  /**
+   * What the API has of the project chosen, which it takes by its number here; nothing of one that is not there.
+   * @param {string} path
+   * @param {Record<string, string>} [query]
+   * @returns {Promise<any>}
+   */
+  async function readChosen(path, query) {
+    if (asked.project !== "" && names.projects.length === 0) names.projects = await listProjects(life.signal);
+    const id = names.chosen();
+    return id === undefined ? null : read(`${path}?${queryOf({ ...query, project_id: String(id ?? "") })}`, life.signal);
+  }
+
   const messages = section(life.signal, {
-    id: "history", title: "History", tools: filters,
-    load: async () => {
-      // The API takes a project's number here.
-      if (asked.project !== "" && projects.length === 0) projects = await listProjects(life.signal);
-      const query = new URLSearchParams({ limit: String(ROWS) });
-      const project = projects.find(({ slug }) => slug === asked.project)?.id;
-      if (asked.project !== "" && project === undefined) return { history: [], next_cursor: null };
-      for (const [name, value] of [["state", asked.state], ["project_id", String(project ?? "")], ["cursor", cursor]]) if (name && value) query.set(name, value);
-      return /** @type {History} */ (await read(`/admin/alerts/history?${query}`, life.signal));
-    },
+    id: "history", title: "History", tools: h("div", { class: "actions" }, state),
+    load: async () => /** @type {History} */ ((await readChosen("/admin/alerts/history", { limit: String(ROWS), state: asked.state, cursor })) ?? { history: [], next_cursor: null }),
     view: (page) => historyView(page),
   });
-  const ruleList = rules(life.signal, () => projects, () => known);
-  const channelList = channels(life.signal, () => projects, (list) => {
-    known = list;
-    fill(notice, unheard(list));
-    // Their names are in both.
-    ruleList.redraw();
-    messages.redraw();
-  });
-  const parts = [ruleList, channelList, messages];
+  const ruleList = rules(life.signal, names, async () => (await readChosen("/admin/alerts/rules"))?.rules ?? []);
+  const channelList = channels(life.signal, names, (list) => fill(notice, unheard(list)));
 
   /** @param {{ state?: string, project?: string }} next */
   function ask(next) {
-    const params = new URLSearchParams();
-    for (const [name, value] of Object.entries({ ...asked, ...next })) if (value) params.set(name, value);
-    go(`/ui/alerts${params.size === 0 ? "" : `?${params}`}`);
-  }
-
-  function showFilters() {
-    const { state, project } = asked;
-    const named = projects.map(({ slug }) => /** @type {[string, string]} */ ([slug, slug]));
-    // What the address names stays chosen, known or not.
-    if (project !== "" && !projects.some(({ slug }) => slug === project)) named.push([project, shown(project)]);
-    fill(filters, choice("State of the messages", STATES, state, (chosen) => ask({ state: chosen })),
-      choice("Project of the messages", [["", "All projects"], ...named], project, (chosen) => ask({ project: chosen })));
+    const query = queryOf({ ...asked, ...next });
+    go(`/ui/alerts${query.size === 0 ? "" : `?${query}`}`);
   }
 
   /** @param {History} page */
@@ -89,7 +84,7 @@ export function open(url) {
     };
     const none = asked.state === "" && asked.project === "" && cursor === "" ? "Nothing was worth an alert in the last 30 days." : "No message is like that.";
     return [
-      history.length === 0 ? h("p", { class: "muted" }, none) : historyTable(history, projects, known ?? []),
+      history.length === 0 ? h("p", { class: "muted" }, none) : historyTable(history, names),
       h("p", { class: "hint" }, `As of ${fullTime(Date.now()).slice(11, 19)}.`),
       pager(cursor, next, move),
     ];
@@ -97,26 +92,25 @@ export function open(url) {
 
   function start() {
     // Where they can't be had, ids stand in for names.
-    void patiently(() => listProjects(life.signal), life.signal, () => {}).then((list) => {
-      projects = list;
-      showFilters();
-      parts.forEach((part) => part.redraw());
-    }, () => {});
-    parts.forEach((part) => void part.refresh());
+    names.ready = Promise.all([project.listed, channelList.refresh()]);
+    void ruleList.refresh();
+    void messages.refresh();
   }
 
-  showFilters();
   start();
   return {
     element: h("div", { class: "page" },
-      h("div", { class: "page-head" }, h("h1", null, "Alerts"), button("Refresh", start)),
+      h("div", { class: "page-head" }, h("h1", null, "Alerts"), h("div", { class: "actions" }, project, button("Refresh", start))),
       notice,
-      parts.map((part) => part.element)),
+      [ruleList, channelList, messages].map((part) => part.element)),
     title: "Alerts",
     update: (next) => {
+      const before = asked.project;
       asked = readAsked(next);
       cursor = "";
-      showFilters();
+      state.value = asked.state;
+      project.value = asked.project;
+      if (asked.project !== before) void ruleList.refresh();
       void messages.refresh();
     },
     close: () => life.abort(),
@@ -139,17 +133,11 @@ function unheard(channels) {
 /** @param {Event} event */
 function toChannels(event) {
   event.preventDefault();
-  const title = document.getElementById("channels-title");
-  title?.scrollIntoView();
-  title?.focus({ preventScroll: true });
+  document.getElementById("channels-title")?.focus();
 }
 
-/**
- * @param {Message[]} list
- * @param {import("../api.js").Project[]} projects
- * @param {Channel[]} known
- */
-function historyTable(list, projects, known) {
+/** @param {Message[]} list @param {import("../parts/channels.js").Names} names */
+function historyTable(list, names) {
   const now = Date.now();
   const [newest, oldest] = [list[0], list.at(-1)].map((one) => Date.parse(one?.created_at ?? ""));
   const heads = /** @type {[string, string][]} */ ([["What", "text"], [`Time, ${offsetsLabel(newest ?? NaN, oldest ?? NaN)}`, "broad"], ["State", ""], ["Attempts", "count"], ["Project", ""], ["Channel", "brief"]]);
@@ -157,8 +145,10 @@ function historyTable(list, projects, known) {
     const at = Date.parse(one.created_at);
     const next = one.next_attempt_at ? `Next try ${expiresIn(Date.parse(one.next_attempt_at), now)}.` : "";
     const detail = /^delivered\b/.test(one.detail) ? "" : one.detail;
-    const channel = known.find(({ id }) => String(id) === one.channel)?.name ?? (one.channel === null ? "none" : `channel ${one.channel}`);
-    const slug = projects.find(({ id }) => id === one.project_id)?.slug;
+    const ofProject = () => {
+      const slug = names.projects.find(({ id }) => id === one.project_id)?.slug;
+      return slug ? h("a", { href: behind(one.kind, slug) }, shown(slug)) : one.project_id ?? "all";
+    };
     return [
       [h("span", { class: "value" }, `${kindTitle(one.kind)}: ${shown(one.title)}`),
         // That it was delivered is said beside it.
@@ -166,12 +156,11 @@ function historyTable(list, projects, known) {
       [h("time", { datetime: one.created_at }, fullTime(at).slice(0, 16)), h("span", { class: "muted" }, ` (${ago(at, now)})`)],
       h("span", { class: "sent", "data-state": one.state }, STATES.find(([name]) => name === one.state)?.[1] ?? one.state),
       String(one.attempts),
-      slug ? h("a", { href: behind(one.kind, slug) }, shown(slug)) : one.project_id ? String(one.project_id) : "all",
-      shown(channel),
+      names.tell(h("span"), ofProject),
+      names.tell(h("span"), () => (one.channel === null ? "none" : channelName(names, one.channel))),
     ];
   });
   return table("Messages, newest first", heads, rows, true);
-
 }
 
 /** Kinds that are about an issue. */

@@ -2,38 +2,34 @@
 
 import { read, readState, searchLogs } from "../api.js";
 import { bytes, count, counted, rate } from "../lib/amount.js";
-import { eventAddress, fieldTerm, issueAddress, logsAddress } from "../lib/filters.js";
+import { addressWith, eventAddress, fieldTerm, issueAddress, LEVELS, logsAddress } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
-import { clockTime, fullTime, offsetLabel, rangeMillis, RANGES } from "../lib/time.js";
-import { errorsIn, verdict, verdictText } from "../lib/verdict.js";
+import { asOf, fullTime, rangeMillis, RANGES } from "../lib/time.js";
+import { errorRate, verdict, verdictText } from "../lib/verdict.js";
 import { choice, projectChoice, readyLine, section, table, tile, verdictLine, when } from "../parts/board.js";
 import { ISSUE_OF } from "../parts/issue.js";
 import { oneLine } from "../parts/row.js";
 import { noticesOf } from "../parts/result.js";
-import { isSignedOut, panel } from "../parts/state.js";
+import { button, errorPanel, panel } from "../parts/state.js";
 import { trend } from "../parts/trend.js";
 import { go } from "../router.js";
 
 /** @typedef {import("../lib/verdict.js").Stats} Stats */
 /** @typedef {{ project: string, range: string }} Scope */
 /**
- * @typedef {Stats & { oldest: string | null, began: number }} Counted `oldest` is the time of the oldest event that was received
- *   in this time and happened before it, empty where that is not known, `began` when the first of the latest run of errors happened, in ms; NaN without one
+ * @typedef {{ from: string, to: string, oldest: string | null }} Received `oldest` is the time of the oldest event that was received
+ *   in this time and happened before it, empty where that is not known
  */
+/** @typedef {Stats & Received & { began: number }} Counted `began` is when the first of the latest run of errors happened, in ms; NaN without one */
 
-const LEVELS = /** @type {const} */ (["fatal", "error", "warn", "info", "debug", "trace"]);
 /** Older than the time that is shown by more than this is worth a word. */
 const LATE_MS = 60_000;
-const RECENT = 8;
+const RECENT = "8";
 
 /** @type {import("../router.js").Open} */
 export function open(url) {
   const life = new AbortController();
   let scope = readScope(url);
-  const query = () => new URLSearchParams({
-    from: new Date(Date.now() - (rangeMillis(scope.range) ?? 0)).toISOString(),
-    ...(scope.project === "" ? {} : { project_id: scope.project }),
-  });
   const projects = projectChoice(life.signal, () => scope.project, (project) => travel({ ...scope, project }));
   const ranges = choice("Time range", RANGES.map(({ name, label }) => /** @type {const} */ ([name, label])), scope.range,
     (range) => travel({ ...scope, range }));
@@ -41,18 +37,24 @@ export function open(url) {
   const alarm = h("div", { class: "alarm", role: "status" });
   /** Filled by what the counts say. */
   const stored = h("li", { hidden: true });
-  const asOf = h("span", { class: "muted" });
+  const told = h("span", { class: "muted" });
+  /** What the list of errors goes by, too. @type {Promise<Counted>} */
+  let counting;
+  const refresh = () => parts.forEach((part) => void part.refresh());
+  /** What is shown together is of one time. */
+  const fail = (/** @type {unknown} */ error) => errorPanel(error, refresh);
   const parts = [
     section(life.signal, {
       id: "errors", title: "Errors",
-      load: async () => {
+      load() {
         // Of what is not there any more, no time is told.
-        fill(asOf);
+        fill(told);
         stored.hidden = true;
-        return withBeginnings(/** @type {Stats} */ (await read(`/stats?${query()}`, life.signal)), scope, life.signal);
+        return counting = readCounts(scope, life.signal);
       },
+      fail: (error) => errorPanel(error, refresh, "Counts and top issues could not be read"),
       view(stats) {
-        fill(asOf, `As of ${clockTime(Date.now(), Date.now()).slice(0, 8)} ${offsetLabel(Date.now())}`);
+        fill(told, asOf(Date.now()));
         stored.hidden = false;
         stored.replaceChildren(...tile({ name: scope.project === "" ? "Stored" : "Stored of the project", value: bytes(stats.storage.stored_bytes), note: counted(stats.storage.events, "event"), href: "/ui/system" }).childNodes);
         return statsView(stats, scope);
@@ -60,26 +62,37 @@ export function open(url) {
     }),
     section(life.signal, {
       id: "recent", title: "Recent errors",
-      load: () => searchLogs({ ...Object.fromEntries(query()), level: "error,fatal", limit: String(RECENT), order: "desc" }, life.signal),
-      view: (page) => [...noticesOf({ ...page, next_cursor: null }, undefined), recentView(page.logs, scope)].flat(),
+      async load() {
+        // Without the counts it is by receipt all the same.
+        const time = await counting.catch(() => ({ from: `-${scope.range}`, to: "now", oldest: "" }));
+        return { time, page: await searchLogs({ project_id: scope.project, ...received(time), level: ISSUE_OF.join(), limit: RECENT, order: "desc" }, life.signal) };
+      },
+      fail,
+      view: ({ page, time }) => [...noticesOf({ ...page, next_cursor: null }, undefined), recentView(page.logs, scope, time)].flat(),
     }),
     section(life.signal, {
       id: "state", title: "This service",
-      load: () => /** @type {Promise<import("./overflow.js").Ready>} */ (readState("/readyz", life.signal).catch((error) => {
-        // What was said before may be true no more.
-        fill(alarm);
-        throw error;
-      })),
-      view(ready) {
-        fill(alarm, ready.ready ? null : readyLine(ready, true));
+      async load() {
+        const asked = new URLSearchParams({ from: `-${scope.range}`, ...(scope.project === "" ? {} : { project_id: scope.project }) });
+        // Where the sums can't be had, the service's health says why.
+        const ledger = /** @type {Promise<import("../parts/ledger.js").Ledger>} */ (read(`/stats/ledger?${asked}`, life.signal)).catch(() => null);
+        const ready = await /** @type {Promise<import("./overflow.js").Ready>} */ (readState("/readyz", life.signal).catch((error) => {
+          // What was said before may be true no more.
+          fill(alarm);
+          throw error;
+        }));
+        return { ready, ledger: await ledger };
+      },
+      fail,
+      view({ ready, ledger }) {
+        fill(alarm, ready.ready ? null : readyLine(ready, true), ledger && notTaken(ledger, scope));
         return serviceView(ready, stored);
       },
     }),
   ];
-  const refresh = () => parts.forEach((part) => void part.refresh());
   const element = h("div", { class: "page" },
-    h("div", { class: "page-head" }, h("div", { class: "actions" }, h("h1", null, "Now"), asOf),
-      h("div", { class: "actions" }, projects, ranges, h("button", { type: "button", onclick: refresh }, "Refresh"))),
+    h("div", { class: "page-head" }, h("div", { class: "actions" }, h("h1", null, "Now"), told),
+      h("div", { class: "actions" }, projects, ranges, button("Refresh", refresh))),
     alarm,
     parts.map((part) => part.element));
 
@@ -108,47 +121,51 @@ function readScope(url) {
 
 /** @param {Scope} scope */
 function travel({ project, range }) {
-  const params = new URLSearchParams({ ...(project === "" ? {} : { project }), ...(range === "1h" ? {} : { range }) });
-  go(`/ui/${params.size === 0 ? "" : `?${params}`}`);
+  go(addressWith("/ui/", { project, range: range === "1h" ? "" : range }));
 }
 
 /**
  * Counts go by receipt, lists by when events happened, which is never later.
- * @param {Stats} stats
  * @param {Scope} scope
  * @param {AbortSignal} life
  * @returns {Promise<Counted>}
  */
-async function withBeginnings(stats, { project }, life) {
+async function readCounts({ project, range }, life) {
+  const stats = /** @type {Stats} */ (await read(addressWith("/stats", { from: `-${range}`, project_id: project }), life));
   if (stats.total === 0) return { ...stats, oldest: null, began: NaN };
   const first = async (/** @type {Record<string, string>} */ query) => {
     // The counts are there: what can't be found out besides keeps nobody from them.
-    const page = await searchLogs({ ...query, order: "asc", limit: "1", ...(project === "" ? {} : { project_id: project }) }, life).catch((error) => {
-      if (life.aborted || isSignedOut(error)) throw error;
-      return null;
-    });
+    const page = await searchLogs({ ...query, order: "asc", limit: "1", project_id: project }, life).catch(() => null);
     return page?.logs[0]?.ts ?? (page?.scanned?.complete === true && !page.warnings?.length ? null : "");
   };
   const oldest = await first({ q: `received_at:>=${stats.from}`, to: stats.from });
-  const { since } = verdict(stats, Date.now());
-  if (Number.isNaN(since)) return { ...stats, oldest, began: NaN };
+  const { since } = verdict(stats);
+  if (!since) return { ...stats, oldest, began: NaN };
   const began = await first({ q: `received_at:>=${new Date(since).toISOString()}`, level: ISSUE_OF.join(), from: oldest ?? stats.from, to: stats.to });
   return { ...stats, oldest, began: Date.parse(began ?? "") };
 }
 
 /**
- * The logs of exactly what was counted, in all of the time or a part of it.
- * @param {Scope} scope
- * @param {Counted} stats
- * @param {string[]} levels
+ * What the logs are asked for that were received in all of the time or a part of it.
+ * @param {Received} time
  * @param {string} [q]
  * @param {{ from: string, to: string }} [part]
  */
-function behind({ project }, stats, levels, q = "", part = stats) {
+function received(time, q = "", part = time) {
   const { from, to } = part;
   // All that happened in all of the time, if nothing older was received in it, is what was received in it.
-  const receipt = part === stats && stats.oldest === null ? "" : `received_at:>=${from} received_at:<${to}`;
-  return logsAddress({ q: `${receipt} ${q}`.trim(), project, levels, range: "", from: stats.oldest ?? stats.from, to });
+  const receipt = part === time && time.oldest === null ? "" : `received_at:>=${from} received_at:<${to}`;
+  return { q: `${receipt} ${q}`.trim(), from: time.oldest ?? time.from, to };
+}
+
+/**
+ * The logs of exactly what was counted.
+ * @param {Scope} scope
+ * @param {string[]} levels
+ * @param {Parameters<typeof received>} of
+ */
+function behind({ project }, levels, ...of) {
+  return logsAddress({ project, levels, range: "", ...received(...of) });
 }
 
 /** @param {Counted} stats @param {Scope} scope */
@@ -158,36 +175,36 @@ function statsView(stats, scope) {
     return panel({ title: "No event has arrived yet", text: "A project's key and signing secret are what is needed to send one.", actions: [projects] });
   }
   const now = Date.now();
-  const found = verdict(stats, now);
+  const found = verdict(stats);
   const previous = stats.previous.complete ? stats.previous.events : null;
   /** @param {(day: import("../lib/verdict.js").Period) => number} of */
   const dayBefore = (of) => {
     const day = stats.day_before;
     if (!day) return "";
-    return day.complete ? `${rate(of(day))} the day before` : day.total === 0 ? "no data the day before" : "the day before is not kept whole";
+    return day.complete ? `${rate(of(day))} a day earlier` : day.total === 0 ? "no data a day earlier" : "a day earlier is not kept whole";
   };
-  const timeBefore = RANGES.find(({ name }) => name === scope.range)?.label.replace("Last", "the") ?? "the time";
+  const timeBefore = RANGES.find(({ name }) => name === scope.range)?.label.replace("Last", "the");
   return [
     verdictLine(found.errors === 0, verdictText(stats, found, stats.began, now)),
-    trend(stats, (slot) => behind(scope, stats, ISSUE_OF, "", slot)),
+    trend(stats, (slot) => behind(scope, ISSUE_OF, stats, "", slot)),
     stats.oldest !== null && Date.parse(stats.from) - Date.parse(stats.oldest) > LATE_MS
       ? h("p", { class: "hint" }, `Counted by when it was received. Some of it had happened before this time, from ${fullTime(Date.parse(stats.oldest)).slice(0, 19)} on.`) : null,
     h("ul", { class: "tiles" },
       tile({
-        name: "Errors/min", value: rate(found.perMinute), href: behind(scope, stats, ISSUE_OF),
-        note: dayBefore((day) => errorsIn(day.events) * day.per_minute / (day.total || 1)), level: found.errors > 0 ? "error" : "",
+        name: "Errors/min", value: rate(errorRate(stats)), href: behind(scope, ISSUE_OF, stats),
+        note: dayBefore(errorRate), level: found.errors > 0 ? "error" : "",
       }),
       tile({
-        name: "Events/min", value: rate(stats.per_minute), href: behind(scope, stats, []),
+        name: "Events/min", value: rate(stats.per_minute), href: behind(scope, [], stats),
         note: dayBefore((day) => day.per_minute),
       }),
-      LEVELS.map((level) => tile({
-        name: level, value: count(stats.events[level] ?? 0), href: behind(scope, stats, [level]),
+      LEVELS.toReversed().map((level) => tile({
+        name: level, value: count(stats.events[level] ?? 0), href: behind(scope, [level], stats),
         note: previous === null ? "" : `${count(previous[level] ?? 0)} ${timeBefore} before`, level: stats.events[level] ? level : "",
       }))),
     h("div", { class: "section" }, h("h2", null, "Top issues"),
       stats.top_issues.length === 0 ? h("p", { class: "muted" }, "No issue in this time.") : issueTable(stats, scope, now),
-      h("p", null, h("a", { href: `/ui/issues${scope.project === "" ? "" : `?project=${encodeURIComponent(scope.project)}`}` }, "All issues"))),
+      h("p", null, h("a", { href: addressWith("/ui/issues", { project: scope.project }) }, "All issues"))),
   ];
 }
 
@@ -196,7 +213,7 @@ function issueTable(stats, scope, now) {
   return table("Top issues", [["Issue", "text"], ["Events", "count"], ["Level"], ["Where", "aside"], ["First seen", "aside"], ["Last seen", "aside"]],
     stats.top_issues.map((issue) => {
       const q = fieldTerm("fingerprint", issue.fingerprint) ?? "";
-      const href = behind({ ...scope, project: issue.project }, stats, ISSUE_OF, q);
+      const href = behind({ ...scope, project: issue.project }, ISSUE_OF, stats, q);
       return [
         [
           h("a", { href: issueAddress(issue) }, shown(issue.title) || "(no message)"),
@@ -212,19 +229,28 @@ function issueTable(stats, scope, now) {
     }));
 }
 
-/** @param {import("../api.js").LogEvent[]} logs @param {Scope} scope */
-function recentView(logs, scope) {
+/** @param {import("../api.js").LogEvent[]} logs @param {Scope} scope @param {Received} time */
+function recentView(logs, scope, time) {
   if (logs.length === 0) return h("p", { class: "muted" }, "No error in this time.");
   const now = Date.now();
-  const all = logsAddress({ q: "", project: scope.project, levels: ISSUE_OF, range: scope.range, from: "", to: "" });
   return [
     h("ul", { class: "lines" }, logs.map((event) => h("li", null,
       h("span", { class: "muted" }, when(event.ts, now)),
       h("span", null, h("span", { class: "level", "data-level": event.level }, event.level)),
       h("span", { class: "source" }, shown(`${scope.project === "" ? `${event.project} / ` : ""}${event.source.slice(0, 40)}`)),
       h("a", { href: eventAddress(event.id) }, oneLine(shown(event.message.slice(0, 300)) || "(no message)"))))),
-    h("p", null, h("a", { href: all }, "All errors of this time")),
+    h("p", null, h("a", { href: behind(scope, ISSUE_OF, time) }, "All errors received in this time"),
+      logs.some(({ ts }) => ts < time.from) ? h("span", { class: "muted" }, ". Some happened before it.") : null),
   ];
+}
+
+/** What was sent and not stored. @param {import("../parts/ledger.js").Ledger} ledger @param {Scope} scope */
+function notTaken({ totals, from }, { project, range }) {
+  const kinds = /** @type {const} */ (["rejected", "limited", "refused"]).filter((kind) => totals[kind] > 0);
+  if (kinds.length === 0) return null;
+  const events = kinds.reduce((sum, kind) => sum + totals[kind], 0);
+  return verdictLine(false, h("b", null, `${counted(events, "event")} not taken`), ` since ${fullTime(Date.parse(from)).slice(0, 16)}: ${kinds.map((kind) => `${count(totals[kind])} ${kind}`).join(", ")}. `,
+    h("a", { href: addressWith("/ui/overflow", { from: `-${range}`, project }) }, "Why"));
 }
 
 /** @param {import("./overflow.js").Ready} ready @param {HTMLElement} stored a tile */

@@ -4,6 +4,7 @@ import { change, Problem, read, searchLogs } from "../api.js";
 import { count, counted } from "../lib/amount.js";
 import { eventAddress, withTerm } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
+import { offsetsLabel } from "../lib/time.js";
 import { facts, loads, part, whenExactly } from "../parts/board.js";
 import { actionsWith } from "../parts/control.js";
 import { copyButton } from "../parts/copy.js";
@@ -107,7 +108,7 @@ function issueFacts(issue) {
   const seen = (/** @type {string} */ at, /** @type {string | null} */ release) => h("span", null, whenExactly(at, now), release ? ` in release ${brief(release)}` : "");
   return facts([
     ["Events", h("a", { href: issueLogs(issue), "aria-label": `${counted(issue.count, "event")} of this issue` }, count(issue.count))],
-    ["First seen", seen(issue.first_seen, issue.first_release)],
+    [`First seen, ${offsetsLabel(Date.parse(issue.last_seen), Date.parse(issue.first_seen))}`, seen(issue.first_seen, issue.first_release)],
     ["Last seen", seen(issue.last_seen, issue.last_release)],
     ["Fingerprint", h("code", null, shown(issue.fingerprint))],
   ]);

@@ -2,11 +2,15 @@
 
 import { read, readState } from "../api.js";
 import { bytes, count, counted, rate } from "../lib/amount.js";
-import { h } from "../lib/h.js";
-import { roughly } from "../lib/time.js";
+import { addressWith } from "../lib/filters.js";
+import { fill, h } from "../lib/h.js";
+import { momentText } from "../lib/moment.js";
+import { asOf, roughly } from "../lib/time.js";
 import { choice, facts, projectChoice, section, tile, verdictLine } from "../parts/board.js";
+import { readTyped, timeInput } from "../parts/filter.js";
 import { ledgerView } from "../parts/ledger.js";
 import { quarantinePart } from "../parts/quarantine.js";
+import { button } from "../parts/state.js";
 import { go } from "../router.js";
 import { CAP, capText } from "./projects.js";
 
@@ -41,26 +45,53 @@ import { CAP, capText } from "./projects.js";
  * @property {string[]} content_encodings
  */
 
-const SPANS = /** @type {const} */ ([["1h", "This hour and the last"], ["23h", "Last 24 hours"], ["167h", "Last 7 days"], ["719h", "Last 30 days"], ["2159h", "Last 90 days"]]);
+/** Whole hours: that of the beginning is one of them. */
+const SPANS = /** @type {const} */ ([["-1h", "This hour and the last"], ["-23h", "Last 24 hours"], ["-167h", "Last 7 days"], ["-719h", "Last 30 days"], ["-2159h", "Last 90 days"], ["", "Custom"]]);
 
-const USUAL = "23h";
+const USUAL = "-23h";
 
 /** @type {import("../router.js").Open} */
 export function open(url) {
   const life = new AbortController();
   let asked = readAsked(url);
   const travel = (/** @type {Partial<typeof asked>} */ next) => {
-    const { span, project } = { ...asked, ...next };
-    const params = new URLSearchParams({ ...(span === USUAL ? {} : { span }), ...(project === "" ? {} : { project }) });
-    go(`/ui/overflow${params.size === 0 ? "" : `?${params}`}`);
+    const { from, to, project } = { ...asked, ...next };
+    go(addressWith("/ui/overflow", { from: to || from !== USUAL ? from : "", to, project }));
   };
-  const spans = choice("Time of the ledger", SPANS, asked.span, (span) => travel({ span }));
+  const spans = choice("Time of the ledger", SPANS, "", (span) => {
+    if (span) return travel({ from: span, to: "" });
+    ends.hidden = false;
+    from.input.select();
+  });
+  const from = timeInput("From", "a day before");
+  const to = timeInput("To", "now");
+  const ends = h("form", { class: "span", onsubmit: (/** @type {Event} */ event) => {
+    event.preventDefault();
+    const now = Date.now();
+    const first = readTyped(from.input, asked.from, now, "");
+    const last = first && readTyped(to.input, asked.to, now, "", first.at);
+    if (last) travel({ from: first.text, to: last.text });
+  } }, from.element, to.element, h("button", { type: "submit" }, "Show"));
+  const showAsked = () => {
+    spans.value = SPANS.find(([span]) => !asked.to && span === asked.from)?.[0] ?? "";
+    ends.hidden = spans.value !== "";
+    from.input.value = momentText(asked.from, "");
+    to.input.value = momentText(asked.to, "");
+  };
+  showAsked();
+  const told = h("span", { class: "muted" });
   const projects = projectChoice(life.signal, () => asked.project, (project) => travel({ project }));
   const ledger = section(life.signal, {
-    id: "ledger", title: "Ledger", tools: h("div", { class: "actions" }, projects, spans),
-    load: () => /** @type {Promise<import("../parts/ledger.js").Ledger>} */ (read(
-      `/stats/ledger?${new URLSearchParams({ from: `-${asked.span}`, ...(asked.project === "" ? {} : { project_id: asked.project }) })}`, life.signal)),
-    view: ledgerView,
+    id: "ledger", title: "Ledger", tools: h("div", { class: "actions" }, projects, spans, ends),
+    load() {
+      fill(told);
+      const { from, to, project } = asked;
+      return /** @type {Promise<import("../parts/ledger.js").Ledger>} */ (read(addressWith("/stats/ledger", { from, to, project_id: project }), life.signal));
+    },
+    view(shown) {
+      fill(told, asOf(Date.now()));
+      return ledgerView(shown);
+    },
   });
   const spool = section(life.signal, {
     id: "spool", title: "Spool",
@@ -78,14 +109,14 @@ export function open(url) {
   refresh();
   return {
     element: h("div", { class: "page" },
-      h("div", { class: "page-head" }, h("h1", null, "Overflow"), h("button", { type: "button", onclick: refresh }, "Refresh")),
+      h("div", { class: "page-head" }, h("div", { class: "actions" }, h("h1", null, "Overflow"), told), button("Refresh", refresh)),
       parts.map((part) => part.element)),
     title: "Overflow",
     update(next) {
       const before = asked.project;
       asked = readAsked(next);
       if (asked.project !== before) void quarantine.first();
-      spans.value = asked.span;
+      showAsked();
       projects.value = asked.project;
       void ledger.refresh();
     },
@@ -95,8 +126,8 @@ export function open(url) {
 
 /** @param {URL} url */
 function readAsked({ searchParams: params }) {
-  const span = params.get("span") ?? "";
-  return { span: SPANS.some(([name]) => name === span) ? span : USUAL, project: params.get("project")?.trim() ?? "" };
+  const [from = "", to = "", project = ""] = ["from", "to", "project"].map((name) => params.get(name)?.trim());
+  return { from: from || to ? from : USUAL, to, project };
 }
 
 /** @param {Spool | undefined} spool */
@@ -107,7 +138,7 @@ function spoolView(spool) {
   return [
     verdictLine(empty && spool.lost_groups === 0, empty
       ? "Nothing waits: everything accepted is in the database."
-      : `${spool.events === 1 ? "1 event waits" : `${count(spool.events)} events wait`} for the database${spool.oldest_age_seconds === null ? "" : `, the oldest for ${roughly(spool.oldest_age_seconds * 1000)}`}.`,
+      : `${counted(spool.events, "event")} ${spool.events === 1 ? "waits" : "wait"} for the database${spool.oldest_age_seconds === null ? "" : `, the oldest for ${roughly(spool.oldest_age_seconds * 1000)}`}.`,
     ` State: ${spool.state.replaceAll("_", " ")}.`),
     h("ul", { class: "tiles" },
       tile({ name: "Batches", value: count(spool.blocks), note: counted(spool.events, "event") }),
@@ -124,10 +155,9 @@ function spoolView(spool) {
 
 /** @param {Config} config */
 function limitsView(config) {
-  const perMinute = (/** @type {number} */ n, /** @type {string} */ what) => (n === 0 ? "no limit" : `${count(n)} ${what} a minute`);
   return facts([
     [`${CAP}: default`, capText(config.rate_limit_per_minute)],
-    ["A client's address", perMinute(config.rate_limit_per_ip, "requests")],
+    ["Requests a minute per address", capText(config.rate_limit_per_ip)],
     ["Events of one request", count(config.max_events_per_post)],
     ["Body of one request", `${bytes(config.max_payload_bytes)} as sent, ${bytes(config.max_inflated_bytes)} inflated`],
     ["Encodings taken", config.content_encodings.join(", ")],

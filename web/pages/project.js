@@ -5,7 +5,7 @@ import { counted } from "../lib/amount.js";
 import { projectLogs } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
 import { loads, part, section, when } from "../parts/board.js";
-import { actionsWith, changeForm, choiceControl, listControl, textControl, typedConfirm } from "../parts/control.js";
+import { actionsWith, changeForm, choiceControl, formPlace, listControl, textControl, typedConfirm } from "../parts/control.js";
 import { button, errorPanel, problemText } from "../parts/state.js";
 import { go } from "../router.js";
 import { basicControls } from "./projects.js";
@@ -75,12 +75,12 @@ function keysOf(life, address) {
   const said = h("p", { role: "status" });
   // Nothing but another key takes their place, and nothing reads them aloud.
   const secrets = h("div", { class: "section-body" });
-  const editor = h("div");
   const make = button("New key", openForm);
+  const editor = formPlace(make);
   const keys = section(life, {
     id: "keys", title: "Keys", tools: make,
     load: () => /** @type {Promise<{ keys: Key[] }>} */ (read(`${address}/keys`, life)),
-    view: ({ keys: list }) => [editor, said, secrets, h("ul", { class: "entries" }, list.map(keyView))],
+    view: ({ keys: list }) => [editor.element, said, secrets, h("ul", { class: "entries" }, list.map(keyView))],
   });
 
   /** @param {Key} key */
@@ -93,33 +93,27 @@ function keysOf(life, address) {
     }, (error) => fill(said, problemText(error)));
     return h("li", { class: "entry", "data-off": revoked ? "" : null },
       h("div", null,
-        h("h3", null, h("code", null, `${shown(hint)}…`), revoked ? " (revoked)" : null),
+        h("h3", null, h("code", null, `${shown(hint)}…`), revoked && " (revoked)"),
         h("p", { class: "value" }, shown(note)),
-        h("p", { class: "muted" }, `${KINDS[kind] ?? kind}. Made `, when(made, now), revoked ? ", revoked " : null, revoked ? when(revoked, now) : null, ".")),
+        h("p", { class: "muted" }, `${KINDS[kind] ?? kind}. Made `, when(made, now), revoked && ", revoked ", revoked && when(revoked, now), ".")),
       revoked ? null : actionsWith([], { label: "Revoke", ask: "What uses it is refused from then on.", sure: "Revoke it", act: revoke }));
   }
 
   function openForm() {
-    const close = () => {
-      fill(editor);
-      make.focus();
-    };
-    const form = changeForm({
+    void editor.open(() => changeForm({
       title: "New key",
       controls: [
         choiceControl("kind", "For", Object.entries(KINDS), "server", (value) => value),
         textControl("note", "Note", { maxlength: "200" }, "Who or what uses it."),
       ],
-      method: "POST", address: `${address}/keys`, submit: "Make key", cancel: close,
+      method: "POST", address: `${address}/keys`, submit: "Make key", cancel: editor.close,
       done: (/** @type {{ key: import("../api.js").NewKey }} */ { key }) => {
-        close();
+        editor.close();
         fill(secrets, secretsView(key));
         fill(said);
         void keys.refresh();
       },
-    });
-    fill(editor, form);
-    form.querySelector("select")?.focus();
+    }));
   }
 
   return keys;
@@ -127,21 +121,20 @@ function keysOf(life, address) {
 
 /** @param {string} slug @param {string} address */
 function ending(slug, address) {
-  const place = h("div", { class: "section-body" });
   const said = h("p", { class: "form-error", role: "alert" });
   const ask = button("Delete this project…", () => {
     fill(said);
     fill(place, typedConfirm({
       label: "Confirm the deletion", text: "The project, its keys and all its events will be deleted for good.", word: slug, sure: "Delete the project",
       act: () => change("DELETE", address).then(() => go("/ui/projects"), (error) => fill(said, problemText(error))),
-      cancel: rest,
+      cancel: () => {
+        fill(place, usual);
+        ask.focus();
+      },
     }), said);
     place.querySelector("input")?.focus();
   });
-  const rest = () => {
-    fill(place, h("div", { class: "actions" }, ask));
-    ask.focus();
-  };
-  fill(place, h("div", { class: "actions" }, ask));
+  const usual = h("div", { class: "actions" }, ask);
+  const place = h("div", { class: "section-body" }, usual);
   return place;
 }

@@ -84,11 +84,11 @@ export function basicControls({ name = "", slug = "", retention_days: days = 3, 
   return [
     textControl("name", "Name", { required: true, maxlength: "128", defaultValue: name }),
     textControl("slug", "Slug", {
-      required: true, maxlength: "64", pattern: "[a-z0-9\\-]*[a-z\\-][a-z0-9\\-]*", autocapitalize: "off", title: "Small letters, digits and dashes, not only digits", defaultValue: slug,
+      required: true, maxlength: "64", pattern: "[a-z0-9\\-]*[a-z\\-][a-z0-9\\-]*", autocapitalize: "off", title: "Small letters, digits, dashes; not only digits", defaultValue: slug,
     }, `Its name in addresses: small letters, digits, dashes.${slug && " With another, old addresses and project_id= stop working."}`),
     // As RETENTION_DAYS in src/project.rs.
-    numberControl("retention_days", "Retention, days", days, { max: "90" }, "1 to 90. Overflow is usually looked at within 3 days."),
-    numberControl("minute_cap", CAP, cap, { required: false }, "Empty takes the default of the service, which the overflow page has among its limits."),
+    numberControl("retention_days", "Retention, days", days, { max: "90" }, "1 to 90. Overflow is mostly read within 3 days."),
+    numberControl("minute_cap", CAP, cap, { required: false }, "Empty is the default, which the overflow page has among its limits."),
   ];
 }
 

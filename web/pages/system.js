@@ -4,6 +4,7 @@ import { change, listProjects, Problem, read, readState } from "../api.js";
 import { bytes, count, counted } from "../lib/amount.js";
 import { onWhatText, resultText, whatText, whoText } from "../lib/audit.js";
 import { fill, h, shown } from "../lib/h.js";
+import { capital } from "../lib/rules.js";
 import { ago, fullTime, offsetsLabel, roughly, SECOND } from "../lib/time.js";
 import { checkName, facts, pager, readyLine, section, table, tile } from "../parts/board.js";
 import { purgeForm } from "../parts/purge.js";
@@ -40,7 +41,7 @@ export function open() {
       tile({ name: "Stored", value: bytes(used.stored_bytes), note: `${bytes(used.raw_bytes)} as written` }),
       tile({ name: "Compression", value: used.stored_bytes === 0 ? "none yet" : `${(used.raw_bytes / used.stored_bytes).toFixed(1)} to 1` })),
     h("p", { class: "hint" }, `Summed ${(used.age_ms ?? 0) < SECOND ? "just now" : `${roughly(used.age_ms ?? 0)} ago`}, with what has expired and is not yet deleted.`,
-      used.complete === false ? " There is more: a project has too many blocks to sum." : null)],
+      used.complete === false && " There is more: a project has too many blocks to sum.")],
   });
   const changed = () => [storage, maintenance, audit].forEach((part) => void part.refresh());
   const maintenance = maintenancePart(life.signal, told, changed);
@@ -62,7 +63,7 @@ export function open() {
   const refresh = () => parts.filter((part) => part !== purge).forEach((part) => void part.refresh());
   return {
     element: h("div", { class: "page" },
-      h("div", { class: "page-head" }, h("h1", null, "System"), h("button", { type: "button", onclick: refresh }, "Refresh")),
+      h("div", { class: "page-head" }, h("h1", null, "System"), button("Refresh", refresh)),
       parts.map((part) => part.element)),
     title: "System",
     close: () => life.abort(),
@@ -116,7 +117,7 @@ function auditPart(life, told) {
 function healthView(alive, ready) {
   // What is wrong comes first.
   const checks = Object.entries(ready.checks).sort(([, a], [, b]) => Number(a.ok) - Number(b.ok));
-  const lines = checks.map(([name, check]) => /** @type {[string, string]} */ ([titled(name),
+  const lines = checks.map(([name, check]) => /** @type {[string, string]} */ ([capital(checkName(name)),
     check.ok ? (name === "database" ? alive.database : (CHECK_WELL[name] ?? "well")) : (check.detail ?? "not well")]));
   const failing = checks.filter(([, { ok }]) => !ok).length;
   return [
@@ -130,9 +131,6 @@ function healthView(alive, ready) {
     ]),
   ];
 }
-
-/** @param {string} name of a check */
-const titled = (name) => `${name.charAt(0).toUpperCase()}${checkName(name).slice(1)}`;
 
 /** @param {AbortSignal} life @param {Told} told @param {() => void} onRan */
 function maintenancePart(life, told, onRan) {

@@ -5,7 +5,6 @@ import { fill, h, shown } from "../lib/h.js";
 import { ago, clockTime, fullTime } from "../lib/time.js";
 import { button, errorPanel, isSignedOut, loadingPanel, patiently } from "./state.js";
 
-/** @typedef {(() => Promise<void>) & { redraw: () => void }} Refresh loads, and again; `redraw` shows what was loaded anew */
 /**
  * What fills a place: loading, waking and failed states, then what was loaded. While it loads again, what is there stays.
  * @template T
@@ -15,44 +14,54 @@ import { button, errorPanel, isSignedOut, loadingPanel, patiently } from "./stat
  * @param {() => Promise<T>} what.load
  * @param {(loaded: T) => import("../lib/h.js").Children} what.view
  * @param {(error: unknown, again: () => void) => Node} [what.fail]
- * @returns {Refresh}
  */
 export function loads(life, place, { load, view, fail = errorPanel }) {
   let turn = 0;
-  /** @type {(() => void) | undefined} */
-  let draw;
   const controls = () => /** @type {HTMLElement[]} */ ([...place.querySelectorAll("a, button, input, select")]);
-  const focusedControl = () => controls().findIndex((one) => one === document.activeElement);
-  const redraw = (focused = focusedControl()) => {
-    draw?.();
-    // What is in the place of the control that had the focus gets it.
-    if (focused >= 0 && document.activeElement === document.body) (controls()[focused] ?? controls().at(-1))?.focus();
-  };
-  async function refresh() {
+  return async function refresh() {
     const mine = ++turn;
-    const focused = focusedControl();
+    const focused = controls().findIndex((one) => one === document.activeElement);
     const loading = loadingPanel("Loading…");
     if (place.childElementCount === 0 || place.querySelector(":scope > .panel")) fill(place, loading.element);
     place.setAttribute("aria-busy", "true");
     try {
       const loaded = await patiently(load, life, (panel) => {
-        if (mine !== turn) return;
-        draw = undefined;
-        fill(place, panel);
+        if (mine === turn) fill(place, panel);
       });
       if (mine !== turn) return;
-      draw = () => fill(place, view(loaded));
-      redraw(focused);
+      fill(place, view(loaded));
+      // What is in the place of the control that had the focus gets it.
+      if (focused >= 0 && document.activeElement === document.body) (controls()[focused] ?? controls().at(-1))?.focus();
     } catch (error) {
       if (life.aborted || mine !== turn || isSignedOut(error)) return;
-      draw = undefined;
       fill(place, fail(error, () => void refresh()));
     } finally {
       loading.stop();
       if (mine === turn) place.removeAttribute("aria-busy");
     }
-  }
-  return Object.assign(refresh, { redraw });
+  };
+}
+
+/** Places that are filled anew when names come: nothing around them moves, and what is open stays so. */
+export function retold() {
+  /** @type {[Element, () => import("../lib/h.js").Children][]} */
+  let places = [];
+  return {
+    /**
+     * @template {Element} T
+     * @param {T} place
+     * @param {() => import("../lib/h.js").Children} content
+     */
+    tell(place, content) {
+      fill(place, content());
+      places.push([place, content]);
+      return place;
+    },
+    retell() {
+      places = places.filter(([place]) => place.isConnected);
+      for (const [place, content] of places) if (!place.contains(document.activeElement)) fill(place, content());
+    },
+  };
 }
 
 /**
@@ -65,8 +74,9 @@ export function loads(life, place, { load, view, fail = errorPanel }) {
  * @param {() => Promise<T>} what.load
  * @param {(loaded: T) => import("../lib/h.js").Children} what.view
  * @param {Node} [what.tools] beside the heading
+ * @param {(error: unknown, again: () => void) => Node} [what.fail]
  */
-export function section(life, { id, title, load, view, tools }) {
+export function section(life, { id, title, load, view, tools, fail }) {
   const body = h("div", { class: "section-body" });
   const element = h(
     "section",
@@ -74,8 +84,7 @@ export function section(life, { id, title, load, view, tools }) {
     h("div", { class: "section-head" }, h("h2", { id: `${id}-title`, tabindex: "-1" }, title), tools ?? null),
     body,
   );
-  const refresh = loads(life, body, { load, view });
-  return { element, refresh, redraw: () => refresh.redraw() };
+  return { element, refresh: loads(life, body, { load, view, fail }) };
 }
 
 /** A section that has what it shows. @param {string} title @param {...import("../lib/h.js").Children} content */
@@ -100,7 +109,7 @@ export function tile({ name, value, note, href, level }) {
     h("span", { class: "tile-name" }, name),
     h("span", { class: "tile-value", "data-level": level }, value),
     // Read in one go, it would be "error 2 0 before".
-    note ? h("span", { class: "tile-note" }, h("span", { class: "unseen" }, ", "), note) : null,
+    note && h("span", { class: "tile-note" }, h("span", { class: "unseen" }, ", "), note),
   ];
   return h("li", null, href ? h("a", { class: "tile", href }, inside) : h("div", { class: "tile" }, inside));
 }
@@ -155,7 +164,7 @@ export function table(label, heads, rows, stacks = false) {
  * @param {(cursor: string) => void} move
  */
 export function pager(cursor, next, move) {
-  return h("div", { class: "actions" }, cursor === "" ? null : button("First page", () => move("")), next ? button("Older", () => move(next)) : null);
+  return h("div", { class: "actions" }, cursor && button("First page", () => move("")), next && button("Older", () => move(next)));
 }
 
 /**
@@ -176,16 +185,18 @@ export function choice(label, options, chosen, onChange) {
  * @param {AbortSignal} life
  * @param {() => string} chosen the slug; empty for all
  * @param {(slug: string) => void} onChange
+ * @param {(projects: import("../api.js").Project[]) => void} [onList]
  */
-export function projectChoice(life, chosen, onChange) {
+export function projectChoice(life, chosen, onChange, onList) {
   const select = choice("Project", [["", "All projects"]], "", onChange);
-  void patiently(() => listProjects(life), life, () => {}).then((list) => {
+  const listed = patiently(() => listProjects(life), life, () => {}).then((list) => {
     select.append(...list.map(({ slug, name }) => h("option", { value: slug }, shown(name || slug))));
     select.value = chosen();
     // One that is not there is shown as what it is.
     if (select.value !== chosen()) select.append(h("option", { value: chosen(), selected: true }, shown(chosen().slice(0, 80))));
+    onList?.(list);
   }, () => {});
-  return select;
+  return Object.assign(select, { listed });
 }
 
 /**

@@ -4,7 +4,7 @@ import { change, read } from "../api.js";
 import { fill, h, shown } from "../lib/h.js";
 import { answerText } from "../lib/rules.js";
 import { section, verdictLine } from "./board.js";
-import { actionsWith, changeForm, choiceControl, listControl, textControl } from "./control.js";
+import { acting, actionsWith, changeForm, choiceControl, formPlace, listControl, textControl } from "./control.js";
 import { copyButton } from "./copy.js";
 import { button, problemText } from "./state.js";
 
@@ -22,6 +22,15 @@ import { button, problemText } from "./state.js";
  * @property {string | null} problem
  * @property {Record<string, string | string[] | null>} settings what is secret is masked
  */
+/**
+ * What is known of names by now, and the places that say them.
+ * @typedef {object} KnownNames
+ * @property {Project[]} projects
+ * @property {Channel[] | null} channels null until they are known
+ * @property {Promise<unknown>} ready the names are there, or can't be had
+ * @property {() => number | null | undefined} chosen the project the page is about: null is all, undefined is one that is not there
+ */
+/** @typedef {KnownNames & ReturnType<typeof import("./board.js").retold>} Names */
 /** @typedef {{ delivered: boolean, status: number | null, detail: string, answer: string, retry_after_ms: number | null }} Answer */
 
 /**
@@ -42,16 +51,37 @@ const CHANNEL_KINDS = {
 /** @param {string} kind */
 const channelTitle = (kind) => CHANNEL_KINDS[kind]?.title ?? kind;
 
+/** @param {Names} names @param {number | null} id */
+export function projectName({ projects }, id) {
+  return id === null ? "all projects" : shown(projects.find((one) => one.id === id)?.slug ?? `project ${id}`);
+}
+
+/** @param {Names} names @param {number | string} id */
+export function channelName({ channels }, id) {
+  return shown(channels?.find((one) => String(one.id) === String(id))?.name ?? `channel ${id}`);
+}
+
+/**
+ * The project that something is for.
+ * @param {Names} names
+ * @param {string} label
+ * @param {number | null} chosen
+ */
+export function projectControl(names, label, chosen) {
+  const ids = new Set([null, ...names.projects.map(({ id }) => id), chosen]);
+  return choiceControl("project_id", label, [...ids].map((id) => [String(id ?? ""), id === null ? "All projects" : projectName(names, id)]), String(chosen ?? ""), (value) => (value === "" ? null : Number(value)));
+}
+
 /**
  * @param {AbortSignal} life
- * @param {() => Project[]} projects
+ * @param {Names} names
  * @param {(channels: Channel[]) => void} onList
  */
-export function channels(life, projects, onList) {
-  const said = h("div", { role: "status", class: "section-body" });
+export function channels(life, names, onList) {
+  const said = h("p", { role: "status" });
   const secrets = h("div");
-  const editor = h("div");
   const make = button("New channel", () => openForm(null, "discord"));
+  const editor = formPlace(make, names);
   const part = section(life, {
     id: "channels",
     title: "Channels",
@@ -60,29 +90,19 @@ export function channels(life, projects, onList) {
       const reply = /** @type {{ channels: Channel[] }} */ (await read("/admin/alerts/channels", life));
       // There is one of each kind at most, and the API calls all of them the same.
       const list = reply.channels.map((one) => (one.read_only ? { ...one, name: `${channelTitle(one.kind)} (environment)` } : one));
+      names.channels = list;
       onList(list);
+      names.retell();
       return list;
     },
-    view: (list) => [editor, said, secrets, list.length === 0
+    view: (list) => [editor.element, said, secrets, list.length === 0
       ? h("p", { class: "muted" }, "No channel yet. Make one, or set DISCORD_WEBHOOK_URL or another variable of the environment.")
       : h("ul", { class: "entries" }, list.map(channelView))],
   });
 
   const place = (/** @type {Channel} */ channel) => `/admin/alerts/channels/${encodeURIComponent(channel.id)}`;
-  const nameOf = (/** @type {number | null} */ id) =>
-    `Alerts of ${id === null ? "all projects" : shown(projects().find((one) => one.id === id)?.slug ?? `project ${id}`)}`;
 
-  /** @param {() => Promise<unknown>} work @param {string} text */
-  async function act(work, text) {
-    fill(said, h("p", null, "Working…"));
-    try {
-      await work();
-      fill(said, h("p", null, text));
-      await part.refresh();
-    } catch (error) {
-      fill(said, h("p", null, problemText(error)));
-    }
-  }
+  const act = acting(said, () => part.refresh());
 
   /** @param {Channel} channel */
   function channelView(channel) {
@@ -102,13 +122,13 @@ export function channels(life, projects, onList) {
     const turn = button(channel.enabled ? "Turn off" : "Turn on", () =>
       void act(() => change("PUT", place(channel), { enabled: !channel.enabled }), `${name} is ${channel.enabled ? "off" : "on"}.`));
     const edit = button("Edit", () => openForm(channel, channel.kind));
-    return h("li", { class: "entry", "data-off": channel.enabled ? null : "" },
+    return h("li", { class: "entry", "data-off": !channel.enabled && "" },
       h("div", null,
         h("div", { class: "entry-head" }, h("h3", null, name), onOff(channel.enabled)),
         h("p", { class: "value" }, `${channelTitle(channel.kind)}${channel.destination ? `, ${shown(channel.destination)}` : ""}`),
-        h("p", { class: "muted" }, `${nameOf(channel.project_id)}.${channel.read_only ? " Set by the environment." : ""}`),
-        channel.reason === "" ? null : h("p", null, `Turned off: ${shown(channel.reason)}`),
-        channel.problem ? h("p", { class: "form-error" }, `Can't be used: ${shown(channel.problem)}`) : null),
+        names.tell(h("p", { class: "muted" }), () => `Alerts of ${projectName(names, channel.project_id)}.${channel.read_only ? " Set by the environment." : ""}`),
+        channel.reason && h("p", null, `Turned off: ${shown(channel.reason)}`),
+        channel.problem && h("p", { class: "form-error" }, `Can't be used: ${shown(channel.problem)}`)),
       channel.read_only ? h("div", { class: "actions" }, test) : actionsWith([test, turn, edit], {
         label: "Delete", ask: "What waits for it is given up.", sure: "Delete it", act: () => act(() => change("DELETE", place(channel)), `${name} is deleted.`),
       }),
@@ -120,33 +140,25 @@ export function channels(life, projects, onList) {
    * @param {string} kind
    */
   function openForm(channel, kind) {
-    const close = () => {
-      fill(editor);
-      make.focus();
-    };
-    const form = changeForm({
+    void editor.open(() => changeForm({
       title: channel === null ? "New channel" : `Edit channel: ${shown(channel.name)}`,
       controls: [
         ...(channel === null ? [choiceControl("kind", "Kind", Object.entries(CHANNEL_KINDS).map(([name, { title }]) => [name, title]), kind, (value) => value, (chosen) => openForm(null, chosen))] : []),
         textControl("name", "Name", { required: true, maxlength: "128", defaultValue: channel?.name ?? channelTitle(kind) }),
-        choiceControl("project_id", "Alerts of", [["", "All projects"], ...projects().map(({ id, slug }) => /** @type {[string, string]} */ ([String(id), slug]))],
-          String(channel?.project_id ?? ""), (value) => (value === "" ? null : Number(value))),
+        projectControl(names, "Alerts of", channel?.project_id ?? null),
         ...(CHANNEL_KINDS[kind]?.fields ?? []).map((field) => fieldControl(field, channel)),
       ],
       method: channel === null ? "POST" : "PUT",
       address: channel === null ? "/admin/alerts/channels" : place(channel),
       submit: channel === null ? "Create channel" : "Save channel",
-      cancel: close,
+      cancel: editor.close,
       done: (/** @type {{ secret?: string }} */ { secret }) => {
-        close();
+        editor.close();
         if (secret) fill(secrets, secretView(secret));
-        fill(said, h("p", null, "Saved. Send a test to see that it works."));
+        fill(said, "Saved. Send a test to see that it works.");
         void part.refresh();
       },
-    });
-    fill(editor, form);
-    form.scrollIntoView({ block: "nearest" });
-    /** @type {HTMLElement | null} */ (form.querySelector("select, input"))?.focus();
+    }));
   }
 
   return part;
@@ -186,6 +198,6 @@ function secretView(secret) {
 function answerView(answer) {
   return [
     verdictLine(answer.delivered, shown(answerText(answer))),
-    answer.answer === "" ? null : h("pre", { class: "code", tabindex: "0", "aria-label": "What the channel answered" }, shown(answer.answer)),
+    answer.answer && h("pre", { class: "code", tabindex: "0", "aria-label": "What the channel answered" }, shown(answer.answer)),
   ];
 }

@@ -4,15 +4,14 @@ import { change, Problem } from "../api.js";
 import { fill, h, shown } from "../lib/h.js";
 import { fieldOf, members } from "../lib/rules.js";
 import { field } from "./field.js";
-import { button, problemText } from "./state.js";
+import { button, loadingPanel, problemText } from "./state.js";
 
 /**
  * @typedef {object} Control
  * @property {string} name the field of the API
  * @property {HTMLElement} element
  * @property {() => unknown} value undefined is left out
- * @property {(text: string) => void} complain empty for none
- * @property {() => void} focus
+ * @property {(text: string) => void} complain empty for none; else it gets the focus
  */
 
 /** Tells the forms that may be open side by side apart. */
@@ -29,8 +28,8 @@ const idOf = (/** @type {string} */ name) => `form-${(serial += 1)}-${name.repla
  * @returns {Control}
  */
 export function textControl(name, label, props, hint, read = (text) => text) {
-  const made = field(label, { id: idOf(name), autocomplete: "off", spellcheck: "false", ...props }, hint);
-  return { name, element: made.element, value: () => read(made.input.value.trim()), complain: made.complain, focus: () => made.input.focus() };
+  const { input, ...made } = field(label, { id: idOf(name), ...props }, hint);
+  return { ...made, name, value: () => read(input.value.trim()) };
 }
 
 /**
@@ -70,18 +69,13 @@ export function listControl(name, label, value, hint, props) {
  * @returns {Control}
  */
 export function choiceControl(name, label, options, chosen, read, onChange) {
-  const id = idOf(name);
-  const wrong = h("p", { class: "form-error", role: "alert", id: `${id}-error` });
-  const select = h("select", { id, "aria-describedby": wrong.id, onchange: () => onChange?.(select.value) },
-    options.map(([value, text]) => h("option", { value, selected: value === chosen }, text)));
-  return {
-    name, element: h("div", { class: "field" }, h("label", { for: id }, label), select, wrong),
-    value: () => read(select.value), complain: (text) => fill(wrong, text), focus: () => select.focus(),
-  };
+  const { input, ...made } = field(label, { id: idOf(name) }, "", h("select", { onchange: () => onChange?.(input.value) },
+    options.map(([value, text]) => h("option", { value, selected: value === chosen }, text))));
+  return { ...made, name, value: () => read(input.value) };
 }
 
 /**
- * Any number of a few; none chosen is `none`.
+ * Any number of a few. An option of no value is all of them.
  * @param {string} name
  * @param {string} label
  * @param {readonly (readonly [string, string])[]} options value and label
@@ -92,15 +86,18 @@ export function choiceControl(name, label, options, chosen, read, onChange) {
  */
 export function setControl(name, label, options, chosen, read, hint) {
   const wrong = h("p", { class: "form-error", role: "alert" });
-  const boxes = options.map(([value]) => h("input", { type: "checkbox", value, checked: chosen.includes(value) }));
+  // It's either all or some.
+  const boxes = options.map(([value]) => h("input", { type: "checkbox", value, checked: chosen.includes(value), onchange: () => boxes.forEach((box) => !box.value === !value || (box.checked = false)) }));
   return {
     name,
     element: h("fieldset", { class: "field" }, h("legend", null, label),
-      h("div", { class: "levels" }, options.map(([, text], index) => h("label", { class: "chip" }, boxes[index] ?? null, h("span", null, shown(text))))),
+      h("div", { class: "levels" }, options.map(([, text], index) => h("label", { class: "chip" }, boxes[index], h("span", null, shown(text))))),
       h("p", { class: "hint" }, hint), wrong),
     value: () => read(boxes.filter((box) => box.checked).map((box) => box.value)),
-    complain: (text) => fill(wrong, text),
-    focus: () => boxes[0]?.focus(),
+    complain(text) {
+      fill(wrong, text);
+      if (text !== "") boxes[0]?.focus();
+    },
   };
 }
 
@@ -120,7 +117,7 @@ export function changeForm({ title, controls, method, address, submit, done, can
   const said = h("p", { class: "form-error", role: "alert" });
   const saved = h("span", { role: "status", class: "muted" });
   const send = h("button", { type: "submit", class: "primary" }, submit);
-  const usual = [send, cancel ? button("Cancel", cancel) : null, saved];
+  const usual = [send, cancel && button("Cancel", cancel), saved];
   const actions = h("div", { class: "actions" }, usual);
 
   function values() {
@@ -153,7 +150,6 @@ export function changeForm({ title, controls, method, address, submit, done, can
     const control = controls.find((one) => one.name.split(".")[0] === name);
     if (!control) return fill(said, problemText(error));
     control.complain(why);
-    control.focus();
   }
 
   /** @param {Record<string, any>} sent */
@@ -187,9 +183,56 @@ export function changeForm({ title, controls, method, address, submit, done, can
 
   // What was asked was about what is no longer there.
   return h("form", { class: "card", "aria-label": title, onsubmit, oninput: () => send.isConnected || fill(actions, usual) },
-    cancel ? h("h3", null, title) : null,
+    cancel && h("h3", null, title),
     h("div", { class: "form-grid" }, controls.map((control) => control.element)),
     said, actions);
+}
+
+/**
+ * A place where forms open, one at a time.
+ * @param {HTMLElement} opener gets the focus back
+ * @param {{ ready: Promise<unknown> }} [names] that the forms offer, and wait for
+ */
+export function formPlace(opener, names) {
+  const element = h("div");
+  let turn = 0;
+  return {
+    element,
+    close() {
+      turn += 1;
+      fill(element);
+      opener.focus();
+    },
+    /** @param {() => HTMLElement} make */
+    async open(make) {
+      const mine = (turn += 1);
+      fill(element, loadingPanel("Loading…").element);
+      await names?.ready;
+      if (mine !== turn) return;
+      const form = make();
+      fill(element, form);
+      form.scrollIntoView({ block: "nearest" });
+      /** @type {HTMLElement | null} */ (form.querySelector("select, input"))?.focus();
+    },
+  };
+}
+
+/**
+ * Does things, one after the other, and says how each ended.
+ * @param {Element} said
+ * @param {() => Promise<void>} refresh shows what came of it
+ */
+export function acting(said, refresh) {
+  return async (/** @type {() => Promise<unknown>} */ work, /** @type {string} */ text) => {
+    fill(said, "Working…");
+    try {
+      await work();
+      fill(said, text);
+      await refresh();
+    } catch (error) {
+      fill(said, problemText(error));
+    }
+  };
 }
 
 /**
@@ -238,10 +281,9 @@ function question(actions, ask, sure, act, keep) {
  * @param {() => void} what.cancel
  */
 export function typedConfirm({ label, text, word, sure: name, act, cancel }) {
-  const id = idOf("word");
   const sure = h("button", { type: "submit", class: "danger", disabled: true }, name);
-  const typed = h("input", { type: "text", id, autocomplete: "off", autocapitalize: "off", spellcheck: "false", oninput: () => {
-    sure.disabled = typed.value.trim() !== word;
+  const { element, input } = field(["Type ", h("code", null, shown(word)), " to confirm"], { id: idOf("word"), autocapitalize: "off", oninput: () => {
+    sure.disabled = input.value.trim() !== word;
   } });
   return h("form", { class: "confirm", "aria-label": label, onsubmit: (/** @type {Event} */ event) => {
     event.preventDefault();
@@ -250,7 +292,6 @@ export function typedConfirm({ label, text, word, sure: name, act, cancel }) {
     void act().finally(() => (sure.disabled = false));
   } },
   h("p", null, h("b", null, text)),
-  h("label", { for: id }, "Type ", h("code", null, shown(word)), " to confirm"),
-  typed,
+  element,
   h("div", { class: "actions" }, sure, button("Cancel", cancel)));
 }

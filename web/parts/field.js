@@ -3,30 +3,30 @@
 import { fill, h } from "../lib/h.js";
 
 /**
- * @param {string} label
+ * @template {HTMLElement} [T=HTMLInputElement]
+ * @param {import("../lib/h.js").Children} label
  * @param {import("../lib/h.js").Props & { id: string }} props
  * @param {string} [hint]
+ * @param {T} [input] another control than a line of text
  */
-export function field(label, props, hint) {
-  const wrong = h("p", { class: "form-error", role: "alert", id: `${props.id}-error` });
-  const described = `${hint ? `${props.id}-hint ` : ""}${props.id}-error`;
-  const input = h("input", { type: "text", "aria-describedby": described, ...props });
-  const element = h(
-    "div",
-    { class: "field" },
-    h("label", { for: props.id }, label),
+export function field(label, { id, ...props }, hint, input = /** @type {any} */ (h("input", { type: "text", autocomplete: "off", spellcheck: "false", ...props }))) {
+  const wrong = h("p", { class: "form-error", role: "alert", id: `${id}-error` });
+  input.id = id;
+  input.setAttribute("aria-describedby", `${hint ? `${id}-hint ` : ""}${wrong.id}`);
+  const element = h("div", { class: "field" },
+    h("label", { for: id }, label),
     input,
-    hint ? h("p", { class: "hint", id: `${props.id}-hint` }, hint) : null,
-    wrong,
-  );
+    hint && h("p", { class: "hint", id: `${id}-hint` }, hint),
+    wrong);
   return {
     element,
     input,
-    /** @param {string} text empty for none */
+    /** @param {string} text empty for none; else the input gets the focus */
     complain(text) {
       fill(wrong, text);
-      if (text === "") input.removeAttribute("aria-invalid");
-      else input.setAttribute("aria-invalid", "true");
+      if (text === "") return input.removeAttribute("aria-invalid");
+      input.setAttribute("aria-invalid", "true");
+      input.focus();
     },
   };
 }

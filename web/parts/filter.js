@@ -13,7 +13,7 @@ import { Completion } from "./complete.js";
 /** @typedef {import("../api.js").Project} Project */
 
 const CUSTOM = "custom";
-const TIME_EXAMPLES = "4:06 pm, 3 hours ago, yesterday 14:00 or 2026-11-20 16:06";
+export const TIME_EXAMPLES = "4:06 pm, 3 hours ago, yesterday 14:00 or 2026-11-20 16:06";
 
 export class FilterBar {
   /** @type {Filters} */
@@ -211,11 +211,11 @@ function unfold(fold, open) {
   fold.setAttribute("aria-expanded", String(open));
 }
 
-/** An end of the range, with its name beside it. @param {string} name */
-function timeInput(name) {
+/** An end of the range, with its name beside it. @param {string} name @param {string} [open] what it is while it is empty */
+export function timeInput(name, open = "any time") {
   /** @type {HTMLInputElement} */
   const input = h("input", {
-    class: "moment", placeholder: "any time", autocomplete: "off", autocapitalize: "off", spellcheck: "false",
+    class: "moment", placeholder: open, autocomplete: "off", autocapitalize: "off", spellcheck: "false",
     oninput: () => input.setCustomValidity(""),
   });
   return { input, element: h("label", null, h("span", null, name), input) };
@@ -233,7 +233,7 @@ const NO_TIME = { at: Number.NaN, text: "" };
  * @param {string} zone
  * @param {number} [after] where the range begins
  */
-function readTyped(input, before, now, zone, after) {
+export function readTyped(input, before, now, zone, after) {
   if (input.value.trim() === "") return NO_TIME;
   const kept = input.value === momentText(before, zone);
   const read = readMoment(kept ? before : input.value, now, zone, after);

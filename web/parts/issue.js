@@ -2,7 +2,7 @@
 
 import { change } from "../api.js";
 import { count, counted } from "../lib/amount.js";
-import { fieldTerm, logsAddress } from "../lib/filters.js";
+import { addressWith, fieldTerm, logsAddress } from "../lib/filters.js";
 import { fill, h, shown, svg } from "../lib/h.js";
 import { ago, expiresIn, MINUTE } from "../lib/time.js";
 import { button, problemText } from "./state.js";
@@ -53,11 +53,8 @@ export function readIssueFilters(params) {
 
 /** @param {IssueFilters} filters */
 export function issuesAddress({ status, sort, level, project, q }) {
-  const params = new URLSearchParams();
-  if (status !== ISSUE_STATES[0][0]) params.set("status", status);
-  if (sort !== SORTS[0][0]) params.set("sort", sort);
-  for (const [name, value] of Object.entries({ level, project, q })) if (value !== "") params.set(name, value);
-  return `/ui/issues${params.size === 0 ? "" : `?${params}`}`;
+  const set = (/** @type {string} */ value, /** @type {readonly (readonly [string, string])[]} */ known) => (value === known[0]?.[0] ? "" : value);
+  return addressWith("/ui/issues", { status: set(status, ISSUE_STATES), sort: set(sort, SORTS), level, project, q });
 }
 
 /**
@@ -66,9 +63,7 @@ export function issuesAddress({ status, sort, level, project, q }) {
  * @param {string} [cursor]
  */
 export function issuesQuery({ status, sort, level, project, q }, cursor = "") {
-  const params = new URLSearchParams({ status, sort });
-  for (const [name, value] of [["level", level], ["project_id", project], ["q", q], ["cursor", cursor]]) if (name && value) params.set(name, value);
-  return `/issues?${params}`;
+  return addressWith("/issues", { status, sort, level, project_id: project, q, cursor });
 }
 
 /**
@@ -144,7 +139,7 @@ const DONE = { resolve: "resolved", reopen: "reopened", mute: "muted" };
 export function decisionBar(chosen, onDecided) {
   const said = h("p", { role: "status", class: "actions decided" });
   let busy = false;
-  /** What the menu was opened for by its key; the focus leaves it. @type {Issue[]} */
+  /** What the open menu is for: what the focus was on leaves with it. @type {Issue[]} */
   let meant = [];
 
   /** @param {() => Promise<void>} work */
@@ -181,18 +176,21 @@ export function decisionBar(chosen, onDecided) {
   const mute = (/** @type {Decision} */ decision) => {
     menu.open = false;
     summary.focus();
-    void decide(decision, meant.length > 0 ? meant : chosen());
+    void decide(decision, meant);
   };
   const most = h("input", { type: "number", min: "1", max: "1000000", step: "1", required: true, defaultValue: "100", inputmode: "numeric", "aria-label": "Events an hour" });
   const summary = h("summary", { class: "button", onclick: (/** @type {Event} */ event) => {
-    meant = [];
     if (summary.ariaDisabled !== "true") return;
     event.preventDefault();
     refused("mute", chosen());
   } }, "Mute");
   /** The menu may be in front of what it is for. */
   const what = h("span", { class: "muted" });
-  const menu = h("details", { class: "menu", ontoggle: () => fill(what, muteText(meant.length > 0 ? meant : chosen())) },
+  const menu = h("details", { class: "menu", ontoggle: () => {
+    if (!menu.open) meant = [];
+    else if (meant.length === 0) meant = chosen();
+    fill(what, muteText(meant));
+  } },
     summary,
     h("ul", null,
       h("li", { class: "menu-what" }, what),

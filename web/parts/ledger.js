@@ -25,6 +25,8 @@ import { facts, table, verdictLine } from "./board.js";
 /** @typedef {{ counted: number, accounted: number, difference: number }} Sum */
 /**
  * @typedef {object} Ledger
+ * @property {string} from
+ * @property {string} to
  * @property {Account} totals
  * @property {{ received: Sum, stored: Sum, missing: number, uncounted: number, balanced: boolean }} balance
  * @property {{ events: number, told_ms_ago: number, silent: boolean }[]} [other_spools]
@@ -35,21 +37,23 @@ import { facts, table, verdictLine } from "./board.js";
 const UNSEEN_SHOWN = 5;
 
 /** @param {Ledger} ledger */
-export function ledgerView({ totals, balance, projects = [], other_spools: spools = [], unseen = [] }) {
+export function ledgerView({ from, to, totals, balance, projects = [], other_spools: spools = [], unseen = [] }) {
+  const hours = h("p", { class: "hint" }, "Whole hours from ", ...stretch({ from, to }), ` (${zones({ from, to })}).`);
   if (totals.received === 0 && Object.keys(totals.refused_requests).length === 0 && projects.length === 0) {
-    return h("p", { class: "muted" }, "Nothing was received in this time.");
+    return [hours, h("p", { class: "muted" }, "Nothing was received in this time.")];
   }
   const unsure = spools.filter(({ silent }) => silent).reduce((sum, { events }) => sum + events, 0);
   return [
+    hours,
     verdictLine(balance.balanced && unsure === 0, balance.balanced ? balancedText(unsure) : unbalanced(balance)),
     h("div", { class: "sums" },
-      sumLine("received", totals.received, [["accepted", totals.accepted], ["+ duplicate", totals.duplicate], ["+ rejected", totals.rejected], ["+ limited", totals.limited], ["+ refused", totals.refused]], balance.received),
-      sumLine("stored", totals.stored, [["accepted", totals.accepted], ["− purged", totals.purged], ["− deleted", totals.deleted], ["− in spool", totals.in_spool], ["− quarantined", totals.quarantined]], balance.stored)),
+      sumLine("received", totals, ["accepted", "+ duplicate", "+ rejected", "+ limited", "+ refused"], balance.received),
+      sumLine("stored", totals, ["accepted", "− purged", "− deleted", "− in spool", "− quarantined"], balance.stored)),
     spools.length === 0 ? null : spoolsView(totals.in_other_spools ?? 0, spools),
     reasonsView(totals),
     unseen.length === 0 ? null : unseenView(unseen),
     projects.length === 0 ? null : projectTable(projects),
-    h("p", { class: "hint" }, "Accepted, stored, purged, deleted and quarantined are exact. What was not accepted is written once a second: a process that is killed may lose the last second of those counts, or those of an outage. The spool is that of this instance."),
+    h("p", { class: "hint" }, "Accepted, stored, purged, deleted and quarantined are exact. The rest is written once a second: a killed process may lose the last second of it, or that of an outage. The spool is that of this instance."),
   ];
 }
 
@@ -59,20 +63,20 @@ export function ledgerView({ totals, balance, projects = [], other_spools: spool
  */
 export function balancedText(unsure) {
   return unsure === 0 ? "Both sums hold: every event received is accounted for."
-    : `Both sums hold, but ${counted(unsure, "event")} ${unsure === 1 ? "is" : "are"} not confirmed: last told to wait in the spool of an instance that is silent.`;
+    : `Both sums hold, but ${counted(unsure, "event")} ${unsure === 1 ? "is" : "are"} not confirmed: last reported in the spool of an instance that has been silent since.`;
 }
 
 /**
- * @param {string} name
- * @param {number} total
- * @param {[string, number][]} terms
+ * @param {"received" | "stored"} name
+ * @param {Account} totals
+ * @param {string[]} terms each ends with its name in the account
  * @param {Sum} sum
  */
-function sumLine(name, total, terms, sum) {
+function sumLine(name, totals, terms, sum) {
   // A line ends between terms, not within one.
-  const parts = terms.map(([term, events]) => `${term} ${count(events)}`.replaceAll(" ", "\u00a0")).join(" ");
+  const parts = terms.map((term) => `${term} ${amount(totals, term.replace(/^\W+/, ""))}`.replaceAll(" ", "\u00a0")).join(" ");
   const holds = sum.difference === 0 ? "holds" : `differs by ${count(sum.difference)}`;
-  return h("p", null, h("b", null, `${name} ${count(total)}`), ` = ${parts} `, h("span", { class: "muted" }, `(${holds})`));
+  return h("p", null, h("b", null, `${name} ${amount(totals, name)}`), ` = ${parts} `, h("span", { class: "muted" }, `(${holds})`));
 }
 
 /** @param {Ledger["balance"]} balance */
@@ -88,22 +92,31 @@ function unbalanced({ received, stored, missing, uncounted }) {
 /** @param {number} events @param {NonNullable<Ledger["other_spools"]>} spools */
 function spoolsView(events, spools) {
   const lines = spools.map((spool) => /** @type {[string, string]} */ ([
-    spool.silent ? "Not heard of, not confirmed" : "Heard of",
-    `${counted(spool.events, "event")}, told ${roughly(spool.told_ms_ago)} ago`,
+    spool.silent ? "Silent, so not confirmed" : "In touch",
+    `${counted(spool.events, "event")}, reported ${roughly(spool.told_ms_ago)} ago`,
   ]));
   return h("div", null, h("h3", null, "Spools of other instances"),
-    h("p", null, `${counted(events, "event")} of this time ${events === 1 ? "waits" : "wait"} in them, as told within the last 90 seconds; in no sum until in the database.`),
+    h("p", null, `${counted(events, "event")} of this time ${events === 1 ? "waits" : "wait"} there, by reports of the last 90 seconds. They join the sums once they are in the database.`),
     facts(lines));
 }
 
-/** @param {NonNullable<Ledger["unseen"]>} unseen */
+/** What an account has under a name as it is read. @param {Account} account @param {string} name */
+const amount = (account, name) => count(/** @type {any} */ (account)[name.replace(" ", "_").toLowerCase()]);
+
+/** @typedef {{ from: string, to: string }} Stretch */
+/** @param {string} at */
+const time = (at) => h("time", { datetime: at }, fullTime(Date.parse(at)).slice(0, 16));
+/** @param {Stretch} of */
+const stretch = ({ from, to }) => [time(from), " to ", time(to)];
+/** @param {Stretch} of */
+const zones = ({ from, to }) => offsetsLabel(Date.parse(to), Date.parse(from));
+
+/** @param {Stretch[]} unseen at least one */
 function unseenView(unseen) {
-  const time = (/** @type {string} */ at) => h("time", { datetime: at }, fullTime(Date.parse(at)).slice(0, 16));
-  const lines = unseen.slice(-UNSEEN_SHOWN).reverse().map(({ from, to }) =>
-    /** @type {[string, import("../lib/h.js").Children]} */ ([`For ${roughly(Date.parse(to) - Date.parse(from))}`, [time(from), " to ", time(to)]]));
-  const [first, last] = [unseen[0], unseen.at(-1)].map((one) => Date.parse(one?.from ?? ""));
+  const lines = unseen.slice(-UNSEEN_SHOWN).reverse().map((one) =>
+    /** @type {[string, import("../lib/h.js").Children]} */ ([`For ${roughly(Date.parse(one.to) - Date.parse(one.from))}`, stretch(one)]));
   return h("div", null, h("h3", null, "Asleep, or without the database"),
-    h("p", null, `${counted(unseen.length, "time")}${unseen.length > UNSEEN_SHOWN ? `, of which the last ${UNSEEN_SHOWN}` : ""} (${offsetsLabel(last ?? NaN, first ?? NaN)}):`),
+    h("p", null, `${counted(unseen.length, "time")}${unseen.length > UNSEEN_SHOWN ? `, of which the last ${UNSEEN_SHOWN}` : ""} (${zones({ from: unseen[0]?.from ?? "", to: unseen.at(-1)?.from ?? "" })}):`),
     facts(lines));
 }
 
@@ -120,12 +133,11 @@ function reasonsView(totals) {
 
 /** @param {NonNullable<Ledger["projects"]>} projects */
 function projectTable(projects) {
-  const heads = /** @type {[string, string][]} */ ([["Project", ""], ["Received", "count"], ["Accepted", "count"], ["Duplicate", "count"],
-    ["Rejected", "count"], ["Limited", "count"], ["Refused", "count"], ["Stored", "count"], ["Sums", ""]]);
-  return table("The ledger by project", heads, projects.map((one) => [
+  const columns = ["Received", "Accepted", "Duplicate", "Rejected", "Limited", "Refused", "Stored"];
+  return table("The ledger by project", [["Project"], ...columns.map((head) => /** @type {[string, string]} */ ([head, "count"])), ["Sums"]], projects.map((one) => [
     one.project === null ? (one.project_id === 0 ? "no project" : `deleted project ${one.project_id}`)
       : h("a", { href: `/ui/logs?project=${encodeURIComponent(one.project)}` }, shown(one.project)),
-    count(one.received), count(one.accepted), count(one.duplicate), count(one.rejected), count(one.limited), count(one.refused), count(one.stored),
+    ...columns.map((head) => amount(one, head)),
     one.balanced ? "hold" : h("b", { class: "bad" }, "do not hold"),
   ]), true);
 }

@@ -1,16 +1,21 @@
 // Purging: first a preview that counts, then the confirmation, typed. A change of what is asked for takes the preview back.
+// What is confirmed is sent: the time an age came to at the preview, by the service's clock.
 
 import { change } from "../api.js";
 import { counted } from "../lib/amount.js";
 import { fill, h, shown } from "../lib/h.js";
+import { readMoment } from "../lib/moment.js";
+import { fullTime, ownZone } from "../lib/time.js";
 import { typedConfirm } from "./control.js";
 import { field } from "./field.js";
+import { TIME_EXAMPLES } from "./filter.js";
 import { problemText } from "./state.js";
 
-/** @typedef {{ deleted_events: number, deleted_blocks: number, rewritten_blocks: number, complete: boolean, unreadable_blocks?: number }} Purged */
+/** @typedef {{ deleted_events: number, deleted_blocks: number, rewritten_blocks: number, complete: boolean, older_than?: string, unreadable_blocks?: number }} Purged */
 
 /** @typedef {readonly (readonly [string, string])[]} Ages */
-const OLDER = /** @type {const} */ ([["-7d", "Older than 7 days"], ["-3d", "Older than 3 days"], ["-24h", "Older than 24 hours"], ["-1h", "Older than 1 hour"]]);
+const TYPED = "typed";
+const OLDER = /** @type {const} */ ([["-7d", "Older than 7 days"], ["-3d", "Older than 3 days"], ["-24h", "Older than 24 hours"], ["-1h", "Older than 1 hour"], [TYPED, "Received before…"]]);
 /** Of whole blocks; without an age the API takes what its project's retention has passed. @type {Ages} */
 const AGES = [["retention", "Past its retention"], ...OLDER, ["now", "Everything until now"]];
 /** Of what matches a query; without an age the API takes all of it, so that is chosen and never the first. @type {Ages} */
@@ -23,50 +28,59 @@ const UNTOLD = ["", "retention", "any"];
  * @param {() => void} onPurged
  */
 export function purgeForm(projects, onPurged) {
-  const project = h("select", { id: "purge-project" }, h("option", { value: "" }, "All projects"),
-    projects.map(({ id, slug }) => h("option", { value: String(id) }, slug)));
-  const age = h("select", { id: "purge-age", required: true });
-  const query = field("Only what matches", { id: "purge-query", autocomplete: "off", spellcheck: "false" }, "A query as in the logs; empty for whole blocks by age. With a query, retention is no age: choose one.");
+  const { input: project, ...projectField } = field("Project", { id: "purge-project" }, "", h("select", null, h("option", { value: "" }, "All projects"),
+    projects.map(({ id, slug }) => h("option", { value: String(id) }, slug))));
+  const { input: age, ...ageField } = field("Age", { id: "purge-age" }, "", h("select", { required: true }));
+  const before = field("Received before", { id: "purge-before" }, `${TIME_EXAMPLES}; without a zone, of ${ownZone()}.`);
+  const query = field("Only what matches", { id: "purge-query" }, "As in the logs; empty for whole blocks by age. With a query, retention is no age: choose one.");
   const said = h("p", { role: "status" });
   const confirm = h("div");
   const preview = h("button", { type: "submit" }, "Preview");
+  /** Counts what was asked for in the form. */
+  let turn = 0;
 
   const typed = () => query.input.value.trim();
-  const asked = () => ({
-    ...(project.value === "" ? {} : { project_id: Number(project.value) }),
-    ...(UNTOLD.includes(age.value) ? {} : { older_than: age.value }),
-    ...(typed() === "" ? {} : { q: typed() }),
-  });
   const chosen = (/** @type {HTMLSelectElement} */ select) => select.selectedOptions[0]?.textContent ?? "";
+
+  /** The age as the API takes it, nothing where it is told by leaving it out; null for what is no time that was. */
+  function olderThan() {
+    if (age.value !== TYPED) return UNTOLD.includes(age.value) ? "" : age.value;
+    const now = Date.now();
+    const read = readMoment(before.input.value, now, "");
+    return read && read.at <= now ? read.text : null;
+  }
 
   /** The ages that what is typed can have; one that it can't have is no longer chosen. */
   function offerAges() {
     const ages = typed() === "" ? AGES : QUERY_AGES;
     if (age.options[0]?.value === ages[0]?.[0]) return;
-    const before = age.value;
+    const had = age.value;
     fill(age, ages.map(([value, text]) => h("option", { value }, text)));
-    age.value = ages.some(([value]) => value === before) ? before : (ages[0]?.[0] ?? "");
+    age.value = ages.some(([value]) => value === had) ? had : (ages[0]?.[0] ?? "");
   }
 
-  /** What goes, in words: `101 events of shop, any age, matching “x”`. @param {Purged} found */
+  /** What goes, in words: `101 events of shop, received before 2026-11-20 16:06:00.000 UTC, matching “x”`. @param {Purged} found */
   function whatGoes(found) {
     const amount = `${found.complete ? "" : "At least "}${counted(found.deleted_events, "event")}`;
     const of = project.value === "" ? "all projects" : chosen(project);
-    const old = `${chosen(age).charAt(0).toLowerCase()}${chosen(age).slice(1)}`;
+    const old = found.older_than ? `received before ${fullTime(Date.parse(found.older_than))}` : chosen(age).toLowerCase();
     return `${amount} of ${of}, ${old}${typed() === "" ? "" : `, matching “${shown(typed())}”`}`;
   }
 
   async function count() {
+    const older = olderThan();
+    if (older === null) return before.complain("This is no time in the past.");
+    const [mine, q] = [turn, typed()];
     preview.disabled = true;
     fill(said, "Counting…");
     fill(confirm);
     try {
-      const body = asked();
+      const body = { ...(project.value && { project_id: Number(project.value) }), ...(older && { older_than: older }), ...(q && { q }) };
       const found = /** @type {Purged} */ (await change("POST", "/admin/purge", { ...body, dry_run: true }));
-      if (JSON.stringify(body) !== JSON.stringify(asked())) return fill(said, "What is asked for has changed: preview again.");
+      if (mine !== turn) return;
       fill(said);
       if (found.deleted_events === 0 && found.complete) fill(said, "Nothing would be deleted.");
-      else fill(confirm, confirmation(found, body));
+      else fill(confirm, confirmation(found, { ...body, ...(found.older_than && { older_than: found.older_than }) }));
     } catch (error) {
       fill(said, problemText(error));
     } finally {
@@ -97,19 +111,20 @@ export function purgeForm(projects, onPurged) {
     });
   }
 
-  offerAges();
   const takeBack = () => {
+    turn += 1;
     offerAges();
+    before.element.hidden = age.value !== TYPED;
+    before.complain("");
     fill(confirm);
     fill(said);
   };
-  const labelled = (/** @type {string} */ label, /** @type {HTMLSelectElement} */ input) =>
-    h("div", { class: "field" }, h("label", { for: input.id }, label), input);
+  takeBack();
   const form = h("form", { class: "section-body", oninput: takeBack, onsubmit: (/** @type {Event} */ event) => {
     event.preventDefault();
     if (!preview.disabled) void count();
   } },
-  h("div", { class: "form-grid" }, labelled("Project", project), labelled("Age", age), query.element),
+  h("div", { class: "form-grid" }, projectField.element, ageField.element, before.element, query.element),
   h("div", { class: "actions" }, preview, h("span", { class: "muted" }, "Preview counts what would go and deletes nothing.")));
   return [form, said, confirm];
 }

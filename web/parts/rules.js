@@ -1,72 +1,55 @@
 // The rules for alerts: what each says in a sentence, on and off, changed, made, and given back to the default.
 
-import { change, read } from "../api.js";
+import { change } from "../api.js";
 import { LEVELS } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
 import { kindTitle, levelsOf, ruleLimits, ruleSentence, RULE_KINDS } from "../lib/rules.js";
 import { section } from "./board.js";
-import { onOff } from "./channels.js";
-import { actionsWith, changeForm, choiceControl, listControl, numberControl, setControl, textControl } from "./control.js";
-import { button, problemText } from "./state.js";
+import { channelName, onOff, projectControl, projectName } from "./channels.js";
+import { acting, actionsWith, changeForm, choiceControl, formPlace, listControl, numberControl, setControl, textControl } from "./control.js";
+import { button } from "./state.js";
 
 /** @typedef {import("../lib/rules.js").Rule} Rule */
-/** @typedef {import("./channels.js").Channel} Channel */
-/** @typedef {import("../api.js").Project} Project */
 
 const ALL = [...LEVELS].reverse().map((level) => /** @type {[string, string]} */ ([level, level]));
 
 /**
  * @param {AbortSignal} life
- * @param {() => Project[]} projects
- * @param {() => Channel[] | null} channels null until they are known
+ * @param {import("./channels.js").Names} names
+ * @param {() => Promise<Rule[]>} load
  */
-export function rules(life, projects, channels) {
+export function rules(life, names, load) {
   const said = h("p", { role: "status", class: "muted" });
-  const editor = h("div");
   const make = button("New rule", () => openForm(null, "query"));
+  const editor = formPlace(make, names);
   const part = section(life, {
-    id: "rules",
-    title: "Rules",
-    tools: make,
-    load: async () => /** @type {{ rules: Rule[] }} */ (await read("/admin/alerts/rules", life)).rules,
-    view: (list) => [editor, said, h("ul", { class: "entries" }, list.map(ruleView))],
+    id: "rules", title: "Rules", tools: make, load,
+    // There are always some, but of no project.
+    view: (list) => [editor.element, said, list.length === 0 ? h("p", { class: "muted" }, "No such project.") : h("ul", { class: "entries" }, list.map(ruleView))],
   });
 
-  const nameOf = (/** @type {number | null} */ id) =>
-    id === null ? "All projects" : shown(projects().find((one) => one.id === id)?.slug ?? `Project ${id}`);
-  const channelName = (/** @type {number | string} */ id) => shown(channels()?.find((one) => String(one.id) === String(id))?.name ?? `channel ${id}`);
   const titleOf = (/** @type {Rule} */ { name, kind }) => (name === "" || name === kind ? kindTitle(kind) : shown(name));
   const place = (/** @type {Rule} */ rule) => `/admin/alerts/rules/${encodeURIComponent(rule.id)}`;
 
-  /** @param {() => Promise<unknown>} work @param {string} text */
-  async function act(work, text) {
-    fill(said, "Working…");
-    try {
-      await work();
-      fill(said, text);
-      await part.refresh();
-    } catch (error) {
-      fill(said, problemText(error));
-    }
-  }
+  const act = acting(said, () => part.refresh());
 
   /** @param {Rule} rule */
   function ruleView(rule) {
     const title = titleOf(rule);
     const turn = button(rule.enabled ? "Turn off" : "Turn on", () =>
-      void act(() => change("PUT", place(rule), { enabled: !rule.enabled }), rule.enabled ? `${title} is off.` : `${title} is on.`));
+      void act(() => change("PUT", place(rule), { enabled: !rule.enabled }), `${title} is ${rule.enabled ? "off" : "on"}.`));
     const edit = button("Edit", () => openForm(rule, rule.kind));
-    const gone = rule.kind === "query" ? "Deleted." : "The default is back.";
-    const usual = [turn, edit];
-    return h("li", { class: "entry", "data-off": rule.enabled ? null : "" },
+    const [label = "", ask = "", sure = "", gone = ""] = rule.kind === "query"
+      ? ["Delete", "This rule will be gone.", "Delete it", "Deleted."]
+      : ["Back to default", "What was set here will be gone.", "Take the default", "The default is back."];
+    return h("li", { class: "entry", "data-off": !rule.enabled && "" },
       h("div", null,
         h("div", { class: "entry-head" }, h("h3", null, title), onOff(rule.enabled)),
         h("p", { class: "value" }, shown(ruleSentence(rule))),
-        h("p", { class: "muted value" }, `${nameOf(rule.project_id)}. ${shown(ruleLimits(rule, channelName, channels()?.length === 0))}`)),
-      rule.source === "default" ? h("div", { class: "actions" }, usual) : actionsWith(usual, {
-        label: rule.kind === "query" ? "Delete" : "Back to default", ask: rule.kind === "query" ? "This rule will be gone." : "What was set here will be gone.",
-        sure: rule.kind === "query" ? "Delete it" : "Take the default", act: () => act(() => change("DELETE", place(rule)), gone),
-      }));
+        names.tell(h("p", { class: "muted value" }), () =>
+          `For ${projectName(names, rule.project_id)}. ${shown(ruleLimits(rule, (id) => heard(rule, id), names.channels?.length === 0))}`)),
+      rule.source === "default" ? h("div", { class: "actions" }, turn, edit)
+        : actionsWith([turn, edit], { label, ask, sure, act: () => act(() => change("DELETE", place(rule)), gone) }));
   }
 
   /**
@@ -74,17 +57,13 @@ export function rules(life, projects, channels) {
    * @param {string} kind
    */
   function openForm(rule, kind) {
-    const close = () => {
-      fill(editor);
-      make.focus();
-    };
     const own = RULE_KINDS[kind]?.[1] ?? [];
-    const form = changeForm({
+    void editor.open(() => changeForm({
       title: rule === null ? "New rule" : `Edit rule: ${titleOf(rule)}`,
       controls: [
         ...(rule === null ? [
           choiceControl("kind", "Kind", Object.keys(RULE_KINDS).map((name) => [name, kindTitle(name)]), kind, (value) => value, (chosen) => openForm(null, chosen)),
-          choiceControl("project_id", "For", [["", "All projects"], ...projects().map(({ id, slug }) => /** @type {[string, string]} */ ([String(id), slug]))], "", (value) => (value === "" ? null : Number(value))),
+          projectControl(names, "For", names.chosen() ?? null),
         ] : []),
         textControl("name", "Name", { required: true, maxlength: "128", defaultValue: rule && rule.name !== kind ? rule.name : kindTitle(kind) }),
         ...own.flatMap((name) => controlsOf(name, rule, kind)),
@@ -94,24 +73,28 @@ export function rules(life, projects, channels) {
       method: rule === null ? "POST" : "PUT",
       address: rule === null ? "/admin/alerts/rules" : place(rule),
       submit: rule === null ? "Create rule" : "Save rule",
-      cancel: close,
+      cancel: editor.close,
       done: () => {
-        close();
+        editor.close();
         fill(said, "Saved.");
         void part.refresh();
       },
-    });
-    fill(editor, form);
-    form.scrollIntoView({ block: "nearest" });
-    /** @type {HTMLElement | null} */ (form.querySelector("select, input"))?.focus();
+    }));
+  }
+
+  /** A channel of a rule by its name, and whether it hears all of it. @param {Rule} rule @param {number | string} id */
+  function heard({ project_id: of }, id) {
+    const own = names.channels?.find((one) => one.id === id)?.project_id ?? of;
+    return `${channelName(names, id)}${own === of ? "" : of === null ? ` (of ${projectName(names, own)} alone)` : " (of another project: not sent there)"}`;
   }
 
   /** @param {Rule | null} rule */
   function channelControl(rule) {
-    const known = channels() ?? [];
-    const options = known.map(({ id, name }) => /** @type {[string, string]} */ ([String(id), name]));
-    const ids = (/** @type {string[]} */ chosen) => known.map(({ id }) => id).filter((id) => chosen.includes(String(id)));
-    return setControl("channels", "Channels", options, (rule?.channels ?? []).map(String), (chosen) => (chosen.length === 0 ? null : ids(chosen)), known.length === 0 ? "No channel yet: with none chosen it goes to every one there will be." : "None chosen is every channel of the project.");
+    const wanted = rule?.channels ?? null;
+    const ids = new Set([...(names.channels ?? []).map(({ id }) => id), ...(wanted ?? [])]);
+    const options = [...ids].map((id) => /** @type {[string, string]} */ ([String(id), channelName(names, id)]));
+    return setControl("channels", "Channels", [["", "Every channel of the project"], ...options], wanted?.map(String) ?? [""], (chosen) => (chosen[0] === "" ? null : chosen),
+      "None chosen is kept in the history alone.");
   }
 
   return part;

@@ -73,9 +73,9 @@ export function problemText(error) {
  * A failure with a way to try again.
  * @param {unknown} error
  * @param {() => void} retry
+ * @param {string} [title]
  */
-export function errorPanel(error, retry) {
-  const title = error instanceof Problem && error.kind === "refused" ? "This can't be answered" : "Loading failed";
+export function errorPanel(error, retry, title = error instanceof Problem && error.kind === "refused" ? "This can't be answered" : "Loading failed") {
   return panel({ title, text: problemText(error), actions: [button("Try again", retry, true)], alert: true });
 }
 

@@ -24,6 +24,20 @@ function contrast(a, b) {
   return (light + 0.05) / (dark + 0.05);
 }
 
+/** The visual language: in light and in dark. @type {[string, string, string][]} */
+const COLOURS = [
+  ["surface", "#ffffff", "#0e1116"], ["text", "#1a2029", "#e6e9ee"], ["muted", "#566070", "#9aa4b2"], ["accent", "#0b57b0", "#6cb0ff"],
+  ["fatal", "#8a1fb3", "#d97bf0"], ["error", "#940c15", "#ff6f61"], ["warn", "#7d5b00", "#f5c542"],
+  ["info", "#3f5570", "#b4c4d8"], ["debug", "#5d6571", "#929dad"], ["control", "#767f8c", "#6e7885"],
+];
+
+test("the colours are those of the visual language, and are said once", () => {
+  for (const [name, ...pair] of COLOURS) {
+    assert.deepEqual([token(name, 0), token(name, 1)], pair, name);
+    assert.equal(css.split(`--${name}:`).length, 2, name);
+  }
+});
+
 const THEMES = /** @type {const} */ ([["light", 0], ["dark", 1]]);
 
 for (const [theme, index] of THEMES) {

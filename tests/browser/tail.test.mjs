@@ -1,0 +1,121 @@
+// The live tail under load, while someone reads: what arrives waits, is counted, and is all there afterwards, once.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { until } from "./browser.mjs";
+import { openScene } from "./scene.mjs";
+import { ordinary, postBatch } from "./seed.mjs";
+
+const SLUG = "tail";
+const EVENTS = 40;
+/** Events a batch, and batches: 250 each 250 ms are 1,000 a second, and fewer than the list keeps. */
+const BATCH = 250;
+const BATCHES = 14;
+/** Batches after which someone scrolls down. */
+const BEFORE = 4;
+/** More than are shown one by one: 1,600 a second are. */
+const BURST = 3000;
+const MOST_BURSTS = 20;
+const HEAP_BYTES = 50_000_000;
+
+/** @type {import("./scene.mjs").Scene} */
+let scene;
+/** @type {import("./seed.mjs").Key} */
+let key;
+
+const status = () => scene.page.locator(".live [role=status]");
+const catchUp = () => scene.page.getByRole("button", { name: / new$/ });
+const numberOf = (/** @type {string | null} */ text) => Number(/\d[\d,]*/.exec(text ?? "")?.[0].replaceAll(",", "") ?? 0);
+
+/** @param {string} name @param {number} from @param {number} count */
+const post = (name, from, count) => postBatch(scene.server.base, key, JSON.stringify(
+  Array.from({ length: count }, (_, n) => ({ level: n % 50 === 0 ? "error" : "info", message: `${name} ${from + n}.`, source: name, request_id: `${name}-${from + n}` }))));
+
+/** Bytes in use, as they are and with what could be collected. */
+async function heap() {
+  const session = await scene.context.newCDPSession(scene.page);
+  await session.send("HeapProfiler.enable");
+  const { usedSize: before } = await session.send("Runtime.getHeapUsage");
+  await session.send("HeapProfiler.collectGarbage");
+  const { usedSize: after } = await session.send("Runtime.getHeapUsage");
+  await session.detach();
+  return { before, after };
+}
+
+/** The numbers of the events in the list, by their row, from its top to its end. */
+const numbers = () => scene.page.locator(".list").evaluate(async (list) => {
+  /** @type {Map<string, number>} */
+  const found = new Map();
+  for (let top = 0; top < list.scrollHeight; top += list.clientHeight / 2) {
+    list.scrollTop = top;
+    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+    for (const row of list.querySelectorAll(".rows [role=row]")) {
+      const number = /\bload (\d+)\./.exec(row.textContent ?? "")?.[1];
+      if (number) found.set(row.getAttribute("aria-rowindex") ?? "", Number(number));
+    }
+  }
+  list.scrollTop = 0;
+  return [...found.values()];
+});
+
+before(async () => {
+  scene = await openScene({}, []);
+  ({ key } = await scene.project(SLUG));
+  await postBatch(scene.server.base, key, JSON.stringify(ordinary(EVENTS)));
+  await scene.visit(`/ui/logs?project=${SLUG}&live=1`);
+  await until(async () => (await status().textContent())?.startsWith("Live."), "the tail is open");
+});
+
+after(() => scene?.close());
+
+describe("the tail at 1,000 events a second", { concurrency: false }, () => {
+  test("waits while someone reads further down, counts what is new, and then shows all of it once", async () => {
+    const sent = BATCH * BATCHES;
+    /** @type {number[]} */
+    const waiting = [];
+    let held = 0;
+    const begin = performance.now();
+    for (let batch = 0; batch < BATCHES; batch += 1) {
+      const due = begin + batch * BATCH;
+      await until(async () => performance.now() >= due, "the next batch is due");
+      await post("load", batch * BATCH, BATCH);
+      if (batch === BEFORE) {
+        await until(async () => (await scene.total()) >= EVENTS + BATCH, "the first are shown");
+        await scene.page.locator(".list").evaluate((pane) => pane.scrollTo(0, 800));
+      }
+      if (batch === BEFORE + 1) {
+        await catchUp().waitFor();
+        held = await scene.total();
+      }
+      if (batch > BEFORE) waiting.push(numberOf(await catchUp().textContent()));
+    }
+    const took = Math.round(performance.now() - begin);
+    await until(async () => numberOf(await catchUp().textContent()) === EVENTS + sent - held, "all the others wait");
+    assert.equal(await scene.total(), held, "the list stays as it is");
+    assert.ok(waiting.every((count, at) => count >= (waiting[at - 1] ?? 0)) && new Set(waiting).size >= 4, `it grows: ${waiting}`);
+    assert.match((await status().textContent()) ?? "", /^Paused while you read\./);
+    const loose = await heap();
+    await catchUp().click();
+    await until(async () => (await scene.total()) === EVENTS + sent, "all of them are in the list");
+    await catchUp().waitFor({ state: "hidden" });
+    const found = await numbers();
+    assert.equal(found.length, sent, "each has one row");
+    assert.deepEqual([...found].sort((a, b) => a - b), Array.from({ length: sent }, (_, n) => n), "nothing is lost or doubled");
+    const shown = await heap();
+    for (const bytes of [loose.before, loose.after, shown.before, shown.after]) assert.ok(bytes <= HEAP_BYTES, `${bytes} bytes`);
+    console.log(`tail: ${sent} events in ${took} ms, ${waiting.at(-1)} waited, heap at most ${(Math.max(loose.before, shown.before) / 1e6).toFixed(1)} MB before a collection and ${(Math.max(loose.after, shown.after) / 1e6).toFixed(1)} MB after it`);
+  });
+
+  test("says so when more comes than can be followed", async () => {
+    const notice = status().filter({ hasText: "So much arrives that the list is drawn once a second." });
+    let bursts = 0;
+    // The line changes every 5 s at most.
+    for (; bursts < MOST_BURSTS && (await notice.count()) === 0; bursts += 1) {
+      await Promise.all(Array.from({ length: BURST / BATCH }, (_, part) => post("burst", bursts * BURST + part * BATCH, BATCH)));
+    }
+    await notice.waitFor();
+    assert.ok((await scene.total()) <= 5000, "the list keeps its bound");
+  });
+
+  test("broke no policy and logged no error in all of this", () => assert.deepEqual(scene.faults, []));
+});
