@@ -4,7 +4,7 @@ import { read, readState, searchLogs } from "../api.js";
 import { bytes, count, counted, rate } from "../lib/amount.js";
 import { addressWith, eventAddress, fieldTerm, issueAddress, LEVELS, logsAddress } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
-import { asOf, fullTime, rangeMillis, RANGES } from "../lib/time.js";
+import { asOf, fullTime, RANGES } from "../lib/time.js";
 import { errorRate, verdict, verdictText } from "../lib/verdict.js";
 import { choice, projectChoice, readyLine, section, table, tile, verdictLine, when } from "../parts/board.js";
 import { ISSUE_OF } from "../parts/issue.js";

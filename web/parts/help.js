@@ -5,7 +5,7 @@ import { h } from "../lib/h.js";
 /** @type {[string, [string, string][]][]} */
 const KEYS = [
   ["Lists", [
-    ["/", "Search; Enter leads to what it finds"],
+    ["/", "Search; Enter leads to its result"],
     ["j k", "Next and previous event or issue"],
     ["Enter", "Open it"],
     ["Esc", "Close the event or the suggestions, or leave the search"],
