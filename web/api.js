@@ -148,11 +148,20 @@ export async function fetchContext(id, { scope, before, after }, signal) {
 }
 
 /**
- * The stream of new events; the browser takes it up again by itself.
+ * The stream of new events; once it was open the browser takes it up again by itself.
  * @param {Record<string, string>} query
  */
 export function openTail(query) {
   return new EventSource(`/logs/tail?${new URLSearchParams(query)}`);
+}
+
+/**
+ * Asks once more for a stream that was refused, and gives it up at once: `EventSource` doesn't say why.
+ * @param {EventSource} source
+ * @param {AbortSignal} signal
+ */
+export async function checkTail({ url }, signal) {
+  await send("GET", url, { signal, endless: true });
 }
 
 /**
@@ -222,10 +231,10 @@ export async function signOut() {
 /**
  * @param {string} method
  * @param {string} address
- * @param {{ body?: unknown, signal?: AbortSignal, signingIn?: boolean, alsoUnready?: boolean, asText?: boolean }} options
+ * @param {{ body?: unknown, signal?: AbortSignal, signingIn?: boolean, alsoUnready?: boolean, asText?: boolean, endless?: boolean }} options
  * @returns {Promise<unknown>} the parsed body; null for an empty one
  */
-async function send(method, address, { body, signal, signingIn, alsoUnready, asText }) {
+async function send(method, address, { body, signal, signingIn, alsoUnready, asText, endless }) {
   const limit = AbortSignal.timeout(TIMEOUT_MS);
   /** @type {Response} */
   let reply;
@@ -238,7 +247,8 @@ async function send(method, address, { body, signal, signingIn, alsoUnready, asT
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
-    text = await reply.text();
+    if (endless && reply.ok) void reply.body?.cancel();
+    else text = await reply.text();
   } catch (error) {
     // The caller's own cancelling is not a failure of the service.
     if (signal?.aborted) throw error;

@@ -1,9 +1,9 @@
 // Starts the page: the bar on top, the routes, the keys that work everywhere.
 
-import { onSignedOut, signedIn } from "./api.js";
+import { onSignedOut, readState, signedIn } from "./api.js";
 import { fill, h } from "./lib/h.js";
 import { go, startRouter } from "./router.js";
-import { panel, problemText } from "./parts/state.js";
+import { loadingPanel, panel, patiently, problemText } from "./parts/state.js";
 
 /** @type {import("./router.js").Route[]} */
 const ROUTES = [
@@ -106,19 +106,40 @@ function missing() {
   };
 }
 
-/** A module that can't be loaded: the service is away, or a newer build has taken the old one's place. */
-function failed(/** @type {unknown} */ error) {
+/** Ends with the waiting for a page. */
+let arriving = new AbortController();
+
+function loading() {
+  arriving.abort();
+  arriving = new AbortController();
+  fill(main, loadingPanel("").element);
+}
+
+/** A module that can't be loaded: the service sleeps, or a newer build has taken the old one's place. */
+async function failed(/** @type {unknown} */ error) {
   console.warn("a page could not be opened", error);
+  const { signal } = arriving;
+  let slept = false;
+  try {
+    await patiently(() => readState("/healthz", signal), signal, (element) => {
+      slept = true;
+      show({ element, title: "Waiting" }, true);
+    });
+    // Not the module alone: it may be of a newer build now.
+    if (slept) return location.reload();
+  } catch {
+    if (signal.aborted) return;
+  }
   const again = h("button", { type: "button", class: "primary", onclick: () => location.reload() }, "Load again");
   const title = "This page could not be opened";
-  const text = "The service may be waking up, or a newer version of it may be running.";
+  const text = "The service does not answer, or a newer version of it is running.";
   // It is an alert, so the focus stays where it is.
   show({ element: panel({ title, text, actions: [again], heading: 1, alert: true }), title }, true);
 }
 
-/** @param {EventTarget | null} target */
-function isTyping(target) {
-  return target instanceof HTMLElement && target.matches("input:not([type=checkbox]), textarea, select");
+/** From a search to what it finds, where keys are no text. */
+function toResult() {
+  /** @type {HTMLElement | null} */ (main.querySelector("[aria-label=Result]"))?.focus({ preventScroll: true });
 }
 
 // Everyone whose session has ended is sent to the sign-in page, which leads back.
@@ -130,7 +151,7 @@ const router = startRouter(ROUTES, {
   show,
   missing,
   failed,
-  loading: () => fill(main),
+  loading,
 });
 
 // Menus close by pointing elsewhere, and by Escape.
@@ -138,6 +159,10 @@ const openMenu = () => /** @type {HTMLDetailsElement | null} */ (document.queryS
 document.addEventListener("pointerdown", ({ target }) => {
   const menu = openMenu();
   if (target instanceof Node && menu?.contains(target) === false) menu.open = false;
+});
+
+document.addEventListener("submit", ({ target }) => {
+  if (target instanceof Element && target.matches("[role=search]:valid")) toResult();
 });
 
 document.addEventListener("keydown", (event) => {
@@ -148,7 +173,14 @@ document.addEventListener("keydown", (event) => {
     menu.querySelector("summary")?.focus();
     return;
   }
-  if (isTyping(event.target) && event.key !== "Escape") return;
+  if (event.target instanceof Element && event.target.matches("input:not([type=checkbox]), textarea, select")) {
+    if (event.key !== "Escape") return;
+    if (event.target.closest("[role=search]")) {
+      // The browser would clear the search.
+      event.preventDefault();
+      return toResult();
+    }
+  }
   if (event.key === "?" && !event.ctrlKey && !event.metaKey && !event.altKey) {
     event.preventDefault();
     if (signedIn.get()) void showHelp();

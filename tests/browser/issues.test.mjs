@@ -216,7 +216,6 @@ describe("the issue pages", { concurrency: false }, () => {
     await page.getByLabel("Search in titles").fill("declined");
     await page.keyboard.press("Enter");
     await until(async () => (await rows().count()) === 1, "one title matches");
-    await page.locator("main").focus();
     await page.keyboard.press("j");
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "card declined", level: 1 }).waitFor();

@@ -221,8 +221,6 @@ describe("the page", { concurrency: false }, () => {
     await page.keyboard.press("Enter");
     await until(async () => param("q") === "slow query", "Enter searches");
     await settled();
-    await page.keyboard.press("Tab");
-    await page.locator("main").focus();
     await page.keyboard.press("j");
     await page.keyboard.press("j");
     await page.keyboard.press("k");

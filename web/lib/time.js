@@ -8,18 +8,23 @@ export const DAY = 24 * HOUR;
 
 /** The ranges offered, in the order shown. */
 export const RANGES = /** @type {const} */ ([
-  { name: "15m", ms: 15 * MINUTE, label: "Last 15 minutes" },
-  { name: "1h", ms: HOUR, label: "Last hour" },
-  { name: "24h", ms: DAY, label: "Last 24 hours" },
-  { name: "3d", ms: 3 * DAY, label: "Last 3 days" },
+  { name: "15m", label: "Last 15 minutes" },
+  { name: "1h", label: "Last hour" },
+  { name: "24h", label: "Last 24 hours" },
+  { name: "3d", label: "Last 3 days" },
 ]);
 
+/** The longest retention. */
+const LONGEST_RANGE = 90 * DAY;
+
 /**
- * The length of a named range, or null.
+ * The length of a range such as `45m`, `12h` or `7d`, or null.
  * @param {string} name
  */
 export function rangeMillis(name) {
-  return RANGES.find((range) => range.name === name)?.ms ?? null;
+  const [, amount, unit = ""] = /^([1-9]\d{0,5})([mhd])$/.exec(name) ?? [];
+  const ms = Number(amount) * ({ m: MINUTE, h: HOUR }[unit] ?? DAY);
+  return ms <= LONGEST_RANGE ? ms : null;
 }
 
 export const MONTH_NAMES = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");

@@ -4,7 +4,7 @@ import { read, readState, searchLogs } from "../api.js";
 import { bytes, count, counted, rate } from "../lib/amount.js";
 import { addressWith, eventAddress, fieldTerm, issueAddress, LEVELS, logsAddress } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
-import { asOf, fullTime, rangeMillis, RANGES } from "../lib/time.js";
+import { asOf, fullTime, RANGES } from "../lib/time.js";
 import { errorRate, verdict, verdictText } from "../lib/verdict.js";
 import { choice, projectChoice, readyLine, section, table, tile, verdictLine, when } from "../parts/board.js";
 import { ISSUE_OF } from "../parts/issue.js";
@@ -116,7 +116,7 @@ export function open(url) {
 /** @param {URL} url @returns {Scope} */
 function readScope(url) {
   const range = url.searchParams.get("range") ?? "";
-  return { project: url.searchParams.get("project")?.trim() ?? "", range: rangeMillis(range) === null ? "1h" : range };
+  return { project: url.searchParams.get("project")?.trim() ?? "", range: RANGES.some(({ name }) => name === range) ? range : "1h" };
 }
 
 /** @param {Scope} scope */

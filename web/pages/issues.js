@@ -23,7 +23,7 @@ export function open(url) {
   let filters = readIssueFilters(url.searchParams);
   /** The rows in their order. @type {Row[]} */
   let rows = [];
-  const place = h("div", { class: "section-body" });
+  const place = h("section", { class: "section-body", "aria-label": "Result", tabindex: "-1" });
   const list = h("ul", { class: "issues", "aria-label": "Issues" });
   const more = h("div", { class: "actions" });
   const travel = (/** @type {Partial<Filters>} */ change) => {

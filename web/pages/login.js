@@ -2,12 +2,14 @@
 
 import { signedIn } from "../api.js";
 import { fill, h } from "../lib/h.js";
-import { isSignedOut, problemText } from "../parts/state.js";
+import { isSignedOut, loadingPanel, patiently, problemText } from "../parts/state.js";
 import { enter } from "../session.js";
 
 /** @type {import("../router.js").Open} */
 export function open(url) {
   const next = url.searchParams.get("next");
+  const life = new AbortController();
+  const waiting = h("div");
   const said = h("p", { class: "form-error", role: "alert", id: "login-error" });
   const token = h("input", {
     type: "password", id: "token", autocomplete: "current-password", required: true, spellcheck: "false",
@@ -24,6 +26,7 @@ export function open(url) {
     h("p", { class: "hint", id: "token-hint" }, "The value of ADMIN_TOKEN. Without one, on the embedded database, it is in the first lines the service prints when it starts."),
     said,
     submit,
+    waiting,
   );
 
   /** @param {Event} event */
@@ -33,18 +36,25 @@ export function open(url) {
     fill(said);
     token.removeAttribute("aria-invalid");
     submit.disabled = true;
+    const loading = loadingPanel("Signing in…");
+    fill(waiting, loading.element);
     try {
-      await enter(token.value.trim(), next);
+      // A session more does no harm.
+      await patiently(() => enter(token.value.trim(), next), life.signal, (panel) => fill(waiting, panel));
     } catch (error) {
-      fill(said, isSignedOut(error) ? "This token is not accepted." : problemText(error));
+      if (life.signal.aborted) return;
+      // Here those that are wrong are counted.
+      fill(said, isSignedOut(error) ? "This token is not accepted." : problemText(error).replace("requests", "wrong tokens"));
       if (isSignedOut(error)) token.setAttribute("aria-invalid", "true");
       token.focus();
       token.select();
     } finally {
+      loading.stop();
+      fill(waiting);
       submit.disabled = false;
     }
   }
 
   signedIn.set(false);
-  return { element: h("div", { class: "login-page" }, form), title: "Sign in" };
+  return { element: h("div", { class: "login-page" }, form), title: "Sign in", close: () => life.abort() };
 }

@@ -63,7 +63,7 @@ class LogsPage {
     onTerm: (term, exclude) => this.#narrow(term, exclude),
     onClose: () => this.#closeEvent(),
   });
-  #pane = h("section", { class: "list", "aria-label": "Result" }, this.#notices, this.#list.element, this.#state, this.#more);
+  #pane = h("section", { class: "list", "aria-label": "Result", tabindex: "-1" }, this.#notices, this.#list.element, this.#state, this.#more);
 
   /** @param {URL} url */
   constructor(url) {

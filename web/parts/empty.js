@@ -3,7 +3,7 @@
 import { listProjects, Problem, searchLogs } from "../api.js";
 import { apiQuery, isNarrowed, logsAddress } from "../lib/filters.js";
 import { h } from "../lib/h.js";
-import { DAY, fullTime, HOUR, idTime, RANGES, SECOND, whyAbsent } from "../lib/time.js";
+import { DAY, fullTime, HOUR, idTime, rangeMillis, SECOND, whyAbsent } from "../lib/time.js";
 import { NOT_ALL_READ } from "./result.js";
 import { button, panel } from "./state.js";
 
@@ -48,11 +48,10 @@ export function notAllRead(again) {
  * @param {Filters} wide
  */
 function noMatch(filters, wide) {
-  const longest = RANGES[RANGES.length - 1]?.name ?? "";
   const what = [filters.q && "query", filters.levels.length > 0 && "levels"].filter(Boolean);
   const actions = [h("a", { class: "button primary", href: logsAddress(wide) }, `Clear ${what.join(" and ")}`)];
-  if (filters.range !== longest) {
-    const address = logsAddress({ ...filters, range: longest, from: "", to: "" });
+  if ((rangeMillis(filters.range) ?? 0) < 3 * DAY) {
+    const address = logsAddress({ ...filters, range: "3d", from: "", to: "" });
     actions.push(h("a", { class: "button", href: address }, "Search the last 3 days"));
   }
   const text = `There are events in this time range, but none matches the ${what.join(" and the ")}.`;

@@ -31,12 +31,7 @@ export class FilterBar {
     role: "combobox", "aria-expanded": "false", "aria-autocomplete": "list", "aria-controls": "q-choices",
   });
   #project = h("select", { "aria-label": "Project", onchange: () => this.#search() });
-  #range = h(
-    "select",
-    { "aria-label": "Time range", onchange: () => this.#rangeChosen() },
-    RANGES.map(({ name, label }) => h("option", { value: name }, label)),
-    h("option", { value: CUSTOM }, "Custom"),
-  );
+  #range = h("select", { "aria-label": "Time range", onchange: () => this.#rangeChosen() });
   #zone = h("select", { class: "zone", "aria-label": "Time zone", onchange: () => this.#search(), onfocus: () => this.#offerZones() });
   #from = timeInput("From");
   #to = timeInput("To");
@@ -75,7 +70,10 @@ export class FilterBar {
   show(filters) {
     this.#filters = filters;
     this.#query.value = filters.q;
-    this.#range.value = filters.range === "" ? CUSTOM : filters.range;
+    // What the address names stays chosen, offered or not.
+    const ranges = new Set([...RANGES.map(({ name }) => name), filters.range || DEFAULT_RANGE]);
+    fill(this.#range, [...ranges].map((name) => h("option", { value: name }, rangeLabel(name))), h("option", { value: CUSTOM }, "Custom"));
+    this.#range.value = filters.range || CUSTOM;
     this.#span.hidden = filters.range !== "";
     this.#showEnds(filters.from, filters.to);
     for (const box of this.#levels) box.checked = filters.levels.includes(box.value);
@@ -89,7 +87,7 @@ export class FilterBar {
   /** What the folds say, so that nothing is set unseen. */
   #showFolds() {
     const { range, levels, project, tz = "", live, fold, order, side = "", by = "", cols = [] } = this.#filters;
-    const time = range === "" ? spanSaid(this.#from.input.value, this.#to.input.value) : RANGES.find(({ name }) => name === range)?.label;
+    const time = range === "" ? spanSaid(this.#from.input.value, this.#to.input.value) : rangeLabel(range);
     const set = [
       [time, levels.join(", "), project && this.#project.selectedOptions[0]?.label, tz.replaceAll("_", " ")],
       [live && "live", order === "asc" && "oldest first", fold && "repeats folded", side, by && by !== BAR_FIELDS[0] && `by ${by}`, cols.length > 0 && counted(cols.length, "column")],
@@ -198,6 +196,9 @@ export class FilterBar {
 }
 
 const allZones = () => Intl.supportedValuesOf("timeZone");
+
+/** What a range is called. @param {string} name */
+const rangeLabel = (name) => RANGES.find((range) => range.name === name)?.label ?? `Last ${momentText(`-${name}`, "").slice(0, -4)}`;
 
 /** A range in words; an end that is left open is left out. @param {string} from @param {string} to */
 function spanSaid(from, to) {

@@ -5,10 +5,10 @@ import { h } from "../lib/h.js";
 /** @type {[string, [string, string][]][]} */
 const KEYS = [
   ["Lists", [
-    ["/", "Search"],
+    ["/", "Search; Enter leads to its result"],
     ["j k", "Next and previous event or issue"],
     ["Enter", "Open it"],
-    ["Esc", "Close the event, or the suggestions"],
+    ["Esc", "Close the event or the suggestions, or leave the search"],
     ["?", "This help"],
   ]],
   ["Logs", [

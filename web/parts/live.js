@@ -1,10 +1,10 @@
 // The live tail: new events above the list as they arrive, four times a second. It waits while someone reads, and
 // ends while nobody looks: a forgotten tab must not keep a free instance awake.
 
-import { openTail, parseExact, searchLogs } from "../api.js";
+import { checkTail, openTail, parseExact, Problem } from "../api.js";
 import { fill, h } from "../lib/h.js";
 import { apiQuery } from "../lib/filters.js";
-import { button } from "./state.js";
+import { button, isSignedOut, patiently, problemText } from "./state.js";
 
 /** @typedef {import("../api.js").LogEvent} LogEvent */
 /** @typedef {import("../lib/filters.js").Filters} Filters */
@@ -17,8 +17,6 @@ const SLOW_BEATS = 4;
 export const RING = 5000;
 /** How often the counts in the status line may change: a screen reader says each of them. */
 const SAY_MS = 5000;
-/** Why a stream ends for good. @type {Record<string, string>} */
-const ENDS = { unauthorized: "You may no longer read these events.", removed: "The project was removed." };
 
 /**
  * What waits to be shown: bounded, without what was seen.
@@ -63,6 +61,8 @@ export class LiveTail {
   /** @type {EventSource | null} */
   #source = null;
   #life = new AbortController();
+  /** Ends the tries to open the stream. */
+  #tries = new AbortController();
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #timer;
   /** The newest event that arrived. @type {string | null} */
@@ -108,31 +108,58 @@ export class LiveTail {
 
   close() {
     this.#life.abort();
+    this.#stop();
+    clearInterval(this.#timer);
+  }
+
+  #stop() {
+    this.#tries.abort();
     this.#source?.close();
     this.#source = null;
-    clearInterval(this.#timer);
+    fill(this.#retry);
   }
 
   #seen() {
     if (document.visibilityState === "hidden") {
-      this.#source?.close();
-      this.#source = null;
+      this.#stop();
       this.#say("Closed while this tab is hidden.");
     } else if (this.#source === null) {
-      this.#open();
+      void this.#open();
     }
   }
 
-  #open() {
+  /** Opens the stream, and tries again as other requests do. */
+  async #open() {
+    this.#stop();
+    this.#tries = new AbortController();
+    const { signal } = this.#tries;
+    this.#say("Connecting…");
+    try {
+      await patiently(() => this.#connect(signal), signal, (panel) => {
+        this.#say("");
+        fill(this.#retry, panel);
+      });
+    } catch (error) {
+      // A session that has ended leads to signing in by itself.
+      if (signal.aborted || isSignedOut(error)) return;
+      this.#stop();
+      this.#say(error instanceof Problem && error.status === 404 ? "The project was removed." : problemText(error));
+      fill(this.#retry, button("Try again", () => void this.#open()));
+    }
+  }
+
+  /**
+   * Resolves once the stream is open. One that ends is opened again by the browser, until that is refused.
+   * @param {AbortSignal} signal
+   * @returns {Promise<void>}
+   */
+  #connect(signal) {
     const { q, level, project_id } = apiQuery(this.#filters, Date.now());
     /** @type {Record<string, string>} */
     const query = {};
     for (const [name, value] of Object.entries({ q, level, project_id, cursor: this.#last })) if (value) query[name] = value;
-    fill(this.#retry);
-    this.#say("Connecting…");
     const source = openTail(query);
     this.#source = source;
-    source.addEventListener("open", () => this.#say("Live."));
     source.addEventListener("log", (message) => {
       const event = /** @type {LogEvent} */ (parseExact(message.data));
       this.#last = event.id;
@@ -140,33 +167,22 @@ export class LiveTail {
     });
     source.addEventListener("skipped", (message) => (this.#counts.skipped += countOf(message)));
     source.addEventListener("late", (message) => (this.#counts.late += countOf(message)));
-    source.addEventListener("end", (message) => {
-      const why = ENDS[String(Object(parseExact(message.data)).reason)];
-      if (why !== undefined) this.#end(why);
+    return new Promise((resolve, reject) => {
+      let opened = false;
+      source.addEventListener("open", () => {
+        opened = true;
+        fill(this.#retry);
+        this.#say("Live.");
+        resolve();
+      });
+      source.addEventListener("error", () => {
+        if (source !== this.#source) return;
+        if (source.readyState !== EventSource.CLOSED) this.#say("Connection lost, trying again.");
+        else if (opened) void this.#open();
+        // Where it would be opened by now, it is tried again.
+        else checkTail(source, signal).then(() => reject(new Problem("waking", {})), reject);
+      });
     });
-    source.addEventListener("error", () => {
-      if (source !== this.#source) return;
-      if (source.readyState === EventSource.CLOSED) void this.#refused();
-      else this.#say("Connection lost, trying again.");
-    });
-  }
-
-  /** The stream was not opened; an ordinary search knows why, and sees a session that has ended. */
-  async #refused() {
-    this.#end("The live tail could not be opened.");
-    try {
-      await searchLogs({ ...apiQuery(this.#filters, Date.now()), limit: "1" }, this.#life.signal);
-    } catch {
-      // A session that has ended leads to signing in by itself; for the rest the line has said enough.
-    }
-  }
-
-  /** @param {string} why */
-  #end(why) {
-    this.#source?.close();
-    this.#source = null;
-    this.#say(why);
-    fill(this.#retry, button("Try again", () => this.#open()));
   }
 
   #resume() {

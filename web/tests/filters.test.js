@@ -40,6 +40,12 @@ test("all levels are the same as none", () => {
   assert.equal(apiQuery(read("level=trace,debug,info,warn,error,fatal"), NOW).level, undefined);
 });
 
+test("any range of minutes, hours or days up to the longest retention is taken", () => {
+  for (const range of ["1m", "45m", "12h", "7d", "90d", "2160h"]) assert.equal(read(`range=${range}`).range, range);
+  for (const range of ["91d", "0h", "07d", "1.5h", "7", "7w", "-7d", "7D", "99999999m"]) assert.equal(read(`range=${range}`).range, "1h");
+  assert.equal(apiQuery(read("range=7d"), Date.UTC(2026, 10, 20)).from, "2026-11-13T00:00:00.000Z");
+});
+
 test("fixed times win over a named range", () => {
   const filters = read("range=15m&from=2026-11-20T10:00:00Z");
   assert.equal(filters.range, "");
