@@ -19,6 +19,27 @@ use super::module::{Import, Module};
 const SCRIPTS: [&str; 2] = ["main.js", "rest.js"];
 /// The modules the first script is made for.
 const FIRST_ROOTS: [&str; 2] = ["pages/logs.js", "main.js"];
+/// The second script begins with these and what they import, in this order; the others follow by name. Gzip looks back 32 KiB, a
+/// third of the script, so modules that say similar things stand near each other. Found by trying.
+const SECOND_ROOTS: [&str; 17] = [
+    "pages/alerts.js",
+    "parts/quarantine.js",
+    "pages/system.js",
+    "pages/login.js",
+    "lib/markdown.js",
+    "pages/project.js",
+    "pages/overflow.js",
+    "parts/help.js",
+    "parts/event.js",
+    "parts/issue.js",
+    "parts/context.js",
+    "pages/issue.js",
+    "parts/trend.js",
+    "pages/log.js",
+    "pages/dashboard.js",
+    "pages/issues.js",
+    "parts/live.js",
+];
 
 /// The two scripts as they are sent, by their names, made of modules by theirs.
 ///
@@ -36,7 +57,7 @@ pub fn link(sources: &BTreeMap<String, String>) -> Result<[(String, String); 2],
         order.add(root)?;
     }
     let firsts = order.done.len();
-    for name in modules.keys() {
+    for name in SECOND_ROOTS.iter().filter(|name| modules.contains_key(**name)).chain(modules.keys()) {
         order.add(name)?;
     }
     let order: Vec<String> = order.done.into_iter().map(str::to_owned).collect();

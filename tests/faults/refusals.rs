@@ -217,7 +217,8 @@ async fn a_lock_waited_for_until_the_deadline_is_no_outage() {
     let sending = send(&refused.instance.client, &refused.project, &batch);
     // The first attempt waits for rows, which the server ends after a second; who wants the whole table meanwhile has
     // the next one wait without an end. On a connection that is there, since it has to be within that second.
-    let locking = async {
+    let mut locking = None;
+    let waits = async {
         let inserts =
             "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'INSERT INTO batches%'";
         until("it waits for rows", PATIENCE, async || {
@@ -225,9 +226,11 @@ async fn a_lock_waited_for_until_the_deadline_is_no_outage() {
             found > 0
         })
         .await;
-        tokio::spawn(async move { sqlx::raw_sql("LOCK TABLES batches WRITE").execute(&mut table).await })
+        let lock = async move { sqlx::raw_sql("LOCK TABLES batches WRITE").execute(&mut table).await };
+        locking = Some(tokio::spawn(lock));
     };
-    let (answer, locking) = tokio::join!(sending, locking);
+    let (answer, ()) = tokio::join!(sending, waits);
+    let locking = locking.expect("it waited");
     let Answer::Status(status, body, retry, took) = answer else { panic!("an answer") };
     assert_eq!((status, retry.is_some()), (503, true), "{body}");
     assert!(took < REPLY, "answered after {took:?}");
