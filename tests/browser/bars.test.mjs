@@ -126,6 +126,19 @@ describe("the counts and the detail beside it", { concurrency: false }, () => {
     // The answer that says so is the one fault.
     assert.ok(scene.faults.splice(0).every((fault) => fault.includes("404")));
   });
+
+  test("an event that can't be read now is asked for again, and the search stays", async () => {
+    const [id = ""] = await idsOf({});
+    const one = (/** @type {URL} */ url) => url.pathname === `/logs/${id}`;
+    await scene.page.route(one, (route) => route.fulfill({ status: 500, contentType: "application/problem+json", body: JSON.stringify({ status: 500, code: "internal", detail: "A fault of ours." }) }));
+    await scene.visit(`${LOGS}&q=nosuchword&sel=${id}`);
+    const drawer = scene.page.getByRole("complementary", { name: "Event" });
+    await drawer.getByText("A fault of ours.").waitFor();
+    await scene.page.unroute(one);
+    await drawer.getByRole("button", { name: "Try again" }).click();
+    await drawer.getByRole("link", { name: "Permalink" }).waitFor();
+    assert.equal(scene.param("q"), "nosuchword");
+  });
 });
 
 describe("the order", { concurrency: false }, () => {

@@ -137,7 +137,7 @@ async function histogram() {
     const view = new HistogramView(() => {});
     document.querySelector(".histogram")?.replaceWith(view.element);
     const made = () => ({
-      from: "", to: "", step_seconds: 30,
+      from: new Date(1.79e12).toISOString(), to: new Date(1.79e12 + 120 * 30_000).toISOString(), step_seconds: 30,
       buckets: Array.from({ length: 120 }, (_, n) => ({
         from: new Date(1.79e12 + n * 30_000).toISOString(), to: new Date(1.79e12 + (n + 1) * 30_000).toISOString(),
         counts: Object.fromEntries(["trace", "debug", "info", "warn", "error", "fatal"].map((level) => [level, Math.floor(Math.random() * 500)])),

@@ -346,8 +346,8 @@ class LogsPage {
       return;
     }
     const shown = await this.#drawer.show(id);
-    // Moving along the list keeps the focus in the list; opening goes into the detail.
-    if (shown && (before === null || this.#list.focused() < 0)) this.#drawer.focus();
+    // Moving along the list keeps the focus in the list; opening goes into the detail, unless someone types by now.
+    if (shown && (before === null || this.#list.focused() < 0) && !document.activeElement?.matches("input")) this.#drawer.focus();
   }
 
   /** @param {string} term @param {boolean} exclude */

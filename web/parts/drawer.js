@@ -4,7 +4,7 @@ import { fetchLog } from "../api.js";
 import { eventAddress } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
 import { absentText } from "./empty.js";
-import { isSignedOut, problemText } from "./state.js";
+import { button, isSignedOut, problemText } from "./state.js";
 
 /** @typedef {import("../api.js").LogEvent} LogEvent */
 
@@ -45,11 +45,11 @@ export class Drawer {
       if (!signal.aborted) fill(this.element, content);
     } catch (error) {
       if (signal.aborted || isSignedOut(error)) return false;
-      const text = (await absentText(error, id, signal)) ?? problemText(error);
+      const absent = await absentText(error, id, signal);
       if (signal.aborted) return false;
-      fill(this.element, this.#bar(id), h("p", { class: "notice", role: "alert" }, text),
+      fill(this.element, this.#bar(id), h("p", { class: "notice", role: "alert" }, absent ?? problemText(error)),
         h("p", { class: "muted" }, "Asked for: ", h("span", { class: "mono value" }, shown(id.slice(0, ID_TEXT)))),
-        h("p", { class: "actions" }, h("a", { class: "button", href: "/ui/logs" }, "Latest logs")));
+        h("p", { class: "actions" }, absent === null ? button("Try again", () => void this.show(id)) : h("a", { class: "button", href: "/ui/logs" }, "Latest logs")));
     }
     if (signal.aborted) return false;
     this.element.scrollTop = 0;
