@@ -172,12 +172,13 @@ proptest! {
         prop_assert_eq!(patterns.distinct, counts.len());
         prop_assert_eq!(patterns.patterns.len(), counts.len().min(top));
         for pattern in &patterns.patterns {
-            let newest = |events: &Vec<&SampleEvent>| events.iter().copied().max_by_key(|event| event.position());
-            let is_it = |events: &Vec<_>| newest(events).map(SampleEvent::position) == Some(pattern.newest);
-            let template = counts.iter().find(|(_, events)| is_it(events)).unwrap().0.clone();
+            let is_of_it = |events: &[&SampleEvent]| events.iter().any(|event| event.position() == pattern.newest);
+            let template = counts.iter().find(|(_, events)| is_of_it(events)).unwrap().0.clone();
             let events = counts.remove(&template).unwrap();
-            let message = &newest(&events).unwrap().event.message;
-            prop_assert_eq!(&pattern.template, Fingerprinter::new().shown(message));
+            prop_assert_eq!(Some(pattern.newest), events.iter().map(|event| event.position()).max());
+            let newest = events.iter().find(|event| event.position() == pattern.newest).unwrap();
+            let mut fingerprinter = Fingerprinter::new();
+            prop_assert_eq!(pattern.template.as_str(), fingerprinter.shown(&newest.event.message));
             prop_assert_eq!(pattern.count, events.len() as u64);
             prop_assert_eq!(Some(pattern.first_seen), events.iter().map(|event| event.event.ts).min());
             prop_assert_eq!(Some(pattern.level()), events.iter().map(|event| event.event.level).max());
