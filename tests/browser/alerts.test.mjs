@@ -231,7 +231,7 @@ describe("the page of alerts", { concurrency: false }, () => {
     const { slug } = (await scene.admin("GET", "/admin/projects")).projects.find((/** @type {{ id: number }} */ { id }) => id === 1);
     assert.deepEqual(rest, ["Waiting", "3", slug, "channel 9"]);
     assert.equal(await region("History").getByRole("link", { name: slug }).getAttribute("href"), `/ui/issues?project=${slug}`);
-    await region("History").getByText(/^As of \d\d:\d\d:\d\d\.$/).waitFor();
+    await region("History").getByText(/^As of \d\d:\d\d:\d\d (UTC|[+-]\d\d:\d\d)\.$/).waitFor();
     await press("Older", region("History"));
     await region("History").getByText("page second").waitFor();
     await press("First page", region("History"));

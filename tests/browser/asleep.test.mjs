@@ -138,7 +138,7 @@ describe("a page that is not loaded yet", { concurrency: false }, () => {
     await scene.server.sleep();
     await tab.getByRole("link", { name: "Alerts", exact: true }).click();
     await waking(tab).waitFor();
-    await tab.getByText(/Trying again in \d+ s; waiting for [1-9]\d* s\./).waitFor();
+    await tab.getByText(/Trying again in \d+ s; waited [1-9]\d* s\./).waitFor();
     await scene.server.wake();
     await tab.getByRole("heading", { name: "Alerts", level: 1 }).waitFor();
     await scene.settled(tab);

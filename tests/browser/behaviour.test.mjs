@@ -446,8 +446,8 @@ describe("when things go wrong around it", { concurrency: false }, () => {
     await scene.server.sleep();
     await scene.page.getByRole("button", { name: "Search" }).click();
     await scene.page.getByRole("heading", { name: "The service is waking up" }).waitFor();
-    await scene.page.getByText(/Trying again in \d+ s; waiting for [1-9]\d* s\./).waitFor();
-    assert.equal(await scene.page.locator(".logs-line .status").textContent(), "Not searched yet.");
+    await scene.page.getByText(/Trying again in \d+ s; waited [1-9]\d* s\./).waitFor();
+    assert.equal(await scene.page.locator(".logs-line .status").textContent(), "No answer yet.");
     await scene.server.wake();
     await until(async () => (await scene.rows().count()) === 1, "it comes back by itself");
     assert.equal(q(), "checkout");

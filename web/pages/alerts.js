@@ -3,7 +3,7 @@
 import { listProjects, read } from "../api.js";
 import { fill, h, shown } from "../lib/h.js";
 import { kindTitle } from "../lib/rules.js";
-import { ago, expiresIn, fullTime, offsetsLabel } from "../lib/time.js";
+import { ago, asOf, expiresIn, fullTime, offsetsLabel } from "../lib/time.js";
 import { choice, pager, projectChoice, retold, section, table } from "../parts/board.js";
 import { channelName, channels } from "../parts/channels.js";
 import { rules } from "../parts/rules.js";
@@ -85,7 +85,7 @@ export function open(url) {
     const none = asked.state === "" && asked.project === "" && cursor === "" ? "Nothing was worth an alert in the last 30 days." : "No message is like that.";
     return [
       history.length === 0 ? h("p", { class: "muted" }, none) : historyTable(history, names),
-      h("p", { class: "hint" }, `As of ${fullTime(Date.now()).slice(11, 19)}.`),
+      h("p", { class: "hint" }, `${asOf(Date.now())}.`),
       pager(cursor, next, move),
     ];
   }

@@ -4,7 +4,7 @@ import { read, readState, searchLogs } from "../api.js";
 import { bytes, count, counted, rate } from "../lib/amount.js";
 import { addressWith, eventAddress, fieldTerm, issueAddress, LEVELS, logsAddress } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
-import { asOf, fullTime, RANGES } from "../lib/time.js";
+import { asOf, fullTime, offsetLabel, RANGES } from "../lib/time.js";
 import { errorRate, verdict, verdictText } from "../lib/verdict.js";
 import { choice, projectChoice, readyLine, section, table, tile, verdictLine, when } from "../parts/board.js";
 import { ISSUE_OF } from "../parts/issue.js";
@@ -34,7 +34,8 @@ export function open(url) {
   const ranges = choice("Time range", RANGES.map(({ name, label }) => /** @type {const} */ ([name, label])), scope.range,
     (range) => travel({ ...scope, range }));
   /** What is wrong with the service comes first. */
-  const alarm = h("div", { class: "alarm", role: "status" });
+  const unwell = h("div", { class: "alarm", role: "status" });
+  const lost = h("div", { class: "alarm", role: "status" });
   /** Filled by what the counts say. */
   const stored = h("li", { hidden: true });
   const told = h("span", { class: "muted" });
@@ -72,20 +73,20 @@ export function open(url) {
     }),
     section(life.signal, {
       id: "state", title: "This service",
-      async load() {
-        const asked = new URLSearchParams({ from: `-${scope.range}`, ...(scope.project === "" ? {} : { project_id: scope.project }) });
+      load() {
+        const asked = scope;
         // Where the sums can't be had, the service's health says why.
-        const ledger = /** @type {Promise<import("../parts/ledger.js").Ledger>} */ (read(`/stats/ledger?${asked}`, life.signal)).catch(() => null);
-        const ready = await /** @type {Promise<import("./overflow.js").Ready>} */ (readState("/readyz", life.signal).catch((error) => {
+        /** @type {Promise<import("../parts/ledger.js").Ledger>} */ (read(addressWith("/stats/ledger", { from: `-${asked.range}`, project_id: asked.project }), life.signal))
+          .then((sums) => notTaken(sums, asked), () => null).then((line) => asked === scope && fill(lost, line));
+        return /** @type {Promise<import("./overflow.js").Ready>} */ (readState("/readyz", life.signal).catch((error) => {
           // What was said before may be true no more.
-          fill(alarm);
+          fill(unwell);
           throw error;
         }));
-        return { ready, ledger: await ledger };
       },
       fail,
-      view({ ready, ledger }) {
-        fill(alarm, ready.ready ? null : readyLine(ready, true), ledger && notTaken(ledger, scope));
+      view(ready) {
+        fill(unwell, ready.ready ? null : readyLine(ready, true));
         return serviceView(ready, stored);
       },
     }),
@@ -93,7 +94,7 @@ export function open(url) {
   const element = h("div", { class: "page" },
     h("div", { class: "page-head" }, h("div", { class: "actions" }, h("h1", null, "Now"), told),
       h("div", { class: "actions" }, projects, ranges, button("Refresh", refresh))),
-    alarm,
+    unwell, lost,
     parts.map((part) => part.element));
 
   function show() {
@@ -249,7 +250,7 @@ function notTaken({ totals, from }, { project, range }) {
   const kinds = /** @type {const} */ (["rejected", "limited", "refused"]).filter((kind) => totals[kind] > 0);
   if (kinds.length === 0) return null;
   const events = kinds.reduce((sum, kind) => sum + totals[kind], 0);
-  return verdictLine(false, h("b", null, `${counted(events, "event")} not taken`), ` since ${fullTime(Date.parse(from)).slice(0, 16)}: ${kinds.map((kind) => `${count(totals[kind])} ${kind}`).join(", ")}. `,
+  return verdictLine(false, h("b", null, `${counted(events, "event")} not taken`), ` since ${fullTime(Date.parse(from)).slice(0, 16)} ${offsetLabel(Date.parse(from))}: ${kinds.map((kind) => `${count(totals[kind])} ${kind}`).join(", ")}. `,
     h("a", { href: addressWith("/ui/overflow", { from: `-${range}`, project }) }, "Why"));
 }
 

@@ -253,7 +253,7 @@ class LogsPage {
   }
 
   /** @param {HTMLElement} panel takes the place of the rows, and of counts that would cover it */
-  #showInstead(panel, said = "Not searched yet.") {
+  #showInstead(panel, said = "No answer yet.") {
     this.#clear();
     if (isNarrow()) this.#side.show("");
     this.#histogram.show(undefined, { complete: true, asc: false });

@@ -5,7 +5,7 @@ import { bytes, count, counted } from "../lib/amount.js";
 import { onWhatText, resultText, whatText, whoText } from "../lib/audit.js";
 import { fill, h, shown } from "../lib/h.js";
 import { capital } from "../lib/rules.js";
-import { ago, fullTime, offsetsLabel, roughly, SECOND } from "../lib/time.js";
+import { ago, asOf, fullTime, offsetsLabel, roughly, SECOND } from "../lib/time.js";
 import { checkName, facts, pager, readyLine, section, table, tile } from "../parts/board.js";
 import { purgeForm } from "../parts/purge.js";
 import { button, problemText } from "../parts/state.js";
@@ -51,7 +51,7 @@ export function open() {
       /** @type {Promise<Health>} */ (readState("/healthz", life.signal)),
       /** @type {Promise<import("./overflow.js").Ready>} */ (readState("/readyz", life.signal)),
     ]),
-    view: ([alive, ready]) => healthView(alive, ready),
+    view: ([alive, ready]) => [...healthView(alive, ready), h("p", { class: "hint" }, `${asOf(Date.now())}.`)],
   });
   const purge = section(life.signal, {
     id: "purge", title: "Purge",

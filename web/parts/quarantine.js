@@ -101,7 +101,7 @@ export function quarantinePart(life, onChange, project) {
     return h("li", { class: "card" },
       h("p", { class: "value mono" }, held.event === null ? "What was kept of this event is damaged." : shown(held.event.message.slice(0, 400))),
       h("p", null, `${held.reason.detail} (error ${held.reason.error_number}: ${shown(held.reason.error_message.slice(0, 300))})`),
-      h("p", { class: "muted" }, `${shown(held.project)}, ${bytes(held.bytes)}, received `,
+      h("p", { class: "muted" }, `${shown(held.project)}, ${bytes(held.bytes)} as sent, received `,
         h("time", { datetime: held.received_at, title: fullTime(Date.parse(held.received_at)) }, ago(Date.parse(held.received_at), now)),
         `, expires ${expiresIn(Date.parse(held.expires_at), now)}`),
       actions);

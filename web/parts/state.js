@@ -98,13 +98,13 @@ function wakingPanel(problem, seconds, now, waited) {
 }
 
 /**
- * `Trying again in 5 s, waiting for 12 s.`: goes on by itself while it is in the page.
+ * `Trying again in 5 s; waited 12 s.`: goes on by itself while it is in the page.
  * @param {number} seconds
  * @param {number} waited
  */
 function countDown(seconds, waited) {
   let gone = 0;
-  const text = () => `Trying again in ${Math.max(0, seconds - gone)} s${waited + gone > 0 ? `; waiting for ${waited + gone} s` : ""}.`;
+  const text = () => `Trying again in ${Math.max(0, seconds - gone)} s${waited + gone > 0 ? `; waited ${waited + gone} s` : ""}.`;
   // A screen reader says it once, not each second.
   const line = h("span", { "aria-live": "off" }, text());
   const timer = setInterval(() => {

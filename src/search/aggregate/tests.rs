@@ -172,9 +172,14 @@ proptest! {
         prop_assert_eq!(patterns.distinct, counts.len());
         prop_assert_eq!(patterns.patterns.len(), counts.len().min(top));
         for pattern in &patterns.patterns {
-            let events = counts.remove(&pattern.template).unwrap();
-            prop_assert_eq!(pattern.count, events.len() as u64);
+            let is_of_it = |events: &[&SampleEvent]| events.iter().any(|event| event.position() == pattern.newest);
+            let template = counts.iter().find(|(_, events)| is_of_it(events)).unwrap().0.clone();
+            let events = counts.remove(&template).unwrap();
             prop_assert_eq!(Some(pattern.newest), events.iter().map(|event| event.position()).max());
+            let newest = events.iter().find(|event| event.position() == pattern.newest).unwrap();
+            let mut fingerprinter = Fingerprinter::new();
+            prop_assert_eq!(pattern.template.as_str(), fingerprinter.shown(&newest.event.message));
+            prop_assert_eq!(pattern.count, events.len() as u64);
             prop_assert_eq!(Some(pattern.first_seen), events.iter().map(|event| event.event.ts).min());
             prop_assert_eq!(Some(pattern.level()), events.iter().map(|event| event.event.level).max());
             let all: BTreeSet<_> = events.iter().map(|event| event.event.fingerprint).collect();
