@@ -149,12 +149,12 @@ describe("the first page", { concurrency: false }, () => {
     assert.equal(await scene.total(), 9, href);
   });
 
-  test("what is being loaded anew is dimmed until the new one is there, and has no time of its own", async () => {
+  test("what is being loaded anew is without its colours until the new one is there, and has no time of its own", async () => {
     const look = await scene.context.newPage();
     await scene.visit(`/ui/?project=${SLUG}`, look);
     await look.getByText(/^As of \d\d:\d\d:\d\d (UTC|[+-]\d\d:\d\d)$/).waitFor();
-    const opacity = () => look.locator(".verdict").first().evaluate((line) => getComputedStyle(line).opacity);
-    assert.equal(await opacity(), "1");
+    const filter = () => look.locator(".verdict").first().evaluate((line) => getComputedStyle(line).filter);
+    assert.equal(await filter(), "none");
     /** @type {() => void} */
     let go = () => {};
     const held = new Promise((resolve) => (go = () => resolve(null)));
@@ -163,11 +163,11 @@ describe("the first page", { concurrency: false }, () => {
       await route.continue();
     });
     await look.getByRole("button", { name: "Refresh" }).click();
-    assert.equal(await opacity(), "0.5");
+    assert.equal(await filter(), "grayscale(1)");
     assert.equal(await look.getByText(/^As of/).count(), 0);
     go();
     await scene.settled(look);
-    assert.equal(await opacity(), "1");
+    assert.equal(await filter(), "none");
     await look.unrouteAll({ behavior: "wait" });
     await look.close();
   });
