@@ -13,9 +13,6 @@ const BATCH = 250;
 const BATCHES = 14;
 /** Batches after which someone scrolls down. */
 const BEFORE = 4;
-/** More than are shown one by one: 1,600 a second are. */
-const BURST = 3000;
-const MOST_BURSTS = 20;
 const HEAP_BYTES = 50_000_000;
 
 /** @type {import("./scene.mjs").Scene} */
@@ -50,7 +47,7 @@ const numbers = () => scene.page.locator(".list").evaluate(async (list) => {
     list.scrollTop = top;
     await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
     for (const row of list.querySelectorAll(".rows [role=row]")) {
-      const number = /\bload (\d+)\./.exec(row.textContent ?? "")?.[1];
+      const number = /load (\d+)\./.exec(row.textContent ?? "")?.[1];
       if (number) found.set(row.getAttribute("aria-rowindex") ?? "", Number(number));
     }
   }
@@ -104,17 +101,6 @@ describe("the tail at 1,000 events a second", { concurrency: false }, () => {
     const shown = await heap();
     for (const bytes of [loose.before, loose.after, shown.before, shown.after]) assert.ok(bytes <= HEAP_BYTES, `${bytes} bytes`);
     console.log(`tail: ${sent} events in ${took} ms, ${waiting.at(-1)} waited, heap at most ${(Math.max(loose.before, shown.before) / 1e6).toFixed(1)} MB before a collection and ${(Math.max(loose.after, shown.after) / 1e6).toFixed(1)} MB after it`);
-  });
-
-  test("says so when more comes than can be followed", async () => {
-    const notice = status().filter({ hasText: "So much arrives that the list is drawn once a second." });
-    let bursts = 0;
-    // The line changes every 5 s at most.
-    for (; bursts < MOST_BURSTS && (await notice.count()) === 0; bursts += 1) {
-      await Promise.all(Array.from({ length: BURST / BATCH }, (_, part) => post("burst", bursts * BURST + part * BATCH, BATCH)));
-    }
-    await notice.waitFor();
-    assert.ok((await scene.total()) <= 5000, "the list keeps its bound");
   });
 
   test("broke no policy and logged no error in all of this", () => assert.deepEqual(scene.faults, []));
