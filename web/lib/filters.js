@@ -109,9 +109,7 @@ export function zoneOf(params) {
 export function logsAddress(filters, sel) {
   const { q, project, range, from, to, tz, order, by, cols, live, side, fold } = filters;
   const named = from || to || range === DEFAULT_RANGE ? "" : range;
-  const all = { q, project, level: levelsOf(filters), from, to, range: named, tz, order: live ? "" : order, by, cols: cols?.join(), live: live && "1", side, fold: fold && "1", sel };
-  const query = new URLSearchParams(Object.entries(all).flatMap(([name, value]) => (value ? [[name, value]] : [])));
-  return query.size === 0 ? "/ui/logs" : `/ui/logs?${query}`;
+  return addressWith("/ui/logs", { q, project, level: levelsOf(filters), from, to, range: named, tz, order: live ? "" : order, by, cols: cols?.join(), live: live && "1", side, fold: fold && "1", sel });
 }
 
 /** The levels that are asked for; empty for all. @param {Filters} filters */
@@ -133,7 +131,7 @@ export function eventAddress(id, scope) {
   return addressWith(`/ui/logs/${encodeURIComponent(id)}`, { scope, tz: shownZone() });
 }
 
-/** An address whose query has what is not empty. @param {string} path @param {Record<string, string | undefined>} values */
+/** An address whose query has what is not empty. @param {string} path @param {Record<string, string | false | null | undefined>} values */
 export function addressWith(path, values) {
   const params = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) if (value) params.set(name, value);

@@ -1,6 +1,7 @@
 // Alerts: the rules, the channels they go to, and what became of each message.
 
 import { listProjects, read } from "../api.js";
+import { addressWith } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
 import { kindTitle } from "../lib/rules.js";
 import { ago, asOf, expiresIn, fullTime, offsetsLabel } from "../lib/time.js";
@@ -30,9 +31,6 @@ import { go } from "../router.js";
 const STATES = /** @type {const} */ ([["", "Every state"], ["waiting", "Waiting"], ["delivered", "Delivered"], ["dead", "Given up"], ["unsent", "No channel"]]);
 const ROWS = 50;
 
-/** @param {Record<string, string>} values of which the empty ones are left out */
-const queryOf = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value !== ""));
-
 /** @type {import("../router.js").Open} */
 export function open(url) {
   const life = new AbortController();
@@ -59,7 +57,7 @@ export function open(url) {
   async function readChosen(path, query) {
     if (asked.project !== "" && names.projects.length === 0) names.projects = await listProjects(life.signal);
     const id = names.chosen();
-    return id === undefined ? null : read(`${path}?${queryOf({ ...query, project_id: String(id ?? "") })}`, life.signal);
+    return id === undefined ? null : read(addressWith(path, { ...query, project_id: String(id ?? "") }), life.signal);
   }
 
   const messages = section(life.signal, {
@@ -72,8 +70,7 @@ export function open(url) {
 
   /** @param {{ state?: string, project?: string }} next */
   function ask(next) {
-    const query = queryOf({ ...asked, ...next });
-    go(`/ui/alerts${query.size === 0 ? "" : `?${query}`}`);
+    go(addressWith("/ui/alerts", { ...asked, ...next }));
   }
 
   /** @param {History} page */
@@ -168,5 +165,5 @@ const OF_ISSUES = ["new_issue", "regression", "spike"];
 
 /** What a message of a project is about: a message names no issue, so it is the project's. @param {string} kind @param {string} slug */
 function behind(kind, slug) {
-  return `/ui/${OF_ISSUES.includes(kind) ? "issues" : "logs"}?${new URLSearchParams({ project: slug })}`;
+  return addressWith(`/ui/${OF_ISSUES.includes(kind) ? "issues" : "logs"}`, { project: slug });
 }

@@ -44,7 +44,7 @@ export function open(url) {
     } catch (error) {
       if (life.signal.aborted) return;
       // Here those that are wrong are counted.
-      fill(said, isSignedOut(error) ? "This token is not accepted." : problemText(error).replace("requests", "wrong tokens"));
+      fill(said, isSignedOut(error) ? "This token is not accepted." : problemText(error, "wrong tokens"));
       if (isSignedOut(error)) token.setAttribute("aria-invalid", "true");
       token.focus();
       token.select();

@@ -50,8 +50,9 @@ export function loadingPanel(/** @type {string} */ what) {
 /**
  * One or two sentences about a failure.
  * @param {unknown} error
+ * @param {string} [counted] what a limit was passed with
  */
-export function problemText(error) {
+export function problemText(error, counted = "requests") {
   if (!(error instanceof Problem)) return "Something in this page went wrong. Loading it again may help.";
   const id = error.requestId === "" ? "" : ` (request ${error.requestId})`;
   switch (error.kind) {
@@ -62,7 +63,7 @@ export function problemText(error) {
     case "signed_out":
       return "You are signed out.";
     case "refused":
-      if (error.status === 429) return `Too many requests. Try again in ${Math.max(1, error.retryAfter)} s.`;
+      if (error.status === 429) return `Too many ${counted}. Try again in ${Math.max(1, error.retryAfter)} s.`;
       return error.detail || `The request was refused with status ${error.status}${id}.`;
     default:
       return `${error.detail || "The service met a fault of its own."}${id}`;
