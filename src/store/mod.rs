@@ -55,6 +55,7 @@ mod token_sql;
 mod unfolded;
 mod value;
 mod view;
+mod wreck;
 
 use std::path::Path;
 use std::sync::Arc;

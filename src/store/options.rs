@@ -16,7 +16,7 @@ const SQLITE_FILE: &str = "tekno-logger.db";
 /// How long a statement waits for another process that holds the embedded database.
 const LOCK_WAIT: Duration = Duration::from_secs(LOCK_WAIT_SECONDS as u64);
 /// Bytes of a page of the spool's file.
-const PAGE_BYTES: u32 = 4096;
+pub(super) const PAGE_BYTES: u32 = 4096;
 /// Pages a file of `SQLite` may have.
 const MAX_PAGES: u64 = 4_294_967_294;
 /// Prepared statements a connection keeps; the store has fewer shapes than this.
@@ -84,7 +84,20 @@ pub(super) fn spool_target(file: &Path, max_bytes: u64) -> Target {
 pub(super) fn wreck_target(file: &Path) -> Target {
     let options = SqliteConnectOptions::new()
         .filename(file)
+        // Else no page could be read where one is missing at the end.
         .pragma("writable_schema", "ON")
+        .disable_statement_logging();
+    Target::Sqlite(Box::new(options))
+}
+
+/// A file that is thrown away, whatever happens to it.
+pub(super) fn scratch_target(file: &Path) -> Target {
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true)
+        .page_size(PAGE_BYTES)
+        .journal_mode(SqliteJournalMode::Off)
+        .synchronous(SqliteSynchronous::Off)
         .disable_statement_logging();
     Target::Sqlite(Box::new(options))
 }

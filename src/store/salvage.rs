@@ -1,33 +1,34 @@
 //! Takes what can still be read out of a damaged spool file, row by row, into a new one.
 //!
-//! Rows are asked for one by one by their number, so that a page that is gone takes only its own rows with it. What was
-//! altered is noticed by its checksum, here or when it is drained.
+//! What was altered is noticed by its checksum, here or when it is drained.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use uuid::Uuid;
 
 use super::STATEMENT_TIMEOUT;
-use super::connection::{Connection, Target};
+use super::connection::Connection;
 use super::error::StoreError;
 use super::headers::{SELECT_BLOCK, read_block};
 use super::options::wreck_target;
 use super::pool::CONNECT_TIMEOUT;
-use super::spool::{FoundGroup, SELECT_GROUP, SpooledGroup};
-use super::value::Value;
+use super::spool::{FoundGroup, SELECT_GROUP, SpooledGroup, read_group};
+use super::wreck::Wreck;
 use crate::block::Block;
 
-/// What is taken out.
-const TABLES: [&str; 2] = ["spool_groups", "blocks"];
-/// Rows asked for at most, of each table.
-const MAX_ROWS: i64 = 200_000;
-/// Without a last row to be found, it is taken to be before so many that are missing.
-const MISSES: i64 = 2_000;
+/// What of a page is a group, and no row of another table.
+const OF_GROUPS: &str = "NOT INDEXED WHERE rowid = ? AND typeof(received_first) = 'integer' \
+     AND typeof(event_count) = 'integer' AND typeof(content) = 'text'";
+/// Groups found to be missing at most; a number that was altered could say any.
+const MAX_GROUPS: i64 = 200_000;
 /// Events a damaged group is believed to have had, at most.
 const MAX_EVENTS: i64 = 100_000;
 /// Blocks put into the new file in one transaction.
 const BLOCKS_PER_COMMIT: usize = 32;
+
+/// Above it a group's number was altered.
+const MAX_NUMBER: i64 = i32::MAX as i64;
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,113 +41,101 @@ pub struct Salvaged {
     pub lost_events: u64,
 }
 
+/// Numbers of the first and the last group, as far as they are known.
+#[derive(Default)]
+struct Numbers {
+    first: Option<i64>,
+    last: Option<i64>,
+}
+
+/// Groups by their number, and what of others is known.
+#[derive(Default)]
+struct Found {
+    whole: BTreeMap<i64, SpooledGroup>,
+    /// Numbers of those whose record is damaged.
+    damaged: HashSet<i64>,
+    lost_events: u64,
+}
+
+impl Found {
+    fn add(&mut self, group: FoundGroup, last: i64) {
+        match group {
+            FoundGroup::Whole(group) => {
+                // Its number is not part of what its checksum is of.
+                let mut number = if (1..=last).contains(&group.number) { group.number } else { last };
+                while let Some(other) = self.whole.get(&number) {
+                    if other.batches == group.batches {
+                        return;
+                    }
+                    number += 1;
+                }
+                self.whole.insert(number, SpooledGroup { number, ..group });
+            }
+            FoundGroup::Damaged { number, events } => {
+                if self.damaged.insert(number) {
+                    self.lost_events += u64::try_from(events.clamp(0, MAX_EVENTS)).unwrap_or(0);
+                }
+            }
+        }
+    }
+
+    /// Groups that were written and are not whole now.
+    fn lost_groups(&self, known: &Numbers) -> u64 {
+        let first = known.first.or_else(|| Some(*self.whole.first_key_value()?.0));
+        let last = known.last.or_else(|| Some(*self.whole.last_key_value()?.0));
+        let numbers = first.zip(last).map_or(0, |(first, last)| (last - first + 1).clamp(0, MAX_GROUPS));
+        let missing = u64::try_from(numbers).unwrap_or(0).saturating_sub(self.whole.len() as u64);
+        missing.max(self.damaged.len() as u64)
+    }
+}
+
 impl Connection {
     /// Copies what can be read of the damaged `file` to this connection's, which is new or holds a part of it already.
     ///
     /// # Errors
-    /// What the new file said; what the damaged one says is never an error.
+    /// What the new file or the copy of the damaged one said; what the damaged one says is never an error.
     pub async fn salvage(&mut self, file: &Path) -> Result<Salvaged, StoreError> {
-        let mut salvaged = Salvaged::default();
-        let target: Target = wreck_target(file);
-        for table in TABLES {
-            self.mend_definition(&target, table).await;
+        let known = Numbers::of(file).await;
+        let mut definitions = Vec::new();
+        let find =
+            "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name IN ('blocks', 'spool_groups')";
+        for row in self.query(find, &[], STATEMENT_TIMEOUT).await? {
+            definitions.push(row.text(0)?);
         }
-        let Ok(mut wreck) = Connection::open(&target, CONNECT_TIMEOUT).await else { return Ok(salvaged) };
-        let mut listed: HashSet<Uuid> = HashSet::new();
-        let mut groups: Vec<SpooledGroup> = Vec::new();
-        let (first, last) = wreck.span("number", "spool_groups").await;
-        let (mut missing, known_end) = (0, last.is_some());
-        for number in first..=last.unwrap_or(first.saturating_add(MAX_ROWS)) {
-            match wreck.spooled_group(number).await {
-                Some(FoundGroup::Whole(group)) => {
-                    salvaged.lost_groups += u64::try_from(missing).unwrap_or(0);
-                    missing = 0;
-                    listed.extend(group.blocks.iter().map(|block| block.id));
-                    groups.push(group);
-                }
-                Some(FoundGroup::Damaged { events, .. }) => {
-                    salvaged.lost_groups += 1;
-                    salvaged.lost_events += u64::try_from(events.clamp(0, MAX_EVENTS)).unwrap_or(0);
-                }
-                None => missing += 1,
-            }
-            if !known_end && missing > MISSES {
-                break;
+        let mut wreck = Wreck::open(file, &definitions).await?;
+        let mut found = Found::default();
+        let last = known.last.unwrap_or(MAX_NUMBER);
+        let groups = format!("{SELECT_GROUP} {OF_GROUPS}");
+        for leaf in wreck.leaves() {
+            for row in wreck.rows(leaf, "spool_groups", &groups).await {
+                found.add(read_group(&row)?, last);
             }
         }
-        if known_end {
-            salvaged.lost_groups += u64::try_from(missing).unwrap_or(0);
-        }
-        self.copy_blocks(&mut wreck, &listed).await?;
-        for group in &groups {
+        self.copy_blocks(&mut wreck, &found).await?;
+        for group in found.whole.values() {
             self.copy_group(group).await?;
         }
-        salvaged.groups = groups.len() as u64;
-        Ok(salvaged)
+        Ok(Salvaged {
+            groups: found.whole.len() as u64,
+            lost_groups: found.lost_groups(&known),
+            lost_events: found.lost_events,
+        })
     }
 
-    /// Gives a table of the wreck that can't be read the definition it has here: one altered letter in it would take all
-    /// rows along. Whether that helped shows when the rows are read.
-    async fn mend_definition(&mut self, target: &Target, table: &str) {
-        let Ok(mut wreck) = Connection::open(target, CONNECT_TIMEOUT).await else { return };
-        let columns = if table == "blocks" { SELECT_BLOCK.as_str() } else { SELECT_GROUP };
-        if wreck.query(&format!("{columns} LIMIT 1"), &[], STATEMENT_TIMEOUT).await.is_ok() {
-            return;
-        }
-        let find = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?";
-        let rows = self.query(find, &[table.into()], STATEMENT_TIMEOUT).await.unwrap_or_default();
-        let Some(Ok(definition)) = rows.first().map(|row| row.text(0)) else { return };
-        // Seen by the next connection.
-        let mend = "UPDATE sqlite_schema SET name = ?, tbl_name = ?, sql = ? \
-             WHERE type = 'table' AND (name = ? OR tbl_name = ?)";
-        let name = || table.into();
-        let values: [Value<'_>; 5] = [name(), name(), (&*definition).into(), name(), name()];
-        if let Err(error) = wreck.execute(mend, &values, STATEMENT_TIMEOUT).await {
-            tracing::debug!(%error, table, "the definition of a damaged table stays as it is");
-        }
-    }
-
-    /// The first and the last number of a table's rows, as far as that can be found; at most [`MAX_ROWS`] apart.
-    async fn span(&mut self, column: &str, table: &str) -> (i64, Option<i64>) {
-        let mut ends = Vec::new();
-        for end in ["MIN", "MAX"] {
-            let find = format!("SELECT {end}({column}) FROM {table}");
-            let rows = self.query(&find, &[], STATEMENT_TIMEOUT).await;
-            ends.push(rows.ok().and_then(|rows| rows.first()?.optional_int(0).ok()?));
-        }
-        let find = "SELECT seq FROM sqlite_sequence WHERE name = ?";
-        let rows = self.query(find, &[table.into()], STATEMENT_TIMEOUT).await;
-        ends[1] = ends[1].max(rows.ok().and_then(|rows| rows.first()?.optional_int(0).ok()?));
-        let first = ends[0].unwrap_or_else(|| ends[1].map_or(1, |last| (last - MISSES).max(1)));
-        (first, ends[1].map(|last| last.min(first.saturating_add(MAX_ROWS))))
-    }
-
-    async fn copy_blocks(
-        &mut self,
-        wreck: &mut Connection,
-        listed: &HashSet<Uuid>,
-    ) -> Result<(), StoreError> {
-        let (first, last) = wreck.span("rowid", "blocks").await;
+    async fn copy_blocks(&mut self, wreck: &mut Wreck, found: &Found) -> Result<(), StoreError> {
+        let listed: HashSet<Uuid> =
+            found.whole.values().flat_map(|group| group.blocks.iter().map(|block| block.id)).collect();
+        let find = format!("{} NOT INDEXED WHERE rowid = ?", SELECT_BLOCK.as_str());
         let mut pending: Vec<Block> = Vec::new();
-        let mut missing = 0;
-        for number in first..=last.unwrap_or(first.saturating_add(MAX_ROWS)) {
-            let block = wreck.block_by_row(number).await;
-            missing = if block.is_some() { 0 } else { missing + 1 };
-            pending.extend(block.filter(|block| listed.contains(&block.header.id)));
+        for leaf in wreck.leaves() {
+            let rows = wreck.rows(leaf, "blocks", &find).await;
+            let blocks = rows.iter().filter_map(|row| read_block(row).ok());
+            pending.extend(blocks.filter(|block| listed.contains(&block.header.id)));
             if pending.len() >= BLOCKS_PER_COMMIT {
                 self.put_blocks(&std::mem::take(&mut pending)).await?;
             }
-            if last.is_none() && missing > MISSES {
-                break;
-            }
         }
         self.put_blocks(&pending).await
-    }
-
-    async fn block_by_row(&mut self, number: i64) -> Option<Block> {
-        let find = format!("{} WHERE rowid = ?", SELECT_BLOCK.as_str());
-        let rows = self.query(&find, &[number.into()], STATEMENT_TIMEOUT).await.ok()?;
-        read_block(rows.first()?).ok()
     }
 
     async fn put_blocks(&mut self, blocks: &[Block]) -> Result<(), StoreError> {
@@ -162,5 +151,32 @@ impl Connection {
             }
         }
         self.commit(STATEMENT_TIMEOUT).await
+    }
+}
+
+impl Numbers {
+    /// What the damaged file says, with what is in its log moved into it.
+    async fn of(file: &Path) -> Self {
+        let Ok(mut wreck) = Connection::open(&wreck_target(file), CONNECT_TIMEOUT).await else {
+            return Self::default();
+        };
+        let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)".to_owned();
+        if let Err(error) = wreck.select(checkpoint, STATEMENT_TIMEOUT).await {
+            tracing::debug!(%error, "the log of a damaged spool stays where it is");
+        }
+        let first = wreck.number("SELECT MIN(number) FROM spool_groups").await;
+        let written = wreck.number("SELECT seq FROM sqlite_sequence WHERE name = 'spool_groups'").await;
+        let last = match written {
+            None => wreck.number("SELECT MAX(number) FROM spool_groups").await,
+            written => written,
+        };
+        Self { first, last }
+    }
+}
+
+impl Connection {
+    async fn number(&mut self, find: &str) -> Option<i64> {
+        let rows = self.query(find, &[], STATEMENT_TIMEOUT).await.ok()?;
+        rows.first()?.optional_int(0).ok()?.filter(|number| (1..=MAX_NUMBER).contains(number))
     }
 }

@@ -146,7 +146,7 @@ impl SpooledBatch {
     }
 }
 
-fn read_group(row: &Row) -> Result<FoundGroup, StoreError> {
+pub(super) fn read_group(row: &Row) -> Result<FoundGroup, StoreError> {
     let number = row.int(0)?;
     let read = || {
         let content = row.text(3).ok()?;
@@ -163,13 +163,6 @@ fn read_group(row: &Row) -> Result<FoundGroup, StoreError> {
 pub(super) const SELECT_GROUP: &str = "SELECT number, event_count, checksum, content FROM spool_groups";
 
 impl Connection {
-    /// A group by its number, if it can be read at all.
-    pub(super) async fn spooled_group(&mut self, number: i64) -> Option<FoundGroup> {
-        let find = format!("{SELECT_GROUP} WHERE number = ?");
-        let rows = self.query(&find, &[number.into()], STATEMENT_TIMEOUT).await.ok()?;
-        read_group(rows.first()?).ok()
-    }
-
     /// Puts a group under its own number, for a file that is made of another; a second time changes nothing.
     ///
     /// # Errors

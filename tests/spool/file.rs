@@ -140,6 +140,44 @@ async fn a_letter_altered_in_the_definition_of_a_table_takes_none_of_its_rows_al
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn neither_a_damaged_root_nor_the_first_page_takes_rows_along() {
+    spoiled("roots", 400, |bytes, _| {
+        // Pages of type 5 say where the rows of a large table are.
+        let roots = bytes.chunks_exact_mut(4096).filter(|page| page[0] == 5).map(|page| page.fill(0)).count();
+        assert_eq!(roots, 2, "of the blocks and of the groups");
+    })
+    .await;
+    spoiled("first page", 400, |bytes, _| bytes[..4096].fill(0)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_spool_does_not_bring_back_what_was_moved_to_the_database() {
+    let Some(rig) = Rig::spooling(&[]).await else { return };
+    let mut dice = Dice::new("moved");
+    let mut instance = rig.start_ready().await;
+    let project = instance.client.project("moved").await;
+    take_away(&rig, &instance.client, &project, &Batch::new("g0", 10, 300, &mut dice)).await;
+    for number in 1..40 {
+        spooled(&instance.client, &project, &Batch::new(&format!("g{number}"), 10, 300, &mut dice)).await;
+    }
+    give_back(&rig, &instance.client).await;
+    rig.proxy().refuse();
+    spooled(&instance.client, &project, &Batch::new("after", 10, 300, &mut dice)).await;
+    instance.process.signal("TERM");
+    assert!(instance.process.exit(PATIENCE).await.success());
+    rig.spool_numbers("PRAGMA wal_checkpoint(TRUNCATE)").await;
+    let file = rig.directory.path().join("data/spool.db");
+    let mut bytes = std::fs::read(&file).unwrap();
+    // The type of the pages that the definitions begin with is none.
+    bytes[100] = 0;
+    std::fs::write(&file, bytes).unwrap();
+    let again = rig.start().await;
+    until("it is open", PATIENCE, async || depth(&again.client).await["state"] == "open").await;
+    assert_eq!(depth(&again.client).await["events"], 10, "{}", again.process.log());
+    assert!(again.process.log().contains("the spool was damaged"), "{}", again.process.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_spool_that_is_no_database_at_all_is_set_aside() {
     spoiled("noise", 0, |bytes, dice| {
         for byte in bytes.iter_mut() {
