@@ -48,6 +48,7 @@ const NAMES = [
       'src/quarantine/': 'cuts blocks off the async threads; the writer or the drain awaits it',
       'src/spool/': 'takes blocks of the spool apart off the async threads; the drain awaits it',
       'src/maintenance/': 'encodes blocks anew off the async threads; the run awaits it',
+      'src/store/wreck.rs': 'copies a damaged file off the async threads; the repair awaits it',
       'src/search/': 'inflates blocks off the async threads; the request that asked awaits it',
     },
   },

@@ -43,8 +43,8 @@ impl Wreck {
         }
         drop(made);
         let (from, to) = (file.to_owned(), scratch.clone());
-        let leaves = tokio::task::spawn_blocking(move || graft(&from, &to)).await;
-        let leaves = leaves.map_err(std::io::Error::other).and_then(|done| done).map_err(failed)?;
+        let work = tokio::task::spawn_blocking(move || graft(&from, &to));
+        let leaves = work.await.map_err(std::io::Error::other).and_then(|done| done).map_err(failed)?;
         let connection = Connection::open(&scratch_target(&scratch), CONNECT_TIMEOUT).await?;
         Ok(Self { connection, leaves, scratch })
     }
