@@ -1,5 +1,8 @@
 //! A sheet without comments, and without the blanks that say nothing, by the way this project writes sheets.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 /// A style sheet as it is sent.
 ///
 /// # Errors
@@ -26,6 +29,29 @@ pub fn strip(text: &str) -> Result<String, String> {
         }
     }
     Ok(sent)
+}
+
+/// Gives the sheet's own variables names of one letter or two, the most frequent ones first, but for those of which
+/// `is_said` knows that a script sets them.
+pub fn shorten(style: &str, is_said: impl Fn(&str) -> bool) -> String {
+    let end = |text: &str| text.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(text.len());
+    let parts = || style.split("--").skip(1).map(|part| part.split_at(end(part)));
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (name, _) in parts() {
+        *counts.entry(name).or_default() += 1;
+    }
+    let mut names: Vec<(&str, usize)> =
+        counts.into_iter().filter(|(name, _)| !is_said(&format!("--{name}"))).collect();
+    names.sort_by_key(|(name, count)| (Reverse(*count), *name));
+    let letters = || ('a'..='z').map(String::from);
+    let pairs = letters().flat_map(|first| letters().map(move |second| format!("{first}{second}")));
+    let short: BTreeMap<&str, String> =
+        names.into_iter().map(|(name, _)| name).zip(letters().chain(pairs)).collect();
+    let mut sent = style.split("--").next().unwrap_or_default().to_owned();
+    for (name, rest) in parts() {
+        sent.extend(["--", short.get(name).map_or(name, String::as_str), rest]);
+    }
+    sent
 }
 
 /// What blanks say nothing beside, in this order.

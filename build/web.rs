@@ -78,6 +78,8 @@ fn join_scripts(files: &mut BTreeMap<String, String>) {
 fn join_sheets(files: &mut BTreeMap<String, String>) {
     let sheet = |name: &str| files.remove(name).unwrap_or_else(|| panic!("web/{name} is missing"));
     let style: String = STYLESHEETS.map(sheet).concat();
+    let is_said = |name: &str| files.values().any(|text| text.contains(name));
+    let style = sheet::shorten(&style, is_said);
     files.insert(STYLESHEET.to_owned(), style);
     let stray = files.keys().find(|name| has_extension(name, "css") && *name != STYLESHEET);
     assert!(stray.is_none(), "name {stray:?} among the sheets in build/web.rs");
@@ -119,10 +121,9 @@ fn asset(folder: &Path, name: &str, body: &[u8]) -> String {
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut compressor = libdeflater::Compressor::new(libdeflater::CompressionLvl::best());
-    let mut packed = vec![0; compressor.gzip_compress_bound(bytes.len())];
-    let length = compressor.gzip_compress(bytes, &mut packed).expect("it fits its bound");
-    packed.truncate(length);
+    let mut packed = Vec::new();
+    zopfli::compress(zopfli::Options::default(), zopfli::Format::Gzip, bytes, &mut packed)
+        .expect("memory takes all");
     packed
 }
 
