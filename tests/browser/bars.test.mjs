@@ -394,7 +394,11 @@ describe("what was asked for", { concurrency: false }, () => {
 describe("what it looks like", { concurrency: false }, () => {
   test("a fatal row's text stands in the column of the others", async () => {
     await scene.visit(`${LOGS}&level=error,fatal`);
-    const left = (/** @type {string} */ level) => scene.page.locator(`.rows .level[data-level=${level}] .word`).first().evaluate((word) => word.getBoundingClientRect().left);
+    const left = (/** @type {string} */ level) => scene.page.locator(`.rows .level[data-level=${level}]`).first().evaluate((cell) => {
+      const word = document.createRange();
+      word.selectNodeContents(cell);
+      return word.getBoundingClientRect().left;
+    });
     assert.equal(await left("fatal"), await left("error"));
   });
 

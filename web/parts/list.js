@@ -15,9 +15,8 @@ import { renew, rowOf } from "./row.js";
 
 /** Rows kept in the document beyond those in sight, on each side. */
 const AHEAD = 6;
-/** Rows in the document; nine nodes each with a line break, ten with a number of repeats too, keep the list below 500. */
-const MOST_ROWS = 53;
-const MOST_FOLDED_ROWS = 48;
+/** Rows in the document; seven nodes each, with a line break or a number of repeats, keep the list below 500. */
+const MOST_ROWS = 70;
 /** Heights of a row. Also in css/tokens.css and css/parts.css. */
 const ROW_PX = 24;
 const PHONE_ROW_PX = 50;
@@ -160,6 +159,7 @@ export class EventList {
   fold(on) {
     if (on === (this.#folded !== null)) return;
     this.#folded = on ? [] : null;
+    this.#rows.clear();
     this.#keepPlace(this.#focused);
   }
 
@@ -289,11 +289,8 @@ export class EventList {
       if (row === place) place = row.nextSibling;
       else this.#body.insertBefore(row, place);
     }
-    while (place) {
-      const next = place.nextSibling;
-      place.remove();
-      place = next;
-    }
+    while (place?.nextSibling) place.nextSibling.remove();
+    place?.remove();
     this.#rows = rows;
     this.element.setAttribute("aria-rowcount", String(this.length + 1));
     markHits([...rows.values()].flatMap(({ anchor }) => findHits(anchor, this.#words)));
@@ -310,11 +307,16 @@ export class EventList {
       const made = this.#rows.get(id);
       if (!made || "repeat" in made.row.dataset === times > 0) continue;
       this.#rows.delete(id);
-      if (id !== event.id) renew(made, rowOf(event, this.#view));
+      if (id !== event.id) renew(made, this.#made(event));
       if (this.#focused === id) this.#focused = event.id;
       return made;
     }
-    return rowOf(event, this.#view);
+    return this.#made(event);
+  }
+
+  /** A row of a folded list has a number of repeats instead of its line break. @param {LogEvent} event */
+  #made(event) {
+    return rowOf(event, this.#view, this.#folded ? 0 : 1);
   }
 
   /** The number of repeats a row stands for. @param {Row} made @param {number} index @param {import("../lib/fold.js").FoldedRow} run */
@@ -344,17 +346,16 @@ export class EventList {
     const height = rowHeight();
     const seenFrom = Math.max(0, pane.top) - top;
     const seenTo = Math.min(innerHeight, pane.bottom) - top;
-    const first = Math.min(Math.max(0, Math.floor(seenFrom / height) - AHEAD), Math.max(0, this.length - 1));
-    const wanted = Math.max(first + AHEAD, Math.ceil(seenTo / height) + AHEAD);
-    // On a screen that shows more rows than these, all of them.
-    const most = Math.max(this.#folded ? MOST_FOLDED_ROWS : MOST_ROWS, wanted - first - AHEAD);
-    return [first, Math.min(this.length, wanted, first + most)];
+    const [from, to] = [Math.floor(seenFrom / height), Math.ceil(seenTo / height)];
+    // The list is never so high that more are in sight: css/layout.css.
+    const ahead = Math.min(AHEAD, (MOST_ROWS - to + from) >> 1);
+    const first = Math.min(Math.max(0, from - ahead), this.length - 1);
+    return [first, Math.min(this.length, Math.max(first, to) + ahead, first + MOST_ROWS)];
   }
 
   /** @param {Event} event */
   #noteFocus(event) {
-    const anchor = event.target;
-    for (const [id, row] of this.#rows) if (row.anchor === anchor || row.repeats === anchor) this.#focused = id;
+    for (const [id, { anchor, repeats }] of this.#rows) if (event.target === anchor || event.target === repeats) this.#focused = id;
   }
 
   /** @param {MouseEvent} click */
@@ -394,6 +395,5 @@ function scrollInto(element, offset) {
   let box = element.parentElement;
   while (box && !/auto|scroll/.test(getComputedStyle(box).overflowY)) box = box.parentElement;
   if (!box) return;
-  const top = element.getBoundingClientRect().top - box.getBoundingClientRect().top + offset;
-  box.scrollTop += top - box.clientHeight / 2;
+  box.scrollTop += element.getBoundingClientRect().top - box.getBoundingClientRect().top + offset - box.clientHeight / 2;
 }

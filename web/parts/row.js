@@ -14,19 +14,20 @@ const ROW_TEXT = 400;
  * A row of a table of events.
  * @param {LogEvent} event
  * @param {{ now: number, manyProjects: boolean, cols?: string[] }} view
+ * @param {number} [breaks] line breaks of its text that are marked
  * @returns {Row}
  */
-export function rowOf(event, view) {
+export function rowOf(event, view, breaks = 1) {
   const at = Date.parse(event.ts);
   const text = shown(event.message.slice(0, ROW_TEXT)).trim() || "(no text)";
   const source = view.manyProjects && event.source !== event.project ? `${event.project} / ${event.source}` : event.source;
-  const anchor = h("a", { href: eventAddress(event.id) }, oneLine(text, 1));
+  const anchor = h("a", { href: eventAddress(event.id) }, oneLine(text, breaks));
   const columns = columnText(event, view.cols ?? []);
   const row = h(
     "div",
     { role: "row", class: "row", "data-level": event.level },
     h("time", { role: "cell", class: "time", datetime: event.ts, title: fullTime(at) }, clockTime(at, view.now)),
-    h("span", { role: "cell", class: "level-cell" }, levelMark(event.level)),
+    levelMark(event.level, "cell"),
     h("span", { role: "cell", class: "source", title: shown(source) }, shown(source)),
     h("span", { role: "cell", class: "message" }, columns && `${shown(columns)} `, anchor),
   );
@@ -47,12 +48,12 @@ export function renew(made, other) {
 }
 
 /**
- * The level's word in its colour; on phones its first letter stands for it.
+ * The level's word in its colour; on phones its first letter is in sight.
  * @param {string} level
+ * @param {string} [role]
  */
-export function levelMark(level) {
-  const letter = level.slice(0, 1).toUpperCase();
-  return h("span", { class: "level", "data-level": level, "data-letter": letter }, h("span", { class: "word" }, level));
+export function levelMark(level, role) {
+  return h("span", { role, class: "level", "data-level": level }, level);
 }
 
 /** Line breaks that are marked where a text is shown in one line. */
