@@ -45,7 +45,7 @@ describe("the first page", { concurrency: false }, () => {
     await scene.visit(address);
     await scene.page.getByText(/^9 errors \(1 fatal\).*\. Received since about \d\d:\d\d, happened from ([A-Z]\w\w \d\d )?\d\d:\d\d:\d\d on.*\. Top issue in first \/ checkout \(4 of 9\)\.$/).waitFor();
     await scene.page.getByText("Some of it had happened before this time").waitFor();
-    const links = await scene.page.locator("a.tile[href^='/ui/logs'], .trend a, td a[href^='/ui/logs']").evaluateAll((all) => all.map((link) => ({
+    const links = await scene.page.locator(".tile > a:first-child[href^='/ui/logs'], .trend a, td a[href^='/ui/logs']").evaluateAll((all) => all.map((link) => ({
       href: link.getAttribute("href") ?? "", name: link.querySelector(".tile-name")?.textContent ?? "",
       text: link.getAttribute("title")?.split(": ").at(-1) ?? link.querySelector(".tile-value")?.textContent ?? link.textContent ?? "",
     })));
@@ -80,7 +80,7 @@ describe("the first page", { concurrency: false }, () => {
 
   test("a time in which nothing older was received needs no more than its beginning and end", async () => {
     await scene.visit(`/ui/?project=${SLUG}&range=24h`);
-    const href = await scene.page.locator("a.tile").filter({ hasText: "Events/min" }).getAttribute("href");
+    const href = await scene.page.locator(".tile").filter({ hasText: "Events/min" }).locator("a").first().getAttribute("href");
     assert.doesNotMatch(href ?? "", /received_at/);
     await scene.visit(href ?? "");
     assert.equal(await scene.total(), EVENTS.length);
@@ -101,13 +101,34 @@ describe("the first page", { concurrency: false }, () => {
   test("tiles name the time they compare with, and say where there is none", async () => {
     const notes = async (/** @type {string} */ range) => {
       await scene.visit(`/ui/?project=${SLUG}&range=${range}`);
-      const all = await scene.page.locator("a.tile").filter({ has: scene.page.locator(".tile-note") }).evaluateAll((tiles) => tiles.map((one) => [one.querySelector(".tile-name")?.textContent ?? "", one.querySelector(".tile-note")?.textContent ?? ""]));
+      const all = await scene.page.locator(".tile").filter({ has: scene.page.locator(".tile-note") }).evaluateAll((tiles) => tiles.map((one) => [one.querySelector(".tile-name")?.textContent ?? "", one.querySelector(".tile-note")?.textContent ?? ""]));
       return Object.fromEntries(all);
     };
     const hour = await notes("1h");
     assert.equal(hour["Errors/min"], ", no data a day earlier");
-    assert.equal(hour.error, ", 0 the hour before");
-    assert.equal((await notes("15m")).error, ", 0 the 15 minutes before");
+    assert.equal(hour.error, "error: 0 the hour before");
+    assert.equal((await notes("15m")).error, "error: 0 the 15 minutes before");
+  });
+
+  test("the numbers of the time before lead to what was received in it, however old that was", async () => {
+    const counted = (/** @type {URL} */ url) => url.pathname === "/stats";
+    await scene.page.route(counted, async (route) => {
+      const body = await (await route.fetch()).json();
+      // What was received just now was received before the time that is shown.
+      const { from, to, total, events, error_rate, per_minute } = body;
+      const before = { from, to, total, events, error_rate, per_minute, complete: true };
+      await route.fulfill({ json: { ...body, from: to, previous: before, day_before: before } });
+    });
+    await scene.visit(`/ui/?project=${SLUG}`);
+    const links = await scene.page.locator("a.tile-note").evaluateAll((all) => all.map((link) => ({ href: link.getAttribute("href") ?? "", text: link.textContent ?? "" })));
+    await scene.page.unroute(counted);
+    assert.equal(links.length, 8, "rates and levels");
+    const errors = EVENTS.filter(({ level }) => level === "error" || level === "fatal").length;
+    for (const { href, text } of links) {
+      const [, name, number] = /^(.*): ([\d.,]+) (?:the hour before|a day earlier)$/.exec(text) ?? [];
+      await scene.visit(href);
+      assert.equal(await scene.total(), { "Errors/min": errors, "Events/min": EVENTS.length }[name ?? ""] ?? Number(number), `${text} ${href}`);
+    }
   });
 
   test("errors are listed by receipt as they are counted: what was received late is there, and its link holds all of them", async () => {

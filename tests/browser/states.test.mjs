@@ -142,7 +142,7 @@ describe("every state fits and is accessible", { concurrency: false }, () => {
         await look.getByRole("button", { name: "Delete…" }).click();
       }],
       ["projects-full", "/ui/projects", async () => {}, true],
-      ["now-focus", `/ui/?project=${SLUG}`, (look) => look.locator("a.tile").first().focus()],
+      ["now-focus", `/ui/?project=${SLUG}`, (look) => look.locator(".tile a").first().focus()],
     ]);
   });
 

@@ -4,7 +4,7 @@ import { read, readState, searchLogs } from "../api.js";
 import { bytes, count, counted, rate } from "../lib/amount.js";
 import { addressWith, eventAddress, fieldTerm, issueAddress, LEVELS, logsAddress } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
-import { asOf, fullTime, offsetLabel, RANGES } from "../lib/time.js";
+import { asOf, DAY, fullTime, offsetLabel, RANGES } from "../lib/time.js";
 import { errorRate, verdict, verdictText } from "../lib/verdict.js";
 import { choice, projectChoice, readyLine, section, table, tile, verdictLine, when } from "../parts/board.js";
 import { ISSUE_OF } from "../parts/issue.js";
@@ -24,6 +24,8 @@ import { go } from "../router.js";
 
 /** Older than the time that is shown by more than this is worth a word. */
 const LATE_MS = 60_000;
+/** How much older than their receipt events are looked for at most: nothing is kept for longer. */
+const LONGEST_MS = 90 * DAY;
 const RECENT = "8";
 
 /** @type {import("../router.js").Open} */
@@ -37,7 +39,7 @@ export function open(url) {
   const unwell = h("div", { class: "alarm", role: "status" });
   const lost = h("div", { class: "alarm", role: "status" });
   /** Filled by what the counts say. */
-  const stored = h("li", { hidden: true });
+  const stored = h("li", { class: "tile", hidden: true });
   const told = h("span", { class: "muted" });
   /** What the list of errors goes by, too. @type {Promise<Counted>} */
   let counting;
@@ -156,7 +158,8 @@ function received(time, q = "", part = time) {
   const { from, to } = part;
   // All that happened in all of the time, if nothing older was received in it, is what was received in it.
   const receipt = part === time && time.oldest === null ? "" : `received_at:>=${from} received_at:<${to}`;
-  return { q: `${receipt} ${q}`.trim(), from: time.oldest ?? time.from, to };
+  // Of a time before it is not known how old that was.
+  return { q: `${receipt} ${q}`.trim(), from: from < time.from ? new Date(Date.parse(from) - LONGEST_MS).toISOString() : time.oldest ?? time.from, to };
 }
 
 /**
@@ -184,6 +187,8 @@ function statsView(stats, scope) {
     if (!day) return "";
     return day.complete ? `${rate(of(day))} a day earlier` : day.total === 0 ? "no data a day earlier" : "a day earlier is not kept whole";
   };
+  /** @param {string[]} levels @param {import("../lib/verdict.js").Period & { complete: boolean } | undefined} part */
+  const before = (levels, part) => part?.complete ? behind(scope, levels, stats, "", part) : "";
   const timeBefore = RANGES.find(({ name }) => name === scope.range)?.label.replace("Last", "the");
   return [
     verdictLine(found.errors === 0, verdictText(stats, found, stats.began, now)),
@@ -193,15 +198,15 @@ function statsView(stats, scope) {
     h("ul", { class: "tiles" },
       tile({
         name: "Errors/min", value: rate(errorRate(stats)), href: behind(scope, ISSUE_OF, stats),
-        note: dayBefore(errorRate), level: found.errors > 0 ? "error" : "",
+        note: dayBefore(errorRate), before: before(ISSUE_OF, stats.day_before), level: found.errors > 0 ? "error" : "",
       }),
       tile({
         name: "Events/min", value: rate(stats.per_minute), href: behind(scope, [], stats),
-        note: dayBefore((day) => day.per_minute),
+        note: dayBefore((day) => day.per_minute), before: before([], stats.day_before),
       }),
       LEVELS.toReversed().map((level) => tile({
         name: level, value: count(stats.events[level] ?? 0), href: behind(scope, [level], stats),
-        note: previous === null ? "" : `${count(previous[level] ?? 0)} ${timeBefore} before`, level: stats.events[level] ? level : "",
+        note: previous === null ? "" : `${count(previous[level] ?? 0)} ${timeBefore} before`, before: before([level], stats.previous), level: stats.events[level] ? level : "",
       }))),
     h("div", { class: "section" }, h("h2", null, "Top issues"),
       stats.top_issues.length === 0 ? h("p", { class: "muted" }, "No issue in this time.") : issueTable(stats, scope, now),

@@ -36,7 +36,7 @@ export function open() {
     id: "storage", title: "Storage",
     load: told(() => /** @type {Promise<import("../lib/verdict.js").Stats>} */ (read("/stats?from=-1h", life.signal))),
     view: ({ storage: used }) => [h("ul", { class: "tiles" },
-      tile({ name: "Events", value: count(used.events), href: "/ui/logs?range=3d" }),
+      tile({ name: "Events", value: count(used.events), href: "/ui/logs?range=90d" }),
       tile({ name: "Blocks", value: count(used.blocks) }),
       tile({ name: "Stored", value: bytes(used.stored_bytes), note: `${bytes(used.raw_bytes)} as written` }),
       tile({ name: "Compression", value: used.stored_bytes === 0 ? "none yet" : `${(used.raw_bytes / used.stored_bytes).toFixed(1)} to 1` })),

@@ -101,17 +101,14 @@ export function facts(pairs) {
 }
 
 /**
- * A number with its name; a link when there is something behind it.
- * @param {{ name: string, value: string, note?: string, href?: string, level?: string }} tile
+ * A number with its name; a link when there is something behind it, and another when there is behind the note.
+ * @param {{ name: string, value: string, note?: string, href?: string, before?: string, level?: string }} tile
  */
-export function tile({ name, value, note, href, level }) {
-  const inside = [
-    h("span", { class: "tile-name" }, name),
-    h("span", { class: "tile-value", "data-level": level }, value),
-    // Read in one go, it would be "error 2 0 before".
-    note && h("span", { class: "tile-note" }, h("span", { class: "unseen" }, ", "), note),
-  ];
-  return h("li", null, href ? h("a", { class: "tile", href }, inside) : h("div", { class: "tile" }, inside));
+export function tile({ name, value, note, href, before, level }) {
+  // Read in one go, it would be "error 2 0 before".
+  const said = note && h(before ? "a" : "span", { class: "tile-note", href: before }, h("span", { class: "unseen" }, before ? `${name}: ` : ", "), note);
+  const inside = [h("span", { class: "tile-name" }, name), h("span", { class: "tile-value", "data-level": level }, value), before ? null : said];
+  return h("li", { class: "tile" }, href ? h("a", { href }, inside) : inside, before ? said : null);
 }
 
 /**
