@@ -41,8 +41,9 @@ import { signalOf } from "./lib/h.js";
  * @property {string[]} [values] from the commonest on
  * @property {{ from: string, to: string, counts: Record<string, number>, other?: number, none?: number }[]} buckets
  * @property {number} [total]
+ * @property {boolean} [approximate]
  */
-/** @typedef {{ field: string, values: { value: string, count: number, share?: number }[], distinct: number, other: number, missing: number }} Facet */
+/** @typedef {{ field: string, values: { value: string, count: number, share?: number }[], distinct?: number, other: number, missing: number, approximate?: boolean }} Facet */
 /**
  * @typedef {object} Pattern
  * @property {string} template
@@ -54,8 +55,8 @@ import { signalOf } from "./lib/h.js";
  * @property {string} last_seen
  * @property {string[]} fingerprints
  */
-/** @typedef {{ patterns: Pattern[], distinct: number, other: number }} Patterns */
-/** @typedef {{ histogram?: Histogram, facets?: Facet[], patterns?: Patterns | Pattern[], total?: number }} Counts */
+/** @typedef {{ patterns: Pattern[], other: number, approximate?: boolean }} Patterns `approximate` where there were too many to count each */
+/** @typedef {{ histogram?: Histogram, facets?: Facet[], patterns?: Patterns, total?: number }} Counts */
 /** @typedef {{ logs: LogEvent[], next_cursor: string | null, scanned?: Scanned, warnings?: unknown[] } & Counts} LogPage */
 /** @typedef {"source" | "request" | "project"} Scope */
 /** @typedef {{ before: LogEvent[], event: LogEvent, after: LogEvent[], before_cursor: string | null, after_cursor: string | null, warnings?: unknown[] }} Context */

@@ -132,7 +132,7 @@ async function failed(/** @type {unknown} */ error) {
   }
   const again = h("button", { type: "button", class: "primary", onclick: () => location.reload() }, "Load again");
   const title = "This page could not be opened";
-  const text = "The service does not answer, or a newer version of it is running.";
+  const text = "The service does not answer, or a newer one is running.";
   // It is an alert, so the focus stays where it is.
   show({ element: panel({ title, text, actions: [again], heading: 1, alert: true }), title }, true);
 }

@@ -317,7 +317,7 @@ describe("the histogram and the counts", { concurrency: false }, () => {
       await scene.visit(address);
       const wanted = new URL(address, scene.server.base).searchParams;
       assert.equal(await query().inputValue(), wanted.get("q") ?? "");
-      assert.equal(await scene.page.getByLabel("Project").inputValue(), wanted.get("project") ?? "");
+      assert.equal(await scene.page.getByLabel("Project", { exact: true }).inputValue(), wanted.get("project") ?? "");
       assert.equal(await scene.page.getByLabel("Time range").inputValue(), wanted.has("from") ? "custom" : wanted.get("range") ?? "1h");
       const levels = await scene.page.locator("[name=level]:checked").evaluateAll((boxes) => boxes.map((box) => box.getAttribute("value")));
       assert.deepEqual(levels.join(","), wanted.get("level") ?? "");

@@ -136,7 +136,9 @@ describe("hostile texts", { concurrency: false }, () => {
       await clean(address);
     }
     await scene.visit("/ui/overflow");
-    assert.equal(await region("Quarantine").getByRole("button", { name: "Retry", exact: true }).count(), PAYLOADS.length);
+    // What is damaged can't be stored after all.
+    assert.equal(await region("Quarantine").getByRole("button", { name: "Retry", exact: true }).count(), quarantine.filter(({ event }) => event !== null).length);
+    assert.equal(await region("Quarantine").getByRole("button", { name: "Discard", exact: true }).count(), PAYLOADS.length);
     await scene.page.unrouteAll();
   });
 

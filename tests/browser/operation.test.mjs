@@ -132,7 +132,7 @@ describe("the operation pages", { concurrency: false }, () => {
     }, "the ledger balances");
     const row = page.getByRole("row").filter({ has: page.getByRole("rowheader", { name: slug }) });
     assert.equal(await row.getByRole("cell").first().textContent(), String(EVENTS));
-    await page.getByText(/may lose the last second/).waitFor();
+    await page.getByText(/a killed process may lose the last/).waitFor();
     await region("Spool").getByText(/State:|no spool/).first().waitFor();
     await region("Limits in force").getByText("Events of one request").waitFor();
     await region("Quarantine").getByText("Nothing is in quarantine").waitFor();
@@ -150,7 +150,7 @@ describe("the operation pages", { concurrency: false }, () => {
       return route.fulfill({ json: { quarantine: [HELD], next_cursor: null, events: 1, bytes: 2048, max_events: 10000, max_bytes: 1 << 26 } });
     });
     await visit("/ui/overflow");
-    await region("Quarantine").getByText("onerror=window.ran=1> held back").waitFor();
+    await region("Quarantine").getByText("onerror=window.ran=1> held back").first().waitFor();
     await page.getByRole("button", { name: "Retry all" }).click();
     await page.getByText("0 events stored, 1 still refused.").waitFor();
     await page.getByRole("button", { name: "Discard", exact: true }).click();
@@ -212,7 +212,7 @@ describe("the operation pages", { concurrency: false }, () => {
     const quarantine = { events: 4, bytes: 900, max_events: 10_000, max_bytes: 1 << 26 };
     await page.route(asked, (route) => route.fulfill({ status: 503, json: { ready: false, checks, spool, quarantine } }));
     await visit("/ui/overflow");
-    for (const text of ["420 events wait for the database, the oldest for 2 min.", "1.0 MiB", "310", "Dropped: project deleted"]) {
+    for (const text of ["Waiting for the database: 420 events, the oldest for 2 min.", "1.0 MiB", "310", "Dropped: project deleted"]) {
       await region("Spool").getByText(text).first().waitFor();
     }
     await visit("/ui/system");

@@ -118,7 +118,7 @@ describe("the setup page", { concurrency: false }, () => {
     await page.getByRole("heading", { name: "Event", level: 1 }).waitFor();
     await visit(SETUP);
     await page.getByText(/Waiting for a new event\. The last one came/).waitFor();
-    await page.getByText("YOUR_KEY and YOUR_SECRET stand where a key of yours goes").waitFor();
+    await page.getByText("YOUR_KEY and YOUR_SECRET stand for a key of yours").waitFor();
     await page.getByRole("button", { name: "Copy without a key" }).waitFor();
     await page.getByRole("link", { name: "Settings and keys" }).click();
     await page.getByRole("heading", { name: slug, level: 1 }).waitFor();

@@ -194,21 +194,20 @@ export function isNarrowed(filters) {
   return filters.q !== "" || levelsOf(filters) !== "";
 }
 
-/** The longest value offered as a filter, in characters. */
-const MAX_TERM_VALUE = 200;
-
 /**
- * The query term that finds a field with a value, or null where the query language can't say it simply.
+ * The query term that finds a field with a value, of a long one with its beginning; null where the query language can't
+ * say it simply.
  * @param {string} field a column or a path such as `ctx.user.id`
  * @param {string | number | boolean} value
  */
 export function fieldTerm(field, value) {
   const text = String(value);
   if (!/^[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*$/.test(field)) return null;
-  // A line break or another control character can't be typed into one line of query.
-  if (text === "" || text.length > MAX_TERM_VALUE || /[\u0000-\u001f\u007f]/.test(text)) return null;
-  if (/^[\p{L}\p{N}_][\p{L}\p{N}_.@-]*$/u.test(text)) return `${field}:${text}`;
-  return `${field}:"${text.replace(/[\\"]/g, "\\$&")}"`;
+  // A line break or another control character can't be typed into one line of query: what is before it is asked for.
+  const [start = ""] = /^[^\u0000-\u001f\u007f]{0,200}/u.exec(text) ?? [];
+  if (start === "") return null;
+  if (/^[\p{L}\p{N}_][\p{L}\p{N}_.@-]*$/u.test(start) && start === text) return `${field}:${text}`;
+  return `${field}:"${start.replace(/[\\"]/g, "\\$&")}"${start === text ? "" : "*"}`;
 }
 
 /**

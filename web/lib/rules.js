@@ -21,6 +21,7 @@ import { counted } from "./amount.js";
  * @property {number | null} [grace_sec]
  * @property {string | null} [q]
  * @property {(number | string)[] | null} [channels] null is every channel of the project
+ * @property {{ open: number, last_said_at: string | null, suppressed: number }} [state] what it said that is not over, and what it left out since
  */
 
 /** Each kind with its title and the settings it has beside those of every rule. @type {Record<string, [string, string[]]>} */

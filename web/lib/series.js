@@ -27,13 +27,13 @@ const STACK = /** @type {readonly string[]} */ ([...LEVELS].reverse());
  * @returns {{ series: Series[], buckets: Bucket[] }}
  */
 export function stackOf(histogram) {
-  const { by = "level", values = [], buckets = [], from: first = "", to: last = "" } = histogram ?? {};
+  const { by = "level", values = [], buckets = [], from: first = "", to: last = "", approximate } = histogram ?? {};
   const names = by === "level" ? STACK : values;
   const own = by === "level" ? STACK.length : MOST;
   const series = by === "level"
     ? STACK.map((name) => ({ name, tone: name }))
     : [...values.slice(0, MOST).map((value, at) => ({ name: nameOf(value, values), tone: String(at + 1) })),
-      { name: "other values", tone: "other" }, { name: `without ${by}`, tone: "none" }];
+      { name: `other values${approximate ? ", too many to count each" : ""}`, tone: "other" }, { name: `without ${by}`, tone: "none" }];
   return {
     series,
     buckets: buckets.map(({ from, to, counts, other = 0, none = 0 }) => {

@@ -1,6 +1,8 @@
 // Times for people and for the API. Everything here takes the present as an argument, so it can be tested. The zone is the
 // one the page shows times in, unless another is given.
 
+import { count } from "./amount.js";
+
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
@@ -162,7 +164,7 @@ export function roughly(ms) {
     const n = Math.max(0, Math.round(ms / size));
     if (n < most) return `${n} ${unit}`;
   }
-  return `${Math.round(ms / DAY)} d`;
+  return `${count(Math.round(ms / DAY))} d`;
 }
 
 /**

@@ -79,7 +79,7 @@ export function open(url) {
         const asked = scope;
         // Where the sums can't be had, the service's health says why.
         /** @type {Promise<import("../parts/ledger.js").Ledger>} */ (read(addressWith("/stats/ledger", { from: `-${asked.range}`, project_id: asked.project }), life.signal))
-          .then((sums) => notTaken(sums, asked), () => null).then((line) => asked === scope && fill(lost, line));
+          .then((sums) => notTaken(sums, asked), () => h("p", { class: "hint" }, "Whether all was taken can't be read.")).then((line) => asked === scope && fill(lost, line));
         return /** @type {Promise<import("./overflow.js").Ready>} */ (readState("/readyz", life.signal).catch((error) => {
           // What was said before may be true no more.
           fill(unwell);
@@ -176,7 +176,7 @@ function behind({ project }, levels, ...of) {
 function statsView(stats, scope) {
   if (stats.total === 0 && stats.storage.events === 0) {
     const projects = h("a", { href: "/ui/projects", class: "button primary" }, "Go to the projects");
-    return panel({ title: "No event has arrived yet", text: "A project's key and signing secret are what is needed to send one.", actions: [projects] });
+    return panel({ title: "No event has arrived yet", text: "A project has the key that it takes to send one.", actions: [projects] });
   }
   const now = Date.now();
   const found = verdict(stats);
@@ -194,7 +194,7 @@ function statsView(stats, scope) {
     verdictLine(found.errors === 0, verdictText(stats, found, stats.began, now)),
     trend(stats, (slot) => behind(scope, ISSUE_OF, stats, "", slot)),
     stats.oldest !== null && Date.parse(stats.from) - Date.parse(stats.oldest) > LATE_MS
-      ? h("p", { class: "hint" }, `Counted by when it was received. Some of it had happened before this time, from ${fullTime(Date.parse(stats.oldest)).slice(0, 19)} on.`) : null,
+      ? h("p", { class: "hint" }, `Counted by receipt. Some of it had happened before this time, from ${fullTime(Date.parse(stats.oldest)).slice(0, 19)} on.`) : null,
     h("ul", { class: "tiles" },
       tile({
         name: "Errors/min", value: rate(errorRate(stats)), href: behind(scope, ISSUE_OF, stats),

@@ -77,7 +77,7 @@ export function open(_url, [id = ""]) {
   /** @param {Issue} one */
   function actions(one) {
     const remove = () => change("DELETE", address).then(() => go("/ui/issues"), (error) => fill(bar.said, problemText(error)));
-    const last = actionsWith([], { label: "Delete…", ask: "Its events are kept. If another one like them arrives, there will be a new issue.", sure: "Delete the issue", act: remove });
+    const last = actionsWith([], { label: "Delete…", ask: "Its events are kept. Another one like them will be a new issue.", sure: "Delete the issue", act: remove });
     return h("div", { class: "actions" }, bar.buttons, h("a", { class: "button", href: issueLogs(one) }, "All events"),
       copyButton("Copy link", () => location.origin + location.pathname), last);
   }
@@ -161,7 +161,7 @@ function whyView(why) {
 function goneView() {
   return panel({
     title: "This issue is not here",
-    text: "It was deleted, or has expired with its events. If another event like its own arrives, there will be a new issue.",
+    text: "It was deleted, or has expired with its events. Another event like them will be a new issue.",
     actions: [h("a", { class: "button primary", href: "/ui/issues" }, "Go to the issues")],
   });
 }

@@ -203,7 +203,7 @@ function rowOf(issue, now, onMark) {
 function beyondLine({ other }, { project }) {
   if (!other?.events_24h) return null;
   return h("p", { class: "notice" },
-    `${counted(other.events_24h, "event")} of the last 24 hours made no issue and no alert: a project keeps ${count(other.max_issues)} issues and makes ${count(other.max_new_issues_a_minute)} a minute. They are in `,
+    `${counted(other.events_24h, "event")} of the last 24 hours made no issue: a project keeps ${count(other.max_issues)} issues and makes ${count(other.max_new_issues_a_minute)} a minute. They are in `,
     h("a", { href: logsAddress({ q: "", project, levels: ISSUE_OF, range: "24h", from: "", to: "" }) }, "the logs"), ".");
 }
 
@@ -213,7 +213,7 @@ function emptyPanel(filters, any) {
   if (!any) {
     return panel({
       title: "No issue yet",
-      text: "Error and fatal events that are alike become one issue. None has come here within the retention.",
+      text: "Errors that are alike become one issue. None has come within the retention.",
       actions: [link("/ui/logs", "Go to the logs")],
     });
   }

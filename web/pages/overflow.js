@@ -132,14 +132,14 @@ function readAsked({ searchParams: params }) {
 
 /** @param {Spool | undefined} spool */
 function spoolView(spool) {
-  if (!spool) return h("p", { class: "muted" }, "This instance has no spool: while the database is away, what is sent is refused and the sender has to try again.");
+  if (!spool) return h("p", { class: "muted" }, "This instance has no spool: while the database is away, what is sent is refused.");
   const dropped = Object.entries(spool.dropped_events).filter(([, events]) => events > 0);
   const empty = spool.blocks === 0;
   const whole = spool.lost_groups + dropped.length === 0;
   return [
     verdictLine(empty && whole, empty
       ? whole ? "Nothing waits: everything accepted is in the database." : "Nothing waits, but not all that was accepted came to the database."
-      : `${counted(spool.events, "event")} ${spool.events === 1 ? "waits" : "wait"} for the database${spool.oldest_age_seconds === null ? "" : `, the oldest for ${roughly(spool.oldest_age_seconds * 1000)}`}.`,
+      : `Waiting for the database: ${counted(spool.events, "event")}${spool.oldest_age_seconds === null ? "" : `, the oldest for ${roughly(spool.oldest_age_seconds * 1000)}`}.`,
     ` State: ${spool.state.replaceAll("_", " ")}.`),
     h("ul", { class: "tiles" },
       tile({ name: "Batches", value: count(spool.blocks), note: counted(spool.events, "event") }),

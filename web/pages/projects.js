@@ -34,7 +34,7 @@ export function open() {
 }
 
 function noProject() {
-  return panel({ title: "No project yet", text: "A project has a key to send events with, a retention and a cap. Create the first one below." });
+  return panel({ title: "No project yet", text: "A project has keys, a retention and a cap. Create the first one below." });
 }
 
 /**

@@ -95,7 +95,7 @@ function setupView(life, slug, given, level = "h2") {
       fill(code, filled(text, values));
       code.setAttribute("aria-label", `${name} snippet`);
       fill(how, "Save as ", h("code", null, file), " and run ", h("code", null, run), ".",
-        key === null ? " YOUR_KEY and YOUR_SECRET stand where a key of yours goes: make one above, or put them in." : null);
+        key === null ? " YOUR_KEY and YOUR_SECRET stand for a key of yours: make one above, or put them in." : null);
     };
     const names = snippets.map(({ name }, index) => button(name, () => show(index)));
     show(chosen);
@@ -118,7 +118,7 @@ function setupView(life, slug, given, level = "h2") {
         make.disabled = false;
       }
     }, true);
-    fill(keys, h("p", { class: "muted" }, "A new key and its signing secret are shown once and filled into the snippets. Keys you have keep working."), h("div", { class: "actions" }, make), said);
+    fill(keys, h("p", { class: "muted" }, "A new key is shown once and filled into the snippets. Keys you have keep working."), h("div", { class: "actions" }, make), said);
   }
 
   showKey();
@@ -129,7 +129,7 @@ function setupView(life, slug, given, level = "h2") {
 /** What is shown of a new key, this once; one that only reads signs nothing. @param {NewKey} key */
 export function secretsView({ api_key: key, signing_secret: signing }) {
   return [
-    h("p", { class: "notice" }, `${signing ? "Copy both now. They are" : "Copy it now. It is"} shown this once, kept by this page only, and can't be shown again.`),
+    h("p", { class: "notice" }, `Copy ${signing ? "both" : "it"} now. This page alone has what is shown, this once.`),
     h("dl", { class: "secrets" }, secret("API key", "Copy key", "api-key", key), signing ? secret("Signing secret", "Copy secret", "signing-secret", signing) : null),
   ];
 }
@@ -153,6 +153,7 @@ function arrivals(life, slug) {
   /** The newest event known; null before the first look. @type {string | null} */
   let newest = null;
   let looks = 0;
+  let away = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   const line = h("p", { class: "arrived", role: "status" }, "Looking…");
@@ -170,9 +171,12 @@ function arrivals(life, slug) {
         arrived(seen < 0 ? logs : logs.slice(0, seen));
       }
       newest = event?.id ?? "";
+      if (away) fill(said);
+      away = false;
     } catch (error) {
       if (life.aborted) return;
-      newest ?? fill(line, `${problemText(error)} Looking again…`);
+      away = true;
+      fill(said, `${problemText(error)} Looking again…`);
     }
     looks += 1;
     if (looks < LOOKS) timer = setTimeout(() => void look(), LOOK_MS);

@@ -124,7 +124,7 @@ function healthView(alive, ready) {
     readyLine(ready),
     facts([
       ...lines.slice(0, failing),
-      ["Version", alive.version],
+      ["Version", shown(alive.version)],
       ["Running for", roughly(alive.uptime * 1000)],
       ["For programs", h("span", { class: "links" }, h("a", { href: "/openapi.json" }, "openapi.json"), h("a", { href: "/metrics" }, "metrics"))],
       ...lines.slice(failing),
@@ -163,8 +163,8 @@ function maintenanceFacts({ instance, lease, finished_ms_ago: finished, running,
   /** @type {[string, import("../lib/h.js").Children][]} */
   const lines = [
     ["Last finished", finished === null ? "never" : `${roughly(finished)} ago`],
-    ["Lease", lease === null ? "free" : `${lease.mine ? "this instance" : lease.owner}, for ${roughly(lease.expires_in_ms)} at most`],
-    ["This instance", instance],
+    ["Lease", lease === null ? "free" : `${lease.mine ? "this instance" : shown(lease.owner)}, for ${roughly(lease.expires_in_ms)} at most`],
+    ["This instance", shown(instance)],
   ];
   if (running) lines.push(["Running", amount(running)]);
   if (last) lines.push(["Last run here", `${amount(last)}, took ${count(last.took_ms)} ms`]);

@@ -96,7 +96,7 @@ export function channels(life, names, onList) {
       return list;
     },
     view: (list) => [editor.element, said, secrets, list.length === 0
-      ? h("p", { class: "muted" }, "No channel yet. Make one, or set DISCORD_WEBHOOK_URL or another variable of the environment.")
+      ? h("p", { class: "muted" }, "No channel yet. Make one, or set DISCORD_WEBHOOK_URL or its like.")
       : h("ul", { class: "entries" }, list.map(channelView))],
   });
 
@@ -190,7 +190,7 @@ function fieldControl([name, label, hint, kind = ""], channel) {
 /** @param {string} secret */
 function secretView(secret) {
   return h("div", { class: "card" },
-    h("p", { class: "notice" }, "The webhook is signed with this secret. It is shown this once and can't be shown again."),
+    h("p", { class: "notice" }, "The webhook is signed with this secret, shown this once."),
     h("div", { class: "actions" }, h("code", { class: "value" }, secret), copyButton("Copy secret", () => secret)));
 }
 

@@ -77,7 +77,7 @@ function nothingInRange(wide, at) {
 function noEvent(project, again) {
   return panel({
     title: "No event has arrived yet",
-    text: "Send a signed batch with a project's key, then look again.",
+    text: "Send a batch with a project's key, then look again.",
     actions: [h("a", { class: "button primary", href: `/ui/projects${project && `/${encodeURIComponent(project)}/setup`}` }, project ? "Set up" : "Projects"), button("Look again", again)],
   });
 }
@@ -85,7 +85,7 @@ function noEvent(project, again) {
 function noProject() {
   return panel({
     title: "No project yet",
-    text: "Events are sent with the key of a project. Creating one gives you the key and a command to try it.",
+    text: "Events are sent with the key of a project, which comes with a command to try it.",
     actions: [h("a", { class: "button primary", href: "/ui/projects" }, "Create a project")],
   });
 }

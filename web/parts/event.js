@@ -78,7 +78,7 @@ function fieldList(event, onTerm, now) {
   /** @type {[string, string | null | undefined, boolean][]} */
   const fields = [
     ["level", event.level, true],
-    ["project", event.project, false],
+    ["project", event.project, true],
     ["source", event.source, true],
     ["env", event.env, true],
     ["release", event.release, true],
@@ -162,7 +162,7 @@ function treeOf(ctx, onTerm) {
 /**
  * The members of an object or array as a nested list.
  * @param {unknown} value
- * @param {string | null} path for filters; null inside arrays, which the query language does not number
+ * @param {string} path for filters
  * @param {number} depth
  * @param {{ lines: number }} budget
  * @param {OnTerm} onTerm
@@ -173,7 +173,8 @@ function branch(value, path, depth, budget, onTerm) {
   for (const [key, member] of Object.entries(Object(value))) {
     if (budget.lines <= 0) break;
     budget.lines -= 1;
-    const below = path === null || Array.isArray(value) ? null : `${path}.${key}`;
+    // What is in an array has its path.
+    const below = Array.isArray(value) ? path : `${path}.${key}`;
     items.push(h("li", null, twig(key, member, below, depth, budget, onTerm)));
   }
   return h("ul", { class: "tree" }, items);
@@ -182,7 +183,7 @@ function branch(value, path, depth, budget, onTerm) {
 /**
  * @param {string} key
  * @param {unknown} value
- * @param {string | null} path
+ * @param {string} path
  * @param {number} depth
  * @param {{ lines: number }} budget
  * @param {OnTerm} onTerm
@@ -198,7 +199,7 @@ function twig(key, value, path, depth, budget, onTerm) {
     return [
       name, ": ",
       h("span", { class: "value", "data-type": typeof value }, text),
-      path !== null && simple ? termButtons(path, scalar, onTerm) : null,
+      simple ? termButtons(path, scalar, onTerm) : null,
     ];
   }
   const size = Object.keys(value).length;

@@ -53,7 +53,7 @@ export function ledgerView({ from, to, totals, balance, projects = [], other_spo
     reasonsView(totals),
     unseen.length === 0 ? null : unseenView(unseen),
     projects.length === 0 ? null : projectTable(projects),
-    h("p", { class: "hint" }, "Accepted, stored, purged, deleted and quarantined are exact. The rest is written once a second: a killed process may lose the last second of it, or that of an outage. The spool is that of this instance."),
+    h("p", { class: "hint" }, "What was accepted is counted exactly. The rest is written once a second, and a killed process may lose the last. The spool is this instance's."),
   ];
 }
 
@@ -63,7 +63,7 @@ export function ledgerView({ from, to, totals, balance, projects = [], other_spo
  */
 export function balancedText(unsure) {
   return unsure === 0 ? "Both sums hold: every event received is accounted for."
-    : `Both sums hold, but ${counted(unsure, "event")} ${unsure === 1 ? "is" : "are"} not confirmed: last reported in the spool of an instance that has been silent since.`;
+    : `Both sums hold, but for what is not confirmed: ${counted(unsure, "event")} in the spool of an instance that is silent since.`;
 }
 
 /**
@@ -84,8 +84,8 @@ function unbalanced({ received, stored, missing, uncounted }) {
   const parts = ["The sums do not hold."];
   if (received.difference !== 0) parts.push(`Received: ${count(received.counted)} counted, ${count(received.accounted)} accounted for.`);
   if (stored.difference !== 0) parts.push(`Stored: ${count(stored.counted)} in the blocks, ${count(stored.accounted)} accounted for.`);
-  if (missing > 0) parts.push(`${count(missing)} events are missing: they wait in another instance's spool, or were lost with one.`);
-  if (uncounted > 0) parts.push(`${count(uncounted)} events are stored although no writer came to say so: a commit whose answer was lost, or a killed process.`);
+  if (missing > 0) parts.push(`${count(missing)} events are missing: in another instance's spool, or lost with one.`);
+  if (uncounted > 0) parts.push(`${count(uncounted)} events are stored that no writer confirmed: an answer was lost, or a process killed.`);
   return parts.join(" ");
 }
 
@@ -96,7 +96,7 @@ function spoolsView(events, spools) {
     `${counted(spool.events, "event")}, reported ${roughly(spool.told_ms_ago)} ago`,
   ]));
   return h("div", null, h("h3", null, "Spools of other instances"),
-    h("p", null, `${counted(events, "event")} of this time ${events === 1 ? "waits" : "wait"} there, by reports of the last 90 seconds. They join the sums once they are in the database.`),
+    h("p", null, `Waiting there by reports of the last 90 s: ${counted(events, "event")} of this time. They join the sums once they are in the database.`),
     facts(lines));
 }
 
@@ -133,7 +133,7 @@ function reasonsView(totals) {
 
 /** @param {NonNullable<Ledger["projects"]>} projects */
 function projectTable(projects) {
-  const columns = ["Received", "Accepted", "Duplicate", "Rejected", "Limited", "Refused", "Stored"];
+  const columns = ["Received", "Accepted", "Duplicate", "Rejected", "Limited", "Refused", "Stored", "Purged", "Deleted", "In spool", "Quarantined"];
   return table("The ledger by project", [["Project"], ...columns.map((head) => /** @type {[string, string]} */ ([head, "count"])), ["Sums"]], projects.map((one) => [
     one.project === null ? (one.project_id === 0 ? "no project" : `deleted project ${one.project_id}`)
       : h("a", { href: `/ui/logs?project=${encodeURIComponent(one.project)}` }, shown(one.project)),

@@ -32,7 +32,7 @@ export function purgeForm(projects, onPurged) {
     projects.map(({ id, slug }) => h("option", { value: String(id) }, slug))));
   const { input: age, ...ageField } = field("Age", { id: "purge-age" }, "", h("select", { required: true }));
   const before = field("Received before", { id: "purge-before" }, `${TIME_EXAMPLES}; without a zone, of ${ownZone()}.`);
-  const query = field("Only what matches", { id: "purge-query" }, "As in the logs. Empty, whole blocks go by age; with a query, choose an age or a time.");
+  const query = field("Only what matches", { id: "purge-query" }, "As in the logs; it needs an age or a time. Empty, all goes by age.");
   const said = h("p", { role: "status" });
   const confirm = h("div");
   const preview = h("button", { type: "submit" }, "Preview");
@@ -67,6 +67,11 @@ export function purgeForm(projects, onPurged) {
     return `${amount} of ${of}, ${old}${typed() === "" ? "" : `, matching “${shown(typed())}”`}`;
   }
 
+  /** Not all that was meant can be looked through. @param {Purged} found */
+  function unread({ unreadable_blocks: blocks }) {
+    return blocks ? ` ${counted(blocks, "damaged block")} can't be read and will stay.` : "";
+  }
+
   async function count() {
     const older = olderThan();
     if (older === null) return before.complain("This is no time in the past.");
@@ -79,7 +84,7 @@ export function purgeForm(projects, onPurged) {
       const found = /** @type {Purged} */ (await change("POST", "/admin/purge", { ...body, dry_run: true }));
       if (mine !== turn) return;
       fill(said);
-      if (found.deleted_events === 0 && found.complete) fill(said, "Nothing would be deleted.");
+      if (found.deleted_events === 0 && found.complete) fill(said, `Nothing would be deleted.${unread(found)}`);
       else fill(confirm, confirmation(found, { ...body, ...(found.older_than && { older_than: found.older_than }) }));
     } catch (error) {
       fill(said, problemText(error));
@@ -92,12 +97,12 @@ export function purgeForm(projects, onPurged) {
   function confirmation(found, body) {
     const word = project.value === "" ? "all projects" : chosen(project);
     return typedConfirm({
-      label: "Confirm the purge", text: `${whatGoes(found)} will be deleted for good.`, word, sure: "Delete them",
+      label: "Confirm the purge", text: `${whatGoes(found)} will be deleted for good.${unread(found)}`, word, sure: "Delete them",
       act: async () => {
         fill(said, "Deleting…");
         try {
           const done = /** @type {Purged} */ (await change("POST", "/admin/purge", body));
-          fill(said, `${counted(done.deleted_events, "event")} deleted.${done.complete ? "" : " There is more to do; it goes on by itself."}`);
+          fill(said, `${counted(done.deleted_events, "event")} deleted.${done.complete ? "" : " There is more to do; it goes on by itself."}${unread(done)}`);
           fill(confirm);
           onPurged();
         } catch (error) {

@@ -91,7 +91,7 @@ export function quarantinePart(life, onChange, project) {
       await change("POST", `/admin/quarantine/${encodeURIComponent(held.id)}/retry`);
       return "Stored.";
     }));
-    const actions = actionsWith([retry], {
+    const actions = actionsWith(held.event ? [retry] : [], {
       label: "Discard", ask: "This event will be gone.", sure: "Discard for good",
       act: () => act(async () => {
         await change("DELETE", `/admin/quarantine/${encodeURIComponent(held.id)}`);
@@ -100,6 +100,7 @@ export function quarantinePart(life, onChange, project) {
     });
     return h("li", { class: "card" },
       h("p", { class: "value mono" }, held.event === null ? "What was kept of this event is damaged." : shown(held.event.message.slice(0, 400))),
+      held.event && h("details", null, h("summary", null, "All of it"), h("pre", null, shown(JSON.stringify(held.event, null, 2)))),
       h("p", null, `${held.reason.detail} (error ${held.reason.error_number}: ${shown(held.reason.error_message.slice(0, 300))})`),
       h("p", { class: "muted" }, `${shown(held.project)}, ${bytes(held.bytes)} as sent, received `,
         h("time", { datetime: held.received_at, title: fullTime(Date.parse(held.received_at)) }, ago(Date.parse(held.received_at), now)),

@@ -1,9 +1,11 @@
 // The rules for alerts: what each says in a sentence, on and off, changed, made, and given back to the default.
 
 import { change } from "../api.js";
+import { count } from "../lib/amount.js";
 import { LEVELS } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
 import { kindTitle, levelsOf, ruleLimits, ruleSentence, RULE_KINDS } from "../lib/rules.js";
+import { ago } from "../lib/time.js";
 import { section } from "./board.js";
 import { channelName, onOff, projectControl, projectName } from "./channels.js";
 import { acting, actionsWith, changeForm, choiceControl, formPlace, listControl, numberControl, setControl, textControl } from "./control.js";
@@ -47,7 +49,7 @@ export function rules(life, names, load) {
         h("div", { class: "entry-head" }, h("h3", null, title), onOff(rule.enabled)),
         h("p", { class: "value" }, shown(ruleSentence(rule))),
         names.tell(h("p", { class: "muted value" }), () =>
-          `For ${projectName(names, rule.project_id)}. ${shown(ruleLimits(rule, (id) => heard(rule, id), names.channels?.length === 0))}`)),
+          `For ${projectName(names, rule.project_id)}. ${shown(ruleLimits(rule, (id) => heard(rule, id), names.channels?.length === 0))}${stateText(rule)}`)),
       rule.source === "default" ? h("div", { class: "actions" }, turn, edit)
         : actionsWith([turn, edit], { label, ask, sure, act: () => act(() => change("DELETE", place(rule)), gone) }));
   }
@@ -98,6 +100,13 @@ export function rules(life, names, load) {
   }
 
   return part;
+}
+
+/** What a rule has said of late. @param {Rule} rule */
+function stateText({ state }) {
+  if (!state?.last_said_at) return "";
+  const { open, last_said_at: at, suppressed } = state;
+  return ` Last said ${ago(Date.parse(at), Date.now())}${open > 0 ? `, ${open} open` : ""}${suppressed > 0 ? `, ${count(suppressed)} left out since` : ""}.`;
 }
 
 /**

@@ -17,16 +17,15 @@ import { levelMark } from "./row.js";
  * @param {OnTerm} onTerm
  */
 export function sideView({ facets, patterns, total }, side, onTerm) {
-  const list = Array.isArray(patterns) ? patterns : patterns?.patterns ?? [];
-  return side === "fields" ? (facets ?? []).map((facet) => facetView(facet, onTerm)) : patternsView(list, total ?? 0, onTerm);
+  return side === "fields" ? (facets ?? []).map((facet) => facetView(facet, onTerm)) : patternsView(patterns, total ?? 0, onTerm);
 }
 
 /**
  * @param {Facet} facet
  * @param {OnTerm} onTerm
  */
-export function facetView({ field, values, other, missing }, onTerm) {
-  const terms = values.map(({ value }) => fieldTerm(field, value)).filter((term) => term !== null);
+export function facetView({ field, values, other, missing, approximate }, onTerm) {
+  const terms = values.map(({ value }) => fieldTerm(field, value) ?? "*").filter((term) => !term.endsWith("*"));
   const has = fieldTerm("has", field) ?? "";
   const rest = (/** @type {number} */ n, /** @type {string} */ what, /** @type {string} */ term, /** @type {boolean} */ exclude) => {
     const text = `${n.toLocaleString("en")} ${what}`;
@@ -42,17 +41,20 @@ export function facetView({ field, values, other, missing }, onTerm) {
         h("span", { class: "number muted" }, count.toLocaleString("en"), share === undefined ? null : ` · ${percent(share, 1)}`),
         termButtons(field, value, onTerm)))),
     // Exactly those where each listed value can be said.
-    rest(other, "with other values", terms.length < values.length ? "" : `(${has} -${termOfAll(terms)})`, false),
+    rest(other, `with other values${unparted(approximate)}`, terms.length < values.length ? "" : `(${has} -${termOfAll(terms)})`, false),
     rest(missing, `without ${field}`, has, true),
   );
 }
 
+/** What is said of the rest where there were too many to count each. @param {boolean | undefined} approximate */
+const unparted = (approximate) => (approximate ? ", too many to count each" : "");
+
 /**
- * @param {Pattern[]} patterns
+ * @param {import("../api.js").Patterns | undefined} found
  * @param {number} total
  * @param {OnTerm} onTerm
  */
-function patternsView(patterns, total, onTerm) {
+function patternsView({ patterns, other, approximate } = { patterns: [], other: 0 }, total, onTerm) {
   if (patterns.length === 0) return [h("p", { class: "muted" }, "No message to compare.")];
   const items = patterns.map((pattern) => {
     const terms = pattern.fingerprints.map((print) => fieldTerm("fingerprint", print)).filter((term) => term !== null);
@@ -66,8 +68,7 @@ function patternsView(patterns, total, onTerm) {
       h("a", { class: "mono", href: eventAddress(pattern.sample) }, shown(pattern.template)),
     );
   });
-  const other = total - patterns.reduce((sum, { count: n }) => sum + n, 0);
-  return [h("ol", { class: "patterns" }, items), other > 0 ? h("p", { class: "muted" }, `${counted(other, "event")} of other patterns`) : null];
+  return [h("ol", { class: "patterns" }, items), other > 0 && h("p", { class: "muted" }, `${counted(other, "event")} of other patterns${unparted(approximate)}`)];
 }
 
 /** How many are of the worst level: `all errors`, `3 errors`. @param {Pick<Pattern, "level" | "levels" | "count">} pattern */

@@ -70,10 +70,12 @@ test("a value becomes a term of the query language, quoted where it must be", ()
   assert.equal(fieldTerm("ctx.ok", true), "ctx.ok:true");
 });
 
-test("a value the query language can't hold in one line gives no term", () => {
+test("of a value the query language can't hold in one line, its beginning is the term; without one there is none", () => {
   assert.equal(fieldTerm("source", ""), null);
-  assert.equal(fieldTerm("source", "two\nlines"), null);
-  assert.equal(fieldTerm("source", "x".repeat(201)), null);
+  assert.equal(fieldTerm("source", "\nlines"), null);
+  assert.equal(fieldTerm("source", "two\nlines"), 'source:"two"*');
+  assert.equal(fieldTerm("source", "x".repeat(200)), `source:${"x".repeat(200)}`);
+  assert.equal(fieldTerm("source", `"${"😀".repeat(200)}`), `source:"\\"${"😀".repeat(199)}"*`);
   assert.equal(fieldTerm("ctx.a key", "x"), null);
   assert.equal(fieldTerm("ctx.", "x"), null);
 });
