@@ -146,8 +146,18 @@ describe("every state fits and is accessible", { concurrency: false }, () => {
     ]);
   });
 
-  test("a search that stopped early and a tail that waits", async () => {
+  test("a search that the spool answers, one that stopped early, and a tail that waits", async () => {
     await inEachSize(scene.browser, scene.context, async (look, width) => {
+      await look.route((url) => url.pathname === "/logs", async (route) => {
+        const reply = await route.fetch();
+        const body = await reply.json();
+        const scanned = { blocks: 1, events: 3, bytes: 900, ms: 2, complete: false };
+        await route.fulfill({ response: reply, json: { ...body, logs: body.logs.slice(0, 3), next_cursor: null, scanned, warnings: ["database_away"] } });
+      });
+      await scene.visit(`/ui/logs?project=${SLUG}`, look);
+      await look.getByText("Only events that wait in the spool are shown.").waitFor();
+      await check(look, `logs-from-spool-${width}`);
+      await look.unrouteAll({ behavior: "wait" });
       await look.route((url) => url.pathname === "/logs", async (route) => {
         const reply = await route.fetch();
         const body = await reply.json();
