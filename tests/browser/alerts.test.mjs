@@ -44,7 +44,7 @@ before(async () => {
   await new Promise((resolve) => receiver.listen(0, "127.0.0.1", () => resolve(null)));
   const address = /** @type {import("node:net").AddressInfo} */ (receiver.address());
   hook = `http://127.0.0.1:${address.port}`;
-  scene = await openScene({ OUTBOUND_ALLOW_PRIVATE: "true", SLACK_WEBHOOK_URL: `${hook}/from-environment` });
+  scene = await openScene({ OUTBOUND_ALLOW_PRIVATE: "true", SLACK_WEBHOOK_URL: `${hook}/from-environment` }, [/^answer: 422 POST \/admin\/alerts\/channels$/]);
 });
 
 after(async () => {

@@ -40,7 +40,7 @@ async function follow() {
 }
 
 before(async () => {
-  scene = await openScene();
+  scene = await openScene({}, [/^answer: 401 GET /]);
   ({ key } = await scene.project(SLUG, "Shop"));
   await post([...ordinary(EVENTS - 1), FULL]);
   await until(async () => (await idsOf({ project_id: SLUG })).length === EVENTS, "the events are stored");
@@ -223,7 +223,11 @@ describe("the histogram and the counts", { concurrency: false }, () => {
     await legend.getByText(/Not everything was stored: 1 rejected within this hour, .* to now\./).waitFor();
     assert.equal(await scene.page.locator(".hatches div").count(), 1);
     assert.equal(await scene.page.getByRole("slider").getAttribute("aria-describedby"), await legend.getAttribute("id"));
-    assert.equal(await legend.getByRole("link").getAttribute("href"), "/ui/overflow");
+    const ledger = new URL((await legend.getByRole("link", { name: "Ledger" }).getAttribute("href")) ?? "", scene.server.base);
+    const { from = "", to = "", ...others } = Object.fromEntries(ledger.searchParams);
+    assert.deepEqual([ledger.pathname, others], ["/ui/overflow", { project: "gappy" }]);
+    const hours = (Date.parse(to) - Date.parse(from)) / 3_600_000;
+    assert.ok(hours >= 1 && hours < 1.1 && Math.abs(Date.parse(to) - Date.now()) < 120_000, `it is of what is shown: ${ledger.search}`);
     const box = await scene.page.locator(".chart").boundingBox();
     const mark = await scene.page.locator(".hatches div").boundingBox();
     assert.ok(box && mark && mark.width > 2 && mark.x >= box.x - 1 && mark.x + mark.width <= box.x + box.width + 1, JSON.stringify({ box, mark }));

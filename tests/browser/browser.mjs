@@ -14,9 +14,6 @@ export function startBrowser(more = []) {
   return chromium.launch({ executablePath: process.env.CHROMIUM_PATH ?? "/usr/bin/chromium", args: [...FLAGS, ...more] });
 }
 
-/** What a suite that names no answers expects: requests that the service refuses, each for a reason. It never fails. */
-export const REFUSED = /^answer: (400|401|404|409|422) /;
-
 /**
  * A page that notes every fault, and so does each page that is opened from it: errors of scripts, errors in the console,
  * violations of the page's Content-Security-Policy, requests to other hosts, and each answer of the service that is an
@@ -24,9 +21,9 @@ export const REFUSED = /^answer: (400|401|404|409|422) /;
  * @param {import("playwright-core").BrowserContext} context
  * @param {string} base empty for where the first page comes from
  * @param {string[]} [faults] where they are noted
- * @param {RegExp[]} [expected] faults that the test brings about, such as `answer: 404 GET /logs/1`
+ * @param {RegExp[]} [expected] faults that the tests bring about, such as `answer: 404 GET /logs/1`; none unless named
  */
-export async function watchedPage(context, base, faults = [], expected = [REFUSED]) {
+export async function watchedPage(context, base, faults = [], expected = []) {
   let home = base;
   const note = (/** @type {string} */ fault) => void (expected.some((one) => one.test(fault)) || faults.push(fault));
   context.on("page", (page) => {

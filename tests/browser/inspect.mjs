@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import axe from "axe-core";
-import { REFUSED, watchedPage } from "./browser.mjs";
+import { watchedPage } from "./browser.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -17,6 +17,8 @@ const PANEL_ALONE = /-(loading|waking|away|failed)-\d+$/;
 const COLOURS = ["color-contrast", "link-in-text-block"];
 const THEMES = /** @type {const} */ (["light", "dark"]);
 const NOWHERE = "/ui/nothing-here";
+/** What `arrive` itself brings about. */
+const ARRIVAL = new RegExp(`^answer: 404 GET ${NOWHERE}$`);
 
 /**
  * A page of each size, in turn. It is signed in, and without the policy, which axe may break; what else is a fault is one.
@@ -25,10 +27,10 @@ const NOWHERE = "/ui/nothing-here";
  * @param {(look: Page, width: number) => Promise<unknown>} work
  * @param {RegExp[]} [expected] faults that `work` brings about
  */
-export async function inEachSize(browser, signedIn, work, expected = [REFUSED]) {
+export async function inEachSize(browser, signedIn, work, expected = []) {
   for (const [width, height] of SIZES) {
     const own = await browser.newContext({ viewport: { width, height }, bypassCSP: true, locale: "en-GB", storageState: await signedIn.storageState() });
-    const { page, faults } = await watchedPage(own, "", [], expected);
+    const { page, faults } = await watchedPage(own, "", [], [ARRIVAL, ...expected]);
     await work(page, width);
     assert.deepEqual(faults, [], `at ${width} px`);
     await own.close();

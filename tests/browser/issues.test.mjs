@@ -11,6 +11,7 @@ import { startServer } from "./server.mjs";
 /** @typedef {import("playwright-core").Page} Page */
 
 const slug = `issues-${Date.now().toString(36)}`;
+const EXPECTED = [/^answer: 404 GET \/issues[/?]/];
 const LIST = `/ui/issues?project=${slug}`;
 /** Issues on a page when none are asked for: `DEFAULT_LIMIT` in src/http/issue_input.rs. */
 const PAGE = 50;
@@ -64,7 +65,7 @@ before(async () => {
   server = await startServer();
   browser = await startBrowser();
   context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "en-GB" });
-  ({ page, faults } = await watchedPage(context, server.base));
+  ({ page, faults } = await watchedPage(context, server.base, [], EXPECTED));
   await signIn(page, server, "/ui/issues", "Issues");
   key = await page.evaluate(async (name) => {
     const body = JSON.stringify({ name, slug: name, retention_days: 1 });
@@ -469,7 +470,7 @@ describe("the issue pages", { concurrency: false }, () => {
       }
       await checkStates(look, `${server.base}${LIST}`, isList, `issues-*-${width}`);
       await checkStates(look, `${server.base}/ui/issues/${full.id}`, (url) => url.pathname === `/issues/${full.id}`, `issue-*-${width}`);
-    });
+    }, EXPECTED);
   });
 
   test("broke no policy and logged no error in all of this", () => {

@@ -21,7 +21,7 @@ const shown = () => {
 };
 
 before(async () => {
-  scene = await openScene();
+  scene = await openScene({}, [/^answer: 401 /]);
   const { key } = await scene.project(SLUG, "Shop");
   await postBatch(scene.server.base, key, JSON.stringify([...ordinary(60), FULL]));
   await until(async () => (await scene.admin("GET", "/issues")).issues.length > 0, "the events are counted");

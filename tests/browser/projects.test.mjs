@@ -21,7 +21,7 @@ const project = async (/** @type {string} */ slug) => (await scene.admin("GET", 
 
 before(async () => {
   await mkdir(SCREENSHOTS, { recursive: true });
-  scene = await openScene();
+  scene = await openScene({}, [/^answer: (409|422) PUT \/admin\/projects\/\d+$/, /^answer: 404 GET \/admin\/projects\/no-such-project$/]);
   ({ key: first } = await scene.project("shop", "The shop"));
 });
 

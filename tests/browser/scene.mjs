@@ -1,6 +1,6 @@
 // A service of its own, a browser that is signed in to it, and what tests ask of both.
 
-import { REFUSED, startBrowser, until, watchedPage } from "./browser.mjs";
+import { startBrowser, until, watchedPage } from "./browser.mjs";
 import { startServer } from "./server.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -27,7 +27,7 @@ export async function slowDown(tab) {
  * @param {Record<string, string>} [settings] of the service
  * @param {RegExp[]} [expected] faults that the tests bring about
  */
-export async function openScene(settings = {}, expected = [REFUSED]) {
+export async function openScene(settings = {}, expected = []) {
   const server = await startServer({ ADMIN_TOKEN: TOKEN, RATE_LIMIT_PER_MINUTE: "0", ...settings });
   const browser = await startBrowser([`--host-resolver-rules=MAP ${PLAIN_HOST} 127.0.0.1`, "--enable-precise-memory-info"]);
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "en-GB" });

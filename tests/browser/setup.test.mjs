@@ -16,6 +16,7 @@ import { startServer } from "./server.mjs";
 /** @typedef {import("playwright-core").Page} Page */
 
 const run = promisify(execFile);
+const EXPECTED = [/^answer: 404 GET \/admin\/projects\/no-such-project$/];
 const slug = `setup-${Date.now().toString(36)}`;
 const SETUP = `/ui/projects/${slug}/setup`;
 /** What each snippet needs. What may be missing at a desk is skipped in words; the others must be there. */
@@ -68,7 +69,7 @@ before(async () => {
   server = await startServer();
   browser = await startBrowser();
   context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "en-GB" });
-  ({ page, faults } = await watchedPage(context, server.base));
+  ({ page, faults } = await watchedPage(context, server.base, [], EXPECTED));
   await signIn(page, server, "/ui/projects", "Projects");
   await makeProject(slug);
 });
@@ -249,7 +250,7 @@ describe("the setup page", { concurrency: false }, () => {
       await visit("/ui/projects/no-such-project/setup", look);
       await check(look, `setup-unknown-${width}`);
       await checkStates(look, server.base + SETUP, (url) => url.pathname === `/admin/projects/${slug}`, `setup-*-${width}`);
-    });
+    }, EXPECTED);
   });
 
   test("broke no policy and logged no error in all of this", () => {

@@ -3,7 +3,7 @@
 // clock then goes through that hour, and events are received as they happen. Without it they are all received now.
 
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -12,6 +12,7 @@ import { SCREENSHOTS } from "./inspect.mjs";
 import { openScene } from "./scene.mjs";
 import { postBatch } from "./seed.mjs";
 
+const ROOT = new URL("../../", import.meta.url);
 const MOST_BYTES = 150 * 1024;
 const MINUTES = 55;
 
@@ -75,7 +76,7 @@ after(async () => {
   await rm(join(clock, ".."), { recursive: true, force: true });
 });
 
-test("the README's pictures are of the page as it is", async () => {
+test("the scene of the README's pictures can be shown, in pictures of at most 150 KB", async () => {
   await scene.page.setViewportSize({ width: 1240, height: 780 });
   await scene.visit("/ui/?project=shop");
   await picture("tour-now");
@@ -87,6 +88,17 @@ test("the README's pictures are of the page as it is", async () => {
   await scene.page.mouse.move(0, 0);
   await picture("tour-logs");
   assert.deepEqual(scene.faults, []);
+});
+
+test("each picture in docs/images is one of the README's, and has at most 150 KB", async () => {
+  const readme = await readFile(new URL("README.md", ROOT), "utf8");
+  const names = (await readdir(new URL("docs/images/", ROOT))).filter((name) => name.endsWith(".png"));
+  assert.deepEqual(names.sort(), ["logs.png", "now.png"]);
+  for (const name of names) {
+    assert.ok(readme.includes(`](docs/images/${name})`), `README.md shows ${name}`);
+    const { size } = await stat(new URL(`docs/images/${name}`, ROOT));
+    assert.ok(size <= MOST_BYTES, `${name} has ${size} bytes`);
+  }
 });
 
 /** @param {string} name */
