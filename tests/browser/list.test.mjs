@@ -28,6 +28,20 @@ const press = (/** @type {string} */ name) => scene.page.keyboard.press(name);
 const texts = async () => (await scene.rows().locator(".message").allTextContents()).map((text) => text.replace(/ \d+$/, ""));
 const focused = () => scene.page.evaluate(() => document.activeElement?.closest(".row")?.querySelector("a")?.textContent ?? null);
 
+const idsOf = (/** @type {{ logs: { id: string }[] }} */ { logs }) => logs.map(({ id }) => id);
+
+/** Ids of all that match, page after page. @param {string} q */
+async function pagesOf(q) {
+  const ids = [];
+  for (let cursor = ""; ;) {
+    const query = new URLSearchParams({ project_id: SLUG, q, from: "-1h", limit: "1000", ...(cursor === "" ? {} : { cursor }) });
+    const page = await scene.admin("GET", `/logs?${query}`);
+    ids.push(...idsOf(page));
+    if (page.next_cursor === null) return ids;
+    cursor = page.next_cursor;
+  }
+}
+
 before(async () => {
   await mkdir(SCREENSHOTS, { recursive: true });
   // The ledger of this year until now is longer than the service gives it.
@@ -235,6 +249,44 @@ describe("folding repeats", { concurrency: false }, () => {
     await press("r");
     await until(async () => (await asks()).get("fold") === "1", "it leads to folded rows");
     assert.notEqual((await asks()).get("to"), null);
+    // The two lists meet: one event may be in both, none is in neither.
+    const answered = scene.page.waitForResponse((reply) => searches(new URL(reply.url())));
+    await on.click();
+    const next = idsOf(await (await answered).json());
+    await scene.settled();
+    const all = await pagesOf("source:many");
+    const at = all.indexOf(next[0] ?? "");
+    assert.ok(all.length === 2250 && at > 0 && at <= 2000, `the second list begins at ${at} of ${all.length}`);
+    assert.deepEqual(all.slice(at), next);
+    await scene.page.unroute(searches);
+  });
+
+  test("a full list of one time keeps its button, and leads to each event once", async () => {
+    const time = new Date(begin - 30_000).toISOString();
+    for (let part = 0; part < 9; part += 1) {
+      const many = Array.from({ length: 250 }, (_, at) => ({ ts: time, level: "info", source: "same", message: `same ${part * 250 + at}` }));
+      await postBatch(scene.server.base, key, JSON.stringify(many));
+    }
+    const searches = (/** @type {URL} */ url) => url.pathname === "/logs";
+    /** @type {string[]} */
+    const seen = [];
+    const note = async (/** @type {import("playwright-core").Response} */ reply) => {
+      if (searches(new URL(reply.url()))) seen.push(...idsOf(await reply.json()));
+    };
+    scene.page.on("response", note);
+    await scene.page.route(searches, (route) => route.continue({ url: route.request().url().replace("limit=100", "limit=1000") }));
+    await scene.visit(`/ui/logs?project=${SLUG}&q=source:same`);
+    const older = scene.page.getByRole("button", { name: "Load older events" });
+    for (const rows of [1000, 2000]) {
+      await until(async () => (await scene.total()) === rows, `${rows} rows`);
+      assert.equal(await scene.page.getByRole("link", { name: /^Continue / }).count(), 0, `no link to itself below ${rows}`);
+      await older.click();
+    }
+    await until(async () => (await scene.total()) === 2250, "all of them are listed");
+    await scene.page.getByText("No older event in this range matches.").waitFor();
+    await until(async () => seen.length >= 2250, "the answers are read");
+    assert.deepEqual([seen.length, new Set(seen).size], [2250, 2250], "none twice");
+    scene.page.off("response", note);
     await scene.page.unroute(searches);
   });
 
