@@ -4,6 +4,8 @@
 
 #[path = "http/access.rs"]
 mod access;
+#[path = "http/assets.rs"]
+mod assets;
 #[path = "http/audit.rs"]
 mod audit;
 #[path = "http/captured.rs"]

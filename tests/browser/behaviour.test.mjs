@@ -357,6 +357,7 @@ describe("the histogram and the counts", { concurrency: false }, () => {
     /** The row that has the focus. */
     const row = () => page.evaluate(() => document.activeElement?.closest(".row")?.getAttribute("data-level") ?? "none");
     const sel = () => scene.param("sel");
+    const issue = async () => (await scene.admin("GET", `/issues?project_id=${SLUG}&status=all&q=checkout`)).issues[0];
 
     await scene.context.clearCookies();
     await page.goto(`${scene.server.base}/ui/?project=${SLUG}`);
@@ -369,6 +370,17 @@ describe("the histogram and the counts", { concurrency: false }, () => {
     await press("Enter");
     await until(async () => new URL(page.url()).pathname !== "/ui/", "the issue's page or its events are open");
     await scene.settled();
+    // It is taken over, which is found to be too early.
+    const { id } = await issue();
+    await scene.travel(`/ui/issues/${id}`);
+    await page.getByText(/^The (newest|only one)\.$/).waitFor();
+    await press("d");
+    await page.getByText("1 issue resolved.").waitFor();
+    assert.equal((await issue()).status, "resolved");
+    await reach("Undo");
+    await press("Enter");
+    await page.getByText("Taken back.").waitFor();
+    assert.equal((await issue()).status, "open");
     await reach("Logs", "Shift+Tab");
     await press("Enter");
     await until(async () => new URL(page.url()).pathname === "/ui/logs", "the logs are open");
@@ -417,6 +429,20 @@ describe("the histogram and the counts", { concurrency: false }, () => {
       await press("Escape");
       return sel() === null;
     }, "the event is closed");
+    await until(async () => {
+      await press("Shift+Tab");
+      return page.evaluate(() => document.activeElement?.getAttribute("role") === "slider");
+    }, "Shift+Tab reaches the histogram");
+    await press("End", "Shift+ArrowLeft", "Shift+ArrowLeft");
+    const span = await page.getByRole("slider").getAttribute("aria-valuetext");
+    await press("Enter");
+    await until(async () => scene.param("from") !== null, `narrowed to ${span}`);
+    const ends = ["from", "to"].map((name) => Date.parse(scene.param(name) ?? ""));
+    await scene.settled();
+    assert.equal((ends[1] ?? 0) - (ends[0] ?? 0), 3 * 60_000, "three bars of a minute");
+    await page.goBack();
+    await until(async () => scene.param("from") === null, "back in the hour");
+    await scene.settled();
     await press("f");
     await page.getByRole("region", { name: "Counts" }).waitFor();
     await press("l");

@@ -440,6 +440,30 @@ describe("the issue pages", { concurrency: false }, () => {
     assert.equal(new Set(links).size, NAMES.length);
   });
 
+  test("c leads to what is around the event, another grouping is said, and 90 days are 90 days", async () => {
+    const [{ id }] = await stored();
+    const asked = (/** @type {URL} */ url) => url.pathname === `/issues/${id}`;
+    await page.route(asked, async (route) => {
+      const reply = await route.fetch();
+      const body = await reply.json();
+      await route.fulfill({ response: reply, json: { ...body, why: { ...body.why, matches: false } } });
+    });
+    await page.goto(`${server.base}/ui/issues/${id}`);
+    await page.getByText(/It was grouped by others\./).waitFor();
+    await page.unroute(asked);
+    await page.getByText(/^The (newest|only one)\.$/).waitFor();
+    const decided = page.waitForRequest((request) => request.method() === "PUT");
+    await page.keyboard.press("m");
+    await page.getByRole("button", { name: "For 90 days" }).click();
+    assert.deepEqual(JSON.parse((await decided).postData() ?? ""), { ids: [id], action: "mute", until: "now+90d" });
+    await page.getByRole("button", { name: "Undo" }).click();
+    await page.getByText("Taken back.").waitFor();
+    await page.keyboard.press("c");
+    await page.getByRole("table", { name: "Events before and after" }).waitFor();
+    const { pathname, searchParams } = new URL(page.url());
+    assert.ok(/^\/ui\/logs\/[^/]+$/.test(pathname) && searchParams.get("scope") === "source", page.url());
+  });
+
   test("the pages fit and are accessible in every size and theme", async () => {
     const list = await stored();
     const full = list.find(({ title }) => title.startsWith("Unhandled")), hostile = list.find(({ title }) => title.includes("www"));
