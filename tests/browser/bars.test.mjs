@@ -116,6 +116,23 @@ describe("the counts and the detail beside it", { concurrency: false }, () => {
     await scene.page.getByText(`${words.length - listed} events of other patterns`).waitFor();
   });
 
+  test("what was too many to count each is said to be, of fields and of patterns", async () => {
+    await scene.visit(`${LOGS}&side=fields`);
+    const facet = (/** @type {string} */ name) => scene.page.locator(".facet").filter({ has: scene.page.getByRole("heading", { name, exact: true }) });
+    await facet("user_id").locator("li").first().waitFor();
+    assert.equal(await scene.page.getByText("too many to count").count(), 0, "few are counted");
+    await changed(scene.page, (answer) => {
+      for (const one of answer.facets ?? []) if (one.field === "user_id") Object.assign(one, { other: 1200, distinct: undefined, approximate: true });
+      if (answer.patterns) Object.assign(answer.patterns, { other: 3400, distinct: undefined, approximate: true });
+    });
+    await scene.visit(`${LOGS}&side=fields`);
+    await facet("user_id").getByText("1,200 with other values, too many to count each", { exact: true }).waitFor();
+    assert.equal(await scene.page.getByText("too many to count").count(), 1, "it is said of that field alone");
+    await scene.visit(`${LOGS}&side=patterns`);
+    await scene.page.getByText("3,400 events of other patterns, too many to count each", { exact: true }).waitFor();
+    await scene.page.unroute(searches);
+  });
+
   test("an event that is not there any more says why", async () => {
     const [id = ""] = await idsOf({});
     await scene.visit(`${LOGS}&sel=${id.replace(/-\d+$/, "-99999")}`);
@@ -253,6 +270,17 @@ describe("the bars", { concurrency: false }, () => {
     scene.page.off("request", note);
     await scene.page.unrouteAll();
     assert.ok(scene.faults.splice(0).every((fault) => fault.includes("503")));
+  });
+
+  test("name the values that were too many to count each", async () => {
+    const others = async () => (await scene.page.getByRole("list", { name: "Colours" }).getByRole("listitem").allTextContents()).filter((text) => text.startsWith("other"));
+    await scene.visit(`${LOGS}&by=user_id`);
+    const [few = ""] = await others();
+    assert.match(few, /^other values\d+$/);
+    await changed(scene.page, (answer) => (answer.histogram.approximate = true));
+    await scene.visit(`${LOGS}&by=user_id`);
+    assert.deepEqual(await others(), [few.replace("values", "values, too many to count each")]);
+    await scene.page.unroute(searches);
   });
 
   test("may be of a column's path, and a field there is none of is left out", async () => {
