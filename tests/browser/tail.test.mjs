@@ -18,6 +18,8 @@ const HEAP_BYTES = 50_000_000;
 /** Events a millisecond of a flood: more than twice what the list follows, as a slow machine may read them late. */
 const FLOOD = 4;
 const FLOOD_MS = 50;
+/** Fewer events than come between two times that the list is drawn in a flood, and more than come in a quarter of it. */
+const ONCE_A_SECOND = 1600;
 /** What is behind with writing writes no more than this at once. */
 const FLOOD_MOST = 4000;
 
@@ -33,6 +35,19 @@ const numberOf = (/** @type {string | null} */ text) => Number(/\d[\d,]*/.exec(t
 /** @param {string} name @param {number} from @param {number} count */
 const post = (name, from, count) => postBatch(scene.server.base, key, JSON.stringify(
   Array.from({ length: count }, (_, n) => ({ level: n % 50 === 0 ? "error" : "info", message: `${name} ${from + n}.`, source: name, request_id: `${name}-${from + n}` }))));
+
+/** The numbers of the newest event of a flood in the list, in the order they are drawn from now on: it grows. */
+const newestDrawn = () => scene.page.evaluateHandle(() => {
+  /** @type {number[]} */
+  const found = [];
+  const pane = document.querySelector(".rows");
+  if (pane === null) throw new Error("there is a list");
+  new MutationObserver(() => {
+    const number = Number(/flood (\d+)\./.exec(pane.querySelector("[role=row]")?.textContent ?? "")?.[1]);
+    if (number && number !== found.at(-1)) found.push(number);
+  }).observe(pane, { childList: true, subtree: true, characterData: true });
+  return found;
+});
 
 /**
  * A stream of more events than the service under test can be sent here, until it is told to stop.
@@ -160,9 +175,10 @@ describe("the tail in a flood", { concurrency: false }, () => {
     try {
       await scene.page.route(tail, (route) => route.continue({ url: flood.url }));
       await scene.visit(`/ui/logs?project=${SLUG}&live=1`);
+      const drawn = await newestDrawn();
       await until(notice, "it says that it is slow");
       assert.match((await status().textContent()) ?? "", /^Live\. So much arrives .* \d[\d,]* new so far\./);
-      await scene.rows().filter({ hasText: /flood \d+\./ }).first().waitFor();
+      await until(async () => (await drawn.jsonValue()).some((n, at, all) => n - (all[at - 1] ?? n) > ONCE_A_SECOND), "some are drawn together");
       const sent = flood.stop();
       await until(async () => !(await notice()), "it is over");
       const counted = async () => {
