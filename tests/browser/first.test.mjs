@@ -45,14 +45,15 @@ describe("the first page", { concurrency: false }, () => {
     await scene.visit(address);
     await scene.page.getByText(/^9 errors \(1 fatal\).*\. Received since about \d\d:\d\d, happened from ([A-Z]\w\w \d\d )?\d\d:\d\d:\d\d on.*\. Top issue in first \/ checkout \(4 of 9\)\.$/).waitFor();
     await scene.page.getByText("Some of it had happened before this time").waitFor();
-    const links = await scene.page.locator(".tile > a:first-child[href^='/ui/logs'], .trend a, td a[href^='/ui/logs']").evaluateAll((all) => all.map((link) => ({
+    const links = await scene.page.locator(".tile > a:first-child:not([href^='/ui/overflow']), .trend a, td a[href^='/ui/logs']").evaluateAll((all) => all.map((link) => ({
       href: link.getAttribute("href") ?? "", name: link.querySelector(".tile-name")?.textContent ?? "",
       text: link.getAttribute("title")?.split(": ").at(-1) ?? link.querySelector(".tile-value")?.textContent ?? link.textContent ?? "",
     })));
     const errors = EVENTS.filter(({ level }) => level === "error" || level === "fatal").length;
-    const expected = links.map(({ href, name, text }) => ({ href, name, count: name === "Errors/min" ? errors : name === "Events/min" ? EVENTS.length : parseInt(text, 10) }));
+    const expected = links.map(({ href, name, text }) => ({ href, name, count: name === "Errors/min" ? errors : /^Events|^Stored/.test(name) ? EVENTS.length : parseInt(text, 10) }));
     const counted = expected.filter(({ count }) => count > 0);
     assert.ok(counted.length > 8, "tiles, a bar and issues");
+    assert.ok(counted.some(({ name }) => name === "Stored of the project"));
     assert.ok(counted.some(({ name, count }) => name === "error" && count === 8), "the late ones are among them");
     for (const { href, name, count } of counted) {
       await scene.visit(href);

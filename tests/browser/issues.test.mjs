@@ -245,7 +245,7 @@ describe("the issue pages", { concurrency: false }, () => {
     await page.reload();
     await settled();
     await page.getByText("Regressed", { exact: true }).waitFor();
-    await page.getByText(/Open, seen again after it was resolved/).waitFor();
+    await page.getByText(/Open, seen again in release 2026\.11\.5 after it was resolved/).waitFor();
     await page.getByText(/in release 2026.11.5/).first().waitFor();
     await page.getByText("Mute", { exact: true }).first().click();
     await page.getByLabel("Events an hour", { exact: true }).fill("40");

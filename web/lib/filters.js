@@ -152,7 +152,7 @@ export function issueAddress({ project_id: project, fingerprint }) {
  * @param {Filters} b
  */
 export function sameFilters(a, b) {
-  const key = (/** @type {Filters} */ filters) => logsAddress({ ...filters, tz: "", by: "", cols: [], fold: false, side: a.side && filters.side }) + filters.wrongTz;
+  const key = (/** @type {Filters} */ filters) => logsAddress({ ...filters, tz: "", by: "", cols: a.side === "fields" ? filters.cols : [], fold: false, side: a.side && filters.side }) + filters.wrongTz;
   return key(a) === key(b);
 }
 
@@ -270,8 +270,8 @@ export function hitWords(q) {
  * @param {string | null} next
  */
 export function safeNext(next) {
-  if (next === null || !/^\/ui(\/|$)/.test(next) || /[\\\u0000-\u001f]/.test(next)) return "/ui/logs";
+  if (next === null || !/^\/ui(\/|$)/.test(next) || /[\\\u0000-\u001f]/.test(next)) return "/ui/";
   // As the browser will read it, without `..`.
   const { pathname } = new URL(next, "http://here");
-  return /^\/ui(\/|$)/.test(pathname) && !pathname.startsWith("/ui/login") ? next : "/ui/logs";
+  return /^\/ui(\/|$)/.test(pathname) && !pathname.startsWith("/ui/login") ? next : "/ui/";
 }

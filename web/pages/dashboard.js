@@ -59,7 +59,7 @@ export function open(url) {
       view(stats) {
         fill(told, asOf(Date.now()));
         stored.hidden = false;
-        stored.replaceChildren(...tile({ name: scope.project === "" ? "Stored" : "Stored of the project", value: bytes(stats.storage.stored_bytes), note: counted(stats.storage.events, "event"), href: "/ui/system" }).childNodes);
+        stored.replaceChildren(...tile({ name: scope.project === "" ? "Stored" : "Stored of the project", value: bytes(stats.storage.stored_bytes), note: counted(stats.storage.events, "event"), href: addressWith("/ui/logs", { project: scope.project, range: "90d" }) }).childNodes);
         return statsView(stats, scope);
       },
     }),

@@ -17,7 +17,7 @@ import { go } from "../router.js";
 
 /** @typedef {import("../parts/issue.js").Issue} Issue */
 /** @typedef {{ function: string, file: string, used?: boolean, reason?: string | null }} Frame */
-/** @typedef {{ version: number, kind: string | null, template?: string | null, type?: string | null, frames?: Frame[], hashed?: string[] }} Why */
+/** @typedef {{ version: number, kind: string | null, template?: string | null, type?: string | null, frames?: Frame[], hashed?: string[], matches?: boolean }} Why `matches` where the rules of now say the same */
 /** @typedef {{ value: string, count: number, share: number }[]} Values */
 /** @typedef {Partial<Record<"source" | "env" | "release" | "user_id", Values>> & { distinct?: Record<string, number>, total?: number, complete?: boolean }} Breakdown */
 /**
@@ -155,7 +155,7 @@ function whyView(why) {
       h("li", { class: used ? null : "muted" }, name && code(name), file && [name && " in ", code(file)], used || !reason ? null : `: ${shown(reason)}`)))]);
   }
   if (hashed.length > 0) lines.push(["Hashed", h("ul", null, hashed.map((part) => h("li", null, code(part))))]);
-  return part("Why these are one issue", facts(lines), h("p", { class: "hint" }, `Version ${why.version} of the rules.`));
+  return part("Why these are one issue", facts(lines), h("p", { class: "hint" }, `Version ${why.version} of the rules.`, why.matches === false && " It was grouped by others."));
 }
 
 function goneView() {
@@ -242,6 +242,8 @@ function eventWalk(issue, sample, life) {
     element: place,
     /** @param {KeyboardEvent} event */
     press({ key }) {
+      const event = events[at];
+      if (key === "c" && event) return go(eventAddress(event.id, "source")), true;
       if (key !== "j" && key !== "k") return false;
       void step(key === "j" ? 1 : -1);
       return true;

@@ -3,7 +3,7 @@
 
 import { read } from "../api.js";
 import { count } from "../lib/amount.js";
-import { BAR_FIELDS } from "../lib/filters.js";
+import { addressWith, BAR_FIELDS } from "../lib/filters.js";
 import { fill, h, shown, svg } from "../lib/h.js";
 import { barPaths, countText, HEIGHT, peakOf, stackOf, sum, sumCounts } from "../lib/series.js";
 import { clockTime, fullTime, HOUR, offsetLabel, roughly, shownZone, wallTime } from "../lib/time.js";
@@ -125,8 +125,9 @@ export class HistogramView {
   /**
    * Hatches stretches of time in which something is missing, and says what.
    * @param {Gap[]} gaps in the order of time
+   * @param {string} [ledger] the address of the page that says more
    */
-  hatch(gaps) {
+  hatch(gaps, ledger = "") {
     const [from = 0, to = 0] = this.#ends;
     this.#gaps = gaps.filter((gap) => gap.to > from && gap.from < to);
     this.#hatch.replaceChildren(...this.#gaps.map((gap) => {
@@ -137,7 +138,7 @@ export class HistogramView {
       return mark;
     }));
     this.#legend.hidden = this.#gaps.length === 0;
-    fill(this.#legend, this.#legend.hidden ? [] : [h("span", { class: "hatch", "aria-hidden": "true" }), ...unbroken(gapText(this.#gaps, Date.now())), "\u00a0", h("a", { href: "/ui/overflow" }, "Ledger")]);
+    fill(this.#legend, this.#legend.hidden ? [] : [h("span", { class: "hatch", "aria-hidden": "true" }), ...unbroken(gapText(this.#gaps, Date.now())), "\u00a0", h("a", { href: ledger }, "Ledger")]);
   }
 
   #rest() {
@@ -294,10 +295,9 @@ export async function hatchGaps(view, project, signal) {
   if (span === null) return;
   const [from = "", to = ""] = span.map((at) => new Date(at).toISOString());
   try {
-    const query = new URLSearchParams({ from, to, ...(project ? { project_id: project } : {}) });
-    const { hours, unseen } = /** @type {{ hours: Parameters<typeof gapsOf>[0], unseen: { from: string, to: string }[] }} */ (await read(`/stats/ledger?${query}`, signal));
+    const { hours, unseen } = /** @type {{ hours: Parameters<typeof gapsOf>[0], unseen: { from: string, to: string }[] }} */ (await read(addressWith("/stats/ledger", { from, to, project_id: project }), signal));
     const naps = unseen.map((nap) => ({ from: Date.parse(nap.from), to: Date.parse(nap.to), missing: {} }));
-    if (!signal.aborted) view.hatch([...gapsOf(hours), ...naps]);
+    if (!signal.aborted) view.hatch([...gapsOf(hours), ...naps], addressWith("/ui/overflow", { from, to, project }));
   } catch {
     // The bars are right without it; the overflow page says what is wrong.
   }

@@ -19,6 +19,7 @@ import { button, problemText } from "./state.js";
  * @property {"open" | "resolved" | "muted"} status
  * @property {boolean} new
  * @property {boolean} regressed
+ * @property {string | null} [regressed_release]
  * @property {string} first_seen
  * @property {string} last_seen
  * @property {number} count
@@ -79,9 +80,9 @@ export function issueLogs({ project, fingerprint, first_seen: first }, term = ""
 }
 
 /** @param {Issue} issue @param {number} now */
-export function stateText({ status, regressed, resolved_at: resolved, muted_until: until, muted_until_per_hour: most }, now) {
+export function stateText({ status, regressed, resolved_at: resolved, regressed_release: release, muted_until: until, muted_until_per_hour: most }, now) {
   if (status === "resolved") return `Resolved${resolved ? ` ${ago(Date.parse(resolved), now)}` : ""}`;
-  if (status === "open") return `Open${regressed && resolved ? `, seen again after it was resolved ${ago(Date.parse(resolved), now)}` : ""}`;
+  if (status === "open") return `Open${regressed && resolved ? `, seen again${release ? ` in release ${shown(release.slice(0, 80))}` : ""} after it was resolved ${ago(Date.parse(resolved), now)}` : ""}`;
   return until ? `Muted; that ends ${expiresIn(Date.parse(until), now)}` : `Muted until more than ${most ?? 0} come in an hour`;
 }
 
@@ -129,7 +130,7 @@ export function badges(issue) {
 
 /** What one request may change; the service says the same. */
 const MOST = 500;
-const TIMES = /** @type {const} */ ([["now+1h", "For 1 hour"], ["now+24h", "For 24 hours"], ["now+7d", "For 7 days"]]);
+const TIMES = /** @type {const} */ ([["now+1h", "For 1 hour"], ["now+24h", "For 24 hours"], ["now+7d", "For 7 days"], ["now+90d", "For 90 days"]]);
 const DONE = { resolve: "resolved", reopen: "reopened", mute: "muted" };
 
 /**

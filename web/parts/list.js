@@ -19,7 +19,7 @@ const AHEAD = 6;
 const MOST_ROWS = 70;
 /** Heights of a row. Also in css/tokens.css and css/parts.css. */
 const ROW_PX = 24;
-const PHONE_ROW_PX = 50;
+const PHONE_ROW_PX = 48;
 const PHONE = "(width <= 900px)";
 /** A list scrolled by less is at its top. */
 const NEAR_TOP_PX = 8;

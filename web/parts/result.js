@@ -2,7 +2,7 @@
 
 import { Problem, searchLogs } from "../api.js";
 import { count, counted } from "../lib/amount.js";
-import { logsAddress } from "../lib/filters.js";
+import { BAR_FIELDS, logsAddress } from "../lib/filters.js";
 import { h, shown } from "../lib/h.js";
 import { fullTime, offsetLabel, ownZone } from "../lib/time.js";
 import { button, isDatabaseAway, noticeLine, warningText } from "./state.js";
@@ -11,6 +11,8 @@ import { button, isDatabaseAway, noticeLine, warningText } from "./state.js";
 /** @typedef {import("../api.js").Scanned} Scanned */
 /** @typedef {import("../lib/filters.js").Filters} Filters */
 
+/** Fields counted at once. The service says the same. */
+const MOST_FIELDS = 10;
 /** Rows one list holds; the others are a link away. */
 const MAX_ROWS = 2000;
 export const NOT_ALL_READ = "Not all of this range was read.";
@@ -90,7 +92,8 @@ export function wayOn({ filters, query, events, cursor, all }, load, again) {
   const text = (/** @type {string} */ said) => h("p", { class: "muted" }, said);
   if (all) return [text(`No ${beyond(filters)} event in this range matches.`)];
   if (cursor === null) return [text(NOT_ALL_READ), button("Search again", again)];
-  if (last && events.length >= MAX_ROWS) return [onLink(filters, query, Date.parse(last.ts))];
+  // Of one time alone the next list would be the same.
+  if (last && events.length >= MAX_ROWS && events[0]?.ts !== last.ts) return [onLink(filters, query, Date.parse(last.ts))];
   return [button(last ? `Load ${beyond(filters)} events` : "Search on", load)];
 }
 
@@ -112,7 +115,9 @@ function onLink(filters, query, at) {
  * @param {boolean} narrow with fewer bars
  * @returns {Record<string, string>}
  */
-export function besides({ side, tz, by }, narrow) {
+export function besides({ side, tz, by, cols = [] }, narrow) {
   const beside = side === "fields" ? ",facets" : side === "patterns" ? ",patterns" : "";
-  return { include: `histogram${beside}`, buckets: narrow ? "40" : "120", tz: tz || ownZone(), ...(by ? { by } : {}) };
+  // What has a column is counted, too.
+  const fields = [...BAR_FIELDS.slice(0, 5), ...cols.filter((name) => BAR_FIELDS.indexOf(name) > 4 || name.startsWith("ctx."))].slice(0, MOST_FIELDS).join();
+  return { include: `histogram${beside}`, fields, top: side === "patterns" ? "100" : "10", buckets: narrow ? "40" : "120", tz: tz || ownZone(), ...(by ? { by } : {}) };
 }
