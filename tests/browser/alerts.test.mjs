@@ -315,6 +315,29 @@ describe("the page of alerts", { concurrency: false }, () => {
     for (const one of [own, query]) await scene.admin("DELETE", `/admin/alerts/rules/${one.id}`);
   });
 
+  test("says when a rule spoke last, what of it is open and how much it left out, and nothing of one that never spoke", async () => {
+    const place = (/** @type {URL} */ url) => url.pathname === "/admin/alerts/rules";
+    const before = (/** @type {number} */ ms) => new Date(Date.now() - ms).toISOString();
+    const states = new Map([
+      ["spike", { open: 2, last_said_at: before(5 * 60_000), suppressed: 1234 }],
+      ["regression", { open: 0, last_said_at: before(3 * 3_600_000), suppressed: 0 }],
+      ["new_issue", { open: 0, last_said_at: null, suppressed: 0 }],
+    ]);
+    await scene.page.route(place, async (route) => {
+      const reply = await route.fetch();
+      const body = await reply.json();
+      for (const one of body.rules) one.state = states.get(one.kind);
+      await route.fulfill({ response: reply, json: body });
+    });
+    await scene.visit("/ui/alerts");
+    const said = (/** @type {string} */ name) => rule(name).getByText(/^For all projects\./).textContent();
+    assert.match((await said("Spike of an issue")) ?? "", /\. Last said 5 min ago, 2 open, 1,234 left out since\.$/);
+    assert.match((await said("Regression")) ?? "", /\. Last said 3 h ago\.$/);
+    assert.doesNotMatch((await said("New issue")) ?? "", /said|open|left out/i);
+    assert.equal(await region("Rules").getByText("Last said").count(), 2, "nor of one whose state is not known");
+    await scene.page.unroute(place);
+  });
+
   test("tells a rule of no channel from one of every channel, and keeps what is not changed", async () => {
     const { rule: made } = await scene.admin("POST", "/admin/alerts/rules", { kind: "query", name: "Quiet", q: "x", channels: [] });
     const stored = async () => (await scene.admin("GET", "/admin/alerts/rules")).rules.find((/** @type {{ id: unknown }} */ { id }) => id === made.id);

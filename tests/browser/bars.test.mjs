@@ -108,12 +108,36 @@ describe("the counts and the detail beside it", { concurrency: false }, () => {
   test("patterns that are not listed are counted", async () => {
     const words = "red oak apple river stone cloud paper silver garden winter copper bridge candle meadow".split(" ");
     const { key } = await scene.project("unlike", "Unlike");
-    await postBatch(scene.server.base, key, JSON.stringify(words.map((word, at) => ({ level: "info", message: `${word} ${words[(at + 5) % words.length]} ${word}` }))));
+    const messages = words.flatMap((one) => words.slice(0, 8).map((other) => `${one} ${other} ${one}`));
+    const ts = new Date(Date.now() - 3_000_000).toISOString();
+    await postBatch(scene.server.base, key, JSON.stringify(messages.map((message) => ({ ts, level: "info", message }))));
     await scene.visit("/ui/logs?project=unlike&side=patterns");
     await scene.page.locator(".patterns li").first().waitFor();
     const listed = await scene.page.locator(".patterns li").count();
-    assert.ok(listed < words.length, "the seed has more patterns than are listed");
-    await scene.page.getByText(`${words.length - listed} events of other patterns`).waitFor();
+    assert.ok(listed < messages.length, "the seed has more patterns than are listed");
+    await scene.page.getByText(`${messages.length - listed} events of other patterns`, { exact: true }).waitFor();
+  });
+
+  test("what was too many to count each is said to be, of fields and of patterns", async () => {
+    const facet = (/** @type {string} */ name) => scene.page.locator(".facet").filter({ has: scene.page.getByRole("heading", { name, exact: true }) });
+    let approximate = false;
+    await changed(scene.page, (answer) => {
+      for (const one of answer.facets ?? []) Object.assign(one, { other: 1200, approximate: approximate && one.field === "user_id" });
+      if (answer.patterns) Object.assign(answer.patterns, { other: 3400, approximate });
+    });
+    const told = async (/** @type {string} */ side, /** @type {RegExp} */ rest) => {
+      await scene.visit(`${LOGS}&side=${side}`);
+      await scene.page.getByText(rest).first().waitFor();
+      return [await scene.page.getByText(rest).count(), await scene.page.getByText("too many to count").count()];
+    };
+    const [all = 0, few] = await told("fields", /^1,200 with other values$/);
+    assert.ok(all > 2 && few === 0);
+    assert.deepEqual(await told("patterns", /^3,400 events of other patterns$/), [1, 0]);
+    approximate = true;
+    assert.deepEqual(await told("fields", /^1,200 with other values$/), [all - 1, 1], "it is said of that field alone");
+    await facet("user_id").getByText("1,200 with other values, too many to count each", { exact: true }).waitFor();
+    assert.deepEqual(await told("patterns", /^3,400 events of other patterns, too many to count each$/), [1, 1]);
+    await scene.page.unroute(searches);
   });
 
   test("an event that is not there any more says why", async () => {
@@ -253,6 +277,17 @@ describe("the bars", { concurrency: false }, () => {
     scene.page.off("request", note);
     await scene.page.unrouteAll();
     assert.ok(scene.faults.splice(0).every((fault) => fault.includes("503")));
+  });
+
+  test("name the values that were too many to count each", async () => {
+    const others = async () => (await scene.page.getByRole("list", { name: "Colours" }).getByRole("listitem").allTextContents()).filter((text) => text.startsWith("other"));
+    await scene.visit(`${LOGS}&by=user_id`);
+    const [few = ""] = await others();
+    assert.match(few, /^other values\d+$/);
+    await changed(scene.page, (answer) => (answer.histogram.approximate = true));
+    await scene.visit(`${LOGS}&by=user_id`);
+    assert.deepEqual(await others(), [few.replace("values", "values, too many to count each")]);
+    await scene.page.unroute(searches);
   });
 
   test("may be of a column's path, and a field there is none of is left out", async () => {

@@ -276,6 +276,17 @@ describe("what the service knows beyond this instance", { concurrency: false }, 
     await scene.page.screenshot({ path: new URL("other-spools.png", SCREENSHOTS).pathname });
   });
 
+  test("the ledger has every account of a project", async () => {
+    const accounts = { Received: 1111, Accepted: 12, Duplicate: 13, Rejected: 14, Limited: 15, Refused: 16, Stored: 17, Purged: 18, Deleted: 19, "In spool": 2000, Quarantined: 21 };
+    const named = Object.fromEntries(Object.entries(accounts).map(([name, events]) => [name.toLowerCase().replace(" ", "_"), events]));
+    await altered("/stats/ledger", ({ projects }) => Object.assign(projects.find((/** @type {any} */ { project }) => project === SLUG), named));
+    await scene.visit("/ui/overflow");
+    const table = scene.page.getByRole("region", { name: "The ledger by project" });
+    assert.deepEqual(await table.getByRole("columnheader").allTextContents(), ["Project", ...Object.keys(accounts), "Sums"]);
+    const row = table.getByRole("row").filter({ has: scene.page.getByRole("link", { name: SLUG, exact: true }) });
+    assert.deepEqual(await row.getByRole("cell").allTextContents(), [...Object.values(accounts).map((events) => events.toLocaleString("en")), "hold"]);
+  });
+
   test("the storage's sums have an age", async () => {
     await altered("/stats", (stats) => (stats.storage.age_ms = 40_000));
     await scene.visit("/ui/system");

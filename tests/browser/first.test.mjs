@@ -171,6 +171,23 @@ describe("the first page", { concurrency: false }, () => {
     assert.equal(await scene.total(), 9, href);
   });
 
+  test("a ledger that fails is said to be unread, leaves everything else, and is not said any more once it is read", async () => {
+    const ledger = (/** @type {URL} */ url) => url.pathname === "/stats/ledger";
+    await scene.page.route(ledger, (route) => route.fulfill({ status: 500, contentType: "application/problem+json", body: JSON.stringify({ status: 500, code: "internal", detail: "A fault of ours." }) }));
+    await scene.visit(`/ui/?project=${SLUG}`);
+    const unread = scene.page.getByText("Whether all was taken can't be read.", { exact: true });
+    await unread.waitFor();
+    await scene.page.getByText(/^9 errors \(1 fatal\)/).waitFor();
+    assert.equal(await scene.page.locator(".lines").getByText("card declined for order").count(), 3);
+    await scene.page.getByRole("region", { name: "This service" }).getByText("Stored of the project").waitFor();
+    for (const text of ["A fault of ours.", "Loading failed", "Try again"]) assert.equal(await scene.page.getByText(text).count(), 0, text);
+    await scene.page.unroute(ledger);
+    await scene.page.getByRole("button", { name: "Refresh" }).click();
+    await unread.waitFor({ state: "hidden" });
+    await scene.settled();
+    assert.equal((await scene.page.locator(".alarm").allInnerTexts()).join(""), "", "all was taken");
+  });
+
   test("what is being loaded anew is without its colours until the new one is there, and has no time of its own", async () => {
     const look = await scene.context.newPage();
     await scene.visit(`/ui/?project=${SLUG}`, look);

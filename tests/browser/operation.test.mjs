@@ -163,6 +163,34 @@ describe("the operation pages", { concurrency: false }, () => {
     await page.unroute(held);
   });
 
+  test("all of a held event can be read, and one that is damaged can be discarded and not tried again", async () => {
+    /** @type {string[]} */
+    const asked = [];
+    const held = (/** @type {URL} */ url) => url.pathname.startsWith("/admin/quarantine");
+    const damaged = { ...HELD, id: HELD.id.replace(/0$/, "1"), event: null };
+    await page.route(held, (route) => {
+      if (route.request().method() === "GET") return route.fulfill({ json: { quarantine: [HELD, damaged], next_cursor: null, events: 2, bytes: 4096, max_events: 10000, max_bytes: 1 << 26 } });
+      asked.push(`${route.request().method()} ${new URL(route.request().url()).pathname}`);
+      return route.fulfill({ status: 204 });
+    });
+    await visit("/ui/overflow");
+    const entries = region("Quarantine").getByRole("listitem");
+    const [whole, broken] = [entries.filter({ hasText: "held back" }), entries.filter({ hasText: "What was kept of this event is damaged." })];
+    const text = whole.locator("pre");
+    assert.ok(await text.isHidden(), "it is folded at first");
+    await whole.getByText("All of it", { exact: true }).click();
+    assert.ok(await text.isVisible());
+    assert.deepEqual(JSON.parse((await text.textContent()) ?? ""), HELD.event);
+    assert.deepEqual(await whole.getByRole("button").allTextContents(), ["Retry", "Discard"]);
+    assert.deepEqual(await broken.getByRole("button").allTextContents(), ["Discard"]);
+    assert.equal(await broken.getByText("All of it").count(), 0);
+    await broken.getByRole("button", { name: "Discard" }).click();
+    await broken.getByRole("button", { name: "Discard for good" }).click();
+    await page.getByText("Discarded.").waitFor();
+    assert.deepEqual(asked, [`DELETE /admin/quarantine/${damaged.id}`]);
+    await page.unroute(held);
+  });
+
   test("the project chosen is that of the quarantine too", async () => {
     /** @type {string[]} */
     const asked = [];
@@ -365,6 +393,35 @@ describe("the operation pages", { concurrency: false }, () => {
     await page.getByText("will be deleted for good").waitFor();
     assert.deepEqual(sent.at(-1), { older_than: "now", dry_run: true });
     await page.getByText(`received before ${await inZone(answers.at(-1).older_than)} will be deleted for good.`).waitFor();
+    await page.unroute(purge);
+  });
+
+  test("a purge says which blocks are too damaged to be looked through: before it, after it, and where nothing would go", async () => {
+    const purge = (/** @type {URL} */ url) => url.pathname === "/admin/purge";
+    /** What the answer to a preview and to a purge have. */
+    let [preview, purged] = [{ deleted_events: 3, unreadable_blocks: 2 }, { deleted_events: 3, unreadable_blocks: 1 }];
+    await page.route(purge, async (route) => {
+      const reply = await route.fetch();
+      const { unreadable_blocks: own, ...answer } = await reply.json();
+      assert.equal(own, undefined, "no block here is damaged");
+      await route.fulfill({ response: reply, json: { ...answer, ...(route.request().postDataJSON().dry_run ? preview : purged) } });
+    });
+    await visit("/ui/system");
+    // The audit log tells of earlier ones.
+    const form = region("Purge");
+    const count = () => form.getByRole("button", { name: "Preview" }).click();
+    await form.getByLabel("Age", { exact: true }).selectOption("Older than 7 days");
+    await count();
+    await form.getByText(/^3 events of all projects, .* will be deleted for good\. 2 damaged blocks can't be read and will stay\.$/).waitFor();
+    await form.getByLabel("Type").fill("all projects");
+    await form.getByRole("button", { name: "Delete them" }).click();
+    await form.getByText("3 events deleted. 1 damaged block can't be read and will stay.", { exact: true }).waitFor();
+    preview = { deleted_events: 0, unreadable_blocks: 2 };
+    await count();
+    await form.getByText("Nothing would be deleted. 2 damaged blocks can't be read and will stay.", { exact: true }).waitFor();
+    preview = { deleted_events: 0, unreadable_blocks: 0 };
+    await count();
+    await form.getByText("Nothing would be deleted.", { exact: true }).waitFor();
     await page.unroute(purge);
   });
 

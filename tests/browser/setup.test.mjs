@@ -209,6 +209,32 @@ describe("the setup page", { concurrency: false }, () => {
     await own.close();
   });
 
+  test("it says while the service is away that it looks again, and goes on once it is back", async () => {
+    const other = `${slug}-away`;
+    await makeProject(other);
+    const own = await context.newPage();
+    await visit(`/ui/projects/${other}/setup`, own);
+    await own.getByText("Waiting for the first event…").waitFor();
+    const said = own.locator(".actions").filter({ has: own.getByRole("button", { name: "Send test event" }) }).getByRole("status");
+    assert.equal(await said.textContent(), "");
+    const search = (/** @type {URL} */ url) => url.pathname === "/logs";
+    let looks = 0;
+    await own.route(search, (route) => {
+      looks += 1;
+      return route.abort("connectionrefused");
+    });
+    await until(async () => (await said.textContent()) === "The service does not answer. Looking again…", "it says so beside the button");
+    await until(async () => looks > 1, "it looks again");
+    await own.getByText("Waiting for the first event…").waitFor();
+    // What comes meanwhile is found.
+    await own.evaluate((address) => fetch(address, { method: "POST" }), `/admin/projects/${other}/test-event`);
+    await own.unroute(search);
+    await own.getByText("The test event has arrived.").waitFor();
+    assert.equal(await said.textContent(), "");
+    await own.close();
+    assert.ok(faults.splice(0).every((fault) => /^console: .*net::ERR_CONNECTION_REFUSED/.test(fault)));
+  });
+
   test("failures are said where they belong, and an unknown project is one", async () => {
     const problem = { status: 503, contentType: "application/problem+json", body: JSON.stringify({ code: "storage_unavailable", detail: "The database is away." }) };
     const posts = (/** @type {import("playwright-core").Route} */ route) => (route.request().method() === "POST" ? route.fulfill(problem) : route.fallback());

@@ -31,6 +31,16 @@ test("bars by a field are of five values, others and events without one, and eve
   assert.equal(countText(sumCounts(few.buckets), few.series), "3 events: 2 production, 1 without env");
 });
 
+test("bars by a field say of the rest that it was too many values to count each, and bars by level never do", () => {
+  const named = (/** @type {object} */ more) => stackOf(histogram({ buckets: [{ ...SPAN, counts: { web: 2 }, other: 900, none: 1 }], ...more })).series.map(({ name }) => name);
+  const by = { by: "source", values: ["web"] };
+  assert.deepEqual(named({ ...by, approximate: true }), ["web", "other values, too many to count each", "without source"]);
+  assert.deepEqual(named({ ...by, approximate: false }), ["web", "other values", "without source"]);
+  assert.deepEqual(named(by), ["web", "other values", "without source"]);
+  assert.deepEqual(named({ approximate: true }), named({}));
+  assert.ok(!named({ approximate: true }).join().includes("too many"));
+});
+
 test("the first bucket begins, and the last one ends, with the minute that was asked for", () => {
   const times = ["05:00", "06:00", "07:00", "08:00"].map((time) => `2026-11-20T${time}:00.000Z`);
   const raw = times.slice(1).map((to, at) => ({ from: times[at] ?? "", to, counts: {} }));
