@@ -14,7 +14,7 @@ import { startServer } from "./server.mjs";
 
 const FIRST_LOAD = { requests: 16, bytes: 40 * 1024 };
 /** Sessions that end, events and projects that are not there, a name that is taken, and ranges longer than the ledger gives. */
-const EXPECTED = [/^answer: 401 (GET|POST) /, /^answer: 404 GET \/logs[/?]/, /^answer: 409 POST \/admin\/projects$/, /^answer: 400 GET \/stats\/ledger\?from=20(19|2\d)-/];
+const EXPECTED = [/^answer: 404 GET \/ui\/nothing-here$/, /^answer: 401 (GET|POST) /, /^answer: 404 GET \/logs[/?]/, /^answer: 409 POST \/admin\/projects$/, /^answer: 400 GET \/stats\/ledger\?from=20(19|2\d)-/];
 const stamp = Date.now().toString(36);
 const slug = `shop-${stamp}`;
 const SEARCHES = (/** @type {URL} */ url) => url.pathname === "/logs";
