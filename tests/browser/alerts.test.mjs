@@ -331,10 +331,10 @@ describe("the page of alerts", { concurrency: false }, () => {
     });
     await scene.visit("/ui/alerts");
     const said = (/** @type {string} */ name) => rule(name).getByText(/^For all projects\./).textContent();
-    assert.match((await said("Spike of an issue")) ?? "", /\. Last said 5 min ago, 2 open, 1,234 left out since\.$/);
-    assert.match((await said("Regression")) ?? "", /\. Last said 3 h ago\.$/);
+    assert.match((await said("Spike of an issue")) ?? "", /\. Last fired 5 min ago, 2 not over, 1,234 left out since\.$/);
+    assert.match((await said("Regression")) ?? "", /\. Last fired 3 h ago\.$/);
     assert.doesNotMatch((await said("New issue")) ?? "", /said|open|left out/i);
-    assert.equal(await region("Rules").getByText("Last said").count(), 2, "nor of one whose state is not known");
+    assert.equal(await region("Rules").getByText("Last fired").count(), 2, "nor of one whose state is not known");
     await scene.page.unroute(place);
   });
 

@@ -236,7 +236,7 @@ describe("the issue pages", { concurrency: false }, () => {
     await page.getByRole("button", { name: "Newer" }).click();
     assert.equal(await message(), "card declined for order 1");
     await page.getByText("12", { exact: true }).first().waitFor();
-    await page.getByText(/^\d\d:\d\d:\d\d, \d+ (s|min) ago in release 2026.11.4$/).first().waitFor();
+    await page.getByText(/^\d\d:\d\d:\d\d, \d+ (s|min) ago, in release 2026.11.4$/).first().waitFor();
 
     await page.getByRole("button", { name: "Resolve" }).click();
     await page.getByText("1 issue resolved.").waitFor();

@@ -233,7 +233,7 @@ describe("the operation pages", { concurrency: false }, () => {
   test("a service that is not ready shows its spool and what is wrong", async () => {
     const asked = (/** @type {URL} */ url) => url.pathname === "/readyz";
     const spool = {
-      state: "draining", blocks: 3, events: 420, bytes: 1 << 20, max_bytes: 1 << 28, held_groups: 1, lost_groups: 0, oldest_age_seconds: 95,
+      state: "open", blocks: 3, events: 420, bytes: 1 << 20, max_bytes: 1 << 28, held_groups: 1, lost_groups: 0, oldest_age_seconds: 95,
       drained_events: 1200, stored_before_events: 0, drained_per_second: 310, dropped_events: { project_deleted: 2, key_revoked: 0, damaged: 0 },
     };
     const checks = { hmac_secret: { ok: true, detail: null }, database: { ok: false, detail: "The database does not answer." } };

@@ -184,7 +184,7 @@ describe("every state fits and is accessible", { concurrency: false }, () => {
   test("the service is not well", async () => {
     const now = Date.now();
     const at = (/** @type {number} */ ms) => new Date(now + ms).toISOString();
-    const spool = { state: "draining", blocks: 3, events: 420, bytes: 1 << 20, max_bytes: 1 << 28, held_groups: 1, lost_groups: 0, oldest_age_seconds: 95,
+    const spool = { state: "open", blocks: 3, events: 420, bytes: 1 << 20, max_bytes: 1 << 28, held_groups: 1, lost_groups: 0, oldest_age_seconds: 95,
       drained_events: 1200, stored_before_events: 0, drained_per_second: 310, dropped_events: { project_deleted: 2, key_revoked: 0, damaged: 0 } };
     const unready = { ready: false, checks: { database: { ok: false, detail: "The database does not answer." }, spool: { ok: true, detail: null } }, spool, quarantine: { events: 4, bytes: 900, max_events: 10_000, max_bytes: 1 << 26 } };
     const held = { id: "06gvotvlt5ofh0b26ilsv7bnrs-0", project_id: 1, project: SLUG, bytes: 2048, received_at: at(-60_000), quarantined_at: at(0), expires_at: at(86_400_000),

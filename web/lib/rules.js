@@ -96,9 +96,9 @@ export function levelsOf(kind) {
  * What a rule is narrowed to, and how often it speaks.
  * @param {Rule} rule
  * @param {(id: number | string) => string} channelName
- * @param {boolean} [none] there is no channel at all
+ * @param {number} [reach] how many channels there are, where that is known
  */
-export function ruleLimits({ levels, environments, issues, cooldown_sec: cooldown, channels }, channelName, none = false) {
+export function ruleLimits({ levels, environments, issues, cooldown_sec: cooldown, channels }, channelName, reach) {
   const parts = [];
   if (levels) parts.push(`only ${levels.join(", ")}`);
   if (environments?.include.length) parts.push(`only in ${environments.include.join(", ")}`);
@@ -107,8 +107,8 @@ export function ruleLimits({ levels, environments, issues, cooldown_sec: cooldow
   if (issues?.exclude.length) parts.push(`without ${counted(issues.exclude.length, "issue")}`);
   parts.push(cooldown ? `repeats at most every ${spanText(cooldown)}` : "each time");
   if (channels?.length === 0) parts.push("kept in the history alone");
-  else if (none) parts.push("to no channel yet");
-  else parts.push(`to ${channels ? channels.map(channelName).join(", ") : "every channel of the project"}`);
+  else if (reach === 0) parts.push("to no channel yet");
+  else if (channels || reach) parts.push(`to ${channels ? channels.map(channelName).join(", ") : "every channel of the project"}`);
   return `${capital(parts.join("; "))}.`;
 }
 

@@ -11,7 +11,7 @@ import { MINUTE } from "./time.js";
 /** Units of height; the picture is stretched to its box. */
 export const HEIGHT = 100;
 /** The least height of what has events, so that one error among thousands is seen. */
-const LEAST = 4;
+const LEAST = 6;
 /** Part of a bar's width that separates it from the next. */
 const BAR_GAP = 0.15;
 /** Values with a colour of their own. Also in css/tokens.css. */

@@ -187,8 +187,8 @@ function statsView(stats, scope) {
     if (!day) return "";
     return day.complete ? `${rate(of(day))} a day earlier` : day.total === 0 ? "no data a day earlier" : "a day earlier is not kept whole";
   };
-  /** @param {string[]} levels @param {import("../lib/verdict.js").Period & { complete: boolean } | undefined} part */
-  const before = (levels, part) => part?.complete ? behind(scope, levels, stats, "", part) : "";
+  /** @param {string[]} levels @param {import("../lib/verdict.js").Period & { complete: boolean } | undefined} part @param {number} [number] */
+  const before = (levels, part, number) => part?.complete && number ? behind(scope, levels, stats, "", part) : "";
   const timeBefore = RANGES.find(({ name }) => name === scope.range)?.label.replace("Last", "the");
   return [
     verdictLine(found.errors === 0, verdictText(stats, found, stats.began, now)),
@@ -198,15 +198,15 @@ function statsView(stats, scope) {
     h("ul", { class: "tiles" },
       tile({
         name: "Errors/min", value: rate(errorRate(stats)), href: behind(scope, ISSUE_OF, stats),
-        note: dayBefore(errorRate), before: before(ISSUE_OF, stats.day_before), level: found.errors > 0 ? "error" : "",
+        note: dayBefore(errorRate), before: before(ISSUE_OF, stats.day_before, stats.day_before?.error_rate), level: found.errors > 0 ? "error" : "",
       }),
       tile({
         name: "Events/min", value: rate(stats.per_minute), href: behind(scope, [], stats),
-        note: dayBefore((day) => day.per_minute), before: before([], stats.day_before),
+        note: dayBefore((day) => day.per_minute), before: before([], stats.day_before, stats.day_before?.total),
       }),
       LEVELS.toReversed().map((level) => tile({
         name: level, value: count(stats.events[level] ?? 0), href: behind(scope, [level], stats),
-        note: previous === null ? "" : `${count(previous[level] ?? 0)} ${timeBefore} before`, before: before([level], stats.previous), level: stats.events[level] ? level : "",
+        note: previous === null ? "" : `${count(previous[level] ?? 0)} ${timeBefore} before`, before: before([level], stats.previous, previous?.[level]), level: stats.events[level] ? level : "",
       }))),
     h("div", { class: "section" }, h("h2", null, "Top issues"),
       stats.top_issues.length === 0 ? h("p", { class: "muted" }, "No issue in this time.") : issueTable(stats, scope, now),

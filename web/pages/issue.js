@@ -105,7 +105,7 @@ function dayView(issue) {
 /** @param {Issue} issue */
 function issueFacts(issue) {
   const now = Date.now();
-  const seen = (/** @type {string} */ at, /** @type {string | null} */ release) => h("span", null, whenExactly(at, now), release ? ` in release ${brief(release)}` : "");
+  const seen = (/** @type {string} */ at, /** @type {string | null} */ release) => h("span", null, whenExactly(at, now), release ? `, in release ${brief(release)}` : "");
   return facts([
     ["Events", h("a", { href: issueLogs(issue), "aria-label": `${counted(issue.count, "event")} of this issue` }, count(issue.count))],
     [`First seen, ${offsetsLabel(Date.parse(issue.last_seen), Date.parse(issue.first_seen))}`, seen(issue.first_seen, issue.first_release)],

@@ -137,7 +137,7 @@ function spoolView(spool) {
   const empty = spool.blocks === 0;
   const whole = spool.lost_groups + dropped.length === 0;
   return [
-    verdictLine(empty && whole, empty
+    verdictLine(empty && whole && spool.state === "open", empty
       ? whole ? "Nothing waits: everything accepted is in the database." : "Nothing waits, but not all that was accepted came to the database."
       : `Waiting for the database: ${counted(spool.events, "event")}${spool.oldest_age_seconds === null ? "" : `, the oldest for ${roughly(spool.oldest_age_seconds * 1000)}`}.`,
     ` State: ${spool.state.replaceAll("_", " ")}.`),

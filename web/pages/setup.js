@@ -129,7 +129,7 @@ function setupView(life, slug, given, level = "h2") {
 /** What is shown of a new key, this once; one that only reads signs nothing. @param {NewKey} key */
 export function secretsView({ api_key: key, signing_secret: signing }) {
   return [
-    h("p", { class: "notice" }, `Copy ${signing ? "both" : "it"} now. This page alone has what is shown, this once.`),
+    h("p", { class: "notice" }, `Copy ${signing ? "both" : "it"} now. What is shown here is shown this once.`),
     h("dl", { class: "secrets" }, secret("API key", "Copy key", "api-key", key), signing ? secret("Signing secret", "Copy secret", "signing-secret", signing) : null),
   ];
 }

@@ -89,7 +89,7 @@ export class FilterBar {
     const { range, levels, project, tz = "", live, fold, order, side = "", by = "", cols = [] } = this.#filters;
     const time = range === "" ? spanSaid(this.#from.input.value, this.#to.input.value) : rangeLabel(range);
     const set = [
-      [project && this.#project.selectedOptions[0]?.label, levels.join(", "), time, tz.replaceAll("_", " ")],
+      [time, levels.join(", "), project && this.#project.selectedOptions[0]?.label, tz.replaceAll("_", " ")],
       [live && "live", order === "asc" && "oldest first", fold && "repeats folded", side, by && by !== BAR_FIELDS[0] && `by ${by}`, cols.length > 0 && counted(cols.length, "column")],
     ];
     this.#folds.forEach((fold, index) => {

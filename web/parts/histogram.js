@@ -6,7 +6,7 @@ import { count } from "../lib/amount.js";
 import { addressWith, BAR_FIELDS } from "../lib/filters.js";
 import { fill, h, shown, svg } from "../lib/h.js";
 import { barPaths, countText, HEIGHT, peakOf, stackOf, sum, sumCounts } from "../lib/series.js";
-import { clockTime, fullTime, HOUR, offsetLabel, roughly, shownZone, wallTime } from "../lib/time.js";
+import { clockTime, DAY, fullTime, HOUR, offsetLabel, roughly, shownZone, wallTime } from "../lib/time.js";
 
 /** @typedef {import("../api.js").Histogram} Histogram */
 /** @typedef {import("../lib/series.js").Bucket} Bucket */
@@ -16,6 +16,9 @@ import { clockTime, fullTime, HOUR, offsetLabel, roughly, shownZone, wallTime } 
  * A stretch of time in which something is missing; where that is not counted, the service slept or had no database.
  * @typedef {{ from: number, to: number, missing: Record<string, number> }} Gap
  */
+
+/** The longest time the ledger is asked for. */
+const LEDGER_MS = 90 * DAY;
 
 export class HistogramView {
   /** @type {Bucket[]} */
@@ -111,8 +114,8 @@ export class HistogramView {
     setSpan(growing, buckets.length - 1, Date.parse(last?.to ?? "") > now ? buckets.length : 0);
     this.#bars.replaceChildren(this.#mark, shade, ...barPaths(buckets, series).map(({ tone, path }) => svg("path", { d: path, "data-tone": tone })), growing, ...this.#dims);
     this.#chart.setAttribute("aria-valuemax", String(this.#buckets.length - 1));
-    const middle = this.#buckets[Math.floor(this.#buckets.length / 2)];
-    const ends = [this.#buckets[0]?.from, middle?.from, this.#buckets.at(-1)?.to];
+    const [first = "", end = ""] = [buckets[0]?.from, last?.to];
+    const ends = [first, `${new Date((Date.parse(first) + Date.parse(end)) / 2)}`, end];
     fill(this.#axis, ends.map((time, at) => h("span", null, `${shortTime(time ?? "", now)}${at === 2 ? ` ${offsetLabel(Date.parse(time ?? ""))}` : ""}`)));
     this.#rest();
   }
@@ -293,7 +296,9 @@ export function shortTime(time, now) {
 export async function hatchGaps(view, project, signal) {
   const span = view.span();
   if (span === null) return;
-  const [from = "", to = ""] = span.map((at) => new Date(at).toISOString());
+  // The ledger goes no further back, nor does the page that the legend leads to.
+  const [first = 0, last = 0] = span;
+  const [from = "", to = ""] = [Math.max(first, last - LEDGER_MS), last].map((at) => new Date(at).toISOString());
   try {
     const { hours, unseen } = /** @type {{ hours: Parameters<typeof gapsOf>[0], unseen: { from: string, to: string }[] }} */ (await read(addressWith("/stats/ledger", { from, to, project_id: project }), signal));
     const naps = unseen.map((nap) => ({ from: Date.parse(nap.from), to: Date.parse(nap.to), missing: {} }));

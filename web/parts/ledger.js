@@ -134,7 +134,7 @@ function reasonsView(totals) {
 /** @param {NonNullable<Ledger["projects"]>} projects */
 function projectTable(projects) {
   const columns = ["Received", "Accepted", "Duplicate", "Rejected", "Limited", "Refused", "Stored", "Purged", "Deleted", "In spool", "Quarantined"];
-  return table("The ledger by project", [["Project"], ...columns.map((head) => /** @type {[string, string]} */ ([head, "count"])), ["Sums"]], projects.map((one) => [
+  return table("The ledger by project", [["Project", "name"], ...columns.map((head) => /** @type {[string, string]} */ ([head, "count"])), ["Sums"]], projects.map((one) => [
     one.project === null ? (one.project_id === 0 ? "no project" : `deleted project ${one.project_id}`)
       : h("a", { href: `/ui/logs?project=${encodeURIComponent(one.project)}` }, shown(one.project)),
     ...columns.map((head) => amount(one, head)),

@@ -32,7 +32,7 @@ export function purgeForm(projects, onPurged) {
     projects.map(({ id, slug }) => h("option", { value: String(id) }, slug))));
   const { input: age, ...ageField } = field("Age", { id: "purge-age" }, "", h("select", { required: true }));
   const before = field("Received before", { id: "purge-before" }, `${TIME_EXAMPLES}; without a zone, of ${ownZone()}.`);
-  const query = field("Only what matches", { id: "purge-query" }, "As in the logs; it needs an age or a time. Empty, all goes by age.");
+  const query = field("Only what matches", { id: "purge-query" }, "As in the logs, with an age or a time. Empty, age alone decides.");
   const said = h("p", { role: "status" });
   const confirm = h("div");
   const preview = h("button", { type: "submit" }, "Preview");

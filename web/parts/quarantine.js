@@ -78,7 +78,7 @@ export function quarantinePart(life, onChange, project) {
     };
     return h("div", { class: "section-body" },
       h("div", { class: "actions" },
-        h("span", null, `${counted(page.events, "event")} of all projects, ${bytes(page.bytes)} (room for ${count(page.max_events)} and ${bytes(page.max_bytes)})`),
+        h("span", null, `${counted(page.events, "event")} of all projects, ${bytes(page.bytes)} kept (room for ${count(page.max_events)} and ${bytes(page.max_bytes)})`),
         button(of === undefined ? "Retry all" : "Retry all of this project", () => void retryAll(of))),
       h("ul", { class: "section-body" }, page.quarantine.map(heldView)),
       pager(cursor, page.next_cursor, move));
@@ -100,12 +100,12 @@ export function quarantinePart(life, onChange, project) {
     });
     return h("li", { class: "card" },
       h("p", { class: "value mono" }, held.event === null ? "What was kept of this event is damaged." : shown(held.event.message.slice(0, 400))),
-      held.event && h("details", null, h("summary", null, "All of it"), h("pre", null, shown(JSON.stringify(held.event, null, 2)))),
       h("p", null, `${held.reason.detail} (error ${held.reason.error_number}: ${shown(held.reason.error_message.slice(0, 300))})`),
       h("p", { class: "muted" }, `${shown(held.project)}, ${bytes(held.bytes)} as sent, received `,
         h("time", { datetime: held.received_at, title: fullTime(Date.parse(held.received_at)) }, ago(Date.parse(held.received_at), now)),
         `, expires ${expiresIn(Date.parse(held.expires_at), now)}`),
-      actions);
+      actions,
+      held.event && h("details", null, h("summary", null, "All of it"), h("pre", null, shown(JSON.stringify(held.event, null, 2)))));
   }
 
   const first = () => {

@@ -49,7 +49,7 @@ export function rules(life, names, load) {
         h("div", { class: "entry-head" }, h("h3", null, title), onOff(rule.enabled)),
         h("p", { class: "value" }, shown(ruleSentence(rule))),
         names.tell(h("p", { class: "muted value" }), () =>
-          `For ${projectName(names, rule.project_id)}. ${shown(ruleLimits(rule, (id) => heard(rule, id), names.channels?.length === 0))}${stateText(rule)}`)),
+          `For ${projectName(names, rule.project_id)}. ${shown(ruleLimits(rule, (id) => heard(rule, id), names.channels?.length))}${stateText(rule)}`)),
       rule.source === "default" ? h("div", { class: "actions" }, turn, edit)
         : actionsWith([turn, edit], { label, ask, sure, act: () => act(() => change("DELETE", place(rule)), gone) }));
   }
@@ -106,7 +106,7 @@ export function rules(life, names, load) {
 function stateText({ state }) {
   if (!state?.last_said_at) return "";
   const { open, last_said_at: at, suppressed } = state;
-  return ` Last said ${ago(Date.parse(at), Date.now())}${open > 0 ? `, ${open} open` : ""}${suppressed > 0 ? `, ${count(suppressed)} left out since` : ""}.`;
+  return ` Last fired ${ago(Date.parse(at), Date.now())}${open > 0 ? `, ${open} not over` : ""}${suppressed > 0 ? `, ${count(suppressed)} left out since` : ""}.`;
 }
 
 /**

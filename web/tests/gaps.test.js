@@ -52,8 +52,9 @@ test("a rule is a sentence, and says what narrows it", () => {
   const selection = { include: ["production"], exclude: [] };
   assert.equal(ruleLimits({ ...rule, levels: ["fatal"], environments: selection, cooldown_sec: 900, channels: [1, "env-slack"] }, (id) => `c${id}`),
     "Only fatal; only in production; repeats at most every 15 min; to c1, cenv-slack.");
-  assert.equal(ruleLimits({ ...rule, cooldown_sec: 0, channels: null }, String), "Each time; to every channel of the project.");
-  assert.equal(ruleLimits({ ...rule, cooldown_sec: 0, channels: null }, String, true), "Each time; to no channel yet.");
+  assert.equal(ruleLimits({ ...rule, cooldown_sec: 0, channels: null }, String, 1), "Each time; to every channel of the project.");
+  assert.equal(ruleLimits({ ...rule, cooldown_sec: 0, channels: null }, String), "Each time.", "what is not known is not said");
+  assert.equal(ruleLimits({ ...rule, cooldown_sec: 0, channels: null }, String, 0), "Each time; to no channel yet.");
   assert.deepEqual([spanText(90), spanText(600), spanText(7200), spanText(0)], ["90 s", "10 min", "2 h", "0 s"]);
 });
 

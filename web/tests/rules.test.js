@@ -15,7 +15,7 @@ test("a channel's answer says once whether it was delivered, and with which stat
 test("a rule of no channel is told from one of every channel, and from one whose channels are none yet", () => {
   const rule = { id: 1, project_id: null, kind: "spike", name: "spike", enabled: true, source: /** @type {const} */ ("custom"), cooldown_sec: 900 };
   const name = (/** @type {number | string} */ id) => `number ${id}`;
-  const told = (/** @type {number[] | null} */ channels, none = false) => ruleLimits({ ...rule, channels }, name, none).replace("Repeats at most every 15 min; ", "");
+  const told = (/** @type {number[] | null} */ channels, none = false) => ruleLimits({ ...rule, channels }, name, none ? 0 : 2).replace("Repeats at most every 15 min; ", "");
   assert.equal(told(null), "to every channel of the project.");
   assert.equal(told(null, true), "to no channel yet.");
   assert.equal(told([]), "kept in the history alone.");
