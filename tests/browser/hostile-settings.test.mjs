@@ -63,6 +63,23 @@ describe("hostile texts", { concurrency: false }, () => {
     }
   });
 
+  test("in the name of a project that was just made", async () => {
+    const { project, key } = await scene.admin("POST", "/admin/projects", { name: "Made", slug: "made" });
+    let name = "";
+    const makes = (/** @type {URL} */ url) => url.pathname === "/admin/projects";
+    await scene.page.route(makes, (route) => (route.request().method() === "POST" ? route.fulfill({ status: 201, json: { project: { ...project, name }, key } }) : route.continue()));
+    for (const payload of PAYLOADS) {
+      name = payload;
+      await scene.travel("/ui/projects");
+      await region("New project").getByLabel("Name", { exact: true }).fill("made");
+      await press("Create project");
+      await scene.page.getByRole("heading", { name: / is ready$/ }).waitFor();
+      await clean(`${payload} is ready`);
+      await scene.travel("/ui/system");
+    }
+    await scene.page.unroute(makes);
+  });
+
   test("in notes of keys", async () => {
     await scene.visit(`/ui/projects/${SLUG}`);
     assert.equal(await region("Keys").getByRole("listitem").count(), PAYLOADS.length + 1);
@@ -83,6 +100,23 @@ describe("hostile texts", { concurrency: false }, () => {
         await clean(`${name}, the form of ${index}`);
       }
       await press("Cancel", region(name));
+    }
+  });
+
+  test("in what was turned on or off", async () => {
+    await scene.visit("/ui/alerts");
+    for (const name of ["Rules", "Channels"]) {
+      const said = region(name).getByRole("status").filter({ hasText: / is o(?:n|ff)\.$/ });
+      const turns = region(name).getByRole("button", { name: /^Turn o(?:n|ff)$/ });
+      const many = await turns.count();
+      assert.ok(many >= PAYLOADS.length, `${many} ${name}`);
+      let before = "";
+      for (let index = 0; index < many; index += 1) {
+        await turns.nth(index).click();
+        await until(async () => (await said.count()) === 1 && (await said.textContent()) !== before, `${name} ${index} is turned`);
+        before = (await said.textContent()) ?? "";
+        await clean(`${name}, ${index} turned`);
+      }
     }
   });
 
@@ -168,7 +202,10 @@ describe("hostile texts", { concurrency: false }, () => {
     await scene.visit("/ui/system");
     let seen = 0;
     for (;;) {
-      seen += await region("Audit log").getByRole("rowheader").count();
+      const rows = await region("Audit log").getByRole("rowheader").count();
+      seen += rows;
+      await region("Audit log").getByRole("button", { name: "Raw" }).evaluateAll((all) => all.forEach((one) => /** @type {HTMLElement} */ (one).click()));
+      assert.equal(await region("Audit log").locator("pre").count(), rows, "each is there as the API has it");
       await clean(`the audit log after ${seen} rows`);
       const older = region("Audit log").getByRole("button", { name: "Older" });
       if ((await older.count()) === 0) break;

@@ -88,6 +88,9 @@ describe("hostile texts", { concurrency: false }, () => {
       const row = await scene.rows().first().textContent() ?? "";
       for (const column of COLUMNS.split(",")) assert.ok(row.includes(`${column}=`), `${column} of ${index} in ${row}`);
       await drawer().getByRole("button", { name: "JSON", exact: true }).click();
+      const inApp = drawer().getByRole("button", { name: "In-app" });
+      await inApp.click();
+      await until(async () => (await inApp.getAttribute("aria-pressed")) === "true", "frames of libraries are left out");
       assert.ok((await drawer().textContent())?.includes("hostile"), `event ${index}`);
       assert.notEqual(await counts().getByRole("listitem").count(), 0, `counts of ${index}`);
       await clean(`the detail and the counts of ${index}`);
@@ -145,6 +148,17 @@ describe("hostile texts", { concurrency: false }, () => {
     assert.equal(await scene.page.getByRole("region", { name: "Recent errors" }).getByRole("listitem").count(), PAYLOADS.length);
     assert.equal(await scene.page.getByRole("table").getByRole("rowheader").count(), PAYLOADS.length);
     await clean("the first page");
+    let top = 0;
+    await scene.page.route((url) => url.pathname === "/stats", async (route) => {
+      const body = await (await route.fetch()).json();
+      const [text = ""] = PAYLOADS.slice(top);
+      await route.fulfill({ json: { ...body, top_issues: [{ ...issues[top], project: `${top} ${text}`, source: text, level: "error" }] } });
+    });
+    for (; top < PAYLOADS.length; top += 1) {
+      await scene.page.getByRole("button", { name: "Refresh" }).click();
+      await scene.page.locator(".verdict").filter({ hasText: `Top issue in ${top} ` }).waitFor();
+      await clean(`the verdict on ${PAYLOADS[top]}`);
+    }
     await scene.visit("/ui/issues?status=all");
     const boxes = scene.page.locator(".issue").getByRole("checkbox");
     assert.equal(await boxes.count(), PAYLOADS.length);
@@ -167,6 +181,14 @@ describe("hostile texts", { concurrency: false }, () => {
       await scene.page.getByRole("option").first().waitFor();
       await clean(`what ${typed} offers`);
     }
+    // Each of them as a value, by its own beginning.
+    let offered = 0;
+    for (const payload of PAYLOADS) {
+      await box.fill(`source:"${payload.slice(0, 6).replace(/["\\\u0000-\u001f]/g, "")}`);
+      offered += await scene.page.getByRole("option").count();
+      await clean(`the value ${payload}`);
+    }
+    assert.ok(offered > PAYLOADS.length / 2, `${offered} values were offered`);
     await box.fill("");
   });
 
