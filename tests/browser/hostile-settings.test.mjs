@@ -115,6 +115,8 @@ describe("hostile texts", { concurrency: false }, () => {
         await turns.nth(index).click();
         await until(async () => (await said.count()) === 1 && (await said.textContent()) !== before, `${name} ${index} is turned`);
         before = (await said.textContent()) ?? "";
+        // The list is read anew: what is pressed next must be of the new one.
+        await until(async () => (await region(name).locator("[aria-busy]").count()) === 0, `${name} are read anew`);
         await clean(`${name}, ${index} turned`);
       }
     }

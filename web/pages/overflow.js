@@ -140,7 +140,7 @@ function spoolView(spool) {
     verdictLine(empty && whole && spool.state === "open", empty
       ? whole ? "Nothing waits: everything accepted is in the database." : "Nothing waits, but not all that was accepted came to the database."
       : `Waiting for the database: ${counted(spool.events, "event")}${spool.oldest_age_seconds === null ? "" : `, the oldest for ${roughly(spool.oldest_age_seconds * 1000)}`}.`,
-    ` State: ${spool.state.replaceAll("_", " ")}.`),
+    ` The spool is ${spool.state.replaceAll("_", " ")}.`),
     h("ul", { class: "tiles" },
       tile({ name: "Batches", value: count(spool.blocks), note: counted(spool.events, "event") }),
       tile({ name: "Size", value: bytes(spool.bytes), note: `of ${bytes(spool.max_bytes)}` }),
