@@ -1,8 +1,8 @@
 //! A damaged file of `SQLite`, read leaf by leaf.
 //!
-//! Trees, free list, definitions and header are not believed: a copy of the file gets a first page of its own, which knows
+//! Trees, definitions and header are not believed: a copy of the file gets a first page of its own, which knows
 //! the wanted tables alone, and each page that says that it is a leaf is taken for the whole table, one after the other.
-//! A damaged page then takes its own rows along and no others.
+//! A damaged page then takes its own rows along and no others. Of the list of free pages that is believed which can be read.
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};

@@ -56,7 +56,7 @@ export function readFilters(params) {
     live,
     // What is new is added above.
     order: params.get("order") === "asc" && !live ? "asc" : "",
-    by: BAR_FIELDS.indexOf(by) > 0 || /^ctx(\.[\w-]{1,64}){1,8}$/.test(by) ? by : "",
+    by: by !== BAR_FIELDS[0] && isCounted(by) ? by : "",
     side: side === "fields" || side === "patterns" ? side : "",
     cols: columnsOf(params.get("cols") ?? ""),
     fold: params.get("fold") === "1",
@@ -64,6 +64,9 @@ export function readFilters(params) {
     wrongTz: zone === null ? params.get("tz") ?? "" : "",
   };
 }
+
+/** Whether the service counts events by a field or path. @param {string} name */
+export const isCounted = (name) => BAR_FIELDS.includes(name) || /^ctx(\.[\w-]{1,64}){1,8}$/.test(name);
 
 /** The columns a text names, each once. @param {string} text */
 export function columnsOf(text) {

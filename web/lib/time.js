@@ -17,7 +17,7 @@ export const RANGES = /** @type {const} */ ([
 ]);
 
 /** The longest retention. */
-const LONGEST_RANGE = 90 * DAY;
+export const LONGEST = 90 * DAY;
 
 /**
  * The length of a range such as `45m`, `12h` or `7d`, or null.
@@ -26,7 +26,7 @@ const LONGEST_RANGE = 90 * DAY;
 export function rangeMillis(name) {
   const [, amount, unit = ""] = /^([1-9]\d{0,5})([mhd])$/.exec(name) ?? [];
   const ms = Number(amount) * ({ m: MINUTE, h: HOUR }[unit] ?? DAY);
-  return ms <= LONGEST_RANGE ? ms : null;
+  return ms <= LONGEST ? ms : null;
 }
 
 export const MONTH_NAMES = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");

@@ -4,11 +4,11 @@ import { read, readState, searchLogs } from "../api.js";
 import { bytes, count, counted, rate } from "../lib/amount.js";
 import { addressWith, eventAddress, fieldTerm, issueAddress, LEVELS, logsAddress } from "../lib/filters.js";
 import { fill, h, shown } from "../lib/h.js";
-import { asOf, DAY, fullTime, offsetLabel, RANGES } from "../lib/time.js";
+import { asOf, fullTime, LONGEST, offsetLabel, RANGES } from "../lib/time.js";
 import { errorRate, verdict, verdictText } from "../lib/verdict.js";
 import { choice, projectChoice, readyLine, section, table, tile, verdictLine, when } from "../parts/board.js";
 import { ISSUE_OF } from "../parts/issue.js";
-import { oneLine } from "../parts/row.js";
+import { levelMark, oneLine } from "../parts/row.js";
 import { noticesOf } from "../parts/result.js";
 import { button, errorPanel, panel } from "../parts/state.js";
 import { trend } from "../parts/trend.js";
@@ -24,8 +24,6 @@ import { go } from "../router.js";
 
 /** Older than the time that is shown by more than this is worth a word. */
 const LATE_MS = 60_000;
-/** How much older than their receipt events are looked for at most: nothing is kept for longer. */
-const LONGEST_MS = 90 * DAY;
 const RECENT = "8";
 
 /** @type {import("../router.js").Open} */
@@ -159,7 +157,7 @@ function received(time, q = "", part = time) {
   // All that happened in all of the time, if nothing older was received in it, is what was received in it.
   const receipt = part === time && time.oldest === null ? "" : `received_at:>=${from} received_at:<${to}`;
   // Of a time before it is not known how old that was.
-  return { q: `${receipt} ${q}`.trim(), from: from < time.from ? new Date(Date.parse(from) - LONGEST_MS).toISOString() : time.oldest ?? time.from, to };
+  return { q: `${receipt} ${q}`.trim(), from: from < time.from ? new Date(Date.parse(from) - LONGEST).toISOString() : time.oldest ?? time.from, to };
 }
 
 /**
@@ -227,7 +225,7 @@ function issueTable(stats, scope, now) {
           h("span", { class: "under muted" }, shown(`${issue.project} / ${issue.source}`), ", first seen ", when(issue.first_seen, now), ", last seen ", when(issue.last_seen, now)),
         ],
         h("a", { href, "aria-label": `${counted(issue.count, "event")} of this issue` }, count(issue.count)),
-        h("span", { class: "level", "data-level": issue.level }, issue.level),
+        levelMark(issue.level),
         shown(`${issue.project} / ${issue.source}`),
         when(issue.first_seen, now),
         when(issue.last_seen, now),
@@ -242,7 +240,7 @@ function recentView(logs, scope, time) {
   return [
     h("ul", { class: "lines" }, logs.map((event) => h("li", null,
       h("span", { class: "muted" }, when(event.ts, now)),
-      h("span", null, h("span", { class: "level", "data-level": event.level }, event.level)),
+      h("span", null, levelMark(event.level)),
       h("span", { class: "source" }, shown(`${scope.project === "" ? `${event.project} / ` : ""}${event.source.slice(0, 40)}`)),
       h("a", { href: eventAddress(event.id) }, oneLine(shown(event.message.slice(0, 300)) || "(no message)"))))),
     h("p", null, h("a", { href: behind(scope, ISSUE_OF, time) }, "All errors received in this time"),

@@ -243,7 +243,10 @@ function eventWalk(issue, sample, life) {
     /** @param {KeyboardEvent} event */
     press({ key }) {
       const event = events[at];
-      if (key === "c" && event) return go(eventAddress(event.id, "source")), true;
+      if (key === "c" && event) {
+        go(eventAddress(event.id, "source"));
+        return true;
+      }
       if (key !== "j" && key !== "k") return false;
       void step(key === "j" ? 1 : -1);
       return true;

@@ -23,7 +23,7 @@ export function open(url) {
     h("h1", null, "Sign in"),
     h("label", { for: "token" }, "Admin token"),
     token,
-    h("p", { class: "hint", id: "token-hint" }, "The value of ADMIN_TOKEN. Where none is set, on the embedded database, the service prints one when it starts."),
+    h("p", { class: "hint", id: "token-hint" }, "The value of ADMIN_TOKEN. Without one, on the embedded database, the service prints one when it starts."),
     said,
     submit,
     waiting,

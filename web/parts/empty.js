@@ -3,14 +3,12 @@
 import { listProjects, Problem, searchLogs } from "../api.js";
 import { apiQuery, isNarrowed, logsAddress } from "../lib/filters.js";
 import { h } from "../lib/h.js";
-import { DAY, fullTime, HOUR, idTime, rangeMillis, SECOND, whyAbsent } from "../lib/time.js";
+import { DAY, fullTime, HOUR, idTime, LONGEST, rangeMillis, SECOND, whyAbsent } from "../lib/time.js";
 import { NOT_ALL_READ } from "./result.js";
 import { button, panel } from "./state.js";
 
 /** @typedef {import("../lib/filters.js").Filters} Filters */
 
-/** How far back the newest event is looked for. */
-const LATEST_WITHIN_MS = 90 * DAY;
 
 /**
  * Asks what there is without the filters and says which case this is.
@@ -26,7 +24,7 @@ export async function explainEmpty(filters, signal, again) {
     const { logs } = await searchLogs({ ...apiQuery(wide, now), limit: "1" }, signal);
     if (logs.length > 0) return noMatch(filters, wide);
   }
-  const ever = { ...wide, order: /** @type {const} */ (""), range: "", from: new Date(now - LATEST_WITHIN_MS).toISOString(), to: "" };
+  const ever = { ...wide, order: /** @type {const} */ (""), range: "", from: new Date(now - LONGEST).toISOString(), to: "" };
   const newest = (await searchLogs({ ...apiQuery(ever, now), limit: "1" }, signal)).logs[0];
   if (newest) return nothingInRange(wide, Date.parse(newest.ts));
   const projects = await listProjects(signal);

@@ -3,10 +3,10 @@
 
 import { read } from "../api.js";
 import { count } from "../lib/amount.js";
-import { addressWith, BAR_FIELDS } from "../lib/filters.js";
+import { addressWith, BAR_FIELDS, isCounted } from "../lib/filters.js";
 import { fill, h, shown, svg } from "../lib/h.js";
 import { barPaths, countText, HEIGHT, peakOf, stackOf, sum, sumCounts } from "../lib/series.js";
-import { clockTime, DAY, fullTime, HOUR, offsetLabel, roughly, shownZone, wallTime } from "../lib/time.js";
+import { clockTime, fullTime, HOUR, LONGEST, offsetLabel, roughly, shownZone, wallTime } from "../lib/time.js";
 
 /** @typedef {import("../api.js").Histogram} Histogram */
 /** @typedef {import("../lib/series.js").Bucket} Bucket */
@@ -16,9 +16,6 @@ import { clockTime, DAY, fullTime, HOUR, offsetLabel, roughly, shownZone, wallTi
  * A stretch of time in which something is missing; where that is not counted, the service slept or had no database.
  * @typedef {{ from: number, to: number, missing: Record<string, number> }} Gap
  */
-
-/** The longest time the ledger is asked for. */
-const LEDGER_MS = 90 * DAY;
 
 export class HistogramView {
   /** @type {Bucket[]} */
@@ -76,7 +73,7 @@ export class HistogramView {
    * @param {readonly string[]} columns of the list; paths of the context are offered too
    */
   offer(by, columns) {
-    const fields = new Set([...BAR_FIELDS, ...columns.filter((name) => name.startsWith("ctx.")), by]);
+    const fields = new Set([...BAR_FIELDS, ...columns.filter(isCounted), by]);
     fill(this.#by, [...fields].map((name) => h("option", { value: name }, `by ${shown(name)}`)));
     this.#by.value = by;
     this.element.hidden = false;
@@ -116,7 +113,7 @@ export class HistogramView {
     this.#chart.setAttribute("aria-valuemax", String(this.#buckets.length - 1));
     const [first = "", end = ""] = [buckets[0]?.from, last?.to];
     const ends = [first, `${new Date((Date.parse(first) + Date.parse(end)) / 2)}`, end];
-    fill(this.#axis, ends.map((time, at) => h("span", null, `${shortTime(time ?? "", now)}${at === 2 ? ` ${offsetLabel(Date.parse(time ?? ""))}` : ""}`)));
+    fill(this.#axis, ends.map((time, at) => h("span", null, `${shortTime(time, now)}${at === 2 ? ` ${offsetLabel(Date.parse(time))}` : ""}`)));
     this.#rest();
   }
 
@@ -130,7 +127,7 @@ export class HistogramView {
    * @param {Gap[]} gaps in the order of time
    * @param {string} [ledger] the address of the page that says more
    */
-  hatch(gaps, ledger = "") {
+  hatch(gaps, ledger) {
     const [from = 0, to = 0] = this.#ends;
     this.#gaps = gaps.filter((gap) => gap.to > from && gap.from < to);
     this.#hatch.replaceChildren(...this.#gaps.map((gap) => {
@@ -298,7 +295,7 @@ export async function hatchGaps(view, project, signal) {
   if (span === null) return;
   // The ledger goes no further back, nor does the page that the legend leads to.
   const [first = 0, last = 0] = span;
-  const [from = "", to = ""] = [Math.max(first, last - LEDGER_MS), last].map((at) => new Date(at).toISOString());
+  const [from = "", to = ""] = [Math.max(first, last - LONGEST), last].map((at) => new Date(at).toISOString());
   try {
     const { hours, unseen } = /** @type {{ hours: Parameters<typeof gapsOf>[0], unseen: { from: string, to: string }[] }} */ (await read(addressWith("/stats/ledger", { from, to, project_id: project }), signal));
     const naps = unseen.map((nap) => ({ from: Date.parse(nap.from), to: Date.parse(nap.to), missing: {} }));

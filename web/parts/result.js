@@ -2,7 +2,7 @@
 
 import { Problem, searchLogs } from "../api.js";
 import { count, counted } from "../lib/amount.js";
-import { BAR_FIELDS, logsAddress } from "../lib/filters.js";
+import { BAR_FIELDS, isCounted, logsAddress } from "../lib/filters.js";
 import { h, shown } from "../lib/h.js";
 import { fullTime, offsetLabel, ownZone } from "../lib/time.js";
 import { button, isDatabaseAway, noticeLine, warningText } from "./state.js";
@@ -118,6 +118,6 @@ function onLink(filters, query, at) {
 export function besides({ side, tz, by, cols = [] }, narrow) {
   const beside = side === "fields" ? ",facets" : side === "patterns" ? ",patterns" : "";
   // What has a column is counted, too.
-  const fields = [...BAR_FIELDS.slice(0, 5), ...cols.filter((name) => BAR_FIELDS.indexOf(name) > 4 || name.startsWith("ctx."))].slice(0, MOST_FIELDS).join();
+  const fields = [...new Set([...BAR_FIELDS.slice(0, 5), ...cols.filter(isCounted)])].slice(0, MOST_FIELDS).join();
   return { include: `histogram${beside}`, fields, top: side === "patterns" ? "100" : "10", buckets: narrow ? "40" : "120", tz: tz || ownZone(), ...(by ? { by } : {}) };
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { readFilters } from "../lib/filters.js";
 import { barPaths, countText, peakOf, stackOf, sumCounts } from "../lib/series.js";
 import { unreadOf } from "../parts/histogram.js";
 import { besides, beyond, orderText } from "../parts/result.js";
@@ -83,4 +84,11 @@ test("long values are named so that they can be told apart", () => {
     stackOf(histogram({ by: "ctx.url", values, buckets: [{ ...SPAN, counts: Object.fromEntries(values.map((value) => [value, 1])) }] })).series.slice(0, values.length).map(({ name }) => name);
   assert.deepEqual(names(`${long}1`, "x"), ["https://shop.example/api/v2/customers/or…", "x"]);
   assert.deepEqual(names(`${long}1`, `${long}2`), ["https://sh…ple/api/v2/customers/orders/1", "https://sh…ple/api/v2/customers/orders/2"]);
+});
+
+test("what the service can count by has its column counted, each once, and no other is asked for", () => {
+  const deep = `ctx${".a".repeat(9)}`;
+  const filters = readFilters(new URLSearchParams({ side: "fields", cols: `ctx.order.id,source,tags,message,${deep}` }));
+  assert.deepEqual(filters.cols, ["ctx.order.id", "source", "tags", "message", deep]);
+  assert.equal(besides(filters, false).fields, "level,source,env,release,user_id,ctx.order.id,tags");
 });
